@@ -1,0 +1,37 @@
+// Which clips, and which of their frames, a step sees. Everything is a function of (seed, epoch, index) alone, so the
+// number of workers, an interruption or a bad neighbour changes nothing.
+import { Random } from "./philox.ts";
+
+/**
+ * `n` frame numbers from `start` to `stop`, both included, as numpy's `linspace(start, stop, n, dtype=int)`: evenly
+ * spaced, rounded down; fewer frames than n repeat.
+ */
+export function linspaceFrames(start: number, stop: number, n: number): Int32Array {
+  const step = n > 1 ? (stop - start) / (n - 1) : 0;
+  const out = Int32Array.from({ length: n }, (_, i) => Math.trunc(start + i * step));
+  if (n > 1) out[n - 1] = stop; // i * step may fall a rounding short of it
+  return out;
+}
+
+/** `n` distinct frame numbers below `count`, uniform without replacement, ascending. Needs n ≤ count. */
+export function randomFrames(random: Random, count: number, n: number): Int32Array {
+  const chosen = new Set<number>();
+  for (let last = count - n; last < count; last++) {
+    const frame = random.below(last + 1); // Floyd's sampling: n draws, each subset equally likely
+    chosen.add(chosen.has(frame) ? last : frame);
+  }
+  return Int32Array.from(chosen).sort();
+}
+
+/** The order of `n` samples in an epoch: a permutation drawn from (seed, epoch). */
+export function epochOrder(seed: number, epoch: number, n: number): Int32Array {
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  const random = new Random(seed, "order", epoch);
+  for (let i = n - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    const held = order[i];
+    order[i] = order[j];
+    order[j] = held;
+  }
+  return order;
+}
