@@ -1,0 +1,119 @@
+// The command line as a table: a name and where its command comes from. This is the one place that may import every layer,
+// and it imports a command's module only when that command runs.
+import { Command, CommanderError } from "commander";
+import pc from "picocolors";
+import { EngineError, nearest, UsageError } from "../engine/errors.ts";
+
+/** One subcommand. Its module exports `command()`, which declares flags and action. */
+export interface Entry {
+  readonly name: string;
+  readonly about: string;
+  load(): Promise<{ command(): Command }>;
+}
+
+/** Every subcommand of `emotionclip`; adding one is adding a line. */
+export const commands: readonly Entry[] = [
+  { name: "doctor", about: "show the GPU adapter and what the engine uses of it", load: () => import("./doctor.ts") },
+];
+
+const ADAPTER = "--adapter <name>";
+
+/**
+ * The program with the command that `words` names loaded, and the others as names. It throws UsageError and never ends the process.
+ * @param words the arguments after `emotionclip`
+ */
+export async function program(words: readonly string[]): Promise<Command> {
+  const root = new Command("emotionclip")
+    .description("EmotionCLIP on WebGPU: train, evaluate and look inside, on any GPU or none")
+    .option(ADAPTER, "the GPU to use: a part of its name (also EMOTIONCLIP_ADAPTER)")
+    .helpCommand("help [command]", "show the flags of a command");
+  const wanted = commandOf(words);
+  for (const entry of commands)
+    root.addCommand(entry.name === wanted ? await loaded(entry) : new Command(entry.name).description(entry.about));
+  root.hook("preAction", (_, action) => {
+    const { adapter } = action.optsWithGlobals<{ adapter?: string }>();
+    if (adapter) process.env.EMOTIONCLIP_ADAPTER = adapter;
+  });
+  tame(root);
+  return root;
+}
+
+/** The word that names the command: the first that is neither a flag, nor the adapter's name, nor `help`. */
+const commandOf = (words: readonly string[]) =>
+  words.find((word, i) => !word.startsWith("-") && word !== "help" && words[i - 1] !== "--adapter");
+
+/** One command as its module declares it, with the flag that all commands share. */
+export async function loaded(entry: Entry): Promise<Command> {
+  const command = (await entry.load()).command().name(entry.name).description(entry.about);
+  const hasAdapter = command.options.some(({ long }) => long === "--adapter");
+  return hasAdapter ? command : command.option(ADAPTER, "the GPU to use: a part of its name");
+}
+
+/** Errors are thrown, not printed, and every level of subcommands speaks the same way. */
+function tame(command: Command): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(false)
+    .showSuggestionAfterError(false)
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({ outputError: () => {} });
+  for (const child of command.commands) tame(child);
+}
+
+/** Runs `emotionclip ...words`. Wrong words are a UsageError that names the nearest right one. */
+export async function runCommand(words: readonly string[]): Promise<void> {
+  const root = await program(words);
+  if (words.length === 0) return root.outputHelp();
+  try {
+    await root.parseAsync(words, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return; // help was asked for and shown
+    throw new UsageError(explain(error, root, words));
+  }
+}
+
+function explain(error: CommanderError, root: Command, words: readonly string[]): string {
+  const message = error.message.replace(/^error: /, "");
+  const typed = /'([^']*)'/.exec(message)?.[1] ?? "";
+  const command = root.commands.find((each) => each.name() === commandOf(words)) ?? root;
+  const help = `emotionclip ${command === root ? "" : `${command.name()} `}--help`;
+  if (error.code === "commander.unknownCommand") {
+    const known = command.commands.map((each) => each.name());
+    return `unknown command "${typed}"${suggest(typed, known)}; known: ${known.join(", ")}`;
+  }
+  if (error.code === "commander.unknownOption") {
+    const flag = typed.split("=")[0];
+    return `unknown flag ${flag}${suggest(flag, flagsOf(command))}; ${help} lists them`;
+  }
+  if (error.code === "commander.help")
+    return `${command.name()} needs a subcommand: ${command.commands.map((each) => each.name()).join(", ")}`;
+  return `${message}; see ${help}`;
+}
+
+const suggest = (typed: string, known: string[]) => {
+  const near = nearest(typed, known);
+  return near ? ` (did you mean ${near}?)` : "";
+};
+
+/** The long flags of a command and of all below it. */
+export function flagsOf(command: Command): string[] {
+  const own = command.options.flatMap(({ long, short }) => [long, short]).filter((flag) => flag != null);
+  return [...own, "--help", "-h", ...command.commands.flatMap(flagsOf)];
+}
+
+/** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */
+export function report(error: unknown): { text: string; code: number } {
+  if (error instanceof EngineError) {
+    const label = error instanceof UsageError ? "Usage" : error.name;
+    return { text: `${pc.red(`${label}:`)} ${cut(error.message)}`, code: error.exitCode };
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    text: `${pc.red("This is a bug in emotionclip.")} Please report it with these lines:\n${cut(stack)}`,
+    code: 1,
+  };
+}
+
+/** Messages may quote what was read; 4 KB are enough for any. */
+const cut = (text: string) => (text.length > 4096 ? `${text.slice(0, 4095)}…` : text);

@@ -1,0 +1,105 @@
+// TypeScript and WGSL -> dist, with esbuild, when a source has changed. esbuild is loaded only then.
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { basename, join, sep } from "node:path";
+import { writeWhole } from "./cache.mjs";
+
+/** What each program is made of: name in dist -> source. A source that does not exist is left out; the first one is started. */
+export const programs = {
+  cli: { cli: "train/main.ts", "loader-worker": "data/worker.ts" },
+  test: { "test-run": "test/run/main.ts" },
+  mutants: { mutants: "test/mutants/main.ts" },
+};
+
+/** The settings under which all code of this project is bundled; tests and examples use them too. */
+export const settings = {
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  packages: "external",
+  loader: { ".wgsl": "text" },
+  sourcemap: "linked",
+  logLevel: "silent",
+};
+
+const MONTH = 30 * 24 * 3600 * 1000;
+
+/**
+ * The built entry of a program. Chunks lie beside it, so that `new URL("..", import.meta.url)` is the project in every module.
+ * @param {string} root the project's folder
+ * @param {keyof typeof programs} program
+ * @returns {Promise<string>}
+ */
+export async function bundle(root, program) {
+  const out = join(root, "dist");
+  const record = join(out, `${program}.inputs.json`);
+  const entry = join(out, `${Object.keys(programs[program])[0]}.js`);
+  const entries = Object.entries(programs[program]).filter(([, source]) => existsSync(join(root, source)));
+  if (entries.length === 0) {
+    if (existsSync(entry)) return entry; // installed as a package: built, without sources
+    throw new Error(`${program}: ${Object.values(programs[program])[0]} does not exist`);
+  }
+  const names = entries.map(([name]) => name).join(" ");
+  if (existsSync(entry) && isFresh(root, record, names)) return entry;
+
+  const esbuild = await import("esbuild");
+  const result = await esbuild
+    .build({
+      ...settings,
+      absWorkingDir: root,
+      entryPoints: entries.map(([name, source]) => ({ out: name, in: join(root, source) })),
+      outdir: out,
+      chunkNames: "[name]-[hash]",
+      metafile: true,
+      write: false,
+    })
+    .catch((error) => {
+      throw new Error(explain(error));
+    });
+  // Chunks first, entries last: a process that starts meanwhile finds either the old program or the new one.
+  const isEntry = (file) => entries.some(([name]) => basename(file.path) === `${name}.js`);
+  for (const file of result.outputFiles.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
+    if (!existsSync(file.path) || !readFileSync(file.path).equals(file.contents)) writeWhole(file.path, file.contents);
+  }
+  const inputs = Object.keys(result.metafile.inputs).filter((path) => existsSync(join(root, path)));
+  writeWhole(
+    record,
+    JSON.stringify({ names, inputs: Object.fromEntries(inputs.map((path) => [path, stamp(join(root, path))])) }),
+  );
+  sweep(out);
+  return entry;
+}
+
+const stamp = (path) => {
+  const { mtimeMs, size } = statSync(path);
+  return `${mtimeMs} ${size}`;
+};
+
+function isFresh(root, record, names) {
+  try {
+    const before = JSON.parse(readFileSync(record, "utf8"));
+    return (
+      before.names === names && Object.entries(before.inputs).every(([path, was]) => stamp(join(root, path)) === was)
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** Chunks of former builds stay for a month: a run that started from them may still import one. */
+function sweep(out) {
+  for (const name of readdirSync(out)) {
+    if (!/-[A-Z0-9]{8}\.js(\.map)?$/.test(name)) continue;
+    const path = join(out, name);
+    if (Date.now() - statSync(path).mtimeMs > MONTH) rmSync(path, { force: true });
+  }
+}
+
+function explain(error) {
+  const place = ({ file, line, column, lineText }) =>
+    `${file.split("/").join(sep)}:${line}:${column + 1}\n    ${line} | ${lineText}`;
+  const errors = (error.errors ?? []).slice(0, 5);
+  if (errors.length === 0) return `esbuild: ${error.message}`;
+  return errors.map(({ text, location }) => `${location ? `${place(location)}\n  ` : ""}${text}`).join("\n");
+}

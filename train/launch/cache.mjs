@@ -1,0 +1,52 @@
+// The user's cache folder: unpacked drivers, found adapters, tuned tables. Nothing in it is needed; all of it can be deleted.
+import { accessSync, constants, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+
+/**
+ * A folder that only this user can write: XDG_CACHE_HOME or the system's usual place, else `.cache` in the project.
+ * Never the shared temporary folder, since a driver is loaded from here.
+ * @param {string} root the project's folder
+ * @returns {string}
+ */
+export function cacheFolder(root) {
+  const tried = [];
+  for (const folder of [usualFolder(), join(root, ".cache", "emotionclip")]) {
+    if (!folder) continue;
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      accessSync(folder, constants.W_OK);
+      if (process.getuid && statSync(folder).uid !== process.getuid()) throw new Error("it belongs to another user");
+      return folder;
+    } catch (error) {
+      tried.push(`${folder}: ${error.message}`);
+    }
+  }
+  throw Object.assign(new Error(`no folder for the cache; set XDG_CACHE_HOME\n  ${tried.join("\n  ")}`), {
+    exitCode: 6,
+  });
+}
+
+function usualFolder() {
+  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "emotionclip");
+  if (process.platform === "win32" && LOCALAPPDATA) return join(LOCALAPPDATA, "emotionclip", "cache");
+  try {
+    const library = process.platform === "darwin" ? join("Library", "Caches") : ".cache";
+    return join(homedir(), library, "emotionclip");
+  } catch {
+    return undefined; // no HOME and no entry in the password file
+  }
+}
+
+/**
+ * A file appears whole or not at all, also when two processes write it at once.
+ * @param {string} path
+ * @param {string | Uint8Array} content
+ */
+export function writeWhole(path, content) {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.tmp-${process.pid}`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+// What the npm scripts start. Plain Node without packages: sets up what is missing (packages, dist, adapter), then starts the
+// real process with the environment that its GPU driver needs, which must be there before a process begins.
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chooseAdapter, forgetAdapters } from "./adapter.mjs";
+import { bundle, programs } from "./bundle.mjs";
+import { install } from "./install.mjs";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const say = (line) => process.stderr.write(`${line}\n`);
+
+/** Commands that work on files alone, and so start without looking for an adapter. */
+const WITHOUT_GPU = new Set(["help", "inspect", "ops"]);
+
+async function main() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < 20 || (major === 20 && minor < 9))
+    throw usage(`Node ${process.versions.node} is too old; 20.9 or later is needed`);
+  const { command, rest, wanted } = parse(process.argv.slice(2));
+  const program = Object.hasOwn(programs, command) && command !== "cli" ? command : "cli";
+  await install(root, say);
+  const isHelp =
+    command === "" ||
+    command.startsWith("-") ||
+    WITHOUT_GPU.has(command) ||
+    rest.some((word) => word === "--help" || word === "-h");
+  const [entry, adapter] = await Promise.all([build(program), isHelp ? undefined : findAdapter(command, wanted)]);
+  if (adapter?.notice) say(adapter.notice);
+  const env = { ...process.env, ...adapter?.env };
+  if (adapter) env.EMOTIONCLIP_ADAPTER = adapter.name;
+  const code = await run(entry, program === "cli" ? [command, ...rest].filter(Boolean) : rest, env);
+  if (code === 4) forgetAdapters(root);
+  process.exit(code);
+}
+
+/** The tests start the command line too. */
+async function build(program) {
+  if (program !== "cli") await bundle(root, "cli");
+  return bundle(root, program);
+}
+
+/** doctor tells what is wrong, so it also starts without an adapter. */
+async function findAdapter(command, wanted) {
+  try {
+    return await chooseAdapter(root, wanted);
+  } catch (error) {
+    if (command !== "doctor" || wanted) throw error;
+    say(error.message);
+    return undefined;
+  }
+}
+
+/** `--adapter NAME`, before a lone `--`, is for us; EMOTIONCLIP_ADAPTER says the same. Everything else passes. */
+function parse(words) {
+  const rest = [];
+  let wanted = process.env.EMOTIONCLIP_ADAPTER || undefined;
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  for (let i = 0; i < words.length; i++) {
+    if (i < end && words[i] === "--adapter") {
+      wanted = words[++i];
+      if (i >= end || !wanted || wanted.startsWith("-"))
+        throw usage("--adapter needs a part of a device's name (emotionclip doctor lists them)");
+    } else if (i < end && words[i].startsWith("--adapter=")) wanted = words[i].slice("--adapter=".length);
+    else rest.push(words[i]);
+  }
+  const at = rest[0]?.startsWith("-") ? -1 : 0;
+  const command = at === 0 ? (rest.shift() ?? "") : "";
+  return { command, rest, wanted };
+}
+
+const usage = (message) => Object.assign(new Error(message), { exitCode: 2 });
+
+/** Runs the real process on our own terminal; its exit code, 128 + n after a signal. */
+function run(entry, args, env) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--enable-source-maps", entry, ...args], { env, stdio: "inherit" });
+    // A terminal sends Ctrl-C to both of us; the child takes what comes within a moment as one signal.
+    const signals = process.platform === "win32" ? ["SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+    for (const signal of signals) process.on(signal, () => child.kill(signal));
+    if (process.platform === "win32") process.on("SIGINT", () => {});
+    child.on("error", reject);
+    child.on("exit", (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+  });
+}
+
+main().catch((error) => {
+  const ours = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+  say(`emotionclip: ${ours ? error.stack : error.message}`);
+  process.exit(error.exitCode ?? 1);
+});

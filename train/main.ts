@@ -1,0 +1,35 @@
+// The process around the command line: its streams, its signals and its one exit.
+import { report, runCommand } from "./cli.ts";
+import { exitCodeOfStop, listenForSignals } from "./stop.ts";
+
+/** A reader that went away (`| head`) or a lost terminal stops the printing, not the work. */
+const GONE = new Set(["EPIPE", "EIO", "ERR_STREAM_DESTROYED"]);
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (!GONE.has(error.code ?? "")) process.exit(6);
+  });
+}
+
+/** Pipes are asynchronous on some systems: what was written goes out before the end, but a stuck reader does not hold us. */
+async function finish(code: number): Promise<never> {
+  const flushed = [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done)));
+  const patience = new Promise((done) => setTimeout(done, 1000));
+  await Promise.race([Promise.allSettled(flushed), patience]);
+  process.exit(code);
+}
+
+function fail(error: unknown): Promise<never> {
+  const { text, code } = report(error);
+  process.stderr.write(`${text}\n`);
+  return finish(code);
+}
+
+listenForSignals((code) => process.exit(code));
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+
+await runCommand(process.argv.slice(2)).then(
+  () => finish(Number(process.exitCode ?? exitCodeOfStop())),
+  (error) => fail(error),
+);

@@ -1,0 +1,44 @@
+// SIGINT and SIGTERM. The handler only sets a flag (reliability: no I/O in it); long work asks for the flag between steps.
+
+const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/** A terminal signals the launcher and us, and npm may repeat it: what comes this soon (ms) after the first is the same key press. */
+const SAME_PRESS = 300;
+
+let graceful = false;
+let first: { code: number; at: number } | undefined;
+
+/** What long work asks between its steps. */
+export interface StopRequest {
+  /** The exit code that the signal asks for (130 or 143), once one has come. */
+  readonly requested: number | undefined;
+}
+
+/**
+ * Long work calls this once: from now on the first signal is only noted, so that the step can be finished and a checkpoint written;
+ * the second one ends the process at once. Without this call the first one does. A lost terminal (SIGHUP) no longer ends the work.
+ */
+export function gracefulStop(): StopRequest {
+  graceful = true;
+  process.on("SIGHUP", () => {});
+  return {
+    get requested() {
+      return first?.code;
+    },
+  };
+}
+
+/** Installs the handlers; the command line does it first of all. `exit` ends the process without waiting for anything. */
+export function listenForSignals(exit: (code: number) => void): void {
+  for (const [signal, code] of Object.entries(CODES)) {
+    process.on(signal, () => {
+      const now = performance.now();
+      if (first && now - first.at < SAME_PRESS) return;
+      if (first || !graceful) return exit(code);
+      first = { code, at: now };
+    });
+  }
+}
+
+/** The exit code of work that ended well: that of the signal which ended it, or 0. */
+export const exitCodeOfStop = (): number => first?.code ?? 0;
