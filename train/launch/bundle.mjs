@@ -6,7 +6,7 @@ import { writeWhole } from "./cache.mjs";
 /** What each program is made of: name in dist -> source. A source that does not exist is left out; the first one is started. */
 export const programs = {
   cli: { cli: "train/main.ts", "loader-worker": "data/worker.ts" },
-  test: { "test-run": "test/run/main.ts" },
+  test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts" },
 };
 

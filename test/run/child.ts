@@ -1,0 +1,66 @@
+// The process in which test files run, one after another, on one device. It reports to its parent what uvu counts.
+import { pathToFileURL } from "node:url";
+import { stripVTControlCharacters } from "node:util";
+
+/** What uvu's runner gives: its failures as text (or true), passed, skipped, all. */
+type Suite = () => Promise<[string | true, number, number, number]>;
+
+/** To the parent. `alive` after every test; `file` when a file begins; `done` with its counts. */
+export type Message =
+  | { kind: "file"; name: string }
+  | { kind: "alive" }
+  | { kind: "done"; name: string; passed: number; failed: number; skipped: number; failures: string; ms: number };
+
+declare global {
+  var UVU_DEFER: number;
+  var UVU_INDEX: number;
+  var UVU_QUEUE: Suite[][];
+}
+
+/** Resolves when the message is on its way, so that an exit cannot lose it. */
+const send = (message: Message) => new Promise<void>((sent) => process.send?.(message, () => sent()));
+
+/** uvu prints a mark per test and a count per file; the parent prints better lines, so the marks become signs of life. */
+function catchMarks(): void {
+  const write = process.stdout.write.bind(process.stdout);
+  const isMark = /^(• |✘ | {2}\(\d+ \/ \d+\)\n)$/;
+  process.stdout.write = ((chunk: string | Uint8Array, ...rest: []) => {
+    if (typeof chunk !== "string" || !isMark.test(stripVTControlCharacters(chunk))) return write(chunk, ...rest);
+    void send({ kind: "alive" });
+    return true;
+  }) as typeof process.stdout.write;
+}
+
+/** Loads one file, which queues its suites, and runs them. A failing import is the file's one failure. */
+async function runFile(name: string, path: string): Promise<void> {
+  const started = performance.now();
+  let [passed, failed, skipped, failures] = [0, 0, 0, ""];
+  const fault = (text: string) => {
+    failed++;
+    failures += `\n  ${text}\n`;
+  };
+  await send({ kind: "file", name });
+  globalThis.UVU_QUEUE = [[]];
+  globalThis.UVU_INDEX = 0;
+  try {
+    await import(pathToFileURL(path).href);
+    for (const suite of globalThis.UVU_QUEUE[0]) {
+      const [errors, good, left, all] = await suite();
+      if (errors !== true) failures += errors;
+      passed += good;
+      failed += all - good;
+      skipped += left;
+    }
+    if (passed + failed + skipped === 0) fault("no test ran: does the file end in `test.run()`?");
+  } catch (error) {
+    fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  await send({ kind: "done", name, passed, failed, skipped, failures, ms: performance.now() - started });
+}
+
+globalThis.UVU_DEFER = 1;
+process.channel?.unref(); // a test that waits for nothing ends the process (exit code 13) instead of hanging
+catchMarks();
+const files: [string, string][] = JSON.parse(process.env.EMOTIONCLIP_TEST_FILES ?? "[]");
+for (const [name, path] of files) await runFile(name, path);
+process.exit(0);

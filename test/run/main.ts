@@ -1,0 +1,129 @@
+// npm test: types, format and lint, then every test file in one process. One line each, and the totals at the end.
+import { fork } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import pc from "picocolors";
+import { bundleTests, findTests, type TestFile } from "./bundle.ts";
+import type { Message } from "./child.ts";
+import { runStep, steps } from "./steps.ts";
+
+/** dist/test-run.js lies one below the project's folder. */
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** A single test that takes longer than this (ms) hangs; the slowest has to compile kernels on a loaded software adapter. */
+const PATIENCE = 10 * 60_000;
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+function line(name: string, good: boolean, ms: number, note: string): void {
+  const mark = good ? pc.green("ok  ") : pc.red("FAIL");
+  console.log(`${mark} ${name.padEnd(28)} ${note.padEnd(26)} ${(ms / 1000).toFixed(1).padStart(6)} s`);
+}
+
+const indent = (text: string) => text.replace(/^(?=.)/gm, "    ");
+
+async function runSteps(): Promise<void> {
+  for (const step of steps) {
+    const started = performance.now();
+    const { passed, output } = await runStep(step, root);
+    total[passed ? "passed" : "failed"]++;
+    line(step.name, passed, performance.now() - started, "");
+    if (!passed) console.log(indent(output.slice(0, 20_000)));
+  }
+}
+
+/** Runs files in one process. A crash or a hang costs the file in which it happened; the others go on in a new process. */
+async function runTests(files: readonly TestFile[]): Promise<void> {
+  for (let left = files; left.length > 0; ) {
+    const finished = await runInChild(left);
+    left = left.slice(finished);
+  }
+}
+
+function runInChild(files: readonly TestFile[]): Promise<number> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, EMOTIONCLIP_TEST_FILES: JSON.stringify(files.map(({ name, path }) => [name, path])) };
+    const child = fork(join(root, "dist", "test-child.js"), { cwd: root, env, execArgv: ["--enable-source-maps"] });
+    let done = 0;
+    let hung = false;
+    let started = performance.now();
+    const giveUp = () => {
+      hung = true;
+      child.kill("SIGKILL");
+    };
+    let timer = setTimeout(giveUp, PATIENCE);
+    child.on("message", (message: Message) => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, PATIENCE);
+      if (message.kind === "file") started = performance.now();
+      if (message.kind === "done") {
+        done++;
+        count(message);
+      }
+    });
+    child.on("exit", (code, signal) => {
+      clearTimeout(timer);
+      if (done === files.length) return resolve(done);
+      const never = code === 13 ? " (a test waits for something that never comes)" : "";
+      const why = hung
+        ? `no test ended within ${PATIENCE / 60_000} minutes`
+        : `the process ended with ${signal ?? `exit code ${code}`}${never}`;
+      const failures = `  ${why} in this file\n`;
+      count({
+        kind: "done",
+        name: files[done].name,
+        passed: 0,
+        failed: 1,
+        skipped: 0,
+        failures,
+        ms: performance.now() - started,
+      });
+      resolve(done + 1);
+    });
+  });
+}
+
+function count({ name, passed, failed, skipped, failures, ms }: Extract<Message, { kind: "done" }>): void {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  const note = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`]
+    .filter(Boolean)
+    .join(", ");
+  line(name, failed === 0, ms, note);
+  if (failures) console.log(failures);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { only: { type: "string" } },
+  });
+  if (values.only !== undefined && values.only !== "kernels") {
+    console.error(`Usage: unknown --only ${values.only}; known: kernels (the test files that run kernels)`);
+    return 2;
+  }
+  const started = performance.now();
+  const names = findTests(root).filter(
+    (name) => positionals.length === 0 || positionals.some((text) => name.includes(text)),
+  );
+  if (names.length === 0) {
+    console.error(
+      `Usage: no test file has ${positionals.join(" or ")} in its name; there are ${findTests(root).join(", ")}`,
+    );
+    return 2;
+  }
+  console.log(`adapter: ${process.env.EMOTIONCLIP_ADAPTER ?? "Dawn's choice"}`);
+  if (positionals.length === 0 && !values.only) await runSteps();
+  const files = await bundleTests(root, names);
+  await runTests(values.only ? files.filter(({ touchesKernels }) => touchesKernels) : files);
+  const skipped = total.skipped ? `${total.skipped} skipped, ` : "";
+  console.log(
+    `\n${skipped}${((performance.now() - started) / 1000).toFixed(0)} s on ${process.env.EMOTIONCLIP_ADAPTER ?? "Dawn's choice"}`,
+  );
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  return total.failed ? 1 : 0;
+}
+
+process.exitCode = await main();
