@@ -1,0 +1,93 @@
+// The embedded data set "stage": seeded clips of two or three drawn people, one of whom speaks the caption. It exists so
+// that training runs, and means something, without anybody's films; nothing here is a claim about real faces.
+
+import sharp from "sharp";
+import { type Box, fps, height, type RenderedClip, renderClip, width } from "./clip.ts";
+import type { Labels } from "./emotions.ts";
+import type { Split } from "./split.ts";
+
+export { wordsOf, words } from "./captions.ts";
+export { type Box, type RenderedClip, renderClip } from "./clip.ts";
+export { categories, emotions, type Labels } from "./emotions.ts";
+export { sentiments } from "./sentiment.ts";
+export { type Split, splits, stageSizes } from "./split.ts";
+
+/** One clip as it is stored. */
+export interface StageClip {
+  readonly key: string;
+  readonly caption: string;
+  /** Seven logits in the order anger, disgust, fear, joy, neutral, sadness, surprise. */
+  readonly sentiment: number[];
+  /** The subject in each frame: x1, y1, x2, y2 in pixels. */
+  readonly boxes: Box[];
+  /** One JPEG file per frame. */
+  readonly frames: Uint8Array[];
+  /** Frames a second: 8. */
+  readonly fps: number;
+  readonly width: number;
+  readonly height: number;
+  readonly labels: Labels;
+  /** How the clip was made, for checks and reports; a model must not see it. */
+  readonly meta: StageMeta;
+}
+
+/** The truth about a clip; `people[0]` is the subject. */
+export interface StageMeta {
+  readonly identity: string;
+  readonly scene: string;
+  readonly emotion: string;
+  readonly intensity: number;
+  /** Whether the words are of another emotion than the subject's. */
+  readonly misleading: boolean;
+  readonly people: { readonly identity: string; readonly emotion: string; readonly intensity: number }[];
+}
+
+/** Quality at which the drawn lines survive 4:4:4 coding. */
+const quality = 90;
+/** Clips whose frames are in the JPEG coder at once. */
+const inFlight = 3;
+
+/** One clip with its frames as JPEG. */
+export async function makeClip(seed: number, split: Split, index: number): Promise<StageClip> {
+  return encode(renderClip(seed, split, index));
+}
+
+/** The first `count` clips of a split, in order. */
+export async function* makeStage(options: { seed: number; split: Split; count: number }): AsyncGenerator<StageClip> {
+  const { seed, split, count } = options;
+  const pending: Promise<StageClip>[] = [];
+  for (let index = 0; index < count + inFlight; index++) {
+    if (index < count) pending.push(makeClip(seed, split, index));
+    if (index >= inFlight || index >= count) {
+      const next = pending.shift();
+      if (next) yield await next;
+    }
+  }
+}
+
+async function encode(clip: RenderedClip): Promise<StageClip> {
+  const frames = await Promise.all(clip.rgb.map(encodeFrame));
+  const people = clip.actors.map(({ identity, emotion, intensity }) => ({
+    identity: identity.name,
+    emotion,
+    intensity: Math.round(1e4 * intensity) / 1e4,
+  }));
+  return {
+    key: clip.key,
+    caption: clip.caption.text,
+    sentiment: clip.sentiment,
+    boxes: clip.boxes,
+    frames,
+    fps,
+    width,
+    height,
+    labels: clip.labels,
+    meta: { ...people[0], scene: clip.scene, misleading: clip.caption.misleading, people },
+  };
+}
+
+function encodeFrame(rgb: Uint8Array): Promise<Uint8Array> {
+  return sharp(rgb, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality, chromaSubsampling: "4:4:4" })
+    .toBuffer();
+}
