@@ -1,0 +1,31 @@
+// gainPart_r = Σ dy · x̂, biasPart_r = Σ dy over the rows of chunk r        one invocation per 4 columns and chunk
+struct Dims { N: u32, D: u32, R: u32 }
+
+@group(0) @binding(0) var<storage, read> dy: array<vec4<T>>;             // [N, D]
+@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;              // [N, D]
+@group(0) @binding(2) var<storage, read> mean: array<f32>;               // [N]
+@group(0) @binding(3) var<storage, read> rstd: array<f32>;               // [N]
+@group(0) @binding(4) var<storage, read_write> gainPart: array<vec4f>;   // [R, D]
+@group(0) @binding(5) var<storage, read_write> biasPart: array<vec4f>;   // [R, D]
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let D4 = dim.D / 4;
+  let j = wid.x * WG + lane;
+  if (j >= D4) { return; }
+  let rows = (dim.N + dim.R - 1) / dim.R;
+  let end = min(dim.N, (wid.y + 1) * rows);
+
+  var gain = vec4f();
+  var bias = vec4f();
+  for (var i = wid.y * rows; i < end; i++) {
+    let g = vec4f(dy[i * D4 + j]);
+    gain += g * ((vec4f(x[i * D4 + j]) - mean[i]) * rstd[i]);
+    bias += g;
+  }
+  gainPart[wid.y * D4 + j] = gain;
+  biasPart[wid.y * D4 + j] = bias;
+}

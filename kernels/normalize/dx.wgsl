@@ -1,0 +1,28 @@
+// dx = (dy − x̂ (x̂·dy)) / ‖x‖, x̂ = x/‖x‖; below the floor y is linear: dx = dy / floor    one subgroup per row
+struct Dims { N: u32, D: u32, floor: f32 }
+
+@group(0) @binding(0) var<storage, read> dy: array<T>;         // [N, D]
+@group(0) @binding(1) var<storage, read> x: array<T>;          // [N, D]
+@group(0) @binding(2) var<storage, read> norm: array<f32>;     // [N]
+@group(0) @binding(3) var<storage, read_write> dx: array<T>;   // [N, D]
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
+        @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  let row = subgroup_index(wid, nwg, subgroup);
+  if (row >= dim.N) { return; }
+  let start = row * dim.D;
+  let length = norm[row];
+  let scale = 1.0 / max(length, dim.floor);
+  let radial = select(0.0, scale, length > dim.floor);
+
+  var along = 0.0;
+  for (var j = lane; j < dim.D; j += SG) { along += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
+  along = subgroupAdd(along);
+  for (var j = lane; j < dim.D; j += SG) {
+    dx[start + j] = T((f32(dy[start + j]) - f32(x[start + j]) * radial * along) * scale);
+  }
+}

@@ -1,0 +1,24 @@
+// y = x − max x − log Σ exp(x − max x)                                                    one subgroup per row
+struct Dims { N: u32, D: u32 }
+
+@group(0) @binding(0) var<storage, read> x: array<T>;          // [N, D]
+@group(0) @binding(1) var<storage, read_write> y: array<T>;    // [N, D]
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
+        @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  let row = subgroup_index(wid, nwg, subgroup);
+  if (row >= dim.N) { return; }
+  let start = row * dim.D;
+
+  var top = -3e38;
+  for (var j = lane; j < dim.D; j += SG) { top = max(top, f32(x[start + j])); }
+  top = subgroupMax(top);
+  var sum = 0.0;
+  for (var j = lane; j < dim.D; j += SG) { sum += exp(f32(x[start + j]) - top); }
+  let logSum = log(subgroupAdd(sum));
+  for (var j = lane; j < dim.D; j += SG) { y[start + j] = T(f32(x[start + j]) - top - logSum); }
+}
