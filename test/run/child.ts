@@ -31,6 +31,13 @@ function catchMarks(): void {
   }) as typeof process.stdout.write;
 }
 
+/** Stack lines of the runner and of uvu say nothing about the test. */
+const brief = (failures: string) =>
+  failures
+    .split("\n")
+    .filter((each) => !/^\s*at .*(node_modules\/uvu\/|test\/run\/child\.ts)/.test(stripVTControlCharacters(each)))
+    .join("\n");
+
 /** Loads one file, which queues its suites, and runs them. A failing import is the file's one failure. */
 async function runFile(name: string, path: string): Promise<void> {
   const started = performance.now();
@@ -46,7 +53,7 @@ async function runFile(name: string, path: string): Promise<void> {
     await import(pathToFileURL(path).href);
     for (const suite of globalThis.UVU_QUEUE[0]) {
       const [errors, good, left, all] = await suite();
-      if (errors !== true) failures += errors;
+      if (errors !== true) failures += brief(errors);
       passed += good;
       failed += all - good;
       skipped += left;

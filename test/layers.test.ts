@@ -1,0 +1,139 @@
+// The structure of the project: imports point down, in no circle, and each layer uses only the packages it may.
+import { readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type Import, importsOf, layers, packageOf, sources, walk } from "./run/sources.ts";
+
+const everything = [...layers];
+
+/** What each layer may import besides itself. */
+const below: Record<string, readonly string[]> = {
+  engine: [],
+  kernels: ["engine"],
+  data: [],
+  model: ["engine", "kernels"],
+  train: ["engine", "kernels", "model", "data"],
+  eval: ["engine", "kernels", "model", "data"],
+  bench: ["engine", "kernels", "model", "data", "train", "eval"],
+  web: ["engine", "kernels", "model"],
+  test: everything,
+  docs: everything,
+};
+
+/** Single imports that cross, each with its reason. */
+const crossings: readonly { from: RegExp; to: RegExp; why: string }[] = [
+  { from: /^data\//, to: /^engine\/errors\.ts$/, why: "the error classes carry the exit codes of the command line" },
+  {
+    from: /^train\/cli\.ts$/,
+    to: /./,
+    why: "the composition root: it knows where each command lives, and imports it lazily",
+  },
+];
+
+/** Packages that code may import, by layer; tests, benchmarks and documents may use the development ones too. */
+const packages: Record<string, readonly string[]> = {
+  engine: ["webgpu"],
+  kernels: [],
+  data: ["sharp", "modern-tar", "valibot"],
+  model: ["valibot"],
+  train: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
+  eval: ["commander", "picocolors", "valibot", "sharp", "uplot"],
+};
+
+const layerOf = (path: string) => path.split("/")[0];
+const all = sources().flatMap((file) => importsOf(file));
+const isAllowed = ({ file, target }: Import) => {
+  const [from, to] = [layerOf(file), layerOf(target)];
+  return (
+    from === to || below[from].includes(to) || crossings.some((each) => each.from.test(file) && each.to.test(target))
+  );
+};
+
+for (const [layer, allowed] of Object.entries(below)) {
+  test(`${layer} imports only ${allowed.join(", ") || "itself"}`, () => {
+    for (const each of all.filter(({ file, isLocal }) => isLocal && layerOf(file) === layer))
+      assert.ok(isAllowed(each), `${each.file} imports ${each.target}`);
+  });
+}
+
+for (const [layer, allowed] of Object.entries(packages)) {
+  test(`${layer} uses the packages ${allowed.join(", ") || "of nobody"}`, () => {
+    for (const { file, target } of all.filter(({ file, isLocal }) => !isLocal && layerOf(file) === layer)) {
+      const name = packageOf(target);
+      assert.ok(name === undefined || allowed.includes(name), `${file} imports ${target}`);
+    }
+  });
+}
+
+test("engine/gpu.ts alone imports webgpu", () => {
+  const users = new Set(all.filter(({ target, isType }) => target === "webgpu" && !isType).map(({ file }) => file));
+  for (const file of users)
+    assert.ok(file === "engine/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
+});
+
+test("the command line imports other layers only when a command runs", () => {
+  const direct = all.filter(
+    ({ file, target, isLocal, isLazy }) => file === "train/cli.ts" && isLocal && !isLazy && layerOf(target) !== "train",
+  );
+  for (const { target } of direct) assert.is(target, "engine/errors.ts");
+});
+
+test("a forbidden import is seen, and an allowed one passes", () => {
+  const of = (file: string, text: string) => importsOf(file, text).every(isAllowed);
+  assert.not(of("engine/x.ts", 'import { gelu } from "../kernels/gelu.ts";'));
+  assert.not(of("data/x.ts", 'export {\n  a,\n  type B,\n} from "../engine/tensor.ts";'));
+  assert.not(of("model/x.ts", 'const lazy = () => import("../train/loop.ts");'));
+  assert.ok(of("data/x.ts", 'import { FormatError } from "../engine/errors.ts";'));
+  assert.ok(of("kernels/gelu/x.ts", 'import { op } from "../../engine/op.ts";'));
+});
+
+/** The files of one circle of run-time imports, or undefined. Types and lazy imports close no circle at run time. */
+function circle(imports: readonly Import[]): string[] | undefined {
+  const edges = new Map<string, string[]>();
+  for (const { file, target } of imports.filter(({ isLocal, isType, isLazy }) => isLocal && !isType && !isLazy))
+    edges.set(file, [...(edges.get(file) ?? []), target]);
+  const finished = new Set<string>();
+  const visit = (file: string, path: string[]): string[] | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (finished.has(file)) return undefined;
+    for (const target of edges.get(file) ?? []) {
+      const found = visit(target, [...path, file]);
+      if (found) return found;
+    }
+    finished.add(file);
+    return undefined;
+  };
+  for (const file of edges.keys()) {
+    const found = visit(file, []);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+test("no file imports itself, however far round", () => {
+  assert.is(circle(all)?.join(" -> "), undefined);
+  const round = [
+    ...importsOf("engine/a.ts", 'import { b } from "./b.ts";'),
+    ...importsOf("engine/b.ts", 'import { a } from "./a.ts";'),
+  ];
+  assert.is(circle(round)?.join(" "), "engine/a.ts engine/b.ts engine/a.ts");
+});
+
+test("local imports carry their extension and exist", () => {
+  const files = new Set(layers.flatMap((layer) => walk(layer)));
+  for (const { file, target, isLocal } of all.filter(({ file }) => !file.startsWith("test/layers")))
+    if (isLocal && !target.startsWith("dist/"))
+      assert.ok(files.has(target) || target === "package.json", `${file} imports ${target}`);
+});
+
+test("no folder or file is named utils, helpers or common", () => {
+  for (const path of layers.flatMap((layer) => walk(layer)))
+    assert.not.match(path, /(^|\/)(utils?|helpers?|common|misc)(\/|\.)/);
+});
+
+test("only .wgsl files have a default export", () => {
+  for (const file of sources().filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts")))
+    assert.not.match(readFileSync(file, "utf8"), /^export default /m, file);
+});
+
+test.run();
