@@ -1,0 +1,350 @@
+// The inner tile of a matrix product as WGSL: the one kernel of this family whose text is unrolled, and so is emitted.
+// Sizes, strides and offsets are data; transposes, the structure, the kind of access and the epilogue are text.
+//
+// Two structures (docs/DESIGN.md; figures for 512³ f32 on lavapipe as ratios to one 4x4 register tile per invocation):
+//   sg  one subgroup owns `rows` x 4·SG columns; a's vectors are broadcast lane by lane. No workgroup memory, no
+//       barrier: what CPU rasterisers are good at.
+//   wg  a workgroup of TX x TY invocations owns a tile; both operands pass through workgroup memory in steps of KT.
+//       What GPUs are good at; on lavapipe slower than the plain register tile.
+// Both add over k in order into f32, so they agree bit for bit where fma is not fused.
+import activations from "../lib/activation.wgsl";
+import erf from "../lib/erf.wgsl";
+import type { Activation } from "./activation.ts";
+
+export type Form = "NN" | "NT" | "TN";
+export type Role = "a" | "b" | "c" | "factor" | "bias" | "pre" | "residual";
+
+/** How a tile is computed. */
+export type Structure =
+  | { readonly mode: "sg"; readonly rows: number }
+  | { readonly mode: "wg"; readonly TX: number; readonly TY: number; readonly rows: number; readonly KT: number };
+
+/** The structures by name: `wg64` is 16 x 16 invocations of 4 x 4 outputs, as `wg32` is 8 x 8 of them. */
+export const structures = {
+  sg8: { mode: "sg", rows: 8 },
+  sg16: { mode: "sg", rows: 16 },
+  sg32: { mode: "sg", rows: 32 },
+  wg32: { mode: "wg", TX: 8, TY: 8, rows: 4, KT: 16 },
+  wg64: { mode: "wg", TX: 16, TY: 16, rows: 4, KT: 16 },
+  wg128: { mode: "wg", TX: 16, TY: 16, rows: 8, KT: 16 },
+} as const satisfies Record<string, Structure>;
+
+export type StructureName = keyof typeof structures;
+
+/**
+ * How memory is read. `vec`: vec4 everywhere, K a multiple of 4. `loads`: vec4 loads, any K, scalar stores.
+ * `scalar`: any sizes and strides.
+ */
+export type Access = "vec" | "loads" | "scalar";
+
+/** All that the text depends on. */
+export interface Kernel {
+  readonly form: Form;
+  readonly structure: Structure;
+  readonly access: Access;
+  readonly subgroup: number;
+  /** Fields of Dims beyond rows, cols, depth, lda, ldb, ldc, in order. */
+  readonly fields: readonly string[];
+  /** Element type of every tensor: T or f32. */
+  readonly types: { readonly [R in Role]?: string };
+  readonly activation: Activation;
+}
+
+/** Columns and rows of one workgroup's tile. */
+export function tileOf(structure: Structure, subgroup: number): { rows: number; cols: number } {
+  if (structure.mode === "sg") return { rows: structure.rows, cols: 4 * subgroup };
+  return { rows: structure.TY * structure.rows, cols: structure.TX * 4 };
+}
+
+/** The text of a kernel. */
+export function emit(kernel: Kernel): string {
+  const body =
+    kernel.structure.mode === "sg" ? subgroupTile(kernel, kernel.structure) : workgroupTile(kernel, kernel.structure);
+  return [
+    ...title(kernel),
+    ...dims(kernel),
+    ...bindings(kernel),
+    ...(kernel.activation === "none" ? [] : [erf, activations]),
+    ...loader("a", kernel),
+    ...loader("b", kernel),
+    ...store(kernel),
+    ...body,
+    "",
+  ].join("\n");
+}
+
+const equations = { NN: "a[M,K] b[K,N]", NT: "a[M,K] b[N,K]ᵀ", TN: "a[K,M]ᵀ b[K,N]" };
+
+function title({ form, structure, access, subgroup }: Kernel): string[] {
+  const { rows, cols } = tileOf(structure, subgroup);
+  return [
+    `// c[M,N] = ${equations[form]}, ${rows} x ${cols} of it per ${structure.mode === "sg" ? "subgroup" : "workgroup"}; access: ${access}`,
+  ];
+}
+
+const has = (kernel: Kernel, field: string): boolean => kernel.fields.includes(field);
+
+function dims({ fields }: Kernel): string[] {
+  const all = ["rows", "cols", "depth", "lda", "ldb", "ldc", ...fields];
+  return [
+    `struct Dims { ${all.map((name) => `${name}: ${name === "scale" ? "f32" : "u32"}`).join(", ")} }`,
+    "var<immediate> dim: Dims;",
+    "",
+  ];
+}
+
+/** Outputs, the only ones written; they lie as c does. */
+const written: readonly Role[] = ["c", "pre"];
+/** Tensors read or written four columns at a time where `access` allows it. */
+const vectors = (access: Access): readonly Role[] =>
+  access === "vec" ? ["a", "b", "c", "bias", "pre", "residual"] : access === "loads" ? ["a", "b"] : [];
+
+function bindings({ types, access }: Kernel): string[] {
+  return (Object.entries(types) as [Role, string][]).map(([role, type], i) => {
+    const element = vectors(access).includes(role) ? `vec4<${type}>` : type;
+    const mode = written.includes(role) ? "read_write" : "read";
+    return `@group(0) @binding(${i}) var<storage, ${mode}> ${role}: array<${element}>;`;
+  });
+}
+
+/** Whether k runs along the stored rows of an operand: one load gives four k's of one row, else four columns of one k. */
+const along = (operand: "a" | "b", form: Form): boolean => (operand === "a" ? form !== "TN" : form === "NT");
+
+/**
+ * A function that loads four elements of an operand.
+ *   along:  aQuad(at, q, end)         k = 4q .. 4q + 3 of the stored row that starts at `at`
+ *   across: aRow(at, k, end, col)     columns col .. col + 3 of the stored row k, the operand starting at `at`
+ * Where K may end inside, what lies at k >= end is zero: the indices are clamped, then the numbers replaced.
+ * `at` counts vec4s in the vector forms, elements otherwise.
+ */
+function loader(operand: "a" | "b", kernel: Kernel): string[] {
+  const { access, form } = kernel;
+  const ragged = access !== "vec" || kernel.structure.mode === "wg";
+  const limit = operand === "a" ? "dim.rows" : "dim.cols";
+  if (along(operand, form)) {
+    const load =
+      access !== "scalar"
+        ? `vec4f(${operand}[at + ${ragged ? "min(q, (dim.depth - 1u) / 4u)" : "q"}])`
+        : `vec4f(${[0, 1, 2, 3].map((j) => `f32(${operand}[at + min(4u * q + ${j}u, dim.depth - 1u)])`).join(", ")})`;
+    const value = ragged ? `select(vec4f(), ${load}, 4u * q + vec4u(0u, 1u, 2u, 3u) < vec4u(end))` : load;
+    return [`fn ${operand}Quad(at: u32, q: u32, end: u32) -> vec4f {`, `  return ${value};`, "}", ""];
+  }
+  const row = `${ragged ? "min(k, dim.depth - 1u)" : "k"} * ${stride(operand, access)}`;
+  const load =
+    access !== "scalar"
+      ? [`  let value = vec4f(${operand}[at + ${row} + min(col, ${limit} - 1u) / 4u]);`]
+      : [
+          `  let row = at + ${row};`,
+          `  let value = vec4f(${[0, 1, 2, 3].map((j) => `f32(${operand}[row + min(col + ${j}u, ${limit} - 1u)])`).join(", ")});`,
+        ];
+  const value = ragged ? "select(vec4f(), value, k < end)" : "value";
+  return [`fn ${operand}Row(at: u32, k: u32, end: u32, col: u32) -> vec4f {`, ...load, `  return ${value};`, "}", ""];
+}
+
+/** Stored row length in the unit of the loader. */
+const stride = (operand: "a" | "b", access: Access): string =>
+  access === "scalar" ? `dim.ld${operand}` : `(dim.ld${operand} / 4u)`;
+
+/** fn store(at, row, col, sum): the epilogue of four columns of one row of c, which starts at element `at`. */
+function store(kernel: Kernel): string[] {
+  const { types, access, activation } = kernel;
+  const vec = access === "vec";
+  const to = (role: Role, i: string, value: string) =>
+    vec ? `  ${role}[i] = vec4<${types[role]}>(${value});` : `    ${role}[i + ${i}] = ${types[role]}(${value}[${i}]);`;
+  const lines = [
+    "fn store(at: u32, row: u32, col: u32, sum: vec4f) {",
+    "  if (row >= dim.rows || col >= dim.cols) { return; }",
+  ];
+  lines.push(vec ? "  let i = (at + row * dim.ldc + col) / 4u;" : "  let i = at + row * dim.ldc + col;");
+  lines.push("  var v = sum;");
+  if (has(kernel, "scale")) lines.push("  v *= dim.scale;");
+  if (types.factor) lines.push("  v *= f32(factor[0]);");
+  const quad = (role: Role, base: string, quadBase: string) =>
+    vec
+      ? `vec4f(${role}[${quadBase}])`
+      : `vec4f(${[0, 1, 2, 3].map((j) => `f32(${role}[${base} + min(${j}u, dim.cols - 1u - col)])`).join(", ")})`;
+  if (types.bias) lines.push(`  v += ${quad("bias", "col", "col / 4u")};`);
+  if (activation !== "none") lines.push("  let kept = v;", `  v = ${activation}(v);`);
+  if (types.residual) lines.push(`  v += ${quad("residual", "i", "i")};`);
+  const outputs = (i: string) => [...(types.pre ? [to("pre", i, "kept")] : []), to("c", i, "v")];
+  if (vec) lines.push(...outputs(""));
+  else lines.push("  for (var j = 0u; j < min(4u, dim.cols - col); j++) {", ...outputs("j"), "  }");
+  return [...lines, "}", ""];
+}
+
+/** Base elements of the operands for this workgroup's batch, and the range of k. */
+function bases(kernel: Kernel): string[] {
+  const lines: string[] = [];
+  const two = has(kernel, "heads");
+  if (two) lines.push("  let n = wid.z / dim.heads;", "  let h = wid.z % dim.heads;");
+  for (const operand of ["a", "b", "c"] as const) {
+    const terms = has(kernel, `${operand}Offset`) ? [`dim.${operand}Offset`] : [];
+    if (has(kernel, `${operand}N`)) terms.push(`${two ? "n" : "wid.z"} * dim.${operand}N`);
+    if (two) terms.push(`h * dim.${operand}H`);
+    lines.push(`  let ${operand}Base = ${terms.join(" + ") || "0u"};`);
+  }
+  if (has(kernel, "chunk"))
+    lines.push("  let start = wid.z * dim.chunk;", "  let end = min(start + dim.chunk, dim.depth);");
+  else lines.push("  let start = 0u;", "  let end = dim.depth;");
+  return lines;
+}
+
+/** Row of tiles: z is the batch, or, where there is none, continues y. */
+const tileRow = (kernel: Kernel): string => (batched(kernel) ? "wid.y" : "(wid.y + wid.z * groups.y)");
+const batched = (kernel: Kernel): boolean => has(kernel, "cN");
+
+function entry(kernel: Kernel, size: string, builtins: string): string[] {
+  const groups = batched(kernel) ? "" : "@builtin(num_workgroups) groups: vec3u, ";
+  return [
+    `@compute @workgroup_size(${size})`,
+    `fn main(@builtin(workgroup_id) wid: vec3u, ${groups}${builtins}) {`,
+    ...bases(kernel),
+  ];
+}
+
+/** Position of an operand's base, or of its stored row `row`, in the unit of the loader. */
+function position(operand: "a" | "b", access: Access, row?: string): string {
+  const base = access === "scalar" ? `${operand}Base` : `${operand}Base / 4u`;
+  return row === undefined ? base : `${base} + ${row} * ${stride(operand, access)}`;
+}
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/**
+ * Per step of four k's: each lane loads its share of a (`rows` vec4s among SG lanes) and, for each k, its own four
+ * columns of b. Every vec4 of a is then broadcast and multiplies those four columns.
+ */
+function subgroupTile(kernel: Kernel, { rows }: { rows: number }): string[] {
+  const { form, access, subgroup } = kernel;
+  const loads = Math.ceil(rows / subgroup);
+  const lines = entry(kernel, "SG", "@builtin(subgroup_invocation_id) lane: u32");
+  lines.push(`  let row = ${tileRow(kernel)} * ${rows}u;`, "  let col = (wid.x * SG + lane) * 4u;");
+  if (form === "TN") lines.push(`  let aAt = ${position("a", access)};`);
+  else
+    for (const i of range(loads))
+      lines.push(`  let aAt${i} = ${position("a", access, `min(row + ${i}u * SG + lane, dim.rows - 1u)`)};`);
+  if (form === "NT")
+    for (const j of range(4))
+      lines.push(`  let bAt${j} = ${position("b", access, `min(col + ${j}u, dim.cols - 1u)`)};`);
+  else lines.push(`  let bAt = ${position("b", access)};`);
+  for (const r of range(rows)) lines.push(`  var s${r} = vec4f();`);
+
+  lines.push("  for (var q = start / 4u; q < (end + 3u) / 4u; q++) {");
+  for (const j of range(4))
+    lines.push(
+      form === "NT"
+        ? `    let t${j} = bQuad(bAt${j}, q, end);`
+        : `    let b${j} = bRow(bAt, 4u * q + ${j}u, end, col);`,
+    );
+  if (form === "NT")
+    for (const [j, axis] of axes.entries())
+      lines.push(
+        `    let b${j} = vec4f(${range(4)
+          .map((t) => `t${t}.${axis}`)
+          .join(", ")});`,
+      );
+  lines.push(...(form === "TN" ? columnsOfA(rows, subgroup) : rowsOfA(rows, subgroup)), "  }");
+  for (const r of range(rows)) lines.push(`  store(cBase, row + ${r}u, col, s${r});`);
+  return [...lines, "}"];
+}
+
+const axes = [..."xyzw"];
+
+/** a[M, K]: lane l holds four k's of row l. */
+function rowsOfA(rows: number, subgroup: number): string[] {
+  const lines = range(Math.ceil(rows / subgroup)).map((i) => `    let a${i} = aQuad(aAt${i}, q, end);`);
+  for (const r of range(rows)) {
+    const steps = axes.map((axis, k) => `s${r} = fma(vec4f(x.${axis}), b${k}, s${r});`);
+    lines.push(
+      "    {",
+      `      let x = subgroupBroadcast(a${Math.floor(r / subgroup)}, ${r % subgroup}u);`,
+      ...steps.map((step) => `      ${step}`),
+      "    }",
+    );
+  }
+  return lines;
+}
+
+/** a[K, M]: vec4 number i of the step holds four rows of k = i / (rows / 4). */
+function columnsOfA(rows: number, subgroup: number): string[] {
+  const quads = rows / 4;
+  const lines = range(Math.ceil(rows / subgroup)).map((i) => {
+    const at = `(${i}u * SG + lane)`;
+    return `    let a${i} = aRow(aAt, 4u * q + ${at} / ${quads}u % 4u, end, row + 4u * (${at} % ${quads}u));`;
+  });
+  for (const k of range(4))
+    for (const quad of range(quads)) {
+      const at = k * quads + quad;
+      const steps = axes.map((axis, j) => `s${4 * quad + j} = fma(vec4f(x.${axis}), b${k}, s${4 * quad + j});`);
+      lines.push(
+        "    {",
+        `      let x = subgroupBroadcast(a${Math.floor(at / subgroup)}, ${at % subgroup}u);`,
+        ...steps.map((step) => `      ${step}`),
+        "    }",
+      );
+    }
+  return lines;
+}
+
+/**
+ * Per step of KT k's the workgroup copies a tile of each operand into workgroup memory, k-major, then each invocation
+ * multiplies `rows` x 4 outputs out of it. The rows of k are padded by 2, so that copying an operand along k
+ * does not hit one bank four times.
+ */
+function workgroupTile(kernel: Kernel, structure: Extract<Structure, { mode: "wg" }>): string[] {
+  const { form, access } = kernel;
+  const { TX, TY, rows: own, KT } = structure;
+  const tile = tileOf(structure, kernel.subgroup);
+  const lines = [
+    `const PAD = 2u;`,
+    `var<workgroup> aTile: array<f32, ${KT * (tile.rows + 2)}>;  // [KT, ${tile.rows} + PAD]`,
+    `var<workgroup> bTile: array<f32, ${KT * (tile.cols + 2)}>;  // [KT, ${tile.cols} + PAD]`,
+    "",
+    ...entry(kernel, `${TX * TY}`, "@builtin(local_invocation_index) lane: u32"),
+    `  let row0 = ${tileRow(kernel)} * ${tile.rows}u;`,
+    `  let col0 = wid.x * ${tile.cols}u;`,
+    `  let row = lane / ${TX}u * ${own}u;`,
+    `  let col = lane % ${TX}u * 4u;`,
+    ...range(own).map((r) => `  var s${r} = vec4f();`),
+    `  for (var step = start; step < end; step += ${KT}u) {`,
+    ...copy("a", form, access, tile.rows, TX * TY, KT),
+    ...copy("b", form, access, tile.cols, TX * TY, KT),
+    "    workgroupBarrier();",
+    `    for (var k = 0u; k < ${KT}u; k++) {`,
+    `      let i = k * (${tile.rows}u + PAD) + row;`,
+    `      let j = k * (${tile.cols}u + PAD) + col;`,
+    "      let b = vec4f(bTile[j], bTile[j + 1u], bTile[j + 2u], bTile[j + 3u]);",
+    ...range(own).map((r) => `      s${r} = fma(vec4f(aTile[i + ${r}u]), b, s${r});`),
+    "    }",
+    "    workgroupBarrier();",
+    "  }",
+    ...range(own).map((r) => `  store(cBase, row0 + row + ${r}u, col0 + col, s${r});`),
+    "}",
+  ];
+  return lines;
+}
+
+/** Copies an operand's tile: `width` rows (or columns) x KT, four elements at a time; beyond the edges clamped or zero. */
+function copy(operand: "a" | "b", form: Form, access: Access, width: number, threads: number, KT: number): string[] {
+  const origin = operand === "a" ? "row0" : "col0";
+  const limit = operand === "a" ? "dim.rows" : "dim.cols";
+  const pitch = `(${width}u + PAD)`;
+  const head = `    for (var t = lane; t < ${(width * KT) / 4}u; t += ${threads}u) {`;
+  if (along(operand, form))
+    return [
+      head,
+      `      let m = t / ${KT / 4}u;`,
+      `      let q = t % ${KT / 4}u;`,
+      `      let v = ${operand}Quad(${position(operand, access, `min(${origin} + m, ${limit} - 1u)`)}, step / 4u + q, end);`,
+      ...range(4).map((j) => `      ${operand}Tile[(4u * q + ${j}u) * ${pitch} + m] = v[${j}];`),
+      "    }",
+    ];
+  return [
+    head,
+    `      let k = t / ${width / 4}u;`,
+    `      let m = t % ${width / 4}u * 4u;`,
+    `      let v = ${operand}Row(${position(operand, access)}, step + k, end, ${origin} + m);`,
+    ...range(4).map((j) => `      ${operand}Tile[k * ${pitch} + m + ${j}u] = v[${j}];`),
+    "    }",
+  ];
+}

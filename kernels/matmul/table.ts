@@ -1,0 +1,46 @@
+// Which structure of the inner tile for which product: a measured choice of `emotionclip tune` if there is one,
+// else a prior by the kind of device.
+import type { DeviceFacts } from "../../engine/op.ts";
+import { type Form, type StructureName, structures } from "./emit.ts";
+
+/** The sizes a choice depends on. */
+export interface Extent {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly batch?: readonly [n: number, h?: number];
+  readonly split?: number;
+}
+
+const products = ({ batch, split }: Extent): number => split ?? (batch ? batch[0] * (batch[1] ?? 1) : 1);
+
+/** Sizes by powers of four: 1, 2..4, 5..16, 17..64, ... */
+const bucket = (size: number): number => Math.ceil(Math.log2(Math.max(size, 1)) / 2);
+
+/** "matmul|NT|m5 n4 k4": products that share a choice. Batches and parts of K count as one bucket of their own. */
+export function classOf(form: Form, extent: Extent): string {
+  const { M, N, K } = extent;
+  const many = products(extent) > 1 ? ` z${bucket(products(extent))}` : "";
+  return `matmul|${form}|m${bucket(M)} n${bucket(N)} k${bucket(K)}${many}`;
+}
+
+/** The structure for a product on a device. */
+export function choose(form: Form, extent: Extent, device: DeviceFacts): StructureName {
+  const tuned = device.tuned.get(classOf(form, extent));
+  if (tuned !== undefined && tuned in structures) return tuned as StructureName;
+  return device.software ? rasteriser(extent) : gpu(extent);
+}
+
+/** Few rows or little work: 8 rows, which compile in half the time of 16. */
+function rasteriser(extent: Extent): StructureName {
+  const { M, N, K } = extent;
+  return M <= 8 || M * N * K * products(extent) < 2 ** 24 ? "sg8" : "sg16";
+}
+
+/** The largest tile that still gives every core some workgroups (about a thousand on large GPUs). */
+function gpu(extent: Extent): StructureName {
+  const { M, N } = extent;
+  const tiles = (rows: number, cols: number) => Math.ceil(M / rows) * Math.ceil(N / cols) * products(extent);
+  if (M > 64 && tiles(128, 64) >= 1024) return "wg128";
+  return M > 32 && N > 32 && tiles(64, 64) >= 256 ? "wg64" : "wg32";
+}

@@ -1,0 +1,170 @@
+// A matrix product as one pass: where the operands lie, what happens to a sum before it is stored, and the variants
+// (structures of the inner tile) of which table.ts names one. Ops of this folder and attention are built from it.
+import { KernelError, LimitError } from "../../engine/errors.ts";
+import {
+  type Attrs,
+  ceilDiv,
+  type DeviceFacts,
+  type Pass,
+  passOf,
+  type SourceContext,
+  type Variant,
+} from "../../engine/op.ts";
+import { type Dims, parseSignature, type Sizes } from "../../engine/signature.ts";
+import type { Activation } from "./activation.ts";
+import { type Access, emit, type Form, type Kernel, type Role, type Structure, structures, tileOf } from "./emit.ts";
+import { choose } from "./table.ts";
+
+/** Where one operand lies: element (n, h, row, column) is at offset + n·strideN + h·strideH + row·ld + column. */
+export interface Layout {
+  /** Elements from one stored row to the next. */
+  readonly ld: number;
+  readonly offset?: number;
+  readonly strideN?: number;
+  readonly strideH?: number;
+}
+
+/**
+ * c[M, N] = a·b, summed over K. `batch` is [n] or [n, h]: one product for each pair, the operands found by their strides.
+ * `split` cuts K into that many parts, a multiple of 4 long, whose sums lie c.strideN apart in c.
+ * Which fields are present must not depend on the sizes.
+ */
+export interface Shape {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly a: Layout;
+  readonly b: Layout;
+  readonly c: Layout;
+  readonly batch?: readonly [n: number, h?: number];
+  readonly split?: number;
+  /** The sums are multiplied by this number. */
+  readonly scale?: number;
+}
+
+/** A product as `product` takes it: tensors by role, named as in the signature. */
+export interface ProductOptions<S extends string> {
+  /** What is stored: NN a[M, K] b[K, N]; NT a[M, K] b[N, K]; TN a[K, M] b[K, N]. Always c[M, N]. */
+  readonly form: Form;
+  readonly sig: S;
+  readonly a: string;
+  readonly b: string;
+  readonly c: string;
+  readonly shape: (dims: Dims<S> & Sizes, attrs: Attrs) => Shape;
+  /** A 0-d f32 tensor that multiplies the sums. */
+  readonly factor?: string;
+  /** A vector [N], added to each row. */
+  readonly bias?: string;
+  /** A further output that lies as c does: the value before the activation, for the backward. */
+  readonly pre?: string;
+  readonly activation?: (attrs: Attrs) => Activation;
+  /** Added last; lies as c does. */
+  readonly residual?: string;
+  readonly label?: string;
+}
+
+/**
+ * One pass that computes scale · factor · a·b, + bias, activation, + residual, in this order, sums in f32 over k in
+ * order. Every structure of the inner tile is a variant; the engine takes the one that table.ts names.
+ * Strided example, the scores of packed qkv_NL3HK, per (n, h):
+ *   product({ form: "NT", sig: "qkv_NLW -> s_NHLP", a: "qkv", b: "qkv", c: "s", shape: ({ N, H, L, K, W, P }) => ({
+ *     M: L, N: L, K, batch: [N, H], a: { ld: W, strideN: L * W, strideH: K },
+ *     b: { ld: W, offset: H * K, strideN: L * W, strideH: K }, c: { ld: P, strideN: H * L * P, strideH: L * P } }) })
+ */
+export function product<const S extends string>(options: ProductOptions<S>): Pass {
+  const shapeOf = options.shape as (dims: Sizes, attrs: Attrs) => Shape;
+  const variants: Record<string, Variant> = {};
+  for (const [name, structure] of Object.entries(structures)) {
+    variants[name] = {
+      source: (context) => emit(kernelOf(options as ProductOptions<string>, structure, context)),
+      grid: (dims, consts, attrs) => gridOf(shapeOf(dims, attrs), structure, consts.SG),
+      uniforms: (dims, attrs) => fieldsOf(shapeOf(dims, attrs)),
+      rename: renames(options as ProductOptions<string>),
+      available: (device) => availableOn(structure, device),
+    };
+  }
+  const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs) => choose(options.form, shapeOf(dims, attrs), device);
+  return passOf(options.sig, variants, pick, options.label);
+}
+
+/** Memory is read as vec4s where every row of every operand starts at a multiple of 4. */
+function accessOf({ a, b, c, K, N }: Shape): Access {
+  const quads = ({ ld, offset = 0, strideN = 0, strideH = 0 }: Layout) => (ld | offset | strideN | strideH) % 4 === 0;
+  if (!quads(a) || !quads(b)) return "scalar";
+  return quads(c) && K % 4 === 0 && N % 4 === 0 ? "vec" : "loads";
+}
+
+const roles: readonly Role[] = ["a", "b", "c", "factor", "bias", "pre", "residual"];
+
+/** What the kernel's text depends on; its bindings carry the names of roles, so that ops share pipelines. */
+function kernelOf(
+  options: ProductOptions<string>,
+  structure: Structure,
+  { dims, attrs, device }: SourceContext,
+): Kernel {
+  const shape = (options.shape as (dims: Sizes, attrs: Attrs) => Shape)(dims, attrs);
+  const { inputs, outputs } = parseSignature(options.sig);
+  const types: { [R in Role]?: string } = {};
+  for (const role of roles) {
+    const name = options[role as keyof ProductOptions<string>];
+    if (!name) continue;
+    const term = [...inputs, ...outputs].find((candidate) => candidate.name === name);
+    if (!term) throw new KernelError(`product "${options.sig}": ${role} is ${name}, which the signature does not have`);
+    types[role] = term.dtype;
+  }
+  return {
+    form: options.form,
+    structure,
+    access: accessOf(shape),
+    subgroup: device.subgroup,
+    fields: Object.keys(fieldsOf(shape)).slice(6),
+    types,
+    activation: options.activation?.(attrs) ?? "none",
+  };
+}
+
+function renames(options: ProductOptions<string>): Record<string, string> {
+  const named = roles.filter((role) => role in options);
+  return Object.fromEntries(named.map((role) => [role, options[role as keyof ProductOptions<string>] as string]));
+}
+
+/** The fields of Dims: six always, the others where the product has them. */
+function fieldsOf(shape: Shape): Record<string, number> {
+  const { M, N, K, a, b, c, batch, split, scale } = shape;
+  const fields: Record<string, number> = { rows: M, cols: N, depth: K, lda: a.ld, ldb: b.ld, ldc: c.ld };
+  if (batch?.[1] !== undefined) fields.heads = batch[1];
+  for (const [name, { offset, strideN = 0, strideH = 0 }] of Object.entries({ a, b, c })) {
+    if (offset !== undefined) fields[`${name}Offset`] = offset;
+    if (batch) fields[`${name}N`] = strideN;
+    if (batch?.[1] !== undefined) fields[`${name}H`] = strideH;
+  }
+  if (split !== undefined) Object.assign(fields, { cN: c.strideN ?? 0, chunk: chunkOf(K, split) });
+  if (scale !== undefined) fields.scale = scale;
+  return fields;
+}
+
+/** Length of a part of K: a multiple of 4, so that parts start where vec4s do. */
+const chunkOf = (K: number, split: number): number => 4 * ceilDiv(ceilDiv(K, 4), split);
+
+/** x counts tiles of columns, y tiles of rows, z batches (or parts of K, or, with neither, further rows). */
+function gridOf(shape: Shape, structure: Structure, subgroup: number): readonly number[] {
+  const tile = tileOf(structure, subgroup);
+  const [x, y] = [ceilDiv(shape.N, tile.cols), ceilDiv(shape.M, tile.rows)];
+  const batches = shape.split ?? (shape.batch ? shape.batch[0] * (shape.batch[1] ?? 1) : undefined);
+  if (batches === undefined) return [x, Math.min(y, most), ceilDiv(y, most)];
+  if (Math.max(x, y, batches) > most)
+    throw new LimitError(
+      `a batch of ${batches} products ${shape.M} x ${shape.N}: at most ${most} and ${most} tiles fit`,
+    );
+  return [x, y, batches];
+}
+
+/** Workgroups of one dimension that every adapter allows. */
+const most = 65535;
+
+/** The tiles of GPUs are left out on CPU rasterisers, where they only cost compile time (wg32 stays, as their witness). */
+function availableOn(structure: Structure, device: DeviceFacts): boolean {
+  if (structure.mode === "sg") return true;
+  const threads = structure.TX * structure.TY;
+  return threads <= device.workgroupSize && (!device.software || threads <= 64);
+}
