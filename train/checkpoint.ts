@@ -1,0 +1,274 @@
+// A checkpoint is a folder ckpt-00001200 with a manifest and two safetensors files. It appears complete or not at all, and
+// nothing in it is used before every byte has been checked against the manifest.
+import { createHash } from "node:crypto";
+import { open, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import * as v from "valibot";
+import { EngineError, FormatError, HealthError } from "../engine/errors.ts";
+import { type Json, parseJson, quoted } from "../model/json.ts";
+import { type Entry, SafetensorsFile, safetensorsBytes } from "../model/safetensors.ts";
+import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "./disk.ts";
+
+/** Version of the folder's layout; another one is refused. */
+export const FORMAT = 1;
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const written = v.strictObject({ bytes: count, sha256 });
+const manifestSchema = v.strictObject({
+  format: v.literal(FORMAT),
+  step: count,
+  epoch: count,
+  position: count,
+  seed: v.number(),
+  rng: v.record(v.string(), v.number()),
+  best: v.nullable(v.strictObject({ step: count, name: v.string(), value: v.number() })),
+  state: v.any(),
+  config: sha256,
+  adapter: v.string(),
+  subgroupSize: count,
+  commit: v.string(),
+  created: v.string(),
+  files: v.strictObject({ "model.safetensors": written, "optimizer.safetensors": written }),
+});
+
+/** What a resumed run needs besides the tensors. */
+export interface Progressed {
+  /** Updates finished. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Samples of the epoch's order already used. */
+  readonly position: number;
+  readonly seed: number;
+  /** Counters of the random streams, by name. */
+  readonly rng: Readonly<Record<string, number>>;
+  readonly best: { readonly step: number; readonly name: string; readonly value: number } | null;
+  /** Whatever else the loop needs to go on with the same bits; plain JSON. */
+  readonly state: Json;
+  /** sha256 of the settings (`configHash`). */
+  readonly config: string;
+  readonly adapter: string;
+  readonly subgroupSize: number;
+  readonly commit: string;
+}
+
+/** Parameters under the official names, and the optimizer's moments; each tensor float32. */
+export interface CheckpointTensors {
+  readonly model: Iterable<Entry>;
+  readonly optimizer: Iterable<Entry>;
+}
+
+/** manifest.json: the state, and length and sha256 of each file. `created` is for people; order comes from `step`. */
+export interface Manifest extends Progressed {
+  readonly format: typeof FORMAT;
+  readonly created: string;
+  readonly files: Readonly<Record<FileName, Written>>;
+}
+
+const fileNames = ["model.safetensors", "optimizer.safetensors"] as const;
+type FileName = (typeof fileNames)[number];
+
+/** A verified checkpoint with its files open. */
+export interface Checkpoint {
+  readonly path: string;
+  readonly manifest: Manifest;
+  readonly model: SafetensorsFile;
+  readonly optimizer: SafetensorsFile;
+  close(): Promise<void>;
+}
+
+export function checkpointName(step: number): string {
+  return `ckpt-${String(step).padStart(8, "0")}`;
+}
+
+/** Steps of the checkpoints in a run folder, newest first; the name counts, never a clock. */
+export async function checkpointSteps(run: string): Promise<number[]> {
+  const steps = (await listFolder(run)).flatMap((name) =>
+    /^ckpt-\d{8,15}$/.test(name) ? [Number(name.slice(5))] : [],
+  );
+  return steps.sort((a, b) => b - a);
+}
+
+/**
+ * Commits `ckpt-<step>` in the run folder. Tensors are asked for one at a time while it writes, so they must not change
+ * until it returns. A non-finite number is refused (HealthError) and nothing is committed.
+ * A complete checkpoint of the same step and settings is left as it is.
+ */
+export async function saveCheckpoint(run: string, at: Progressed & { tensors: CheckpointTensors }): Promise<Manifest> {
+  const { tensors, ...progressed } = at;
+  const path = join(run, checkpointName(at.step));
+  const present = await readManifest(path).catch(() => undefined);
+  if (present?.config === at.config && (await isIntact(path, present))) return present;
+  let manifest: Manifest | undefined;
+  await commitFolder(path, async (folder) => {
+    const files = {
+      "model.safetensors": await writeNew(join(folder, "model.safetensors"), finiteBytes(tensors.model)),
+      "optimizer.safetensors": await writeNew(join(folder, "optimizer.safetensors"), finiteBytes(tensors.optimizer)),
+    };
+    manifest = { format: FORMAT, ...progressed, created: new Date().toISOString(), files };
+    await writeNew(join(folder, "manifest.json"), manifestText(manifest));
+  });
+  return manifest!;
+}
+
+/** A plain model file, readable by any safetensors reader. Replaces what is there at once. */
+export function saveModel(
+  path: string,
+  model: Iterable<Entry>,
+  metadata: Record<string, string> = {},
+): Promise<Written> {
+  return replaceFile(path, finiteBytes(model, metadata));
+}
+
+/** A safetensors file of any dtypes, complete or not there. */
+export function writeSafetensors(
+  path: string,
+  entries: Iterable<Entry>,
+  metadata: Record<string, string> = {},
+): Promise<Written> {
+  return replaceFile(path, safetensorsBytes(entries, metadata));
+}
+
+function finiteBytes(entries: Iterable<Entry>, metadata: Record<string, string> = {}): AsyncGenerator<Uint8Array> {
+  const checked = Array.from(entries, (entry) => ({
+    ...entry,
+    bytes: async () => checkFinite(entry.name, await entry.bytes()),
+  }));
+  return safetensorsBytes(checked, { format: "pt", ...metadata });
+}
+
+function checkFinite(name: string, bytes: Uint8Array | AsyncIterable<Uint8Array>) {
+  if (!(bytes instanceof Uint8Array)) return checkEach(name, bytes);
+  const bad = firstNonFinite(bytes);
+  if (bad >= 0)
+    throw new HealthError(`parameter ${quoted(name)} is not finite at element ${bad}; no checkpoint is written`);
+  return bytes;
+}
+
+async function* checkEach(name: string, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield checkFinite(name, piece) as Uint8Array;
+}
+
+/** Index of the first float32 whose exponent is all ones; -1 where all are finite. */
+function firstNonFinite(bytes: Uint8Array): number {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
+  for (let i = 0; i < words.length; i++) if ((words[i] & 0x7f800000) === 0x7f800000) return i;
+  return -1;
+}
+
+/** The manifest with the sha256 of its own text as last field. */
+function manifestText(manifest: object): string {
+  const self = createHash("sha256").update(JSON.stringify(manifest)).digest("hex");
+  return `${JSON.stringify({ ...manifest, self }, null, 2)}\n`;
+}
+
+/** Reads and checks manifest.json; FormatError says what is wrong. */
+export async function readManifest(path: string): Promise<Manifest> {
+  const file = `${basename(path)}/manifest.json`;
+  const bytes = await readFile(join(path, "manifest.json")).catch((error: NodeJS.ErrnoException) => {
+    throw new FormatError(`${file}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`}`);
+  });
+  const json = parseJson(bytes, file, 2 ** 20) as { [key: string]: Json };
+  const { self: _, ...rest } = json ?? {};
+  if (manifestText(rest) !== bytes.toString()) throw new FormatError(`${file}: damaged, its own sha256 does not match`);
+  if (rest.format !== FORMAT)
+    throw new UnknownVersion(`${file}: format version ${rest.format}; this program knows ${FORMAT}`);
+  const { success, output, issues } = v.safeParse(manifestSchema, rest);
+  if (!success) throw new FormatError(`${file}: ${v.getDotPath(issues[0]) ?? ""}: ${issues[0].message}`);
+  const named = Number(basename(path).slice(5));
+  if (basename(path).startsWith("ckpt-") && output.step !== named) {
+    throw new FormatError(`${file}: is of step ${output.step}, but the folder's name says ${named}`);
+  }
+  return output as Manifest;
+}
+
+/** A layout from another version of this program: refused, not passed over. */
+export class UnknownVersion extends FormatError {
+  override get name(): string {
+    return "FormatError";
+  }
+}
+
+/** Opens one checkpoint after checking every byte of it; FormatError names the file and the fault. */
+export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const manifest = await readManifest(path);
+  for (const name of fileNames) await verify(join(path, name), manifest.files[name], `${basename(path)}/${name}`);
+  const model = await SafetensorsFile.open(join(path, "model.safetensors"));
+  try {
+    const optimizer = await SafetensorsFile.open(join(path, "optimizer.safetensors"));
+    const close = async () => void (await Promise.all([model.close(), optimizer.close()]));
+    return { path, manifest, model, optimizer, close };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+/** The newest checkpoint of a run folder that is intact. Each damaged one is told to `warn` and passed over. */
+export async function newestCheckpoint(run: string, warn: (line: string) => void): Promise<Checkpoint | undefined> {
+  const steps = await checkpointSteps(run);
+  for (const step of steps) {
+    try {
+      return await loadCheckpoint(join(run, checkpointName(step)));
+    } catch (error) {
+      if (!(error instanceof EngineError) || error instanceof UnknownVersion) throw error;
+      warn(`${error.message}; falling back to the checkpoint before`);
+    }
+  }
+  if (steps.length === 0) return undefined;
+  throw new FormatError(`${basename(run)}: none of its ${steps.length} checkpoints is intact; start in another folder`);
+}
+
+async function verify(path: string, want: Written, label: string): Promise<void> {
+  const found = await hashFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new FormatError(`${label}: ${error.code === "ENOENT" ? "missing" : `cannot be read (${error.code})`}`);
+  });
+  if (found.bytes !== want.bytes)
+    throw new FormatError(`${label}: ${found.bytes} bytes; the manifest says ${want.bytes}`);
+  if (found.sha256 !== want.sha256) throw new FormatError(`${label}: damaged, its sha256 does not match the manifest`);
+}
+
+async function hashFile(path: string): Promise<Written> {
+  const handle = await open(path, "r");
+  try {
+    const hash = createHash("sha256");
+    const piece = new Uint8Array(8 * 2 ** 20);
+    for (let bytes = 0; ; ) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length, bytes);
+      if (bytesRead === 0) return { bytes, sha256: hash.digest("hex") };
+      hash.update(piece.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function isIntact(path: string, { files }: Manifest): Promise<boolean> {
+  try {
+    for (const name of fileNames) await verify(join(path, name), files[name], name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes checkpoints up to `step` except the two newest that have a sound manifest, and `best`. Call it after a commit. */
+export async function pruneCheckpoints(run: string, step: number, best: number | undefined): Promise<void> {
+  let kept = 0;
+  for (const old of await checkpointSteps(run)) {
+    if (old > step) continue;
+    const path = join(run, checkpointName(old));
+    if (old === best) continue;
+    if (kept < 2 && (await readManifest(path).catch(() => undefined))) kept++;
+    else await remove(path);
+  }
+}
+
+/** One sha256 over all parameters and moments: equal digests are equal bits. */
+export function digest({ files }: Manifest): string {
+  return createHash("sha256")
+    .update(fileNames.map((name) => files[name].sha256).join("\n"))
+    .digest("hex");
+}
