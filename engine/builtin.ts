@@ -1,0 +1,47 @@
+// The three launches that gradients themselves need. Declared like every other op, and tested like it.
+import accumulateText from "./builtin/accumulate.wgsl";
+import copyText from "./builtin/copy.wgsl";
+import fillText from "./builtin/fill.wgsl";
+import { ceilDiv, op, pass } from "./op.ts";
+
+/** Elements per workgroup of flat kernels: a contiguous chunk, at most 1024 workgroups. */
+const chunk = (n: number): number => Math.max(256, Math.ceil(n / 1024 / 256) * 256);
+
+export const fill = op({
+  name: "fill",
+  about: "y = value, n elements",
+  sig: "-> y_N",
+  attrs: { value: 0, n: 1 },
+  derive: (_, { n }) => ({ N: n }),
+  forward: [pass("-> y_N", fillText, ({ N }) => ceilDiv(N, chunk(N)), { uniforms: ({ N }) => ({ chunk: chunk(N) }) })],
+  ref: (_, { N }, { value }) => ({ y: new Float64Array(N).fill(value) }),
+  flops: () => 0,
+  bench: [{ N: 2 ** 22, attrs: { n: 2 ** 22 } }],
+  test: { sizes: { N: [1] }, attrs: [{ n: 1 }, { n: 7, value: 2.5 }, { n: 1000, value: -1 }] },
+});
+
+export const accumulate = op({
+  name: "accumulate",
+  about: "y = a + b, two contributions to one gradient",
+  sig: "a_N b_N -> y_N",
+  forward: [
+    pass("a_N b_N -> y_N", accumulateText, ({ N }) => ceilDiv(ceilDiv(N, 4), chunk(N / 4)), {
+      uniforms: ({ N }) => ({ chunk: chunk(N / 4) }),
+    }),
+  ],
+  ref: ({ a, b }) => ({ y: a.map((v, i) => v + b[i]) }),
+  flops: ({ N }) => N,
+  bench: [{ N: 2 ** 22 }],
+  test: { sizes: { N: [1, 2, 3, 4, 5, 7, 1023, 1024, 1025, 4099] } },
+});
+
+export const copy = op({
+  name: "copy",
+  about: "y = x, exactly N elements",
+  sig: "x_N -> y_N",
+  forward: [pass("x_N -> y_N", copyText, ({ N }, { WG }) => ceilDiv(N, WG))],
+  ref: ({ x }) => ({ y: x.slice() }),
+  flops: () => 0,
+  bench: [{ N: 2 ** 22 }],
+  test: { sizes: { N: [1, 2, 3, 4, 5, 63, 64, 65] } },
+});

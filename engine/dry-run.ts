@@ -1,0 +1,71 @@
+// Planning without a device: records a computation, lays it out, reports bytes and flops, runs nothing.
+import type { CompiledPass, DeviceFacts } from "./op.ts";
+import { type Segment, layOut } from "./plan.ts";
+import { planBytes } from "./replay.ts";
+import { type Runner, useRunner } from "./runner.ts";
+import type { TypedArray } from "./tensor.ts";
+
+/** What a computation will take. Bytes are those of the buffers that the engine will allocate. */
+export interface PlanReport {
+  /** Bytes of all slots: activations and workspace. */
+  readonly arena: number;
+  /** Bytes that forward keeps alive for backward. */
+  readonly activations: number;
+  /** Largest sum of bytes alive at once: no layout could need less. */
+  readonly peak: number;
+  readonly launches: number;
+  readonly flops: number;
+}
+
+class DryRunner implements Runner {
+  readonly forced = new Set<string>();
+  report: PlanReport = { arena: 0, activations: 0, peak: 0, launches: 0, flops: 0 };
+
+  constructor(
+    readonly facts: DeviceFacts,
+    readonly maxBinding: number,
+  ) {}
+
+  run(segment: Segment, _structure: Int32Array, _numbers: readonly number[], wanted: { reads: readonly unknown[] }) {
+    const layout = layOut(segment, this.maxBinding);
+    const { report } = this;
+    this.report = {
+      arena: Math.max(report.arena, planBytes(layout)),
+      activations: Math.max(report.activations, layout.activations),
+      peak: Math.max(report.peak, layout.peak),
+      launches: report.launches + segment.calls.length,
+      flops: report.flops + countFlops(segment),
+    };
+    return { reads: wanted.reads.map(() => new Promise<TypedArray>(() => {})) };
+  }
+
+  read(): Promise<TypedArray> {
+    return new Promise(() => {});
+  }
+
+  giveBack(): void {}
+}
+
+/** Forward flops by declaration; a gradient counts twice its forward (two products for one). */
+export function countFlops({ calls }: Segment): number {
+  let flops = 0;
+  let before: { values: unknown; pass: CompiledPass } | undefined;
+  for (const { pass, values, dims, attrs } of calls) {
+    const same = before && before.pass.op === pass.op && before.pass.backward === pass.backward && before.values === values;
+    if (!same) flops += pass.op.flops(dims, attrs) * (pass.backward ? 2 : 1);
+    before = { values, pass };
+  }
+  return flops;
+}
+
+/** Plans `body` for a device of these properties; tensors it uses may be declared only. */
+export function planOnly(facts: DeviceFacts, maxBinding: number, body: () => void): PlanReport {
+  const dry = new DryRunner(facts, maxBinding);
+  const before = useRunner(dry);
+  try {
+    body();
+  } finally {
+    useRunner(before);
+  }
+  return dry.report;
+}

@@ -1,0 +1,25 @@
+// The public names of the engine.
+export { accumulate, copy, fill } from "./builtin.ts";
+export { type PlanReport, planOnly } from "./dry-run.ts";
+export * from "./errors.ts";
+export { type Counters, findAdapter, Gpu, type GpuOptions, openGpu } from "./gpu.ts";
+export {
+  type Attrs,
+  ceilDiv,
+  type DeviceFacts,
+  type Op,
+  op,
+  ops,
+  type Pass,
+  pass,
+  passOf,
+  shapeError,
+  type SourceContext,
+  type Variant,
+} from "./op.ts";
+export { allocateGroup, assign, declare, parameter, persistent, type Shard, tensor } from "./params.ts";
+export { compute, keep, later, Scope } from "./record.ts";
+export { type Dtype, parseSignature } from "./signature.ts";
+export { type Gradients, Tape } from "./tape.ts";
+export { Tensor, type TypedArray, Value } from "./tensor.ts";
+export { cacheFolder, tunedPath } from "./tuned.ts";

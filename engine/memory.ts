@@ -1,0 +1,134 @@
+// GPU buffers: every byte is counted, a budget is checked before allocating, buffers of plans are shared between plans.
+import { GpuError, LimitError } from "./errors.ts";
+import { nextId, type Storage } from "./tensor.ts";
+
+/** What a buffer is for; `emotionclip plan` and errors report by these. */
+export type Purpose = "parameters" | "gradients" | "optimizer" | "activations" | "staging" | "other";
+
+/** A buffer that plans take values from; `busy` while values outlive the segment that wrote them. */
+export interface ArenaBuffer extends Storage {
+  busy: boolean;
+  destroyed: boolean;
+}
+
+const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
+
+/** Rounds up to the alignment of storage offsets that every adapter accepts. */
+export const align256 = (bytes: number): number => Math.ceil(bytes / 256) * 256;
+
+export class Memory {
+  readonly live: Record<Purpose, number> = { parameters: 0, gradients: 0, optimizer: 0, activations: 0, staging: 0, other: 0 };
+  /** Buffers created since the device opened: constant in the steady state. */
+  created = 0;
+  readonly #arena: ArenaBuffer[] = [];
+  readonly #staging: { buffer: GPUBuffer; bytes: number }[] = [];
+
+  constructor(
+    readonly device: GPUDevice,
+    public budget: number,
+    readonly maxBinding: number,
+  ) {}
+
+  get total(): number {
+    return Object.values(this.live).reduce((a, b) => a + b, 0);
+  }
+
+  /** A buffer of its own, bound whole. */
+  allocate(bytes: number, purpose: Purpose, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST): Storage {
+    const size = align256(bytes);
+    this.#check(size, purpose);
+    this.created++;
+    this.live[purpose] += size;
+    return { id: nextId(), buffer: this.device.createBuffer({ size, usage, label: purpose }), offset: 0, bytes: size };
+  }
+
+  free(storage: Storage, purpose: Purpose): void {
+    storage.buffer.destroy();
+    this.live[purpose] -= storage.bytes;
+  }
+
+  #check(bytes: number, purpose: Purpose): void {
+    if (purpose !== "staging" && bytes > this.maxBinding)
+      throw new LimitError(`${purpose}: one buffer of ${mb(bytes)}; this adapter binds at most ${mb(this.maxBinding)}`);
+    if (this.total + bytes > this.budget) this.#trim();
+    if (this.total + bytes <= this.budget) return;
+    const parts = Object.entries(this.live).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${mb(n)}`);
+    throw new LimitError(
+      `GPU memory: ${mb(bytes)} more for ${purpose} would pass the budget of ${mb(this.budget)}\n` +
+        `  in use: ${parts.join(", ") || "nothing"}\n` +
+        `  ${mb(this.budget - this.total)} would fit; use a smaller batch, or raise --gpu-memory`,
+    );
+  }
+
+  /** Destroys arena buffers that hold nothing. */
+  #trim(): void {
+    for (const entry of this.#arena.splice(0)) {
+      if (entry.busy) this.#arena.push(entry);
+      else {
+        entry.destroyed = true;
+        this.free(entry, "activations");
+      }
+    }
+  }
+
+  /**
+   * Buffers for the slots of a plan, largest slot first: existing ones of nearly the right size where they are idle,
+   * new ones otherwise. Two plans may hold the same buffer: they never run at the same time.
+   */
+  takeSlots(slots: readonly number[]): ArenaBuffer[] {
+    const taken = new Set<ArenaBuffer>();
+    const plan = slots.map((bytes) => {
+      const fit = this.#find(bytes, taken);
+      if (fit) taken.add(fit);
+      return fit;
+    });
+    const missing = slots.reduce((sum, bytes, i) => sum + (plan[i] ? 0 : align256(bytes)), 0);
+    if (this.total + missing > this.budget) {
+      for (const entry of taken) entry.busy = true;
+      this.#trim();
+      for (const entry of taken) entry.busy = false;
+      if (this.total + missing > this.budget) this.#check(missing - 0, "activations");
+    }
+    return slots.map((bytes, i) => plan[i] ?? this.#grow(bytes));
+  }
+
+  #find(bytes: number, taken: Set<ArenaBuffer>): ArenaBuffer | undefined {
+    let best: ArenaBuffer | undefined;
+    for (const entry of this.#arena) {
+      if (entry.busy || taken.has(entry) || entry.bytes < bytes || entry.bytes > 1.25 * bytes + 4096) continue;
+      if (!best || entry.bytes < best.bytes) best = entry;
+    }
+    return best;
+  }
+
+  #grow(bytes: number): ArenaBuffer {
+    const entry: ArenaBuffer = { ...this.allocate(bytes, "activations"), busy: false, destroyed: false };
+    this.#arena.push(entry);
+    return entry;
+  }
+
+  /** A buffer that stays busy until given back: for values kept beyond their segment. */
+  takeKept(bytes: number): ArenaBuffer {
+    const entry = this.#find(bytes, new Set()) ?? this.#grow(bytes);
+    entry.busy = true;
+    return entry;
+  }
+
+  giveBack(storage: Storage): void {
+    const entry = this.#arena.find(({ id }) => id === storage.id);
+    if (entry) entry.busy = false;
+  }
+
+  /** A mappable buffer of at least `bytes`; return it with `returnStaging` after unmapping. */
+  takeStaging(bytes: number): { buffer: GPUBuffer; bytes: number } {
+    const at = this.#staging.findIndex((entry) => entry.bytes >= bytes && entry.bytes <= 4 * bytes + 1024);
+    if (at >= 0) return this.#staging.splice(at, 1)[0];
+    const { buffer, bytes: size } = this.allocate(bytes, "staging", GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    return { buffer, bytes: size };
+  }
+
+  returnStaging(entry: { buffer: GPUBuffer; bytes: number }): void {
+    if (entry.buffer.mapState !== "unmapped") throw new GpuError("a staging buffer came back mapped");
+    this.#staging.push(entry);
+  }
+}

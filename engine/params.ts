@@ -1,0 +1,120 @@
+// Tensors that outlive scopes: parameters, optimiser state. Declared first, allocated together: flat groups.
+import type { Gpu } from "./gpu.ts";
+import { toHalf } from "./gpu.ts";
+import { ShapeError } from "./errors.ts";
+import { align256, type Purpose } from "./memory.ts";
+import { currentScope } from "./record.ts";
+import { runner } from "./runner.ts";
+import type { Dtype } from "./signature.ts";
+import { nextId, type Storage, Tensor, type TypedArray, Value } from "./tensor.ts";
+
+const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+function toTyped(data: ArrayLike<number>, dtype: Dtype): TypedArray | Uint16Array {
+  if (dtype === "f16") return Uint16Array.from(data, toHalf);
+  const Kind = dtype === "f32" ? Float32Array : dtype === "u32" ? Uint32Array : Int32Array;
+  return data instanceof Kind ? data : Kind.from(data);
+}
+
+function checkSize(what: string, data: ArrayLike<number>, shape: readonly number[]): void {
+  if (shape.some((size) => !Number.isInteger(size) || size < 1)) throw new ShapeError(`${what}: shape [${shape}]: sizes are whole and at least 1`);
+  if (data.length !== product(shape)) throw new ShapeError(`${what}: ${data.length} elements for shape [${shape}]`);
+}
+
+/** Host data as a tensor of the current scope. The array must not change before the scope runs. */
+export function tensor(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: Dtype = "f32"): Tensor {
+  checkSize("tensor", data, shape);
+  return new Tensor(currentScope("tensor").upload(toTyped(data, dtype), product(shape), dtype), shape);
+}
+
+/** A trainable tensor without memory yet; `allocateGroup` gives it some. Its shape is enough to plan. */
+export function declare(shape: readonly number[]): Tensor {
+  const value = new Value(product(shape), "f32");
+  value.needsGrad = true;
+  return new Tensor(value, shape);
+}
+
+/** A tensor outside all scopes, with memory of its own. */
+export function persistent(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: Dtype = "f32", purpose: Purpose = "other"): Tensor {
+  checkSize("persistent", data, shape);
+  const device = onDevice();
+  const value = new Value(product(shape), dtype);
+  value.storage = device.memory.allocate(value.bytes, purpose);
+  device.write(value.storage, toTyped(data, dtype));
+  return new Tensor(value, shape);
+}
+
+/** A trainable tensor outside all scopes, with memory of its own. */
+export function parameter(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: Dtype = "f32"): Tensor {
+  const made = persistent(data, shape, dtype, "parameters");
+  made.value.needsGrad = true;
+  return made;
+}
+
+/** Replaces the contents of a tensor that has memory. */
+export function assign(target: Tensor, data: ArrayLike<number>): void {
+  checkSize("assign", data, target.shape);
+  if (!target.value.storage) throw new ShapeError("assign: the tensor has no memory yet");
+  onDevice().write(target.value.storage, toTyped(data, target.dtype));
+}
+
+function onDevice(): Gpu {
+  const current = runner();
+  if (!("memory" in current)) throw new ShapeError("this needs a device; the planner only measures");
+  return current as Gpu;
+}
+
+/** One shard of a flat group: the same layout in every array, each in a buffer of its own. */
+export interface Shard {
+  readonly numel: number;
+  readonly parameters: Tensor;
+  readonly gradients: Tensor;
+  /** Optimiser moments, zero at first. */
+  readonly moments: readonly Tensor[];
+  readonly members: readonly Tensor[];
+}
+
+/**
+ * Gives declared tensors memory, side by side in flat arrays, so that an optimiser updates all of them in one
+ * dispatch per shard; a shard is as large as one binding allows. Each member gets its place for the gradient.
+ */
+export function allocateGroup(members: readonly Tensor[], moments: number): Shard[] {
+  const limit = "memory" in runner() ? onDevice().memory.maxBinding : Number.POSITIVE_INFINITY;
+  const shards: Tensor[][] = [];
+  let room = 0;
+  for (const member of members) {
+    const bytes = align256(member.value.bytes);
+    if (bytes > room || shards.length === 0) {
+      shards.push([]);
+      room = limit;
+    }
+    shards.at(-1)!.push(member);
+    room -= bytes;
+  }
+  return shards.map((shard) => makeShard(shard, moments));
+}
+
+function makeShard(members: readonly Tensor[], moments: number): Shard {
+  const bytes = members.reduce((sum, member) => sum + align256(member.value.bytes), 0);
+  const numel = bytes / 4;
+  const flat = (purpose: Purpose): Tensor => {
+    const value = new Value(numel, "f32");
+    if ("memory" in runner()) value.storage = onDevice().memory.allocate(bytes, purpose);
+    return new Tensor(value, [numel]);
+  };
+  const parameters = flat("parameters");
+  const gradients = flat("gradients");
+  let offset = 0;
+  for (const { value } of members) {
+    value.storage = slice(parameters.value, offset, value.bytes);
+    value.grad = new Value(value.numel, "f32");
+    value.grad.storage = slice(gradients.value, offset, value.bytes);
+    offset += align256(value.bytes);
+  }
+  return { numel, parameters, gradients, moments: Array.from({ length: moments }, () => flat("optimizer")), members };
+}
+
+function slice(whole: Value, offset: number, bytes: number): Storage | undefined {
+  if (!whole.storage) return undefined;
+  return { id: nextId(), buffer: whole.storage.buffer, offset: whole.storage.offset + offset, bytes };
+}

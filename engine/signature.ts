@@ -1,0 +1,83 @@
+// Signatures with shape suffixes: "x_ND gain_D -> y_ND". Types, parser, and the binding of axes to sizes.
+// An upper-case letter is an axis, a digit a fixed length; N in first place folds all leading axes into one.
+import { ShapeError } from "./errors.ts";
+
+/** Element types. `T` in a signature is the op's storage type: f32 or f16, the same for all its tensors. */
+export type Dtype = "f32" | "f16" | "u32" | "i32";
+
+/** One tensor of a signature: `tokens_NW:u32` is { name: "tokens", axes: ["N", "W"], dtype: "u32" }. */
+export interface Term {
+  readonly text: string;
+  readonly name: string;
+  readonly axes: readonly string[];
+  /** The first axis is N: it stands for any number of leading axes. */
+  readonly folds: boolean;
+  readonly dtype: Dtype | "T";
+}
+
+export interface Signature {
+  readonly text: string;
+  readonly inputs: readonly Term[];
+  readonly outputs: readonly Term[];
+}
+
+const termPattern = /^([a-zA-Z]\w*?)(?:_([A-Z0-9]+))?(?::(f32|f16|u32|i32))?$/;
+
+function parseTerm(text: string, where: string): Term {
+  const found = termPattern.exec(text);
+  if (!found) throw new ShapeError(`signature "${where}": cannot read "${text}"; expected name_AXES or name_AXES:type`);
+  const axes = [...(found[2] ?? "")];
+  return { text, name: found[1], axes, folds: axes[0] === "N", dtype: (found[3] as Dtype | undefined) ?? "T" };
+}
+
+/** Parses "a_NK b_KM -> y_NM"; either side may be empty. */
+export function parseSignature(text: string): Signature {
+  const sides = text.split("->");
+  if (sides.length !== 2) throw new ShapeError(`signature "${text}": expected one "->"`);
+  const [inputs, outputs] = sides.map((side) => {
+    const terms = side.trim().split(/\s+/).filter(Boolean);
+    return terms.map((term) => parseTerm(term, text));
+  });
+  return { text, inputs, outputs };
+}
+
+/** The letters of a term's axes, without digits. */
+export const lettersOf = (term: Term): string[] => term.axes.filter((axis) => axis >= "A");
+
+/** Sizes of the axes, by letter. */
+export type Sizes = Record<string, number>;
+
+/** Number of elements of a term under these sizes. */
+export function numelOf(term: Term, sizes: Sizes): number {
+  let n = 1;
+  for (const axis of term.axes) n *= axis >= "A" ? sizes[axis] : Number(axis);
+  return n;
+}
+
+// ---- types -----------------------------------------------------------------------------------------------------
+
+type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";
+type Letters<S extends string> = S extends `${infer C}${infer R}` ? (C extends Digit ? never : C) | Letters<R> : never;
+type Words<S extends string> = S extends "" ? [] : S extends `${infer H} ${infer R}` ? [H, ...Words<R>] : [S];
+type Untyped<W extends string> = W extends `${infer A}:${string}` ? A : W;
+type AxesOfWord<W extends string> = Untyped<W> extends `${string}_${infer A}` ? Letters<A> : never;
+type NameOfWord<W extends string> = Untyped<W> extends `${infer A}_${string}` ? A : Untyped<W>;
+type Left<S extends string> = S extends `${infer L} -> ${string}` ? L : S extends `-> ${string}` ? "" : never;
+type Right<S extends string> = S extends `${string}-> ${infer R}` ? R : never;
+
+/** The axis letters that a signature mentions. */
+export type AxesIn<S extends string> = AxesOfWord<[...Words<Left<S>>, ...Words<Right<S>>][number]>;
+/** The names of a signature's inputs, in order. */
+export type InputWords<S extends string> = Words<Left<S>>;
+export type InputNames<S extends string> = NameOfWord<Words<Left<S>>[number]>;
+type Fresh<Ws extends string[], Known> = Ws extends [infer H extends string, ...infer R extends string[]]
+  ? NameOfWord<H> extends Known
+    ? Fresh<R, Known>
+    : [H, ...Fresh<R, Known>]
+  : [];
+/** The outputs that are not updates in place. */
+export type FreshOutputs<S extends string> = Fresh<Words<Right<S>>, InputNames<S>>;
+/** Every tensor name of a signature. */
+export type NamesIn<S extends string> = NameOfWord<[...Words<Left<S>>, ...Words<Right<S>>][number]>;
+/** Sizes by axis, as grids, references and costs receive them. */
+export type Dims<S extends string> = { readonly [K in AxesIn<S>]: number };

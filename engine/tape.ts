@@ -1,0 +1,166 @@
+// The gradient tape: a scope that remembers op calls and walks them backwards.
+import { accumulate, copy, fill } from "./builtin.ts";
+import { ShapeError } from "./errors.ts";
+import type { CompiledPass, Op } from "./op.ts";
+import { Scope, type TapeEntry } from "./record.ts";
+import { Tensor, Value } from "./tensor.ts";
+
+/** Gradients by tensor. */
+export interface Gradients {
+  /** The gradient of a tensor that `gradients` was asked for; zeros where the loss does not depend on it. */
+  get(tensor: Tensor): Tensor;
+}
+
+/**
+ * A scope for training: `gradients(loss)` gives the derivative of a scalar with respect to every trainable tensor
+ * it was computed from.
+ *
+ *     using tape = new Tape();
+ *     const loss = mean(square(model(x)));
+ *     optimizer.step(tape.gradients(loss));
+ */
+export class Tape extends Scope {
+  readonly #entries: TapeEntry[] = [];
+
+  override remember(entry: TapeEntry): void {
+    this.#entries.push(entry);
+  }
+
+  /** d loss / d t for every trainable t. Parameters in flat groups receive theirs in place (`Value.grad`). */
+  gradients(loss: Tensor, scale = 1): Gradients {
+    if (loss.numel !== 1) throw new ShapeError(`gradients: the loss has shape [${loss.shape}], expected a scalar`);
+    if (!loss.value.needsGrad) throw new ShapeError("gradients: the loss does not depend on any trainable tensor");
+    const walk = new Backward(this, this.#entries, loss.value);
+    walk.run(scale);
+    return {
+      get: (tensor) => new Tensor(walk.found.get(tensor.value) ?? walk.zero(tensor.value), tensor.shape),
+    };
+  }
+}
+
+/** One walk over the entries, last to first. */
+class Backward {
+  readonly found = new Map<Value, Value>();
+  readonly #uses = new Map<Value, number>();
+
+  constructor(
+    readonly scope: Scope,
+    readonly entries: readonly TapeEntry[],
+    readonly loss: Value,
+  ) {
+    const reached = new Set([loss]);
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const { op, values } = entries[i];
+      if (!outputsOf(op, values).some((value) => reached.has(value))) continue;
+      for (const value of differentiableInputs(op, values)) {
+        reached.add(value);
+        this.#uses.set(value, (this.#uses.get(value) ?? 0) + 1);
+      }
+    }
+  }
+
+  run(scale: number): void {
+    this.found.set(this.loss, this.#filled(this.loss, scale));
+    for (let i = this.entries.length - 1; i >= 0; i--) {
+      const entry = this.entries[i];
+      if (outputsOf(entry.op, entry.values).some((value) => this.found.has(value))) this.#step(entry);
+    }
+  }
+
+  zero(of: Value): Value {
+    const value = this.#filled(of, 0, of.grad);
+    this.found.set(of, value);
+    return value;
+  }
+
+  #filled(like: Value, value: number, target?: Value): Value {
+    const T = like.dtype === "f16" ? "f16" : "f32";
+    const attrs = { value, n: like.numel };
+    const values: Value[] = target ? [target] : [];
+    const first = this.scope.begin(fill, "only", values, { N: like.numel }, attrs, T);
+    this.scope.launch(fill.ways.get("only")!.forward, values, { N: like.numel }, attrs, T, first);
+    return values[0];
+  }
+
+  /** Runs the backward passes of one entry that lead to a wanted gradient. */
+  #step({ op, way, values, dims, attrs, T }: TapeEntry): void {
+    const { backward } = op.ways.get(way)!;
+    const all = values.slice();
+    for (const { name } of op.sig.outputs) {
+      const at = op.names.indexOf(`d${name}`);
+      if (at < 0) continue;
+      const output = values[op.names.indexOf(name)];
+      all[at] = this.found.get(output) ?? this.#filled(output, 0);
+    }
+    const wanted = wantedSlots(op, values);
+    const targets = new Map<number, Value>();
+    for (const [input, slot] of wanted) {
+      const value = values[input];
+      const direct = this.#uses.get(value) === 1 && !this.found.has(value) && value.grad !== undefined && exact(value);
+      if (direct) all[slot] = value.grad!;
+      targets.set(input, value);
+    }
+    const first = this.scope.begin(op, way, values, dims, attrs, T);
+    this.scope.launch(needed(backward, new Set(wanted.values())), all, dims, attrs, T, first);
+    for (const [input, slot] of wanted) this.#contribute(targets.get(input)!, all[slot]);
+  }
+
+  #contribute(value: Value, gradient: Value): void {
+    const left = this.#uses.get(value)! - 1;
+    this.#uses.set(value, left);
+    const before = this.found.get(value);
+    const last = left === 0;
+    const place = last && value.grad && exact(value) ? value.grad : undefined;
+    let sum = before ? this.#binary(before, gradient, place) : gradient;
+    if (last && value.grad && sum !== value.grad) sum = this.#place(sum, value.grad);
+    this.found.set(value, sum);
+  }
+
+  #binary(a: Value, b: Value, target: Value | undefined): Value {
+    const T = a.dtype === "f16" ? "f16" : "f32";
+    const values = [a, b, target as Value];
+    const dims = { N: a.numel };
+    const first = this.scope.begin(accumulate, "only", values, dims, {}, T);
+    this.scope.launch(accumulate.ways.get("only")!.forward, values, dims, {}, T, first);
+    return values[2];
+  }
+
+  #place(from: Value, to: Value): Value {
+    const T = from.dtype === "f16" ? "f16" : "f32";
+    const dims = { N: from.numel };
+    const first = this.scope.begin(copy, "only", [from, to], dims, {}, T);
+    this.scope.launch(copy.ways.get("only")!.forward, [from, to], dims, {}, T, first);
+    return to;
+  }
+}
+
+/** Kernels may write the padding of their outputs; only whole vec4s may be written in place inside a flat group. */
+const exact = (value: Value): boolean => value.numel % 4 === 0;
+
+function outputsOf(op: Op, values: readonly Value[]): Value[] {
+  return op.sig.outputs.map(({ name }) => values[op.names.indexOf(name)]);
+}
+
+function differentiableInputs(op: Op, values: readonly Value[]): Value[] {
+  return [...wantedSlots(op, values).keys()].map((input) => values[input]);
+}
+
+/** Inputs that want a gradient -> position of their d-name. */
+function wantedSlots(op: Op, values: readonly Value[]): Map<number, number> {
+  const slots = new Map<number, number>();
+  for (const [i, { name }] of op.sig.inputs.entries())
+    if (values[i].needsGrad && op.differentiable.has(name)) slots.set(i, op.names.indexOf(`d${name}`));
+  return slots;
+}
+
+/** The passes that write something wanted, or something a later needed pass reads. */
+function needed(passes: readonly CompiledPass[], wanted: Set<number>): CompiledPass[] {
+  const chosen: CompiledPass[] = [];
+  for (let i = passes.length - 1; i >= 0; i--) {
+    const pass = passes[i];
+    if (!pass.slots.some((slot, k) => pass.writes[k] && wanted.has(slot))) continue;
+    chosen.unshift(pass);
+    for (const slot of pass.slots) wanted.add(slot);
+  }
+  return chosen;
+}
