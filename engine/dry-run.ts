@@ -51,7 +51,8 @@ export function countFlops({ calls }: Segment): number {
   let flops = 0;
   let before: { values: unknown; pass: CompiledPass } | undefined;
   for (const { pass, values, dims, attrs } of calls) {
-    const same = before && before.pass.op === pass.op && before.pass.backward === pass.backward && before.values === values;
+    const same =
+      before && before.pass.op === pass.op && before.pass.backward === pass.backward && before.values === values;
     if (!same) flops += pass.op.flops(dims, attrs) * (pass.backward ? 2 : 1);
     before = { values, pass };
   }

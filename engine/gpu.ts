@@ -49,7 +49,8 @@ const limitsWanted = [
 const featuresWanted = ["subgroups", "subgroup-size-control", "shader-f16", "timestamp-query"] as const;
 
 const isSoftware = (info: GPUAdapterInfo): boolean =>
-  info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|warp/i.test(`${info.architecture} ${info.description} ${info.device}`);
+  info.isFallbackAdapter ||
+  /swiftshader|llvmpipe|lavapipe|warp/i.test(`${info.architecture} ${info.description} ${info.device}`);
 
 /** What `requestAdapter` offers, before a device is made of it. */
 export interface Offer {
@@ -66,11 +67,13 @@ export async function findAdapter(options: GpuOptions = {}): Promise<Offer> {
   const instance = create(name ? [...flags, `adapter=${name}`] : flags);
   (keepAlive.emotionclipInstances ??= []).push(instance);
   const adapter = await instance.requestAdapter().catch((error: Error) => {
-    throw new GpuError(`no adapter matches "${name}": ${error.message.split("\n")[0]}\n  emotionclip doctor lists what is there`);
+    throw new GpuError(
+      `no adapter matches "${name}": ${error.message.split("\n")[0]}\n  emotionclip doctor lists what is there`,
+    );
   });
   if (!adapter)
     throw new GpuError(
-      "no GPU adapter: no Vulkan, Metal or D3D12 driver answered\n  install a GPU driver, or Mesa's software one (README, \"Drivers\")",
+      'no GPU adapter: no Vulkan, Metal or D3D12 driver answered\n  install a GPU driver, or Mesa\'s software one (README, "Drivers")',
     );
   const missing: string[] = [];
   if (!adapter.features.has("subgroups")) missing.push("feature subgroups");
@@ -84,7 +87,8 @@ export async function findAdapter(options: GpuOptions = {}): Promise<Offer> {
 /** Opens the GPU and makes it the one in use. Errors: GpuError when there is none or it lacks something needed. */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { adapter, software, missing } = await findAdapter(options);
-  if (missing.length) throw new GpuError(`adapter ${describe(adapter.info)} lacks what the engine needs: ${missing.join(", ")}`);
+  if (missing.length)
+    throw new GpuError(`adapter ${describe(adapter.info)} lacks what the engine needs: ${missing.join(", ")}`);
   const requiredFeatures = featuresWanted.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const requiredLimits = Object.fromEntries(limitsWanted.map((limit) => [limit, adapter.limits[limit]]));
   const info = adapter.info;
@@ -115,7 +119,9 @@ function subgroupSize(info: GPUAdapterInfo): number {
 function defaultBudget(info: GPUAdapterInfo, software: boolean): number {
   if (software) return Math.floor(totalmem() / 2);
   const heaps = (info as { memoryHeaps?: { size: number; properties: number }[] }).memoryHeaps;
-  const largest = heaps?.length ? Math.max(...[...heaps].filter(({ properties }) => properties & 1).map(({ size }) => size)) : 0;
+  const largest = heaps?.length
+    ? Math.max(...[...heaps].filter(({ properties }) => properties & 1).map(({ size }) => size))
+    : 0;
   return largest > 0 ? Math.floor(0.9 * largest) : 4 * 2 ** 30;
 }
 
@@ -206,11 +212,18 @@ export class Gpu implements Runner {
 
   #execute(plan: Plan, segment: Segment, wanted: { reads: readonly Value[]; keeps: readonly Value[] }) {
     const { layout } = plan;
-    this.last = { launches: plan.launches.length, bytes: planBytes(layout), activations: layout.activations, peak: layout.peak };
+    this.last = {
+      launches: plan.launches.length,
+      bytes: planBytes(layout),
+      activations: layout.activations,
+      peak: layout.peak,
+    };
     this.dispatched += plan.launches.length;
-    for (const { value, data } of segment.uploads) this.write(plan.buffers[layout.slotOf[value.index]] , data);
+    for (const { value, data } of segment.uploads) this.write(plan.buffers[layout.slotOf[value.index]], data);
     const encoder = this.#encode(plan.launches);
-    const copies = wanted.reads.map((value) => this.#copyOut(encoder, value, this.planner.locate(plan, segment, value, "read")));
+    const copies = wanted.reads.map((value) =>
+      this.#copyOut(encoder, value, this.planner.locate(plan, segment, value, "read")),
+    );
     for (const value of wanted.keeps) {
       const from = this.planner.locate(plan, segment, value, "keep");
       const kept = this.memory.takeKept(value.bytes);
@@ -273,7 +286,13 @@ export class Gpu implements Runner {
   write(storage: Storage, data: TypedArray | Uint16Array, at = 0): void {
     const bytes = Math.ceil(data.byteLength / 4) * 4;
     const whole = bytes === data.byteLength ? data : padded(data, bytes);
-    this.device.queue.writeBuffer(storage.buffer, storage.offset + at, whole.buffer as ArrayBuffer, whole.byteOffset, bytes);
+    this.device.queue.writeBuffer(
+      storage.buffer,
+      storage.offset + at,
+      whole.buffer as ArrayBuffer,
+      whole.byteOffset,
+      bytes,
+    );
   }
 
   giveBack(storage: Storage): void {
@@ -309,16 +328,23 @@ export class Gpu implements Runner {
     this.planner.forget();
     const padding = segment.values.map((value) => guardedValue(value));
     const replace = (value: Value) => (segment.values[value.index] === value ? padding[value.index] : value);
-    const calls = segment.calls.map((call) => ({ ...call, values: call.values.map((value) => value && replace(value)) }));
+    const calls = segment.calls.map((call) => ({
+      ...call,
+      values: call.values.map((value) => value && replace(value)),
+    }));
     const uploads = segment.uploads.map(({ value, data }) => ({ value: replace(value), data }));
     const guarded = { ...segment, calls, values: padding, uploads, wanted: segment.wanted.map(replace) };
     const alone: Segment = { ...guarded, pinned: true };
     const plan = this.planner.prepare(alone, structure, numbers);
     for (const buffer of plan.buffers) this.#poison(buffer);
-    const result = this.#execute(plan, { ...guarded, pinned: segment.pinned }, {
-      reads: wanted.reads.map(replace),
-      keeps: wanted.keeps.map(replace),
-    });
+    const result = this.#execute(
+      plan,
+      { ...guarded, pinned: segment.pinned },
+      {
+        reads: wanted.reads.map(replace),
+        keeps: wanted.keeps.map(replace),
+      },
+    );
     for (const [i, value] of segment.values.entries()) value.storage = padding[i].storage;
     const reads = result.reads.map((read, i) => read.then((data) => data.slice(0, wanted.reads[i].numel)));
     for (const [i, value] of segment.values.entries()) {
@@ -337,7 +363,9 @@ export class Gpu implements Runner {
     for (let i = value.bytes / 4; i < words.length; i++) {
       if (words[i] === poison) continue;
       const writer = calls.find((call) => call.values.some((v) => v?.index === value.index));
-      throw new GpuError(`${writer?.pass.label}: wrote ${4 * i - value.bytes} bytes behind a tensor of ${value.numel} elements`);
+      throw new GpuError(
+        `${writer?.pass.label}: wrote ${4 * i - value.bytes} bytes behind a tensor of ${value.numel} elements`,
+      );
     }
   }
 }

@@ -61,7 +61,10 @@ function readInterface(plain: string, label: string): Omit<KernelText, "code"> {
   for (const [, name, value] of plain.matchAll(overridePattern)) overrides[name] = Number(value);
   const fields: Field[] = [];
   const struct = /struct\s+Dims\s*\{([^}]*)\}/.exec(plain);
-  for (const part of (struct?.[1] ?? "").split(",").map((p) => p.trim()).filter(Boolean)) {
+  for (const part of (struct?.[1] ?? "")
+    .split(",")
+    .map((p) => p.trim())
+    .filter(Boolean)) {
     const [, name, type] = /^(\w+)\s*:\s*(u32|i32|f32)$/.exec(part) ?? [];
     if (!name) throw new KernelError(`${label}: Dims has "${part}"; its fields are name: u32, i32 or f32`);
     fields.push({ name, type: type as Field["type"] });
@@ -78,7 +81,9 @@ export function matchBindings(text: KernelText, pass: CompiledPass, variant: Var
     const known = pass.terms.map((term) => term.name).join(", ");
     if (at < 0) throw new KernelError(`${pass.label}: the kernel binds ${name}, the pass has ${known}`);
     if (write !== pass.writes[at])
-      throw new KernelError(`${pass.label}: ${name} is ${write ? "read_write" : "read"} in the kernel, ${write ? "an input" : "an output"} of the pass`);
+      throw new KernelError(
+        `${pass.label}: ${name} is ${write ? "read_write" : "read"} in the kernel, ${write ? "an input" : "an output"} of the pass`,
+      );
     return at;
   });
   for (const [i, term] of pass.terms.entries())
@@ -136,12 +141,21 @@ export class KernelCache {
     const { device } = this;
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ code: text.code, label });
-    const pipeline = device.createComputePipeline({ label, layout, compute: { module, entryPoint: "main", constants } });
+    const pipeline = device.createComputePipeline({
+      label,
+      layout,
+      compute: { module, entryPoint: "main", constants },
+    });
     this.fail(this.#check(device.popErrorScope(), module, text, label));
     return { id: this.pipelines, text, pipeline, layout: group, consts: { ...text.overrides, ...constants } };
   }
 
-  async #check(scope: Promise<GPUError | null>, module: GPUShaderModule, text: KernelText, label: string): Promise<void> {
+  async #check(
+    scope: Promise<GPUError | null>,
+    module: GPUShaderModule,
+    text: KernelText,
+    label: string,
+  ): Promise<void> {
     const error = await scope;
     if (error) throw new KernelError(await explain(module, text.code, label, error.message));
   }
@@ -156,7 +170,10 @@ export class KernelCache {
         buffer: { type: write ? ("storage" as const) : ("read-only-storage" as const) },
       }));
       const group = this.device.createBindGroupLayout({ entries });
-      const pipeline = this.device.createPipelineLayout({ bindGroupLayouts: [group], immediateSize: fields.length * 4 });
+      const pipeline = this.device.createPipelineLayout({
+        bindGroupLayouts: [group],
+        immediateSize: fields.length * 4,
+      });
       this.#layouts.set(key, (layout = { group, pipeline }));
     }
     return layout;

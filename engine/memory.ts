@@ -17,7 +17,14 @@ const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 export const align256 = (bytes: number): number => Math.ceil(bytes / 256) * 256;
 
 export class Memory {
-  readonly live: Record<Purpose, number> = { parameters: 0, gradients: 0, optimizer: 0, activations: 0, staging: 0, other: 0 };
+  readonly live: Record<Purpose, number> = {
+    parameters: 0,
+    gradients: 0,
+    optimizer: 0,
+    activations: 0,
+    staging: 0,
+    other: 0,
+  };
   /** Buffers created since the device opened: constant in the steady state. */
   created = 0;
   readonly #arena: ArenaBuffer[] = [];
@@ -34,7 +41,11 @@ export class Memory {
   }
 
   /** A buffer of its own, bound whole. */
-  allocate(bytes: number, purpose: Purpose, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST): Storage {
+  allocate(
+    bytes: number,
+    purpose: Purpose,
+    usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  ): Storage {
     const size = align256(bytes);
     this.#check(size, purpose);
     this.created++;
@@ -52,7 +63,9 @@ export class Memory {
       throw new LimitError(`${purpose}: one buffer of ${mb(bytes)}; this adapter binds at most ${mb(this.maxBinding)}`);
     if (this.total + bytes > this.budget) this.#trim();
     if (this.total + bytes <= this.budget) return;
-    const parts = Object.entries(this.live).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${mb(n)}`);
+    const parts = Object.entries(this.live)
+      .filter(([, n]) => n > 0)
+      .map(([name, n]) => `${name} ${mb(n)}`);
     throw new LimitError(
       `GPU memory: ${mb(bytes)} more for ${purpose} would pass the budget of ${mb(this.budget)}\n` +
         `  in use: ${parts.join(", ") || "nothing"}\n` +

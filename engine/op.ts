@@ -138,7 +138,7 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   ) => { [name: string]: ArrayLike<number> };
   flops: (dims: Dims<S> & { [K in X]: number } & Sizes, attrs: A) => number;
   /** Sizes of the benchmark rows (model sizes); attributes may be given as well. */
-  bench: readonly ({ [axis: string]: number } & { attrs?: Partial<A> })[];
+  bench: readonly { [axis: string]: number | Partial<A> | undefined; attrs?: Partial<A> }[];
   /** How the derived tests draw cases. */
   test?: {
     /** Candidate sizes per axis; default: 1, tile edges and primes up to 33. */
@@ -194,12 +194,14 @@ export interface CompiledWay {
   readonly backward: readonly CompiledPass[];
 }
 
-type OpArgs<S extends string, A extends Attrs> = [...{ [K in keyof InputWords<S>]: Tensor }, attrs?: Partial<A>];
-type OpResult<S extends string> = FreshOutputs<S> extends []
-  ? void
-  : FreshOutputs<S> extends [string]
-    ? Tensor
-    : { [K in keyof FreshOutputs<S>]: Tensor };
+type Tensors<Ws extends string[]> = Ws extends [string, ...infer R extends string[]] ? [Tensor, ...Tensors<R>] : [];
+type OpArgs<S extends string, A extends Attrs> = [...Tensors<InputWords<S>>, attrs?: Partial<A>];
+type OpResult<S extends string> =
+  FreshOutputs<S> extends []
+    ? void
+    : FreshOutputs<S> extends [string]
+      ? Tensor
+      : { [K in keyof FreshOutputs<S>]: Tensor };
 
 const registry: Op[] = [];
 
@@ -232,7 +234,8 @@ function compile(d: OpDeclaration<string, Attrs, string>): Op {
   };
   for (const term of [...sig.inputs, ...sig.outputs]) note(term);
   for (const { forward, backward } of Object.values(ways))
-    for (const { sig } of [...forward, ...(backward ?? [])]) for (const term of [...sig.inputs, ...sig.outputs]) note(term);
+    for (const { sig } of [...forward, ...(backward ?? [])])
+      for (const term of [...sig.inputs, ...sig.outputs]) note(term);
 
   const differentiable = new Set<string>();
   const made: { -readonly [K in keyof Op]: Op[K] } = {
@@ -290,7 +293,8 @@ function checkFlow(op: Op, way: CompiledWay): void {
   const known = new Set(op.sig.inputs.map((term) => term.name));
   const step = ({ pass }: CompiledPass) => {
     for (const { name } of pass.sig.inputs)
-      if (!known.has(name)) throw new KernelError(`op ${op.name}: pass "${pass.sig.text}" reads ${name}, which nothing wrote`);
+      if (!known.has(name))
+        throw new KernelError(`op ${op.name}: pass "${pass.sig.text}" reads ${name}, which nothing wrote`);
     for (const { name } of pass.sig.outputs) known.add(name);
   };
   way.forward.forEach(step);
@@ -304,7 +308,11 @@ function checkFlow(op: Op, way: CompiledWay): void {
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 
 /** A ShapeError in the engine's form: the op, what disagrees, what was expected and received. */
-export function shapeError(op: { name: string; sig: Signature }, what: string, shapes: readonly (readonly number[])[]): ShapeError {
+export function shapeError(
+  op: { name: string; sig: Signature },
+  what: string,
+  shapes: readonly (readonly number[])[],
+): ShapeError {
   const received = op.sig.inputs.map((term, i) => `${term.name}[${shapes[i]?.join(",") ?? "missing"}]`).join("  ");
   return new ShapeError(
     `${op.name}: ${what}\n  expected  ${op.sig.inputs.map((term) => term.text).join("  ")}\n  received  ${received}`,

@@ -17,12 +17,17 @@ function toTyped(data: ArrayLike<number>, dtype: Dtype): TypedArray | Uint16Arra
 }
 
 function checkSize(what: string, data: ArrayLike<number>, shape: readonly number[]): void {
-  if (shape.some((size) => !Number.isInteger(size) || size < 1)) throw new ShapeError(`${what}: shape [${shape}]: sizes are whole and at least 1`);
+  if (shape.some((size) => !Number.isInteger(size) || size < 1))
+    throw new ShapeError(`${what}: shape [${shape}]: sizes are whole and at least 1`);
   if (data.length !== product(shape)) throw new ShapeError(`${what}: ${data.length} elements for shape [${shape}]`);
 }
 
 /** Host data as a tensor of the current scope. The array must not change before the scope runs. */
-export function tensor(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: Dtype = "f32"): Tensor {
+export function tensor(
+  data: ArrayLike<number>,
+  shape: readonly number[] = [data.length],
+  dtype: Dtype = "f32",
+): Tensor {
   checkSize("tensor", data, shape);
   return new Tensor(currentScope("tensor").upload(toTyped(data, dtype), product(shape), dtype), shape);
 }
@@ -35,7 +40,12 @@ export function declare(shape: readonly number[]): Tensor {
 }
 
 /** A tensor outside all scopes, with memory of its own. */
-export function persistent(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: Dtype = "f32", purpose: Purpose = "other"): Tensor {
+export function persistent(
+  data: ArrayLike<number>,
+  shape: readonly number[] = [data.length],
+  dtype: Dtype = "f32",
+  purpose: Purpose = "other",
+): Tensor {
   checkSize("persistent", data, shape);
   const device = onDevice();
   const value = new Value(product(shape), dtype);
@@ -45,7 +55,11 @@ export function persistent(data: ArrayLike<number>, shape: readonly number[] = [
 }
 
 /** A trainable tensor outside all scopes, with memory of its own. */
-export function parameter(data: ArrayLike<number>, shape: readonly number[] = [data.length], dtype: Dtype = "f32"): Tensor {
+export function parameter(
+  data: ArrayLike<number>,
+  shape: readonly number[] = [data.length],
+  dtype: Dtype = "f32",
+): Tensor {
   const made = persistent(data, shape, dtype, "parameters");
   made.value.needsGrad = true;
   return made;

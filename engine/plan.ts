@@ -69,7 +69,12 @@ export function layOut(segment: Segment, maxBinding: number): Layout {
 }
 
 /** Slots are sorted by falling size, so the last that fits is the tightest. */
-function findSlot(slots: readonly { bytes: number; lives: number[] }[], bytes: number, from: number, to: number): number {
+function findSlot(
+  slots: readonly { bytes: number; lives: number[] }[],
+  bytes: number,
+  from: number,
+  to: number,
+): number {
   for (let s = slots.length - 1; s >= 0; s--) {
     const { lives } = slots[s];
     if (slots[s].bytes < bytes) continue;
@@ -80,7 +85,11 @@ function findSlot(slots: readonly { bytes: number; lives: number[] }[], bytes: n
   return -1;
 }
 
-function measure({ values, calls }: Segment, first: Int32Array, last: Int32Array): { activations: number; peak: number } {
+function measure(
+  { values, calls }: Segment,
+  first: Int32Array,
+  last: Int32Array,
+): { activations: number; peak: number } {
   const change = new Float64Array(calls.length + 2);
   for (const [i, value] of values.entries()) {
     if (first[i] < 0) continue;

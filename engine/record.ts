@@ -12,7 +12,8 @@ let innermost: Scope | undefined;
 
 /** The scope that records now. */
 export function currentScope(what: string): Scope {
-  if (!innermost) throw new ShapeError(`${what}: no scope is open; write \`using scope = new Scope()\` around the computation`);
+  if (!innermost)
+    throw new ShapeError(`${what}: no scope is open; write \`using scope = new Scope()\` around the computation`);
   return innermost;
 }
 
@@ -100,19 +101,29 @@ export class Scope implements Disposable {
 
   /** Sends what was recorded to the device; `ends` says that no recorded value is needed afterwards. */
   flush(ends: boolean): void {
-    if (this.#calls.length === 0 && this.#uploads.length === 0 && this.#reads.length === 0 && this.#kept.size === 0) return;
+    if (this.#calls.length === 0 && this.#uploads.length === 0 && this.#reads.length === 0 && this.#kept.size === 0)
+      return;
     const wanted = [...this.#reads.map(({ value }) => value), ...this.#kept];
     for (const { value } of this.#uploads) this.#structure.push(-value.index - 1);
     for (const value of wanted) this.#structure.push(this.#reference(value));
     this.#structure.push(ends ? 1 : 0);
     this.#structure.push(this.#reads.length);
-    const segment: Segment = { calls: this.#calls, values: this.#values, uploads: this.#uploads, wanted, pinned: !ends };
+    const segment: Segment = {
+      calls: this.#calls,
+      values: this.#values,
+      uploads: this.#uploads,
+      wanted,
+      pinned: !ends,
+    };
     const reads = this.#reads;
     const kept = this.#kept;
     const structure = this.#structure.items.subarray(0, this.#structure.length);
     const numbers = this.#numbers;
     this.#startSegment();
-    const result = runner().run(segment, structure, numbers, { reads: reads.map(({ value }) => value), keeps: [...kept] });
+    const result = runner().run(segment, structure, numbers, {
+      reads: reads.map(({ value }) => value),
+      keeps: [...kept],
+    });
     for (const [i, { settle }] of reads.entries()) settle(result.reads[i]);
     for (const value of kept) this.#handOut(value);
     if (!ends) for (const value of segment.values) if (value.storage && !kept.has(value)) this.#held.push(value);
@@ -170,7 +181,9 @@ export class Scope implements Disposable {
 
   #checkAlive(value: Value, name: string, op: Op): void {
     if (value.released || (value.scope && value.scope.#ended))
-      throw new ShapeError(`${op.name}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`);
+      throw new ShapeError(
+        `${op.name}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`,
+      );
     if (value.scope && value.scope !== this && !value.storage) value.scope.flush(false);
     if (value.scope === this && value.segment !== this.#segment && !value.storage)
       throw new ShapeError(`${op.name}: ${name} has no value: it was never computed`);
@@ -195,7 +208,14 @@ export class Scope implements Disposable {
   }
 
   /** Appends one launch. */
-  emit(pass: CompiledPass, values: readonly Value[], dims: Sizes, attrs: Attrs, T: "f32" | "f16", firstNumber: number): void {
+  emit(
+    pass: CompiledPass,
+    values: readonly Value[],
+    dims: Sizes,
+    attrs: Attrs,
+    T: "f32" | "f16",
+    firstNumber: number,
+  ): void {
     const s = this.#structure;
     s.push(codeOf(pass));
     for (const slot of pass.slots) s.push(this.#reference(values[slot]));
@@ -214,7 +234,8 @@ export class Scope implements Disposable {
     for (const pass of passes) {
       for (let i = 0; i < pass.slots.length; i++) {
         const slot = pass.slots[i];
-        if (values[slot] === undefined) values[slot] = this.make(numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
+        if (values[slot] === undefined)
+          values[slot] = this.make(numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
       }
       this.emit(pass, values, dims, attrs, T, firstNumber);
     }
@@ -263,7 +284,8 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   const passes = op.ways.get(way)!;
   scope.launch(passes.forward, values, dims, attrs, bound.T, first);
   if (tensors.some((t, i) => t.value.needsGrad && op.differentiable.has(inputs[i].name))) {
-    for (let i = inputs.length; i < inputs.length + op.sig.outputs.length; i++) if (values[i]) values[i].needsGrad = true;
+    for (let i = inputs.length; i < inputs.length + op.sig.outputs.length; i++)
+      if (values[i]) values[i].needsGrad = true;
     scope.remember({ op, way, values, dims, attrs, T: bound.T });
   }
   const results = op.sig.outputs
@@ -281,7 +303,9 @@ function chooseWay(op: Op, dims: Sizes, attrs: Attrs): string {
 function withDefaults(op: Op, given: Partial<Attrs>): Attrs {
   for (const name in given)
     if (!Object.hasOwn(op.attrs, name))
-      throw new ShapeError(`${op.name}: unknown attribute ${name}; it has ${Object.keys(op.attrs).join(", ") || "none"}`);
+      throw new ShapeError(
+        `${op.name}: unknown attribute ${name}; it has ${Object.keys(op.attrs).join(", ") || "none"}`,
+      );
   return { ...op.attrs, ...given } as Attrs;
 }
 
@@ -290,12 +314,17 @@ function bindAxes(op: Op, tensors: readonly Tensor[]): { dims: Sizes; lead: read
   let lead: readonly number[] | undefined;
   let T: Dtype | undefined;
   const refuse = (what: string): never => {
-    throw shapeError(op, what, tensors.map((t) => t?.shape));
+    throw shapeError(
+      op,
+      what,
+      tensors.map((t) => t?.shape),
+    );
   };
   for (let i = 0; i < op.sig.inputs.length; i++) {
     const term = op.sig.inputs[i];
     const tensor = tensors[i];
-    if (!(tensor instanceof Tensor)) refuse(`argument ${i + 1} (${term.name}) is ${tensor === undefined ? "missing" : "not a tensor"}`);
+    if (!(tensor instanceof Tensor))
+      refuse(`argument ${i + 1} (${term.name}) is ${tensor === undefined ? "missing" : "not a tensor"}`);
     const { shape, dtype } = tensor;
     if (term.dtype === "T") {
       if (T === undefined && (dtype === "f32" || dtype === "f16")) T = dtype;
@@ -310,7 +339,8 @@ function bindAxes(op: Op, tensors: readonly Tensor[]): { dims: Sizes; lead: read
       const size = term.folds ? (a === 0 ? product(shape, folded) : shape[a + folded - 1]) : shape[a];
       const known = axis >= "A" ? dims[axis] : Number(axis);
       if (known === undefined) dims[axis] = size;
-      else if (known !== size) refuse(`${term.text} has ${axis >= "A" ? `${axis} = ` : "length "}${size}, expected ${known}`);
+      else if (known !== size)
+        refuse(`${term.text} has ${axis >= "A" ? `${axis} = ` : "length "}${size}, expected ${known}`);
     }
   }
   return { dims, lead: lead ?? [], T: (T as "f32" | "f16" | undefined) ?? "f32" };

@@ -1,7 +1,7 @@
 // Plans on the device: a segment's structure is looked up; a known one is replayed with new numbers, a new one is laid
 // out, its kernels are chosen and compiled, its buffers taken and its bind groups made - once.
 import { KernelError } from "./errors.ts";
-import { completeText, joinSource, type Kernel, KernelCache, matchBindings, writeFields } from "./kernel.ts";
+import { completeText, joinSource, type Kernel, type KernelCache, matchBindings, writeFields } from "./kernel.ts";
 import type { ArenaBuffer, Memory } from "./memory.ts";
 import type { DeviceFacts, Variant } from "./op.ts";
 import { type Call, type Layout, layOut, type Segment } from "./plan.ts";
@@ -28,7 +28,8 @@ export interface Plan {
 }
 
 /** Bytes that a plan takes, for reports. */
-export const planBytes = (layout: Layout): number => layout.slots.reduce((sum, bytes) => sum + Math.ceil(bytes / 256) * 256, 0);
+export const planBytes = (layout: Layout): number =>
+  layout.slots.reduce((sum, bytes) => sum + Math.ceil(bytes / 256) * 256, 0);
 
 export class Planner {
   readonly #plans = new Map<number, Plan[]>();

@@ -3,7 +3,7 @@ import { accumulate, copy, fill } from "./builtin.ts";
 import { ShapeError } from "./errors.ts";
 import type { CompiledPass, Op } from "./op.ts";
 import { Scope, type TapeEntry } from "./record.ts";
-import { Tensor, Value } from "./tensor.ts";
+import { Tensor, type Value } from "./tensor.ts";
 
 /** Gradients by tensor. */
 export interface Gradients {
@@ -27,11 +27,20 @@ export class Tape extends Scope {
   }
 
   /** d loss / d t for every trainable t. Parameters in flat groups receive theirs in place (`Value.grad`). */
-  gradients(loss: Tensor, scale = 1): Gradients {
+  gradients(loss: Tensor): Gradients {
     if (loss.numel !== 1) throw new ShapeError(`gradients: the loss has shape [${loss.shape}], expected a scalar`);
     if (!loss.value.needsGrad) throw new ShapeError("gradients: the loss does not depend on any trainable tensor");
-    const walk = new Backward(this, this.#entries, loss.value);
-    walk.run(scale);
+    return this.vjp([loss]);
+  }
+
+  /** Σ ⟨upstream, output⟩ differentiated: the vector-Jacobian product. Without `upstream`, ones. */
+  vjp(outputs: readonly Tensor[], upstream?: readonly Tensor[]): Gradients {
+    const walk = new Backward(
+      this,
+      this.#entries,
+      outputs.map(({ value }) => value),
+    );
+    walk.run(upstream?.map(({ value }) => value));
     return {
       get: (tensor) => new Tensor(walk.found.get(tensor.value) ?? walk.zero(tensor.value), tensor.shape),
     };
@@ -46,9 +55,9 @@ class Backward {
   constructor(
     readonly scope: Scope,
     readonly entries: readonly TapeEntry[],
-    readonly loss: Value,
+    readonly roots: readonly Value[],
   ) {
-    const reached = new Set([loss]);
+    const reached = new Set(roots);
     for (let i = entries.length - 1; i >= 0; i--) {
       const { op, values } = entries[i];
       if (!outputsOf(op, values).some((value) => reached.has(value))) continue;
@@ -59,8 +68,8 @@ class Backward {
     }
   }
 
-  run(scale: number): void {
-    this.found.set(this.loss, this.#filled(this.loss, scale));
+  run(upstream: readonly Value[] | undefined): void {
+    for (const [i, root] of this.roots.entries()) this.found.set(root, upstream?.[i] ?? this.#filled(root, 1));
     for (let i = this.entries.length - 1; i >= 0; i--) {
       const entry = this.entries[i];
       if (outputsOf(entry.op, entry.values).some((value) => this.found.has(value))) this.#step(entry);

@@ -12,7 +12,9 @@ export function throttled<T>(promise: Promise<T>, fault: Promise<never>, ms: num
     const turn = () => {
       if (settled) return;
       if (performance.now() - start > deadline)
-        return reject(new GpuError(`the GPU made no progress for ${deadline / 1000} s; a kernel may not end, or the driver hangs`));
+        return reject(
+          new GpuError(`the GPU made no progress for ${deadline / 1000} s; a kernel may not end, or the driver hangs`),
+        );
       if (cell && ms > 0) Atomics.wait(cell, 0, 0, ms);
       setImmediate(turn);
     };
