@@ -41,8 +41,8 @@ async function named(root, wanted, seen) {
   if (match) return { name: match.name, env: {}, notice: notice(match) };
   const embedded = await embeddedDriver(root);
   if (embedded?.name.toLowerCase().includes(text)) return { ...embedded, notice: notice(embedded) };
-  const names = [...ranked(seen.adapters), ...(embedded ? [embedded] : [])].map(({ name }) => name);
-  const known = names.length ? `known: ${[...new Set(names)].join("; ")}` : nothingFound(seen.error);
+  const names = await adapterNames(root);
+  const known = names.length ? `known: ${names.join("; ")}` : nothingFound(seen.error);
   throw noAdapter(`no adapter has "${wanted}" in its name; ${known}`);
 }
 
@@ -66,6 +66,13 @@ export function ranked(adapters) {
     return at < 0 ? 9 : at;
   };
   return adapters.filter(({ backend }) => !/opengl|null/i.test(backend)).sort((a, b) => rank(a) - rank(b));
+}
+
+/** Every name that `--adapter` takes here, best first. */
+export async function adapterNames(root) {
+  const { adapters } = await probe(root, {});
+  const embedded = await embeddedDriver(root);
+  return [...new Set([...ranked(adapters), ...(embedded ? [embedded] : [])].map(({ name }) => name))];
 }
 
 /** SwiftShader from the cache, checked once with Dawn. */

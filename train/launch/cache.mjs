@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
 /**
- * A folder that only this user can write: XDG_CACHE_HOME or the system's usual place, else `.cache` in the project.
+ * A folder that only this user can write: XDG_CACHE_HOME or ~/.cache, else `.cache` in the project.
  * Never the shared temporary folder, since a driver is loaded from here.
  * @param {string} root the project's folder
  * @returns {string}
@@ -28,12 +28,9 @@ export function cacheFolder(root) {
 }
 
 function usualFolder() {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "emotionclip");
-  if (process.platform === "win32" && LOCALAPPDATA) return join(LOCALAPPDATA, "emotionclip", "cache");
+  const { XDG_CACHE_HOME } = process.env;
   try {
-    const library = process.platform === "darwin" ? join("Library", "Caches") : ".cache";
-    return join(homedir(), library, "emotionclip");
+    return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "emotionclip"); // as engine/tuned.ts has it
   } catch {
     return undefined; // no HOME and no entry in the password file
   }

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chooseAdapter, forgetAdapters } from "./adapter.mjs";
+import { adapterNames, chooseAdapter, forgetAdapters } from "./adapter.mjs";
 import { bundle, programs } from "./bundle.mjs";
 import { install } from "./install.mjs";
 
@@ -31,6 +31,7 @@ async function main() {
   if (adapter?.notice) say(adapter.notice);
   const env = { ...process.env, ...adapter?.env };
   if (adapter) env.EMOTIONCLIP_ADAPTER = adapter.name;
+  if (command === "doctor") env.EMOTIONCLIP_ADAPTERS = (await adapterNames(root)).join("\n");
   const code = await run(entry, program === "cli" ? [command, ...rest].filter(Boolean) : rest, env);
   if (code === 4) forgetAdapters(root);
   process.exit(code);
