@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
-import { FormatError } from "../engine/errors.ts";
+import { DiskError, FormatError } from "../engine/errors.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
 import { inside } from "./inside.ts";
 import { quoted } from "./quoted.ts";
@@ -109,7 +109,7 @@ export function groupMembers(members: Iterable<Member>, file: string, path: stri
     if (key !== last && parts.has(key))
       throw new FormatError(`${file}: the members of ${quoted(key)} are not together`);
     last = key;
-    const sample = parts.get(key) ?? { frames: new Map() };
+    const sample: Parts = parts.get(key) ?? { frames: new Map() };
     parts.set(key, sample);
     const twice = frame === undefined ? sample.json : sample.frames.get(Number(frame));
     if (twice) throw new FormatError(`${file}: ${quoted(member.name)} is there twice`);
@@ -180,7 +180,7 @@ class ShardFile {
     readonly path: string,
     readonly bytes: number,
   ) {
-    this.fd = openSync(path, "r");
+    this.fd = reading(path, () => openSync(path, "r"));
     const found = fstatSync(this.fd);
     if (found.isFile() && found.size === bytes) return;
     closeSync(this.fd);
@@ -214,7 +214,7 @@ class ShardFile {
 
   private fill(out: Uint8Array, at: number): void {
     for (let done = 0; done < out.length; ) {
-      const n = readSync(this.fd, out, done, out.length - done, at + done);
+      const n = reading(this.path, () => readSync(this.fd, out, done, out.length - done, at + done));
       if (n === 0) throw new FormatError(`${basename(this.path)}: ends at byte ${at + done} while it is read`);
       done += n;
     }
@@ -222,3 +222,12 @@ class ShardFile {
 }
 
 const WINDOW = 65_536;
+
+/** What the system refuses is no fault of a sample: a DiskError, which nothing skips. */
+function reading<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new DiskError(`${basename(path)}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}
