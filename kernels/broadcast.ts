@@ -1,0 +1,267 @@
+// add, sub, mul, div of tensors whose shapes broadcast as in NumPy. The kernels know one case, a[N, A, M] with b[A];
+// every other is brought there by reshaping, or by writing one side out first.
+import { ShapeError } from "../engine/errors.ts";
+import { ceilDiv, op, type Pass, passOf, pass } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { flatGrid, lanesGrid, subgroupGrid } from "./lib/flat.ts";
+import flat from "./lib/flat.wgsl";
+import rows from "./lib/rows.wgsl";
+import { type BinaryRow, binaryRows, mentions, sameShape, scale } from "./pointwise.ts";
+import final from "./reduce/final.wgsl";
+import { expandTo } from "./reduce/reduce.ts";
+
+const arrays = (reads: readonly string[], write: string, element: (name: string) => string) =>
+  [...reads, write]
+    .map((name, i) => {
+      const access = i < reads.length ? "read" : "read_write";
+      return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element(name)}>;`;
+    })
+    .join("\n");
+
+const shapes: Record<string, string> = { b: "b_A" };
+const term = (name: string) => shapes[name] ?? `${name}_NAM`;
+
+/** Names among a, b, y (and dy) that the expression reads. */
+const readsOf = (expression: string) => ["dy", "a", "b", "y"].filter((name) => mentions(expression, name));
+
+const head = `@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,`;
+
+/** out[n, α, m] = expression, with b's element α; a, y and dy have out's shape. */
+function alongPass(about: string, out: string, expression: string): Pass {
+  const reads = readsOf(expression);
+  const value = (name: string, at: string) => `    let ${name} = ${at};`;
+  const each = (b: string) =>
+    reads.map((name) => value(`${name}_i`, name === "b" ? b : `vec4f(${name}[i])`)).join("\n");
+  const written = expression.replace(/\b(dy|a|b|y)\b(?!\()/g, "$1_i");
+  const whole = `
+// ${about}; M = 1 and b in vec4s, whose position b4 runs along without divisions
+struct Dims { N: u32, A: u32 }
+${arrays(reads, out, () => "vec4<T>")}
+var<immediate> dim: Dims;
+
+${head}
+        @builtin(local_invocation_index) lane: u32) {
+  let A4 = dim.A / 4;
+  let start = chunk_start(wid, nwg);
+  let end = chunk_end(start, dim.N * dim.A);
+  let step = WG % A4;
+  var b4 = (start + lane) % A4;
+  for (var i = start + lane; i < end; i += WG) {
+${each("vec4f(b[b4])")}
+    ${out}[i] = vec4<T>(${written});
+    b4 += step;
+    b4 = select(b4, b4 - A4, b4 >= A4);
+  }
+}`;
+  const any = `
+// ${about}; the four elements of a vec4 may belong to different elements of b
+struct Dims { N: u32, A: u32, M: u32 }
+${arrays(reads, out, (name) => (name === "b" ? "T" : "vec4<T>"))}
+var<immediate> dim: Dims;
+
+/// b's elements for the four positions from 4i on.
+fn along(i: u32) -> vec4f {
+  var alpha = (4 * i / dim.M) % dim.A;
+  var m = (4 * i) % dim.M;
+  var v = vec4f();
+  for (var k = 0u; k < 4; k++) {
+    v[k] = f32(b[alpha]);
+    m += 1;
+    if (m == dim.M) {
+      m = 0;
+      alpha = select(alpha + 1, 0u, alpha + 1 == dim.A);
+    }
+  }
+  return v;
+}
+
+${head}
+        @builtin(local_invocation_index) lane: u32) {
+  let start = chunk_start(wid, nwg);
+  let end = chunk_end(start, dim.N * dim.A * dim.M);
+  for (var i = start + lane; i < end; i += WG) {
+${each("along(i)")}
+    ${out}[i] = vec4<T>(${written});
+  }
+}`;
+  const plain = !reads.includes("b");
+  const flatOnly = any.replace(/\n\/\/\/ b's[\s\S]*?\n}\n/, "");
+  const grid = ({ N, A, M }: Record<string, number>, consts: Readonly<Record<string, number>>) =>
+    flatGrid(N * A * M, consts);
+  const sig = `${reads.map(term).join(" ")} -> ${term(out)}`;
+  if (plain) return pass(sig, [flat, flatOnly], grid as never, { label: out });
+  const isWhole = ({ A, M }: Record<string, number>) => M === 1 && A % 4 === 0;
+  return passOf(
+    sig,
+    {
+      whole: { source: [flat, whole], grid, available: (_, dims) => isWhole(dims) },
+      any: { source: [flat, any], grid },
+    },
+    (dims) => (isWhole(dims) ? "whole" : "any"),
+    out,
+  );
+}
+
+/** part[c, α] = sum of the expression over chunk c of b's places: the rows of a column, or a row's run of N · M. */
+function sumPass(expression: string): Pass {
+  const reads = readsOf(expression);
+  const bind = (name: string, b: string, at: string) => `let ${name}_i = ${name === "b" ? b : at};`;
+  const written = expression.replace(/\b(dy|a|b|y)\b(?!\()/g, "$1_i");
+  const columns = `
+// part_cα = Σ over the rows n of chunk c of ∂y/∂b                       one invocation: four columns of one chunk
+struct Dims { N: u32, A: u32, C: u32 }
+${arrays(reads, "part", (name) => (name === "part" ? "vec4f" : "vec4<T>"))}
+var<immediate> dim: Dims;
+override WG: u32 = 64;
+
+${head}
+        @builtin(local_invocation_index) lane: u32) {
+  let A4 = dim.A / 4;
+  let id = (wid.x + wid.y * nwg.x) * WG + lane;
+  let c = id / A4;
+  let column = id % A4;
+  if (c >= dim.C) { return; }
+  let size = (dim.N + dim.C - 1) / dim.C;
+  var sum = vec4f();
+  for (var n = c * size; n < min((c + 1) * size, dim.N); n++) {
+    ${reads.map((name) => bind(name, "vec4f(b[column])", `vec4f(${name}[n * A4 + column])`)).join("\n    ")}
+    sum += ${written};
+  }
+  part[id] = sum;
+}`;
+  const strips = `
+// part_cα = Σ over chunk c of the N · M places of α of ∂y/∂b             one subgroup per α and chunk
+struct Dims { N: u32, A: u32, M: u32, C: u32 }
+${arrays(reads, "part", (name) => (name === "part" ? "f32" : "T"))}
+var<immediate> dim: Dims;
+override WG: u32 = 64;
+
+${head}
+        @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  let id = subgroup_index(wid, nwg, subgroup);
+  if (id >= dim.C * dim.A) { return; }
+  let alpha = id % dim.A;
+  let size = (dim.N * dim.M + dim.C - 1) / dim.C;
+  let start = (id / dim.A) * size;
+  var sum = 0.0;
+  for (var q = start + lane; q < min(start + size, dim.N * dim.M); q += SG) {
+    let at = ((q / dim.M) * dim.A + alpha) * dim.M + q % dim.M;
+    ${reads.map((name) => bind(name, "f32(b[alpha])", `f32(${name}[at])`)).join("\n    ")}
+    sum += ${written.replaceAll("vec4f(", "f32(")};
+  }
+  sum = subgroupAdd(sum);
+  if (lane == 0) { part[id] = sum; }
+}`;
+  const isColumns = ({ A, M }: Record<string, number>) => M === 1 && A % 4 === 0;
+  return passOf(
+    `${reads.map(term).join(" ")} -> part_CA:f32`,
+    {
+      columns: {
+        source: columns,
+        grid: ({ A, C }, consts) => lanesGrid((A / 4) * C, consts),
+        available: (_, dims) => isColumns(dims),
+      },
+      strips: { source: [rows, strips], grid: ({ A, C }, consts) => subgroupGrid(A * C, consts) },
+    },
+    (dims) => (isColumns(dims) ? "columns" : "strips"),
+    "db chunks",
+  );
+}
+
+/** The op of a row for a[N, A, M] and b[A], b meeting every n and m. */
+function along({ name, about, f, da, db, ref, draw = "gaussian" }: BinaryRow) {
+  return op({
+    name: `${name}Along`,
+    about: `${about}, b along one axis of a`,
+    sig: "a_NAM b_A -> y_NAM",
+    // C: chunks of the sums over N and M in b's gradient, enough to occupy a device.
+    derive: ({ N, M }) => ({ C: Math.min(64, ceilDiv(N * M, 32)) }),
+    forward: [alongPass(about, "y", f)],
+    backward: [
+      alongPass(`da of ${about}`, "da", `dy * (${da})`),
+      sumPass(`dy * (${db})`),
+      pass("part_CA:f32 -> db_A", final, ({ A }, { WG }) => ceilDiv(A, WG), {
+        label: "db",
+        rename: { y: "db" },
+        uniforms: ({ A }) => ({ R: A, factor: 1 }),
+      }),
+    ],
+    ref: ({ a, b }, { A, M }) => ({ y: a.map((v, i) => ref(v, b[Math.floor(i / M) % A])) }),
+    flops: ({ N, A, M }) => N * A * M,
+    bench: [{ N: 128, A: 77 * 512, M: 1 }],
+    test: { draw: { b: draw } },
+  });
+}
+
+/** Shape of the result of broadcasting, as in NumPy. */
+export function broadcastShape(a: readonly number[], b: readonly number[], what: string): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const x = a[i - rank + a.length] ?? 1;
+    const y = b[i - rank + b.length] ?? 1;
+    if (x !== y && x !== 1 && y !== 1)
+      throw new ShapeError(`${what}: [${a}] and [${b}] do not broadcast: axis ${i - rank} is ${x} and ${y}`);
+    return x === 1 ? y : x;
+  });
+}
+
+/** [N, A, M] so that a tensor of `shape` meets one of `full` along A only; undefined if it needs several axes apart. */
+function canonical(full: readonly number[], shape: readonly number[]): [number, number, number] | undefined {
+  const padded = [...Array<number>(full.length - shape.length).fill(1), ...shape];
+  const own = [...padded.keys()].filter((i) => padded[i] !== 1);
+  const [from, to] = own.length > 0 ? [own[0], own.at(-1)! + 1] : [0, 0];
+  const numel = (sizes: readonly number[]) => sizes.reduce((product, size) => product * size, 1);
+  if (padded.slice(from, to).some((size, i) => size !== full[from + i])) return undefined;
+  return [numel(full.slice(0, from)), numel(full.slice(from, to)), numel(full.slice(to))];
+}
+
+type Binary = (a: Tensor, b: Tensor) => Tensor;
+
+function broadcasting({ name }: BinaryRow, same: Binary, one: Binary): Binary {
+  return (a, b) => {
+    if (a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i])) return same(a, b);
+    const full = broadcastShape(a.shape, b.shape, name);
+    const sizes = canonical(full, b.shape);
+    const wide = expandTo(a, full);
+    if (!sizes) return same(wide, expandTo(b, full));
+    return one(wide.reshape(sizes), b.reshape([sizes[1]])).reshape(full);
+  };
+}
+
+const ops = {
+  add: [sameShape(binaryRows.add), along(binaryRows.add)],
+  sub: [sameShape(binaryRows.sub), along(binaryRows.sub)],
+  mul: [sameShape(binaryRows.mul), along(binaryRows.mul)],
+  div: [sameShape(binaryRows.div), along(binaryRows.div)],
+} as const;
+
+const addTensors = broadcasting(binaryRows.add, ...ops.add);
+const subTensors = broadcasting(binaryRows.sub, ...ops.sub);
+const mulTensors = broadcasting(binaryRows.mul, ...ops.mul);
+const divTensors = broadcasting(binaryRows.div, ...ops.div);
+
+/** True where exchanging the two saves writing the first one out. */
+const smaller = (a: Tensor, b: Tensor) => a.numel < b.numel;
+
+/** a + b; shapes broadcast, b may be a number. */
+export function add(a: Tensor, b: Tensor | number): Tensor {
+  if (typeof b === "number") return scale(a, { offset: b });
+  return smaller(a, b) ? addTensors(b, a) : addTensors(a, b);
+}
+
+/** a − b; shapes broadcast, b may be a number. */
+export function sub(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === "number" ? scale(a, { offset: -b }) : subTensors(a, b);
+}
+
+/** a · b, elementwise; shapes broadcast, b may be a number. */
+export function mul(a: Tensor, b: Tensor | number): Tensor {
+  if (typeof b === "number") return scale(a, { factor: b });
+  return smaller(a, b) ? mulTensors(b, a) : mulTensors(a, b);
+}
+
+/** a / b, elementwise; shapes broadcast, b may be a number other than 0. */
+export function div(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === "number" ? scale(a, { factor: 1 / b }) : divTensors(a, b);
+}

@@ -1,0 +1,11 @@
+// Grids that kernels of several families share.
+import { type Consts, ceilDiv } from "../../engine/op.ts";
+
+/** Workgroups of a flat kernel (flat.wgsl) over n elements. */
+export const flatGrid = (n: number, { WG, SG }: Consts): number => ceilDiv(ceilDiv(n, 4), WG * (256 / SG));
+
+/** Workgroups when every one of n pieces of work has an invocation of its own. */
+export const lanesGrid = (n: number, { WG }: Consts): number => ceilDiv(n, WG);
+
+/** Workgroups when every one of n pieces of work has a subgroup of its own (rows.wgsl). */
+export const subgroupGrid = (n: number, { WG, SG }: Consts): number => ceilDiv(n, WG / SG);

@@ -1,0 +1,278 @@
+// Functions of single elements, as a table: a row is the WGSL expression, its derivative and the same in f64.
+// Expressions see vec4f values: x, y and attributes as dim.<name>. They may not make infinities or NaN of finite numbers
+// on any driver: tanh overflows on some beyond 88, so arguments of exp and tanh are clamped.
+import { type Attrs, type Draw, op, type Pass, pass } from "../engine/op.ts";
+import { erf } from "./lib/erf.ts";
+import erf4 from "./lib/erf.wgsl";
+import { flatGrid } from "./lib/flat.ts";
+import flat from "./lib/flat.wgsl";
+
+/** The size of the benchmark rows: hidden units of one frame-encoder layer, 16 clips of 8 frames. */
+const hidden = { N: 16 * 8 * 51 * 3072 };
+
+interface Kernel {
+  /** First comment line: the equation. */
+  about: string;
+  lib?: readonly string[];
+  reads: readonly string[];
+  /** Output name -> expression. */
+  writes: Record<string, string>;
+}
+
+/** One launch over flat arrays of the same length: every output is an expression of the inputs' elements. */
+export function flatPass({ about, lib = [], reads, writes }: Kernel): Pass {
+  const expressions = Object.values(writes).join(" ");
+  const fields = ["N: u32", ...new Set([...expressions.matchAll(/dim\.(\w+)/g)].map(([, name]) => `${name}: f32`))];
+  const bind = (name: string, i: number) =>
+    `@group(0) @binding(${i}) var<storage, ${i < reads.length ? "read" : "read_write"}> ${name}: array<vec4<T>>;`;
+  const text = `
+// ${about}
+struct Dims { ${fields.join(", ")} }
+${[...reads, ...Object.keys(writes)].map(bind).join("\n")}
+var<immediate> dim: Dims;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let start = chunk_start(wid, nwg);
+  let end = chunk_end(start, dim.N);
+  for (var i = start + lane; i < end; i += WG) {
+${reads.map((name) => `    let ${name}_i = vec4f(${name}[i]);`).join("\n")}
+${Object.entries(writes)
+  .map(([name, e]) => `    ${name}[i] = vec4<T>(${elements(e, reads)});`)
+  .join("\n")}
+  }
+}`;
+  const terms = (names: readonly string[]) => names.map((name) => `${name}_N`).join(" ");
+  return pass(`${terms(reads)} -> ${terms(Object.keys(writes))}`, [flat, ...lib, text], ({ N }, consts) =>
+    flatGrid(N, consts),
+  );
+}
+
+/** The expression with x_i for x. */
+const elements = (expression: string, names: readonly string[]) =>
+  expression.replace(/(?<![.\w])([a-z]\w*)\b(?!\()/g, (word) => (names.includes(word) ? `${word}_i` : word));
+
+/** Whether an expression mentions a name. */
+export const mentions = (expression: string, name: string) => new RegExp(`(?<![.\\w])${name}\\b`).test(expression);
+
+interface Row<A extends Attrs> {
+  name: string;
+  about: string;
+  attrs?: A;
+  /** f(x), and its derivative in terms of x and y, whichever is cheaper and exact. */
+  f: string;
+  df: string;
+  lib?: readonly string[];
+  ref: (x: number, attrs: A) => number;
+  /** Operations per element. */
+  flops: number;
+  draw?: Draw;
+  settings?: readonly Partial<A>[];
+}
+
+function unary<A extends Attrs = Record<never, never>>({
+  name,
+  about,
+  attrs,
+  f,
+  df,
+  lib,
+  ref,
+  flops,
+  draw = "gaussian",
+  settings,
+}: Row<A>) {
+  const back = ["dy", ...["x", "y"].filter((saved) => mentions(df, saved))];
+  return op({
+    name,
+    about,
+    sig: "x_N -> y_N",
+    attrs: attrs ?? ({} as A),
+    forward: [flatPass({ about, lib, reads: ["x"], writes: { y: f } })],
+    backward: [flatPass({ about: `dx = dy · ${name}'`, lib, reads: back, writes: { dx: `dy * (${df})` } })],
+    ref: ({ x }, _, given) => ({ y: x.map((v) => ref(v, given)) }),
+    flops: ({ N }) => flops * N,
+    bench: [hidden],
+    test: { draw: { x: draw }, attrs: settings },
+  });
+}
+
+const tanh64 = "tanh(clamp(x, vec4f(-15), vec4f(15)))";
+const positive = "positive" as const;
+
+export const neg = unary({ name: "neg", about: "y = −x", f: "-x", df: "vec4f(-1)", ref: (x) => -x, flops: 1 });
+
+export const exp = unary({ name: "exp", about: "y = exp x", f: "exp(x)", df: "y", ref: Math.exp, flops: 8 });
+
+export const log = unary({
+  name: "log",
+  about: "y = ln x, x > 0",
+  f: "log(x)",
+  df: "1 / x",
+  ref: Math.log,
+  flops: 8,
+  draw: positive,
+});
+
+export const sqrt = unary({
+  name: "sqrt",
+  about: "y = √x, x > 0",
+  f: "sqrt(x)",
+  df: "0.5 / y",
+  ref: Math.sqrt,
+  flops: 1,
+  draw: positive,
+});
+
+export const square = unary({ name: "square", about: "y = x²", f: "x * x", df: "2 * x", ref: (x) => x * x, flops: 1 });
+
+export const reciprocal = unary({
+  name: "reciprocal",
+  about: "y = 1 / x, x ≠ 0",
+  f: "1 / x",
+  df: "-y * y",
+  ref: (x) => 1 / x,
+  flops: 1,
+  draw: positive,
+});
+
+export const tanh = unary({
+  name: "tanh",
+  about: "y = tanh x",
+  f: tanh64,
+  df: "1 - y * y",
+  ref: Math.tanh,
+  flops: 10,
+});
+
+export const sigmoid = unary({
+  name: "sigmoid",
+  about: "y = 1 / (1 + exp −x)",
+  f: "1 / (1 + exp(-clamp(x, vec4f(-80), vec4f(80))))",
+  df: "y * (1 - y)",
+  ref: (x) => 1 / (1 + Math.exp(-x)),
+  flops: 10,
+});
+
+export const relu = unary({
+  name: "relu",
+  about: "y = max(x, 0)",
+  f: "max(x, vec4f(0))",
+  df: "select(vec4f(0), vec4f(1), x > vec4f(0))",
+  ref: (x) => Math.max(x, 0),
+  flops: 1,
+});
+
+/** The activation of EmotionCLIP's towers and head. */
+export const gelu = unary({
+  name: "gelu",
+  about: "y = x/2 · (1 + erf(x/√2)), exact (Hendrycks & Gimpel 2016)",
+  lib: [erf4],
+  f: "0.5 * x * (1 + erf4(x * 0.70710678))",
+  df: "0.5 * (1 + erf4(x * 0.70710678)) + x * 0.39894228 * exp(-min(0.5 * x * x, vec4f(80)))",
+  ref: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  flops: 25,
+});
+
+const geluArgument = "clamp(0.79788456 * x * (1 + 0.044715 * x * x), vec4f(-15), vec4f(15))";
+/** Up to 4.7e-4 away from `gelu`: another function, for weights that were trained with it. */
+export const geluTanh = unary({
+  name: "geluTanh",
+  about: "y = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))",
+  f: `0.5 * x * (1 + tanh(${geluArgument}))`,
+  df:
+    `0.5 * (1 + tanh(${geluArgument})) + 0.5 * x * (1 - tanh(${geluArgument}) * tanh(${geluArgument}))` +
+    " * 0.79788456 * (1 + 0.134145 * x * x)",
+  ref: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  flops: 20,
+});
+
+const gate = "1 / (1 + exp(-clamp(1.702 * x, vec4f(-80), vec4f(80))))";
+/** The activation of OpenAI's CLIP weights. */
+export const quickGelu = unary({
+  name: "quickGelu",
+  about: "y = x · sigmoid(1.702 x)",
+  f: `x * (${gate})`,
+  df: `(${gate}) * (1 + 1.702 * x * (1 - ${gate}))`,
+  ref: (x) => x / (1 + Math.exp(-1.702 * x)),
+  flops: 12,
+});
+
+export const clamp = unary({
+  name: "clamp",
+  about: "y = x within [low, high]; no gradient outside",
+  attrs: { low: -1, high: 1 },
+  f: "clamp(x, vec4f(dim.low), vec4f(dim.high))",
+  df: "select(vec4f(0), vec4f(1), (x >= vec4f(dim.low)) & (x <= vec4f(dim.high)))",
+  ref: (x, { low, high }) => Math.min(Math.max(x, low), high),
+  flops: 2,
+  settings: [{}, { low: 0, high: 0.5 }],
+});
+
+export const pow = unary({
+  name: "pow",
+  about: "y = x^exponent, x > 0",
+  attrs: { exponent: 2 },
+  f: "pow(x, vec4f(dim.exponent))",
+  df: "dim.exponent * pow(x, vec4f(dim.exponent - 1))",
+  ref: (x, { exponent }) => x ** exponent,
+  flops: 16,
+  draw: positive,
+  settings: [{}, { exponent: 0.5 }, { exponent: -1.5 }],
+});
+
+export const scale = unary({
+  name: "scale",
+  about: "y = factor · x + offset",
+  attrs: { factor: 1, offset: 0 },
+  f: "dim.factor * x + dim.offset",
+  df: "vec4f(dim.factor)",
+  ref: (x, { factor, offset }) => factor * x + offset,
+  flops: 2,
+  settings: [{ factor: -2.5 }, { factor: 0.5, offset: 3 }],
+});
+
+/** One step of a table of two-argument functions; binary.ts makes the broadcasting forms of the same rows. */
+export interface BinaryRow {
+  name: string;
+  about: string;
+  f: string;
+  /** Derivatives in terms of a, b and y. */
+  da: string;
+  db: string;
+  ref: (a: number, b: number) => number;
+  draw?: Draw;
+}
+
+export const binaryRows = {
+  add: { name: "add", about: "y = a + b", f: "a + b", da: "vec4f(1)", db: "vec4f(1)", ref: (a, b) => a + b },
+  sub: { name: "sub", about: "y = a − b", f: "a - b", da: "vec4f(1)", db: "vec4f(-1)", ref: (a, b) => a - b },
+  mul: { name: "mul", about: "y = a · b", f: "a * b", da: "b", db: "a", ref: (a, b) => a * b },
+  div: {
+    name: "div",
+    about: "y = a / b, b ≠ 0",
+    f: "a / b",
+    da: "1 / b",
+    db: "-y / b",
+    ref: (a, b) => a / b,
+    draw: positive,
+  },
+} satisfies Record<string, BinaryRow>;
+
+/** The op of a row for two tensors of the same shape. */
+export function sameShape({ name, about, f, da, db, ref, draw = "gaussian" }: BinaryRow) {
+  const saved = ["a", "b", "y"].filter((input) => mentions(`${da} ${db}`, input));
+  const writes = { da: `dy * (${da})`, db: `dy * (${db})` };
+  return op({
+    name,
+    about,
+    sig: "a_N b_N -> y_N",
+    forward: [flatPass({ about, reads: ["a", "b"], writes: { y: f } })],
+    backward: [flatPass({ about: `da, db of ${about}`, reads: ["dy", ...saved], writes })],
+    ref: ({ a, b }) => ({ y: a.map((v, i) => ref(v, b[i])) }),
+    flops: ({ N }) => N,
+    bench: [{ N: 16 * 8 * 51 * 768 }],
+    test: { draw: { b: draw } },
+  });
+}

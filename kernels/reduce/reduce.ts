@@ -1,0 +1,196 @@
+// Sums, means and maxima over one axis, and their mirror: a tensor repeated along a new axis.
+import { ShapeError } from "../../engine/errors.ts";
+import { ceilDiv, op, type Pass, pass, passOf } from "../../engine/op.ts";
+import type { Sizes } from "../../engine/signature.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import rows from "../lib/rows.wgsl";
+import chunks from "./chunks.wgsl";
+import columns from "./columns.wgsl";
+import columns4 from "./columns4.wgsl";
+import final from "./final.wgsl";
+import max from "./max.wgsl";
+import maxDx from "./max-dx.wgsl";
+import sumRows from "./rows.wgsl";
+import sumRows4 from "./rows4.wgsl";
+import spread from "./spread.wgsl";
+import spread4 from "./spread4.wgsl";
+
+type Factor = (dims: Sizes) => { factor: number };
+
+/** y_NM = factor · Σ_a x_NAM in one launch, under the names the op has for x and y. */
+function sumPass(x: string, y: string, uniforms: Factor): Pass {
+  const rename = { x, y };
+  const isRows = ({ M }: Sizes) => M === 1;
+  const name = ({ A, M }: Sizes) => (M === 1 ? (A % 4 === 0 ? "rows4" : "rows") : M % 4 === 0 ? "columns4" : "columns");
+  return passOf(
+    `${x}_NAM -> ${y}_NM`,
+    {
+      rows: {
+        source: [rows, sumRows],
+        grid: ({ N }, consts) => subgroupGrid(N, consts),
+        available: (_, dims) => isRows(dims),
+        uniforms,
+        rename,
+      },
+      rows4: {
+        source: [rows, sumRows4],
+        grid: ({ N }, consts) => subgroupGrid(N, consts),
+        available: (_, dims) => name(dims) === "rows4",
+        uniforms,
+        rename,
+      },
+      columns: { source: columns, grid: ({ N, M }, consts) => lanesGrid(N * M, consts), uniforms, rename },
+      columns4: {
+        source: columns4,
+        grid: ({ N, M }, consts) => lanesGrid(N * (M / 4), consts),
+        available: (_, { M }) => M % 4 === 0,
+        uniforms,
+        rename,
+      },
+    },
+    name,
+  );
+}
+
+/** The same in two launches, for few results of many terms. */
+function chunkedSum(x: string, y: string, uniforms: Factor): Pass[] {
+  return [
+    pass(`${x}_NAM -> part_CNM:f32`, [rows, chunks], ({ C, N, M }, consts) => subgroupGrid(C * N * M, consts), {
+      label: "chunks",
+      rename: { x },
+    }),
+    pass(`part_CNM:f32 -> ${y}_NM`, final, ({ N, M }, consts) => lanesGrid(N * M, consts), {
+      rename: { y },
+      uniforms: (dims) => ({ R: dims.N * dims.M, ...uniforms(dims) }),
+    }),
+  ];
+}
+
+/** y_NAM = factor · x_NM for every a. */
+function spreadPass(x: string, y: string, uniforms: Factor): Pass {
+  const rename = { x, y };
+  return passOf(
+    `${x}_NM -> ${y}_NAM`,
+    {
+      any: { source: spread, grid: ({ N, A, M }, consts) => lanesGrid(N * A * M, consts), uniforms, rename },
+      vec4: {
+        source: spread4,
+        grid: ({ N, M }, consts) => lanesGrid(N * (M / 4), consts),
+        available: (_, { M }) => M % 4 === 0,
+        uniforms,
+        rename,
+      },
+    },
+    ({ M }) => (M % 4 === 0 ? "vec4" : "any"),
+  );
+}
+
+/** Chunks of the two-launch sum. */
+const chunksOf = ({ A }: { A: number }) => ({ C: Math.min(256, ceilDiv(A, 64)) });
+
+function reduction(name: string, about: string, factor: (A: number) => number) {
+  const uniforms: Factor = ({ A }) => ({ factor: factor(A) });
+  const backward = [spreadPass("dy", "dx", uniforms)];
+  return op({
+    name,
+    about,
+    sig: "x_NAM -> y_NM",
+    derive: chunksOf,
+    ways: {
+      once: { forward: [sumPass("x", "y", uniforms)], backward },
+      chunked: { forward: chunkedSum("x", "y", uniforms), backward },
+    },
+    way: ({ N, A, M }) => (N * M <= 64 && A >= 1024 ? "chunked" : "once"),
+    ref({ x }, { N, A, M }) {
+      const y = new Float64Array(N * M);
+      for (let i = 0; i < N * A * M; i++) y[Math.floor(i / (A * M)) * M + (i % M)] += factor(A) * x[i];
+      return { y };
+    },
+    flops: ({ N, A, M }) => N * A * M,
+    bench: [
+      { N: 16, A: 8, M: 512 },
+      { N: 1, A: 1 << 20, M: 1 },
+    ],
+  });
+}
+
+const sumOver = reduction("sum", "y_nm = Σ_a x_nam", () => 1);
+const meanOver = reduction("mean", "y_nm = 1/A · Σ_a x_nam", (A) => 1 / A);
+
+const maxOver = op({
+  name: "max",
+  about: "y_nm = max_a x_nam; the gradient goes to the first maximum",
+  sig: "x_NAM -> y_NM",
+  forward: [pass("x_NAM -> y_NM at_NM:u32", max, ({ N, M }, consts) => lanesGrid(N * M, consts))],
+  backward: [pass("dy_NM at_NM:u32 -> dx_NAM", maxDx, ({ N, A, M }, consts) => lanesGrid(N * A * M, consts))],
+  ref({ x }, { N, A, M }) {
+    const y = new Float64Array(N * M).fill(-Infinity);
+    for (let i = 0; i < N * A * M; i++) {
+      const at = Math.floor(i / (A * M)) * M + (i % M);
+      y[at] = Math.max(y[at], x[i]);
+    }
+    return { y };
+  },
+  flops: ({ N, A, M }) => N * A * M,
+  bench: [{ N: 16, A: 8, M: 512 }],
+});
+
+const repeat = op({
+  name: "repeat",
+  about: "y_nam = x_nm for every a",
+  sig: "x_NM -> y_NAM",
+  attrs: { times: 50 },
+  derive: (_, { times }) => ({ A: times, ...chunksOf({ A: times }) }),
+  forward: [spreadPass("x", "y", () => ({ factor: 1 }))],
+  backward: [sumPass("dy", "dx", () => ({ factor: 1 }))],
+  ref: ({ x }, { N, A, M }) => ({
+    y: Float64Array.from({ length: N * A * M }, (_, i) => x[Math.floor(i / (A * M)) * M + (i % M)]),
+  }),
+  flops: () => 0,
+  bench: [{ N: 128, M: 768 }],
+  test: { attrs: [{ times: 1 }, { times: 2 }, { times: 5 }, { times: 33 }] },
+});
+
+/** `axis` counted from the front, negative ones from the end. */
+export function axisOf(x: Tensor, axis: number, what: string): number {
+  const rank = x.shape.length;
+  const at = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(at) || at < 0 || at >= rank) throw new ShapeError(`${what}: [${x.shape}] has no axis ${axis}`);
+  return at;
+}
+
+/** [N, A, M]: the product of the axes before `axis`, the axis, and of those after it. */
+export function around(shape: readonly number[], axis: number): [number, number, number] {
+  const numel = (sizes: readonly number[]) => sizes.reduce((product, size) => product * size, 1);
+  return [numel(shape.slice(0, axis)), shape[axis], numel(shape.slice(axis + 1))];
+}
+
+function reduced(over: (x: Tensor) => Tensor, x: Tensor, axis: number | undefined, what: string): Tensor {
+  if (axis === undefined) return over(x.reshape([1, x.numel, 1])).reshape([]);
+  const at = axisOf(x, axis, what);
+  return over(x.reshape(around(x.shape, at))).reshape(x.shape.filter((_, i) => i !== at));
+}
+
+/** Sum over one axis, or of everything to a scalar. */
+export const sum = (x: Tensor, axis?: number): Tensor => reduced(sumOver, x, axis, "sum");
+
+/** Mean over one axis (frames of a clip: axis 1 of x_BTE), or of everything to a scalar. */
+export const mean = (x: Tensor, axis?: number): Tensor => reduced(meanOver, x, axis, "mean");
+
+/** Maximum over one axis, or of everything; its gradient goes to the first maximum. */
+export const maximum = (x: Tensor, axis?: number): Tensor => reduced(maxOver, x, axis, "max");
+
+/** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */
+export function expandTo(x: Tensor, shape: readonly number[]): Tensor {
+  let y = x.reshape([...Array<number>(Math.max(shape.length - x.shape.length, 0)).fill(1), ...x.shape]);
+  for (const [axis, size] of shape.entries()) {
+    if (y.shape[axis] === size) continue;
+    if (y.shape[axis] !== 1) throw new ShapeError(`expandTo: [${x.shape}] does not broadcast to [${shape}]`);
+    const [N, , M] = around(y.shape, axis);
+    const full = y.shape.map((old, i) => (i === axis ? size : old));
+    y = repeat(y.reshape([N, M]), { times: size }).reshape(full);
+  }
+  if (y.shape.length !== shape.length) throw new ShapeError(`expandTo: [${x.shape}] does not broadcast to [${shape}]`);
+  return y;
+}
