@@ -3,14 +3,20 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs
 import { basename, join, sep } from "node:path";
 import { writeWhole } from "./cache.mjs";
 
-/** What each program is made of: name in dist -> source. A source that does not exist is left out; the first one is started. */
+/**
+ * What each program is made of: name in dist -> source. A source that does not exist is left out; the first one is started.
+ * @type {Record<string, Record<string, string>>}
+ */
 export const programs = {
   cli: { cli: "train/main.ts", "loader-worker": "data/worker.ts" },
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts" },
 };
 
-/** The settings under which all code of this project is bundled; tests and examples use them too. */
+/**
+ * The settings under which all code of this project is bundled; tests and examples use them too.
+ * @type {Omit<import("esbuild").BuildOptions, "metafile">}
+ */
 export const settings = {
   bundle: true,
   splitting: true,
@@ -28,7 +34,7 @@ const MONTH = 30 * 24 * 3600 * 1000;
 /**
  * The built entry of a program. Chunks lie beside it, so that `new URL("..", import.meta.url)` is the project in every module.
  * @param {string} root the project's folder
- * @param {keyof typeof programs} program
+ * @param {string} program a key of `programs`
  * @returns {Promise<string>}
  */
 export async function bundle(root, program) {
