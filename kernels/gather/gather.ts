@@ -1,0 +1,101 @@
+// Rows chosen by number: embeddings of token ids, and one token of every text.
+import { op, pass, passOf } from "../../engine/op.ts";
+import type { Sizes } from "../../engine/signature.ts";
+import { flatGrid, lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import flat from "../lib/flat.wgsl";
+import rows from "../lib/rows.wgsl";
+import zero from "../lib/zero.wgsl";
+import dtable from "./dtable.wgsl";
+import dtable4 from "./dtable4.wgsl";
+import forward from "./forward.wgsl";
+import forward4 from "./forward4.wgsl";
+import order from "./order.wgsl";
+import row from "./row.wgsl";
+import rowDx from "./row-dx.wgsl";
+import rowDx4 from "./row-dx4.wgsl";
+
+const inVec4s = ({ D }: Sizes): boolean => D % 4 === 0;
+const byWidth = (dims: Sizes): string => (inVec4s(dims) ? "vec4" : "any");
+const available = (_: unknown, dims: Sizes): boolean => inVec4s(dims);
+
+/**
+ * table_VD ids_N:u32 -> y_ND. The gradient of the table is dense and deterministic: ids are sorted on the device, the first
+ * of every run of equal ids owns the row and adds the run in order.
+ */
+export const gather = op({
+  name: "gather",
+  about: "y_n = table[ids_n]: embeddings of token ids; zeros for an id beyond the table",
+  sig: "table_VD ids_N:u32 -> y_ND",
+  forward: [
+    passOf(
+      "table_VD ids_N:u32 -> y_ND",
+      {
+        any: { source: forward, grid: ({ N, D }, consts) => lanesGrid(N * D, consts) },
+        vec4: { source: forward4, grid: ({ N, D }, consts) => lanesGrid(N * (D / 4), consts), available },
+      },
+      byWidth,
+    ),
+  ],
+  backward: [
+    pass("-> dtable_VD", [flat, zero], ({ V, D }, consts) => flatGrid(V * D, consts), {
+      label: "clear",
+      rename: { y: "dtable" },
+      uniforms: ({ V, D }) => ({ count: V * D }),
+    }),
+    pass("ids_N:u32 -> order_N:u32", order, ({ N }, consts) => lanesGrid(N, consts), { label: "order" }),
+    passOf(
+      "ids_N:u32 order_N:u32 dy_ND dtable_VD -> dtable_VD",
+      {
+        any: {
+          source: [rows, dtable],
+          grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / consts.SG), consts),
+        },
+        vec4: {
+          source: [rows, dtable4],
+          grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / 4 / consts.SG), consts),
+          available,
+        },
+      },
+      byWidth,
+      "dtable",
+    ),
+  ],
+  ref({ table, ids }, { V, N, D }) {
+    const y = new Float64Array(N * D);
+    for (let n = 0; n < N; n++) for (let d = 0; d < D; d++) y[n * D + d] = ids[n] < V ? table[ids[n] * D + d] : 0;
+    return { y };
+  },
+  flops: () => 0,
+  bench: [{ V: 49408, N: 16 * 77, D: 512 }],
+  test: {
+    // One id in eight lies beyond the table.
+    draw: { ids: (random, { V }, n) => Array.from({ length: n }, () => Math.floor((random() * 8 * (V + 1)) / 7)) },
+  },
+});
+
+/** x_NLD index_N:u32 -> y_ND: the token of every text that stands for it (its end token). */
+export const rowGather = op({
+  name: "rowGather",
+  about: "y_n = x[n, index_n]: one token of every sequence; the last one for an index beyond",
+  sig: "x_NLD index_N:u32 -> y_ND",
+  forward: [pass("x_NLD index_N:u32 -> y_ND", row, ({ N, D }, consts) => lanesGrid(N * D, consts))],
+  backward: [
+    passOf(
+      "dy_ND index_N:u32 -> dx_NLD",
+      {
+        any: { source: rowDx, grid: ({ N, L, D }, consts) => lanesGrid(N * L * D, consts) },
+        vec4: { source: rowDx4, grid: ({ N, L, D }, consts) => lanesGrid(N * L * (D / 4), consts), available },
+      },
+      byWidth,
+    ),
+  ],
+  ref({ x, index }, { N, L, D }) {
+    const y = new Float64Array(N * D);
+    for (let n = 0; n < N; n++)
+      for (let d = 0; d < D; d++) y[n * D + d] = x[(n * L + Math.min(index[n], L - 1)) * D + d];
+    return { y };
+  },
+  flops: () => 0,
+  bench: [{ N: 16, L: 77, D: 512 }],
+  test: { draw: { index: (random, { L }, n) => Array.from({ length: n }, () => Math.floor(random() * (L + 1))) } },
+});

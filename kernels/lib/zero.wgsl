@@ -1,0 +1,13 @@
+// y = 0                                                           flat; one workgroup clears a contiguous chunk
+struct Dims { count: u32 }
+
+@group(0) @binding(0) var<storage, read_write> y: array<vec4<T>>;  // [count]
+var<immediate> dim: Dims;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let start = chunk_start(wid, nwg);
+  let end = chunk_end(start, dim.count);
+  for (var i = start + lane; i < end; i += WG) { y[i] = vec4<T>(); }
+}
