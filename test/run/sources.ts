@@ -50,13 +50,13 @@ export function importsOf(file: string, text = readFileSync(file, "utf8")): Impo
     const target = isLocal ? posix.join(posix.dirname(file), specifier) : specifier;
     found.push({ file, target, isLocal, isType, isLazy });
   };
-  const statement = /^\s*(?:import|export)\s+(type\s+)?((?:[\w$*]|\{[^}]*\}|,|\s)*?)\s*from\s*["']([^"'\n]+)["']/gm;
+  const statement = /^(?:import|export)\s+(type\s+)?((?:[\w$*]|\{[^}]*\}|,|\s)*?)\s*from\s*["']([^"'\n]+)["']/gm;
   for (const [, type, names, specifier] of code.matchAll(statement)) {
     const inner = /^\{([^}]*)\}$/.exec(names.trim())?.[1];
     const allTypes = inner?.split(",").every((name) => name.trim() === "" || /^\s*type\s/.test(name)) ?? false;
     add(specifier, type !== undefined || allTypes, false);
   }
-  for (const [, specifier] of code.matchAll(/^\s*import\s*["']([^"'\n]+)["']/gm)) add(specifier, false, false);
+  for (const [, specifier] of code.matchAll(/^import\s*["']([^"'\n]+)["']/gm)) add(specifier, false, false);
   for (const [, specifier] of code.matchAll(/\bimport\(\s*["']([^"'\n]+)["']\s*\)/g)) add(specifier, false, true);
   return found;
 }
