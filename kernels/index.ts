@@ -5,4 +5,4 @@ export * from "./pointwise.ts";
 export * from "./broadcast.ts";
 export * from "./reduce/reduce.ts";
 export * from "./shape/shape.ts";
-export * from "./gather/gather.ts";
+export * from "./embedding/embedding.ts";

@@ -4,7 +4,7 @@ import { ShapeError } from "../../engine/errors.ts";
 import { op, type Pass, passOf, type Variant } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { lanesGrid } from "../lib/flat.ts";
+import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import { around, axisOf } from "../reduce/reduce.ts";
 import concatText from "./concat.wgsl";
 import concat4 from "./concat4.wgsl";
@@ -104,7 +104,7 @@ function windowPass(
   const rename = names;
   const over = (source: string, width: number): Variant => ({
     source,
-    grid: (dims, consts) => lanesGrid((dims.N * dims[axes.C] * dims.M) / width, consts),
+    grid: (dims, consts) => planeGrid((dims[axes.C] * dims.M) / width, dims.N, consts),
     uniforms: (dims, attrs) => ({ width: dims[axes.A], count: dims[axes.C], shift: shift(dims, attrs) }),
     rename,
   });
@@ -165,10 +165,10 @@ const join = op({
     passOf(
       "a_NAM b_NBM -> y_NCM",
       {
-        any: { source: concatText, grid: ({ N, C, M }, consts) => lanesGrid(N * C * M, consts) },
+        any: { source: concatText, grid: ({ N, C, M }, consts) => planeGrid(C * M, N, consts) },
         rows: {
           source: concat4,
-          grid: ({ N, C, M }, consts) => lanesGrid(N * C * (M / 4), consts),
+          grid: ({ N, C, M }, consts) => planeGrid((C * M) / 4, N, consts),
           available: (_, dims) => inVec4s(dims),
         },
       },
@@ -202,6 +202,6 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 }
 
 /** One more token at the end of every sequence: z_NLD h_ND -> x_NMD, M = L + 1. */
-export function append(z_NLD: Tensor, h_ND: Tensor): Tensor {
+export function appendToken(z_NLD: Tensor, h_ND: Tensor): Tensor {
   return concat([z_NLD, h_ND.reshape([...h_ND.shape.slice(0, -1), 1, h_ND.shape.at(-1)!])], -2);
 }

@@ -1,6 +1,6 @@
-// y[n, c, m] = x[n, c + shift, m], 0 where x has no such place                                 one invocation per vec4
+// y[n, c, m] = x[n, c + shift, m], 0 where x has no such place                  rows n along y, vec4s along x
 //
-// shift = start cuts a piece out; shift = −start puts one back among zeros.
+// shift = start cuts a piece out; shift = −start puts one back among zeros. Without the index n a row is flat.
 struct Dims { N: u32, width: u32, count: u32, M: u32, shift: i32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<T>>;            // [N, width, M]
@@ -12,12 +12,14 @@ override WG: u32 = 64;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  let M4 = dim.M / 4;
-  let i = (wid.x + wid.y * nwg.x) * WG + lane;
-  if (i >= dim.N * dim.count * M4) { return; }
-  let n = i / (dim.count * M4);
-  let a = i32((i / M4) % dim.count) + dim.shift;
-  let inside = a >= 0 && a < i32(dim.width);
-  let at = (n * dim.width + u32(clamp(a, 0, i32(dim.width) - 1))) * M4 + i % M4;
-  y[i] = select(vec4<T>(), x[at], inside);
+  let inner = i32(dim.M / 4);
+  let wide = i32(dim.width) * inner;
+  let offset = dim.shift * inner;
+  for (var n = wid.y; n < dim.N; n += nwg.y) {
+    for (var q = wid.x * WG + lane; q < dim.count * u32(inner); q += WG * nwg.x) {
+      let at = i32(q) + offset;
+      let v = x[n * u32(wide) + u32(clamp(at, 0, wide - 1))];
+      y[n * dim.count * u32(inner) + q] = select(vec4<T>(), v, at >= 0 && at < wide);
+    }
+  }
 }

@@ -1,7 +1,7 @@
 // Rows chosen by number: embeddings of token ids, and one token of every text.
 import { op, pass, passOf } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
-import { flatGrid, lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import rows from "../lib/rows.wgsl";
 import zero from "../lib/zero.wgsl";
@@ -22,16 +22,16 @@ const available = (_: unknown, dims: Sizes): boolean => inVec4s(dims);
  * table_VD ids_N:u32 -> y_ND. The gradient of the table is dense and deterministic: ids are sorted on the device, the first
  * of every run of equal ids owns the row and adds the run in order.
  */
-export const gather = op({
-  name: "gather",
+export const embedding = op({
+  name: "embedding",
   about: "y_n = table[ids_n]: embeddings of token ids; zeros for an id beyond the table",
   sig: "table_VD ids_N:u32 -> y_ND",
   forward: [
     passOf(
       "table_VD ids_N:u32 -> y_ND",
       {
-        any: { source: forward, grid: ({ N, D }, consts) => lanesGrid(N * D, consts) },
-        vec4: { source: forward4, grid: ({ N, D }, consts) => lanesGrid(N * (D / 4), consts), available },
+        any: { source: forward, grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
+        vec4: { source: forward4, grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts), available },
       },
       byWidth,
     ),
@@ -83,8 +83,8 @@ export const rowGather = op({
     passOf(
       "dy_ND index_N:u32 -> dx_NLD",
       {
-        any: { source: rowDx, grid: ({ N, L, D }, consts) => lanesGrid(N * L * D, consts) },
-        vec4: { source: rowDx4, grid: ({ N, L, D }, consts) => lanesGrid(N * L * (D / 4), consts), available },
+        any: { source: rowDx, grid: ({ N, L, D }, consts) => planeGrid(L * D, N, consts) },
+        vec4: { source: rowDx4, grid: ({ N, L, D }, consts) => planeGrid((L * D) / 4, N, consts), available },
       },
       byWidth,
     ),

@@ -1,0 +1,21 @@
+// y_n = table[ids_n], zeros for ids beyond the table                           rows n along y, vec4s along x
+struct Dims { V: u32, N: u32, D: u32 }
+
+@group(0) @binding(0) var<storage, read> table: array<vec4<T>>;        // [V, D]
+@group(0) @binding(1) var<storage, read> ids: array<u32>;         // [N]
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<T>>;      // [N, D]
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let width = dim.D / 4;
+  for (var n = wid.y; n < dim.N; n += nwg.y) {
+    let id = ids[n];
+    for (var d = wid.x * WG + lane; d < width; d += WG * nwg.x) {
+      y[n * width + d] = select(vec4<T>(), table[min(id, dim.V - 1) * width + d], id < dim.V);
+    }
+  }
+}
