@@ -94,8 +94,10 @@ function softwareNotice(name) {
   const commands = lavapipeCommands();
   if (!/swiftshader/i.test(name) || !commands)
     return `${what}; a GPU's Vulkan driver, or Mesa's lavapipe >= 24, would be faster`;
-  return `${what}, the embedded default. About 4 times faster on ${distribution()}: ${commands}`;
+  return `${what}, the embedded default. About 4 times faster on ${titled(distribution())}: ${commands}`;
 }
+
+const titled = (text) => text.replace(/^./, (letter) => letter.toUpperCase());
 
 function nothingFound(error) {
   const lines = ["no GPU adapter: Dawn accepts no driver of this machine, and the embedded SwiftShader "];
@@ -109,7 +111,7 @@ function nothingFound(error) {
     lines.push("  Dawn needs glibc >= 2.34 and libstdc++ of GCC 12: Debian 12, Ubuntu 22.04 or later");
   const gpu = silentGpu();
   const commands = gpu ? gpuCommands(gpu) : lavapipeCommands();
-  if (commands) lines.push(`  to install a driver on ${distribution()}: ${commands}`);
+  if (commands) lines.push(`  to install a driver on ${titled(distribution())}: ${commands}`);
   else if (platform === "linux")
     lines.push("  install your GPU's Vulkan driver, or Mesa's lavapipe >= 24, and the loader libvulkan.so.1");
   return lines.join("\n");
@@ -126,7 +128,7 @@ async function probe(root, env) {
   const known = load(file);
   if (known[key] && Date.now() - known[key].at < DAY) return known[key];
   const answer = await ask(root, env);
-  if (answer.adapters.length) {
+  if (!answer.error) {
     const recent = Object.entries(load(file)).filter(([, { at }]) => Date.now() - at < DAY);
     writeWhole(file, JSON.stringify({ ...Object.fromEntries(recent), [key]: { ...answer, at: Date.now() } }));
   }
