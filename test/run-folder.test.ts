@@ -5,7 +5,7 @@ import { hostname, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BusyError, DiskError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
+import { BusyError, DiskError, EngineError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
 import type { Json } from "../model/json.ts";
 import type { Entry } from "../model/safetensors.ts";
 import {
@@ -21,6 +21,16 @@ import { RunFolder } from "../train/run-folder.ts";
 
 const memory = "/dev/shm"; // fsync costs nothing there; without it the tests only take longer
 const root = await mkdtemp(join(existsSync(memory) ? memory : tmpdir(), "emotionclip-"));
+
+/** The error a promise is rejected with; one that is kept is a failure. */
+async function refusal(promise: Promise<unknown>): Promise<EngineError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  assert.instance(error, EngineError);
+  return error;
+}
 test.after(() => rm(root, { recursive: true, force: true }));
 let folders = 0;
 const fresh = () => join(root, `run-${++folders}`);
@@ -258,9 +268,9 @@ for (const [what, damage] of damages) {
       const newest = join(path, checkpointName(LAST));
       await damage(join(newest, files[seed % 3]), (seed * 0.6180339887) % 1);
 
-      const refusal = await loadCheckpoint(newest).then(assert.unreachable, (error) => error);
-      assert.instance(refusal, FormatError);
-      assert.match(refusal.message, new RegExp(`^ckpt-00000006/${files[seed % 3]}: `));
+      const error = await refusal(loadCheckpoint(newest));
+      assert.instance(error, FormatError);
+      assert.match(error.message, new RegExp(`^ckpt-00000006/${files[seed % 3]}: `));
 
       const notices: string[] = [];
       await job(path, (line) => notices.push(line));
@@ -276,7 +286,7 @@ test("a run with no intact checkpoint left is refused, not begun anew", async ()
   const path = fresh();
   await job(path);
   for (const step of await checkpointSteps(path)) await unlink(join(path, checkpointName(step), "model.safetensors"));
-  const error = await job(path).then(assert.unreachable, (e) => e);
+  const error = await refusal(job(path));
   assert.instance(error, FormatError);
   assert.match(error.message, /none of its 2 checkpoints is intact/);
   assert.not.ok(existsSync(join(path, "lock")));
@@ -291,7 +301,7 @@ test("a checkpoint of another format version is refused, even when an older one 
   manifest.format = 2;
   const self = createHash("sha256").update(JSON.stringify(manifest)).digest("hex");
   await writeFile(join(folder, "manifest.json"), `${JSON.stringify({ ...manifest, self }, null, 2)}\n`);
-  const error = await job(path).then(assert.unreachable, (e) => e);
+  const error = await refusal(job(path));
   assert.match(error.message, /format version 2; this program knows 1/);
 });
 
@@ -310,7 +320,7 @@ test("a parameter that is not finite is not saved, and the checkpoint before sta
   const fine = new Float32Array(40).fill(3e38);
   await save(run, 1, fine, fine);
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-    const error = await save(run, 2, fine.slice().fill(bad, 5, 6), fine).then(assert.unreachable, (e) => e);
+    const error = await refusal(save(run, 2, fine.slice().fill(bad, 5, 6), fine));
     assert.instance(error, HealthError);
     assert.match(error.message, /"visual.proj" is not finite at element 5/);
   }
@@ -343,8 +353,7 @@ test("other settings are refused by name, and accepted when overridden", async (
   await (await RunFolder.open(path, settings)).close();
   const before = await readFile(join(path, "config.json"), "utf8");
   const other: { [key: string]: Json } = { ...settings, batch: 32, lr: { ...settings.lr, rest: 1e-7 } };
-  const refused = async (override: string[]) =>
-    RunFolder.open(path, other, { override }).then(assert.unreachable, (error) => error);
+  const refused = async (override: string[]) => refusal(RunFolder.open(path, other, { override }));
 
   const error = await refused([]);
   assert.instance(error, UsageError);
@@ -364,7 +373,7 @@ test("a folder of something else is refused and left alone; an empty one is acce
   const mine = fresh();
   await mkdir(mine);
   await writeFile(join(mine, "thesis.txt"), "years");
-  const error = await RunFolder.open(mine, settings).then(assert.unreachable, (e) => e);
+  const error = await refusal(RunFolder.open(mine, settings));
   assert.instance(error, UsageError);
   assert.equal(await readdir(mine), ["thesis.txt"]);
 });
@@ -373,7 +382,7 @@ test("a path that is a file is a DiskError", async () => {
   const path = fresh();
   await writeFile(path, "");
   for (const taken of [path, join(path, "run")]) {
-    const error = await RunFolder.open(taken, settings).then(assert.unreachable, (e) => e);
+    const error = await refusal(RunFolder.open(taken, settings));
     assert.instance(error, DiskError);
     assert.is(error.exitCode, 6);
   }
@@ -382,7 +391,7 @@ test("a path that is a file is a DiskError", async () => {
 test("a second process is refused with the pid and host of the first", async () => {
   const path = fresh();
   const run = await RunFolder.open(path, settings);
-  const error = await RunFolder.open(path, settings).then(assert.unreachable, (e) => e);
+  const error = await refusal(RunFolder.open(path, settings));
   assert.instance(error, BusyError);
   assert.is(error.exitCode, 7);
   assert.ok(error.message.includes(`process ${process.pid} on ${hostname()}`), error.message);
@@ -422,7 +431,7 @@ test("leftovers of a killed writer are removed by the lock's owner and by nobody
   const run = await RunFolder.open(path, settings);
   const leftover = join(path, "ckpt-00000009.tmp-123-4");
   await mkdir(leftover);
-  await RunFolder.open(path, settings).then(assert.unreachable, () => {});
+  await refusal(RunFolder.open(path, settings));
   assert.ok(existsSync(leftover));
   await run.close();
   await (await RunFolder.open(path, settings)).close();
@@ -433,7 +442,7 @@ test("a disk without room for two checkpoints is refused with both numbers", asy
   const path = fresh();
   const run = await RunFolder.open(path, settings);
   await run.checkSpace(1000);
-  const error = await run.checkSpace(1e18).then(assert.unreachable, (e) => e);
+  const error = await refusal(run.checkSpace(1e18));
   assert.instance(error, DiskError);
   assert.match(error.message, /two checkpoints needs 2,000,000,000,000 MB, but only [\d,]+ MB are free/);
   await checkSpace(path, 0, "nothing");

@@ -130,23 +130,21 @@ export function writeSafetensors(
 }
 
 function finiteBytes(entries: Iterable<Entry>, metadata: Record<string, string> = {}): AsyncGenerator<Uint8Array> {
-  const checked = Array.from(entries, (entry) => ({
-    ...entry,
-    bytes: async () => checkFinite(entry.name, await entry.bytes()),
-  }));
+  const checked = Array.from(entries, (entry): Entry => {
+    const { name, dtype, shape } = entry;
+    return { name, dtype, shape, bytes: () => checkEach(entry) };
+  });
   return safetensorsBytes(checked, { format: "pt", ...metadata });
 }
 
-function checkFinite(name: string, bytes: Uint8Array | AsyncIterable<Uint8Array>) {
-  if (!(bytes instanceof Uint8Array)) return checkEach(name, bytes);
-  const bad = firstNonFinite(bytes);
-  if (bad >= 0)
-    throw new HealthError(`parameter ${quoted(name)} is not finite at element ${bad}; no checkpoint is written`);
-  return bytes;
-}
-
-async function* checkEach(name: string, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) yield checkFinite(name, piece) as Uint8Array;
+async function* checkEach(entry: Entry): AsyncGenerator<Uint8Array> {
+  const source = await entry.bytes();
+  for await (const piece of source instanceof Uint8Array ? [source] : source) {
+    const bad = firstNonFinite(piece);
+    if (bad >= 0)
+      throw new HealthError(`parameter ${quoted(entry.name)} is not finite at element ${bad}; nothing is saved`);
+    yield piece;
+  }
 }
 
 /** Index of the first float32 whose exponent is all ones; -1 where all are finite. */

@@ -201,19 +201,22 @@ function flat(value: Json, prefix = "", into = new Map<string, string>()): Map<s
 async function lengthUpTo(path: string, step: number): Promise<number> {
   const handle = await open(path, "r").catch(() => undefined);
   if (!handle) return 0;
-  let length = 0;
   try {
+    const piece = Buffer.alloc(2 ** 16);
+    let length = 0;
     let rest = "";
-    for await (const chunk of handle.createReadStream({ autoClose: false, encoding: "latin1" })) {
-      const lines: string[] = (rest + chunk).split("\n"); // latin1: a character is a byte
+    for (let at = 0; ; ) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length, at);
+      if (bytesRead === 0) return length;
+      at += bytesRead;
+      const lines = (rest + piece.toString("latin1", 0, bytesRead)).split("\n"); // latin1: a character is a byte
       rest = lines.pop()!;
       for (const line of lines) {
-        const at = /^\{"step":(\d+)[,}]/.exec(line);
-        if (!at || Number(at[1]) > step) return length;
+        const found = /^\{"step":(\d+)[,}]/.exec(line);
+        if (!found || Number(found[1]) > step) return length;
         length += line.length + 1;
       }
     }
-    return length;
   } finally {
     await handle.close();
   }

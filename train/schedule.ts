@@ -1,0 +1,55 @@
+// Learning rates: a cosine after a warm-up, as the official scheduler gives them, as a function of the iteration alone.
+// There is nothing to save and nothing to step, so a resumed run is at the right rate by construction.
+
+interface Cosine {
+  /** Half a period of the cosine: epochs of the run, or iterations where `cosineBy` says so (`max_epochs`). */
+  readonly length: number;
+  /** Rate at the end of the cosine (`lr_min`, the same for all groups). */
+  readonly floor: number;
+  /** Iterations of an epoch. */
+  readonly epochIterations: number;
+  readonly cosineBy: "epoch" | "iteration";
+  /** Length of the warm-up in the unit of `warmupBy`; 0 for none. */
+  readonly warmup: number;
+  readonly warmupBy: "epoch" | "iteration";
+}
+
+/**
+ * How the warm-up rises, with α from 0 to 1:
+ * auto: base·factor → the cosine where the warm-up ends · factor: (factor → 1) x the cosine · fix: from → base.
+ */
+export type Schedule = Cosine &
+  ({ readonly mode: "auto" | "factor"; readonly factor: number } | { readonly mode: "fix"; readonly from: number });
+
+/** The published schedule: cosine per epoch over 25 epochs to 1e-10, warm-up over 10,000 iterations from 1e-5 of the rate. */
+export function paperSchedule(epochIterations: number): Schedule {
+  const warmUp = { warmup: 10_000, warmupBy: "iteration", mode: "auto", factor: 1e-5 } as const;
+  return { length: 25, floor: 1e-10, epochIterations, cosineBy: "epoch", ...warmUp };
+}
+
+/** For short runs: a cosine that moves every step of `steps` down to `floor`, after `warmup` steps. */
+export function stepSchedule(steps: number, warmup: number, floor: number): Schedule {
+  const cosine = { length: steps, floor, epochIterations: steps, cosineBy: "iteration" } as const;
+  return { ...cosine, warmup, warmupBy: "iteration", mode: "auto", factor: 1e-2 };
+}
+
+/** Rate of iteration `it`, counted from 0, for a group whose rate is `base` (spec 4.3). */
+export function learningRate(base: number, it: number, schedule: Schedule): number {
+  const { warmup, warmupBy, cosineBy, epochIterations } = schedule;
+  const epoch = Math.floor(it / epochIterations);
+  const passed = warmupBy === "epoch" ? epoch : it;
+  const now = cosineBy === "epoch" ? epoch : it;
+  // The unit of the cosine that is running when the warm-up ends; it stands still until then.
+  const end = warmupBy === cosineBy ? warmup : Math.floor(warmup / epochIterations);
+  if (passed >= warmup) return cosine(base, Math.max(now, end), schedule);
+
+  const share = passed / warmup;
+  if (schedule.mode === "fix") return schedule.from * (1 - share) + base * share;
+  if (schedule.mode === "factor") return (schedule.factor * (1 - share) + share) * cosine(base, now, schedule);
+  return base * schedule.factor * (1 - share) + cosine(base, end, schedule) * share;
+}
+
+/** cos(e) = floor + (base − floor)·(1 + cos(π e / E))/2 */
+function cosine(base: number, at: number, { floor, length }: Schedule): number {
+  return floor + ((base - floor) * (1 + Math.cos((Math.PI * at) / length))) / 2;
+}
