@@ -2,10 +2,13 @@
 import accumulateText from "./builtin/accumulate.wgsl";
 import copyText from "./builtin/copy.wgsl";
 import fillText from "./builtin/fill.wgsl";
-import { ceilDiv, op, pass } from "./op.ts";
+import { ceilDiv, op, type Pass, pass } from "./op.ts";
 
 /** Elements per workgroup of flat kernels: a contiguous chunk, at most 1024 workgroups. */
 const chunk = (n: number): number => Math.max(256, Math.ceil(n / 1024 / 256) * 256);
+
+const copied = (sig: string, rename: Record<string, string>): Pass =>
+  pass(sig, copyText, ({ N }, { WG }) => ceilDiv(N, WG), { rename });
 
 export const fill = op({
   name: "fill",
@@ -29,6 +32,7 @@ export const accumulate = op({
       uniforms: ({ N }) => ({ chunk: chunk(N / 4) }),
     }),
   ],
+  backward: [copied("dy_N -> da_N", { x: "dy", y: "da" }), copied("dy_N -> db_N", { x: "dy", y: "db" })],
   ref: ({ a, b }) => ({ y: a.map((v, i) => v + b[i]) }),
   flops: ({ N }) => N,
   bench: [{ N: 2 ** 22 }],
@@ -39,7 +43,8 @@ export const copy = op({
   name: "copy",
   about: "y = x, exactly N elements",
   sig: "x_N -> y_N",
-  forward: [pass("x_N -> y_N", copyText, ({ N }, { WG }) => ceilDiv(N, WG))],
+  forward: [copied("x_N -> y_N", {})],
+  backward: [copied("dy_N -> dx_N", { x: "dy", y: "dx" })],
   ref: ({ x }) => ({ y: x.slice() }),
   flops: () => 0,
   bench: [{ N: 2 ** 22 }],

@@ -150,6 +150,8 @@ export class Gpu implements Runner {
   readonly #faulted: Promise<never>;
   #reject!: (error: EngineError) => void;
   #checks: Promise<void>[] = [];
+  /** Pipelines whose compilation has not been confirmed yet. */
+  readonly #compiling = new Set<Promise<void>>();
 
   constructor(
     readonly device: GPUDevice,
@@ -167,7 +169,10 @@ export class Gpu implements Runner {
     const sizeControl = device.features.has("subgroup-size-control" as GPUFeatureName);
     this.planner = new Planner(device, this.kernels, this.memory, facts, this.forced, sizeControl);
     device.addEventListener("uncapturederror", (event) => {
-      this.fail(new GpuError(`the GPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`));
+      const error = new GpuError(`the GPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`);
+      // a kernel that did not compile explains itself better than the command that used it
+      if (this.#compiling.size) void Promise.all(this.#compiling).then(() => this.fail(error));
+      else this.fail(error);
     });
     device.lost.then(({ reason, message }) => {
       if (reason !== "destroyed") this.fail(new GpuError(`the GPU was lost (${reason}): ${message}`));
@@ -182,7 +187,10 @@ export class Gpu implements Runner {
   }
 
   #watch(check: Promise<void>): void {
-    check.catch((error) => this.fail(error instanceof EngineError ? error : new GpuError(String(error))));
+    const settled = check
+      .catch((error) => this.fail(error instanceof EngineError ? error : new GpuError(String(error))))
+      .finally(() => this.#compiling.delete(settled));
+    this.#compiling.add(settled);
   }
 
   #checkFault(): void {
@@ -269,6 +277,7 @@ export class Gpu implements Runner {
       const data = decode(staging.buffer.getMappedRange(0, value.bytes), value);
       staging.buffer.unmap();
       this.memory.returnStaging(staging);
+      if (this.#compiling.size) await this.wait(Promise.all(this.#compiling));
       this.#checkFault();
       return data;
     };

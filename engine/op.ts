@@ -198,7 +198,7 @@ type Tensors<Ws extends string[]> = Ws extends [string, ...infer R extends strin
 type OpArgs<S extends string, A extends Attrs> = [...Tensors<InputWords<S>>, attrs?: Partial<A>];
 type OpResult<S extends string> =
   FreshOutputs<S> extends []
-    ? void
+    ? undefined
     : FreshOutputs<S> extends [string]
       ? Tensor
       : { [K in keyof FreshOutputs<S>]: Tensor };
@@ -209,7 +209,7 @@ const registry: Op[] = [];
 export const ops: readonly Op[] = registry;
 
 /** Declares an op; see `OpDeclaration`. The result is called with tensors in the signature's order, then attributes. */
-export function op<const S extends string, A extends Attrs = {}, X extends string = never>(
+export function op<const S extends string, A extends Attrs = Record<never, never>, X extends string = never>(
   declaration: OpDeclaration<S, A, X>,
 ): ((...args: OpArgs<S, A>) => OpResult<S>) & Op {
   const made = compile(declaration as unknown as OpDeclaration<string, Attrs, string>);

@@ -94,6 +94,11 @@ export class Scope implements Disposable {
     }
   }
 
+  /** Its tensors are gone. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Number of launches recorded since the last flush. */
   get pending(): number {
     return this.#calls.length;
@@ -180,7 +185,7 @@ export class Scope implements Disposable {
   }
 
   #checkAlive(value: Value, name: string, op: Op): void {
-    if (value.released || (value.scope && value.scope.#ended))
+    if (value.released || value.scope?.ended)
       throw new ShapeError(
         `${op.name}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`,
       );

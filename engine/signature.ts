@@ -21,7 +21,7 @@ export interface Signature {
   readonly outputs: readonly Term[];
 }
 
-const termPattern = /^([a-zA-Z]\w*?)(?:_([A-Z0-9]+))?(?::(f32|f16|u32|i32))?$/;
+const termPattern = /^([a-zA-Z][a-zA-Z0-9]*)(?:_([A-Z0-9]+))?(?::(f32|f16|u32|i32))?$/;
 
 function parseTerm(text: string, where: string): Term {
   const found = termPattern.exec(text);
@@ -69,7 +69,7 @@ type Right<S extends string> = S extends `${string}-> ${infer R}` ? R : never;
 export type AxesIn<S extends string> = AxesOfWord<[...Words<Left<S>>, ...Words<Right<S>>][number]>;
 /** The names of a signature's inputs, in order. */
 export type InputWords<S extends string> = Words<Left<S>>;
-export type InputNames<S extends string> = NameOfWord<Words<Left<S>>[number]>;
+export type InputNames<S extends string> = Words<Left<S>> extends [] ? never : NameOfWord<Words<Left<S>>[number]>;
 type Fresh<Ws extends string[], Known> = Ws extends [infer H extends string, ...infer R extends string[]]
   ? NameOfWord<H> extends Known
     ? Fresh<R, Known>

@@ -1,0 +1,57 @@
+// EmotionCLIP: frames with a subject, and text, into one space (figure 2 of the paper).
+import type { Tensor } from "../engine/index.ts";
+import { normalize } from "../kernels/index.ts";
+import type { Dropout } from "./block.ts";
+import type { ModelConfig } from "./config.ts";
+import { FrameEncoder } from "./frame-encoder.ts";
+import type { Init } from "./params.ts";
+import { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
+import { TextEncoder } from "./text-encoder.ts";
+
+/** exp(logit_scale) starts at 1/0.07 and never passes 100, as in CLIP. */
+export const logitScaleStart = Math.log(1 / 0.07);
+export const logitScaleMost = Math.log(100);
+
+/** CLIP: the text tower's fields stand beside `visual`, as in its checkpoints. */
+class Backbone extends TextEncoder {
+  readonly visual: FrameEncoder;
+
+  constructor({ embed, vision, text, activation, subject }: ModelConfig, init: Init) {
+    super(text, embed, activation, init);
+    this.visual = new FrameEncoder(vision, embed, activation, subject, init);
+  }
+}
+
+export class EmotionClip {
+  readonly logit_scale: Tensor;
+  readonly backbone: Backbone;
+  readonly visual_head: TemporalHead;
+
+  constructor(
+    readonly config: ModelConfig,
+    init: Init,
+  ) {
+    const { embed, head } = config;
+    this.logit_scale = init.constant([], logitScaleStart);
+    this.backbone = new Backbone(config, init);
+    if (head.kind === "transformer") this.visual_head = new TemporalTransformer(head, embed, init);
+    else this.visual_head = head.kind === "mean" ? new TemporalMean() : new TemporalConv(embed, init);
+  }
+
+  /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropout): Tensor {
+    const [B, T, , S] = frames_BT3SS.shape;
+    const f_NE = this.backbone.visual.forward(frames_BT3SS.reshape([B * T, 3, S, S]), mask_BTSS.reshape([B * T, S, S]));
+    return normalize(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop));
+  }
+
+  /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without the temporal head. */
+  encodeImage(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor {
+    return normalize(this.backbone.visual.forward(frames_N3SS, mask_NSS));
+  }
+
+  /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
+  encodeText(tokens_BW: Tensor, ends_B: Tensor): Tensor {
+    return normalize(this.backbone.forward(tokens_BW, ends_B));
+  }
+}

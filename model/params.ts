@@ -1,0 +1,104 @@
+// Parameters: names, initial values, flat groups. A module is a plain object whose fields are tensors or modules.
+import { allocateGroup, assign, declare, Scope, type Shard, Tensor } from "../engine/index.ts";
+import { initNormal, initUniform } from "../kernels/index.ts";
+
+/** Every tensor of a tree with its dotted name, in the order of the fields; a tensor with two names comes once. */
+export function* named(tree: object, prefix = "", seen = new Set<Tensor>()): Generator<[string, Tensor]> {
+  for (const [key, value] of Object.entries(tree)) {
+    if (value instanceof Tensor) {
+      if (!seen.has(value)) yield [prefix + key, value];
+      seen.add(value);
+    } else if (value && typeof value === "object") yield* named(value, `${prefix}${key}.`, seen);
+  }
+}
+
+type Start = { kind: "normal"; std: number } | { kind: "uniform"; bound: number } | { kind: "constant"; value: number };
+
+/** Declares parameters together with how they start; `fill` gives them their values once they have memory. */
+export class Init {
+  readonly #starts: { tensor: Tensor; start: Start; stream: number }[] = [];
+  #stream = 0;
+
+  constructor(readonly seed: number) {}
+
+  normal(shape: readonly number[], std: number): Tensor {
+    return this.#declare(shape, { kind: "normal", std });
+  }
+
+  uniform(shape: readonly number[], bound: number): Tensor {
+    return this.#declare(shape, { kind: "uniform", bound });
+  }
+
+  constant(shape: readonly number[], value: number): Tensor {
+    return this.#declare(shape, { kind: "constant", value });
+  }
+
+  /** Makes `count` modules that start as identical copies of one another. */
+  copies<M>(count: number, make: () => M): M[] {
+    const from = this.#stream;
+    return Array.from({ length: count }, () => {
+      this.#stream = from;
+      return make();
+    });
+  }
+
+  #declare(shape: readonly number[], start: Start): Tensor {
+    const tensor = declare(shape);
+    this.#starts.push({ tensor, start, stream: this.#stream++ });
+    return tensor;
+  }
+
+  /** Writes the initial values on the device; the same seed gives the same bits. */
+  fill(): void {
+    const { seed } = this;
+    using scope = new Scope();
+    for (const { tensor, start, stream } of this.#starts) {
+      const flat = tensor.reshape([-1]);
+      if (start.kind === "constant") assign(tensor, new Float32Array(tensor.numel).fill(start.value));
+      else if (start.kind === "normal") initNormal(flat, { seed, stream, std: start.std });
+      else initUniform(flat, { seed, stream, bound: start.bound });
+    }
+    void scope;
+  }
+}
+
+/** A named set of parameters that share a learning rate and a weight decay. */
+export interface Group {
+  readonly name: string;
+  readonly members: [string, Tensor][];
+  readonly decay: boolean;
+}
+
+/**
+ * The official seven groups: frame, text and temporal, each split into gains/biases ("gb", no decay) and the rest,
+ * and logit_scale. Order: group by group, inside a group that of the names given.
+ */
+export function groupsOf(parameters: Iterable<[string, Tensor]>): Group[] {
+  const order = ["frame_gb", "frame_rest", "text_gb", "text_rest", "temporal_gb", "temporal_rest", "logit_scale"];
+  const groups = new Map(order.map((name) => [name, [] as [string, Tensor][]]));
+  for (const entry of parameters) groups.get(groupOf(entry[0], entry[1].shape))!.push(entry);
+  return order
+    .map((name) => ({ name, members: groups.get(name)!, decay: name.endsWith("_rest") }))
+    .filter(({ members }) => members.length > 0);
+}
+
+/** The group of a parameter, by the official rule on its name and number of axes. */
+export function groupOf(name: string, shape: readonly number[]): string {
+  if (name.includes("logit_scale")) return "logit_scale";
+  const part = name.includes("backbone.visual") ? "frame" : name.includes("visual_head") ? "temporal" : "text";
+  const gains = shape.length < 2 || /bn|ln|bias/.test(name) || name.includes("saam_logit");
+  return `${part}_${gains ? "gb" : "rest"}`;
+}
+
+/** Memory for all groups, with gradients and `moments` arrays of optimiser state. */
+export function allocate(groups: readonly Group[], moments: number): Map<string, Shard[]> {
+  return new Map(
+    groups.map(({ name, members }) => [
+      name,
+      allocateGroup(
+        members.map(([, t]) => t),
+        moments,
+      ),
+    ]),
+  );
+}

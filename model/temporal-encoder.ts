@@ -1,0 +1,52 @@
+// The temporal head: frame features of a clip -> one vector (Sec. 3.2; transformer, mean or depth-wise convolution).
+import type { Tensor } from "../engine/index.ts";
+import { add, conv1d, mean } from "../kernels/index.ts";
+import { type Dropout, LayerNorm, PostNormLayer } from "./block.ts";
+import type { HeadConfig } from "./config.ts";
+import type { Init } from "./params.ts";
+
+export interface TemporalHead {
+  /** x_BTE -> y_BE. */
+  forward(x_BTE: Tensor, drop?: Dropout): Tensor;
+}
+
+/** mean over T of (Encoder(x + positions) + x): the residual adds the frame features without the positions. */
+export class TemporalTransformer implements TemporalHead {
+  readonly fusion_layer: { layers: PostNormLayer[]; norm: LayerNorm };
+  readonly frame_position_embedding: { weight: Tensor };
+
+  constructor(config: HeadConfig, embed: number, init: Init) {
+    const { layers, heads, feedForward, frames } = config;
+    this.fusion_layer = {
+      layers: init.copies(layers, () => new PostNormLayer(embed, heads, feedForward, init)),
+      norm: new LayerNorm(embed, init),
+    };
+    this.frame_position_embedding = { weight: init.normal([frames, embed], 1) };
+  }
+
+  forward(x_BTE: Tensor, drop?: Dropout): Tensor {
+    let y_BTE = add(x_BTE, this.frame_position_embedding.weight);
+    for (const layer of this.fusion_layer.layers) y_BTE = layer.forward(y_BTE, drop);
+    return mean(add(this.fusion_layer.norm.forward(y_BTE), x_BTE), 1);
+  }
+}
+
+/** mean over T. No parameters. */
+export class TemporalMean implements TemporalHead {
+  forward(x_BTE: Tensor): Tensor {
+    return mean(x_BTE, 1);
+  }
+}
+
+/** Depth-wise convolution over time, kernel 3, no padding, then the mean. */
+export class TemporalConv implements TemporalHead {
+  readonly fusion_layer: { weight: Tensor };
+
+  constructor(embed: number, init: Init) {
+    this.fusion_layer = { weight: init.uniform([embed, 1, 3], 3 ** -0.5) };
+  }
+
+  forward(x_BTE: Tensor): Tensor {
+    return mean(conv1d(x_BTE, this.fusion_layer.weight), 1);
+  }
+}

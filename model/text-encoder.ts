@@ -1,0 +1,51 @@
+// CLIP's text transformer: causal, read out at the end token.
+import type { Tensor } from "../engine/index.ts";
+import { add, embedding, matmul, rowGather } from "../kernels/index.ts";
+import { Block, LayerNorm } from "./block.ts";
+import type { TextConfig } from "./config.ts";
+import type { Init } from "./params.ts";
+
+/** Position of the first largest id of each row: the end token, or the start token where a text was cut. */
+export function endPositions(tokens_BW: Uint32Array, context: number): Uint32Array {
+  const ends = new Uint32Array(tokens_BW.length / context);
+  for (let b = 0; b < ends.length; b++) {
+    const row = tokens_BW.subarray(b * context, (b + 1) * context);
+    let best = 0;
+    for (let w = 1; w < context; w++) if (row[w] > row[best]) best = w;
+    ends[b] = best;
+  }
+  return ends;
+}
+
+export class TextEncoder {
+  readonly positional_embedding: Tensor;
+  readonly text_projection: Tensor;
+  readonly transformer: { resblocks: Block[] };
+  readonly token_embedding: { weight: Tensor };
+  readonly ln_final: LayerNorm;
+
+  constructor(config: TextConfig, embed: number, activation: "gelu" | "quickGelu", init: Init) {
+    const { context, vocabulary, width, layers, heads } = config;
+    this.positional_embedding = init.normal([context, width], 0.01);
+    this.text_projection = init.normal([width, embed], width ** -0.5);
+    const narrow = width ** -0.5 * (2 * layers) ** -0.5;
+    const starts = {
+      inProjection: (shape: number[]) => init.normal(shape, width ** -0.5),
+      outProjection: (shape: number[]) => init.normal(shape, narrow),
+      fc: (shape: number[]) => init.normal(shape, (2 * width) ** -0.5),
+      projection: (shape: number[]) => init.normal(shape, narrow),
+    };
+    const block = () => new Block(width, heads, 4 * width, activation, true, init, starts);
+    this.transformer = { resblocks: Array.from({ length: layers }, block) };
+    this.token_embedding = { weight: init.normal([vocabulary, width], 0.02) };
+    this.ln_final = new LayerNorm(width, init);
+  }
+
+  /** tokens_BW:u32, ends_B:u32 (see endPositions) -> y_BE, not normalised. */
+  forward(tokens_BW: Tensor, ends_B: Tensor): Tensor {
+    let x_BWD = add(embedding(this.token_embedding.weight, tokens_BW), this.positional_embedding);
+    for (const block of this.transformer.resblocks) x_BWD = block.forward(x_BWD);
+    const end_BD = rowGather(this.ln_final.forward(x_BWD), ends_B);
+    return matmul(end_BD, this.text_projection);
+  }
+}

@@ -1,0 +1,54 @@
+// Settings of a training run: one typed object, checked, each value with its range. Flags of the command line and
+// config.json are printed from and read into it.
+import * as v from "valibot";
+import { UsageError } from "../engine/errors.ts";
+
+const whole = (least: number, most: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
+const real = (least: number, most: number) => v.pipe(v.number(), v.finite(), v.minValue(least), v.maxValue(most));
+
+/** Every setting: schema, default, and what it means. Defaults are those of the main job. */
+export const schema = {
+  seed: { check: whole(0, 2 ** 31 - 1), value: 2022, about: "seed of data order, initial values and dropout" },
+  steps: { check: whole(1, 1e7), value: 520, about: "optimiser updates" },
+  batch: { check: whole(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
+  subject: { check: v.picklist(["sap", "none"]), value: "sap", about: "how the model is told where the subject is" },
+  beta: { check: real(0, 1e6), value: 10, about: "β of Eq. 6; 0 is InfoNCE" },
+  form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
+  lr: { check: real(1e-12, 10), value: 1.5e-3, about: "largest learning rate" },
+  lrEnd: { check: real(0, 10), value: 1e-5, about: "learning rate at the last step" },
+  warmup: { check: whole(0, 1e7), value: 40, about: "steps over which the learning rate rises" },
+  decay: { check: real(0, 10), value: 0.05, about: "weight decay of matrices" },
+  beta1: { check: real(0, 0.999999), value: 0.9, about: "AdamW: decay of the first moment" },
+  beta2: { check: real(0, 0.999999), value: 0.98, about: "AdamW: decay of the second moment" },
+  clip: { check: real(1e-6, 1e6), value: 1, about: "largest global gradient norm" },
+  dropout: { check: real(0, 0.99), value: 0, about: "dropout of the temporal head" },
+  workers: { check: whole(0, 64), value: 1, about: "decoding threads" },
+  checkpointEvery: { check: whole(1, 1e7), value: 200, about: "steps between checkpoints" },
+  maxBad: { check: real(0, 1), value: 0.01, about: "share of unreadable samples that stops the run" },
+} as const;
+
+export type Settings = { -readonly [K in keyof typeof schema]: v.InferOutput<(typeof schema)[K]["check"]> };
+
+export const defaults = Object.fromEntries(
+  Object.entries(schema).map(([name, { value }]) => [name, value]),
+) as Settings;
+
+/** Checks settings; an unknown name or a value out of range is a UsageError that says what is allowed. */
+export function checkSettings(given: Partial<Record<keyof Settings, unknown>>): Settings {
+  const settings = { ...defaults, ...given } as Record<string, unknown>;
+  for (const [name, value] of Object.entries(settings)) {
+    const row = schema[name as keyof Settings];
+    if (!row) throw new UsageError(`settings: unknown name "${name}"`);
+    const result = v.safeParse(row.check as v.GenericSchema, value);
+    if (!result.success)
+      throw new UsageError(`settings: ${name} is ${JSON.stringify(value)}: ${result.issues[0].message}`);
+  }
+  return settings as unknown as Settings;
+}
+
+/** The flag's text as the setting's type; a number must be a plain decimal. */
+export function readFlag(name: keyof Settings, text: string): string | number {
+  if (typeof schema[name].value === "string") return text;
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) throw new UsageError(`--${name}: "${text}" is not a number`);
+  return Number(text);
+}
