@@ -1,0 +1,76 @@
+// What the main job prints before and after training: how much of the labels a linear probe finds in frozen features of the stage,
+// by BoLD's protocol, and how well clips and captions find each other.
+
+import { ShapeError } from "../engine/errors.ts";
+import { project } from "./linear-algebra.ts";
+import { extent, type Matrix, matrix, normalizeRows } from "./matrix.ts";
+import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
+import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
+
+/** One split: features of clips [N, E] as the model gives them, and what is known of the subject of each clip. */
+export interface ProbeSplit {
+  readonly features: Matrix;
+  /** Multi-hot [N, C]. */
+  readonly categories: Matrix;
+  /** Valence, arousal, dominance [N, 3]. */
+  readonly vad: Matrix;
+  /** One class per clip; gives the row "emotion" where both splits have it. */
+  readonly emotion?: ArrayLike<number>;
+  /** Features of the captions [N, E]; gives the rows "R@1 …" where the test split has them. */
+  readonly text?: Matrix;
+}
+
+/** A line of a result table: fractions, not percent. */
+export type Row = readonly [name: string, value: number];
+
+/** C of BoLD's one-vs-rest probe and of MELD's softmax probe, alpha of ridge: the official evaluation's. */
+const settings = { oneVsRest: 3.16, softmax: 8, alpha: 1 } as const;
+
+/**
+ * Probes are fitted on the train split and read on the test split, features L2-normalised. Classes that the test split shows on
+ * one side only make AUC NaN; then two more rows give the means over the classes that have both. Which rows there are
+ * depends on the labels alone, so tables of different models line up.
+ */
+export function probeStage({ train, test }: { readonly train: ProbeSplit; readonly test: ProbeSplit }): Row[] {
+  const [x, z] = [normalizeRows(train.features), normalizeRows(test.features)];
+  const scores = oneVsRestScores(fitOneVsRest(x, train.categories, { C: settings.oneVsRest }), z);
+  const ap = macroAveragePrecision(test.categories, scores);
+  const auc = macroRocAuc(test.categories, scores);
+  const vad = decide(fitRidge(x, train.vad, { alpha: settings.alpha }), z);
+  const rows: Row[] = [
+    ["mAP", ap.mean],
+    ["AUC", auc.mean],
+    ["R2", macroR2(test.vad, vad).mean],
+  ];
+  if (auc.undefinedClasses.length > 0)
+    rows.push(["mAP, defined classes", ap.meanDefined], ["AUC, defined classes", auc.meanDefined]);
+  if (train.emotion && test.emotion) {
+    const model = fitSoftmax(x, train.emotion, { C: settings.softmax });
+    rows.push(["emotion", accuracy(test.emotion, predictClasses(model, z))]);
+  }
+  if (test.text) {
+    const found = retrievalAt(similarities(test.features, test.text), 1);
+    rows.push(["R@1 video-text", found.byRow], ["R@1 text-video", found.byColumn]);
+  }
+  return rows;
+}
+
+/** Cosines of every row of a_NE with every row of b_ME, [N, M] in f64. */
+export function similarities(a_NE: Matrix, b_ME: Matrix): Matrix {
+  const [n, d] = extent(a_NE, "similarities");
+  const [m, width] = extent(b_ME, "similarities");
+  if (d !== width) throw new ShapeError(`similarities: rows of ${d} and of ${width} values`);
+  const padded = Math.ceil(n / 4) * 4;
+  const data = new Float64Array(padded * d);
+  data.set(normalizeRows(a_NE).data);
+  const b = normalizeRows(b_ME).data as Float64Array;
+  const columns = Array.from({ length: m }, () => new Float64Array(padded));
+  project(
+    { n, padded, d, data },
+    columns.map((_, j) => b.subarray(j * d, (j + 1) * d)),
+    columns,
+  );
+  const out = new Float64Array(n * m);
+  for (let j = 0; j < m; j++) for (let i = 0; i < n; i++) out[i * m + j] = columns[j][i];
+  return matrix(n, m, out);
+}
