@@ -124,7 +124,7 @@ function kernelOf(
 }
 
 function renames(options: ProductOptions<string>): Record<string, string> {
-  const named = roles.filter((role) => role in options);
+  const named = roles.filter((role) => options[role as keyof ProductOptions<string>]);
   return Object.fromEntries(named.map((role) => [role, options[role as keyof ProductOptions<string>] as string]));
 }
 

@@ -1,0 +1,132 @@
+// Matrix products with gradients: two-dimensional ones, where rows may have any number of leading axes, and batches.
+// Letters here: N rows (or batches), K the axis that is summed, I, J and M rows and columns, Z parts of a sum.
+import { ShapeError } from "../../engine/errors.ts";
+import { op } from "../../engine/op.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { contract } from "./contract.ts";
+import { product64 } from "./reference.ts";
+import { parted, partsOfSum, splits } from "./split.ts";
+
+/** Sizes around the tiles' edges, multiples of 4 and others, and one N long enough to be summed in parts. */
+const columns = [1, 3, 4, 5, 8, 12, 31, 32, 36];
+const test = {
+  sizes: { N: [1, 3, 4, 8, 9, 16, 17, 33, 260], K: [1, 2, 3, 4, 7, 8, 16, 20, 33], M: columns, I: columns, J: columns },
+};
+
+/** One layer of the frame encoder: 8 frames of 51 tokens, and a square product. */
+const layer = [
+  { N: 512, K: 512, M: 512 },
+  { N: 408, K: 768, M: 2304 },
+];
+
+const dw = parted("x_NK dy_NM -> dw_KM");
+const matmulNN = op({
+  name: "matmul",
+  about: "y = x w, for every row of x",
+  sig: "x_NK w_KM -> y_NM",
+  derive: ({ N, K, M }) => ({ Z: partsOfSum(N, K, M) }),
+  ways: {
+    direct: { forward: [contract("x_NK w_KM -> y_NM")], backward: [contract("dy_NM w_KM -> dx_NK"), ...dw.direct] },
+    split: { forward: [contract("x_NK w_KM -> y_NM")], backward: [contract("dy_NM w_KM -> dx_NK"), ...dw.split] },
+  },
+  way: ({ Z, K, M }, device) => splits(device, Z, K, M),
+  ref: ({ x, w }, { N, K, M }) => ({ y: product64("NN", x, w, [N, M, K]) }),
+  flops: ({ N, K, M }) => 2 * N * K * M,
+  bench: layer,
+  test,
+});
+
+const dwT = parted("dy_NM x_NK -> dw_MK");
+const matrixNT = op({
+  name: "matmulNT",
+  about: "y = x wᵀ, for every row of x",
+  sig: "x_NK w_MK -> y_NM",
+  derive: ({ N, K, M }) => ({ Z: partsOfSum(N, M, K) }),
+  ways: {
+    direct: { forward: [contract("x_NK w_MK -> y_NM")], backward: [contract("dy_NM w_MK -> dx_NK"), ...dwT.direct] },
+    split: { forward: [contract("x_NK w_MK -> y_NM")], backward: [contract("dy_NM w_MK -> dx_NK"), ...dwT.split] },
+  },
+  way: ({ Z, K, M }, device) => splits(device, Z, M, K),
+  ref: ({ x, w }, { N, K, M }) => ({ y: product64("NT", x, w, [N, M, K]) }),
+  flops: ({ N, K, M }) => 2 * N * K * M,
+  bench: layer,
+  test,
+});
+
+const yTN = parted("a_NI b_NJ -> y_IJ");
+const backwardTN = [contract("b_NJ dy_IJ -> da_NI"), contract("a_NI dy_IJ -> db_NJ")];
+const matrixTN = op({
+  name: "matmulTN",
+  about: "y = aᵀ b, summed over the rows of a and b",
+  sig: "a_NI b_NJ -> y_IJ",
+  derive: ({ N, I, J }) => ({ Z: partsOfSum(N, I, J) }),
+  ways: {
+    direct: { forward: yTN.direct, backward: backwardTN },
+    split: { forward: yTN.split, backward: backwardTN },
+  },
+  way: ({ Z, I, J }, device) => splits(device, Z, I, J),
+  ref: ({ a, b }, { N, I, J }) => ({ y: product64("TN", a, b, [I, J, N]) }),
+  flops: ({ N, I, J }) => 2 * N * I * J,
+  bench: [
+    { N: 512, I: 512, J: 512 },
+    { N: 768, I: 408, J: 2304 },
+  ],
+  test,
+});
+
+/** Scores and values of attention: 8 frames of 12 heads, 51 tokens of 64. */
+const heads = [{ N: 96, I: 51, J: 51, K: 64 }];
+
+const batchedNN = op({
+  name: "batchedMatmul",
+  about: "y_n = a_n b_n",
+  sig: "a_NIK b_NKJ -> y_NIJ",
+  forward: [contract("a_NIK b_NKJ -> y_NIJ")],
+  backward: [contract("dy_NIJ b_NKJ -> da_NIK"), contract("a_NIK dy_NIJ -> db_NKJ")],
+  ref: ({ a, b }, { N, I, J, K }) => ({ y: product64("NN", a, b, [I, J, K], N) }),
+  flops: ({ N, I, J, K }) => 2 * N * I * J * K,
+  bench: heads,
+  test: { sizes: { ...test.sizes, N: [1, 2, 3, 6] } },
+});
+
+const batchedNT = op({
+  name: "batchedMatmulNT",
+  about: "y_n = a_n b_nᵀ",
+  sig: "a_NIK b_NJK -> y_NIJ",
+  forward: [contract("a_NIK b_NJK -> y_NIJ")],
+  backward: [contract("dy_NIJ b_NJK -> da_NIK"), contract("dy_NIJ a_NIK -> db_NJK")],
+  ref: ({ a, b }, { N, I, J, K }) => ({ y: product64("NT", a, b, [I, J, K], N) }),
+  flops: ({ N, I, J, K }) => 2 * N * I * J * K,
+  bench: heads,
+  test: { sizes: { ...test.sizes, N: [1, 2, 3, 6] } },
+});
+
+const batchedTN = op({
+  name: "batchedMatmulTN",
+  about: "y_n = a_nᵀ b_n",
+  sig: "a_NKI b_NKJ -> y_NIJ",
+  forward: [contract("a_NKI b_NKJ -> y_NIJ")],
+  backward: [contract("b_NKJ dy_NIJ -> da_NKI"), contract("a_NKI dy_NIJ -> db_NKJ")],
+  ref: ({ a, b }, { N, I, J, K }) => ({ y: product64("TN", a, b, [I, J, K], N) }),
+  flops: ({ N, I, J, K }) => 2 * N * I * J * K,
+  bench: heads,
+  test: { sizes: { ...test.sizes, N: [1, 2, 3, 6] } },
+});
+
+/** Whether two tensors are batches of matrices: the same leading axes, at least one. */
+function batches(a: Tensor, b: Tensor, what: string): boolean {
+  if (b.shape.length <= 2) return false;
+  if (a.shape.length === b.shape.length) return true;
+  throw new ShapeError(`${what}: [${a.shape}] and [${b.shape}]; expected a matrix b, or the same leading axes`);
+}
+
+/** a b: rows a_NK (any leading axes) by a matrix b_KM, or batches a_BIK b_BKJ. */
+export const matmul = (a: Tensor, b: Tensor): Tensor => (batches(a, b, "matmul") ? batchedNN(a, b) : matmulNN(a, b));
+
+/** a bᵀ: rows a_NK (any leading axes) by a matrix b_MK, or batches a_BIK b_BJK. */
+export const matmulNT = (a: Tensor, b: Tensor): Tensor =>
+  batches(a, b, "matmulNT") ? batchedNT(a, b) : matrixNT(a, b);
+
+/** aᵀ b: matrices a_KI b_KJ, or batches of them a_BKI b_BKJ. */
+export const matmulTN = (a: Tensor, b: Tensor): Tensor =>
+  batches(a, b, "matmulTN") ? batchedTN(a, b) : matrixTN(a, b);
