@@ -66,6 +66,7 @@ async function runFile(name: string, path: string): Promise<void> {
 }
 
 globalThis.UVU_DEFER = 1;
+process.on("disconnect", () => process.exit(1)); // the parent was ended
 process.channel?.unref(); // a test that waits for nothing ends the process (exit code 13) instead of hanging
 catchMarks();
 const files: [string, string][] = JSON.parse(process.env.EMOTIONCLIP_TEST_FILES ?? "[]");

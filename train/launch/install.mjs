@@ -75,9 +75,8 @@ function npm() {
 }
 
 function explain(code, log) {
-  const lines = log
-    .split("\n")
-    .filter((line) => /^npm (error|ERR!)/.test(line) && !/complete log|^npm (error|ERR!)\s*$/.test(line));
+  const all = log.split("\n").filter((line) => /^npm (error|ERR!) +\S/.test(line) && !/complete log/.test(line));
+  const telling = all.filter((line) => /\b(code|reason|failed|invalid|missing)\b/i.test(line));
   const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ENOTCACHED|ERR_SOCKET/.test(log);
   const full = /ENOSPC/.test(log);
   const todo = offline
@@ -85,8 +84,8 @@ function explain(code, log) {
     : full
       ? "The disk is full; the packages need about 350 MB."
       : "Run `npm ci` by itself to see all of its output.";
-  const shown = (lines.length ? lines : log.trim().split("\n")).slice(-6).map((line) => `  ${line.slice(0, 200)}`);
-  return `the packages could not be installed (npm ci, exit ${code})\n${shown.join("\n")}\n${todo}`;
+  const shown = (telling.length ? telling : all.length ? all : log.trim().split("\n")).slice(0, 4);
+  return `the packages could not be installed (npm ci, exit ${code})\n${shown.map((line) => `  ${line.slice(0, 200)}`).join("\n")}\n${todo}`;
 }
 
 /** On a terminal one line that counts seconds; elsewhere a line at the start and one every half minute. */
