@@ -11,8 +11,7 @@ import concat4 from "./concat4.wgsl";
 import swapText from "./swap.wgsl";
 import swap4 from "./swap4.wgsl";
 import transpose4 from "./transpose4.wgsl";
-import window from "./window.wgsl";
-import window4 from "./window4.wgsl";
+import { windowPass } from "./window.ts";
 
 const numel = (sizes: readonly number[]): number => sizes.reduce((product, size) => product * size, 1);
 const inVec4s = ({ M }: Sizes): boolean => M % 4 === 0;
@@ -95,26 +94,6 @@ export function transpose(x: Tensor, first = -2, second = -1): Tensor {
 
 // ---- pieces of an axis -------------------------------------------------------------------------------------------
 
-/** y[n, c, m] = x[n, c + shift, m], zero where there is no such place; A and C are the axes of x and y. */
-function windowPass(
-  names: { x: string; y: string },
-  axes: { A: string; C: string },
-  shift: (dims: Sizes, attrs: Record<string, number | string | boolean>) => number,
-): Pass {
-  const rename = names;
-  const over = (source: string, width: number): Variant => ({
-    source,
-    grid: (dims, consts) => planeGrid((dims[axes.C] * dims.M) / width, dims.N, consts),
-    uniforms: (dims, attrs) => ({ width: dims[axes.A], count: dims[axes.C], shift: shift(dims, attrs) }),
-    rename,
-  });
-  return passOf(
-    `${names.x}_N${axes.A}M -> ${names.y}_N${axes.C}M`,
-    { any: over(window, 1), rows: { ...over(window4, 4), available: (_, dims) => inVec4s(dims) } },
-    (dims) => (inVec4s(dims) ? "rows" : "any"),
-  );
-}
-
 const cut = op({
   name: "slice",
   about: "y[n, c, m] = x[n, start + c, m], c < length",
@@ -125,8 +104,8 @@ const cut = op({
       throw new ShapeError(`slice: ${length} from ${start} on does not fit an axis of ${A}`);
     return { C: length };
   },
-  forward: [windowPass({ x: "x", y: "y" }, { A: "A", C: "C" }, (_, { start }) => Number(start))],
-  backward: [windowPass({ x: "dy", y: "dx" }, { A: "C", C: "A" }, (_, { start }) => -start)],
+  forward: [windowPass({ x: "x", y: "y" }, ["A", "C", "M"], (_, { start }) => Number(start))],
+  backward: [windowPass({ x: "dy", y: "dx" }, ["C", "A", "M"], (_, { start }) => -start)],
   ref({ x }, { N, A, C, M }, { start }) {
     const y = new Float64Array(N * C * M);
     for (let n = 0; n < N; n++)
@@ -176,8 +155,8 @@ const join = op({
     ),
   ],
   backward: [
-    windowPass({ x: "dy", y: "da" }, { A: "C", C: "A" }, () => 0),
-    windowPass({ x: "dy", y: "db" }, { A: "C", C: "B" }, ({ A }) => A),
+    windowPass({ x: "dy", y: "da" }, ["C", "A", "M"], () => 0),
+    windowPass({ x: "dy", y: "db" }, ["C", "B", "M"], ({ A }) => A),
   ],
   ref({ a, b }, { N, A, B, M }) {
     const y: number[] = [];

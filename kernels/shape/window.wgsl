@@ -1,7 +1,7 @@
 // y[n, c, m] = x[n, c + shift, m], 0 where x has no such place                  rows n along y, elements along x
 //
 // shift = start cuts a piece out; shift = −start puts one back among zeros. Without the index n a row is flat.
-struct Dims { N: u32, width: u32, count: u32, M: u32, shift: i32 }
+struct Dims { N: u32, width: u32, count: u32, inner: u32, shift: i32 }
 
 @group(0) @binding(0) var<storage, read> x: array<T>;            // [N, width, M]
 @group(0) @binding(1) var<storage, read_write> y: array<T>;      // [N, count, M]
@@ -12,7 +12,7 @@ override WG: u32 = 64;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  let inner = i32(dim.M);
+  let inner = i32(dim.inner);
   let wide = i32(dim.width) * inner;
   let offset = dim.shift * inner;
   for (var n = wid.y; n < dim.N; n += nwg.y) {

@@ -1,0 +1,34 @@
+// The launch behind pieces of an axis: slices, their gradients, the gradients of joining.
+import { type Attrs, type Pass, passOf, type Variant } from "../../engine/op.ts";
+import type { Sizes } from "../../engine/signature.ts";
+import { planeGrid } from "../lib/flat.ts";
+import window from "./window.wgsl";
+import window4 from "./window4.wgsl";
+
+/**
+ * y[n, c, m] = x[n, c + shift, m], zero where x has no such place. `names` are the op's for x and y, `axes` the letters of x's
+ * axis, of y's, and of those behind.
+ */
+export function windowPass(
+  names: { x: string; y: string },
+  [wide, short, behind]: readonly [string, string, string],
+  shift: (dims: Sizes, attrs: Attrs) => number,
+): Pass {
+  const over = (source: string, width: number): Variant => ({
+    source,
+    grid: (dims, consts) => planeGrid((dims[short] * dims[behind]) / width, dims.N, consts),
+    uniforms: (dims, attrs) => ({
+      width: dims[wide],
+      count: dims[short],
+      inner: dims[behind],
+      shift: shift(dims, attrs),
+    }),
+    rename: names,
+  });
+  const inVec4s = (dims: Sizes): boolean => dims[behind] % 4 === 0;
+  return passOf(
+    `${names.x}_N${wide}${behind} -> ${names.y}_N${short}${behind}`,
+    { any: over(window, 1), vec4: { ...over(window4, 4), available: (_, dims) => inVec4s(dims) } },
+    (dims) => (inVec4s(dims) ? "vec4" : "any"),
+  );
+}
