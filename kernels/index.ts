@@ -15,3 +15,6 @@ export * from "./normalize/normalize.ts";
 export { attention } from "./attention/attention.ts";
 export * from "./patch-embed/patch-embed.ts";
 export * from "./prompt/prompt.ts";
+export * from "./kl-weights/kl-weights.ts";
+export * from "./snce/snce.ts";
+export * from "./cross-entropy/cross-entropy.ts";

@@ -1,0 +1,17 @@
+// loss = factor · Σ_r nll_r                                                               one subgroup for everything
+struct Dims { R: u32, factor: f32 }
+
+@group(0) @binding(0) var<storage, read> nll: array<f32>;            // [R]
+@group(0) @binding(1) var<storage, read_write> loss: array<f32>;     // scalar
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  if (subgroup > 0) { return; }
+  var sum = 0.0;
+  for (var r = lane; r < dim.R; r += SG) { sum += nll[r]; }
+  sum = subgroupAdd(sum);
+  if (lane == 0) { loss[0] = dim.factor * sum; }
+}
