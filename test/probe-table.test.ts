@@ -69,6 +69,16 @@ test("a class that the test split does not show makes AUC NaN and adds the means
   assert.ok(Math.abs(rows.get("mAP")! - 0.75 * rows.get("mAP, defined classes")!) < 1e-12); // the fourth class counts 0
 });
 
+test("R@1 is named after what asks and what is found", () => {
+  const held = split(2, 2, 0);
+  // Each clip's own caption is its nearest; the second caption is nearer to the first clip than to its own.
+  const features = matrix(2, 2, Float32Array.of(1, 0, 0, 1));
+  const text = matrix(2, 2, Float32Array.of(1, 0, 1, 0.1));
+  const both = { ...held, features, text };
+  const rows = new Map(probeStage({ train: { ...both, emotion: undefined }, test: both }));
+  assert.equal([rows.get("R@1 video-text"), rows.get("R@1 text-video")], [1, 0.5]);
+});
+
 test("similarities are cosines, for any numbers of rows", () => {
   const [a, b] = [split(1, 7, 0).features, split(2, 5, 0).features];
   const { shape, data } = similarities(a, b);

@@ -209,6 +209,21 @@ test("classes far apart are solved to the optimum too", () => {
   assert.ok(found <= 1e-6, `gradient ${found}`);
 });
 
+test("features far from zero are solved to the optimum of the features as they are", () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const { x, y } = draw(seed, 60, 4, 3);
+    const far = matrix(
+      60,
+      4,
+      Float64Array.from(x.data, (v) => v + 1000),
+    );
+    const model = fitOneVsRest(far, y, { C: 10 });
+    const p = oneVsRestScores(model, far).data;
+    const found = gradient(model, far, (i, k) => p[i * 3 + k] - y.data[i * 3 + k], 10);
+    assert.ok(found <= 1e-6, `gradient ${found}`);
+  }
+});
+
 test("the same data give the same bits, and a start at the optimum stays there", () => {
   const { x, y, labels } = draw(11, 200, 8, 4);
   const model = fitOneVsRest(x, y, { C: 3.16 });
