@@ -24,7 +24,7 @@ export const structures = {
   sg8: { mode: "sg", rows: 8 },
   sg16: { mode: "sg", rows: 16 },
   sg32: { mode: "sg", rows: 32 },
-  wg32: { mode: "wg", TX: 8, TY: 8, rows: 4, KT: 16 },
+  wg32: { mode: "wg", TX: 8, TY: 8, rows: 4, KT: 8 },
   wg64: { mode: "wg", TX: 16, TY: 16, rows: 4, KT: 16 },
   wg128: { mode: "wg", TX: 16, TY: 16, rows: 8, KT: 16 },
 } as const satisfies Record<string, Structure>;

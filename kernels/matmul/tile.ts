@@ -80,7 +80,7 @@ export function product<const S extends string>(options: ProductOptions<S>): Pas
       grid: (dims, consts, attrs) => gridOf(shapeOf(dims, attrs), structure, consts.SG),
       uniforms: (dims, attrs) => fieldsOf(shapeOf(dims, attrs)),
       rename: renames(options as ProductOptions<string>),
-      available: (device) => availableOn(structure, device),
+      available: (device, dims, attrs) => offered(structure, shapeOf(dims, attrs), device),
     };
   }
   const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs) => choose(options.form, shapeOf(dims, attrs), device);
@@ -162,9 +162,12 @@ function gridOf(shape: Shape, structure: Structure, subgroup: number): readonly 
 /** Workgroups of one dimension that every adapter allows. */
 const most = 65535;
 
-/** The tiles of GPUs are left out on CPU rasterisers, where they only cost compile time (wg32 stays, as their witness). */
-function availableOn(structure: Structure, device: DeviceFacts): boolean {
-  if (structure.mode === "sg") return true;
+/**
+ * Which structures are candidates. CPU rasterisers pay for compiling: there the tall ones only for products where they
+ * could win, and of the workgroup tiles, which cannot win, the smallest as a witness of the others.
+ */
+function offered(structure: Structure, { M, N, K }: Shape, device: DeviceFacts): boolean {
+  if (structure.mode === "sg") return !device.software || structure.rows <= 8 || M * N * K >= structure.rows * 2 ** 14;
   const threads = structure.TX * structure.TY;
-  return threads <= device.workgroupSize && (!device.software || threads <= 64);
+  return threads <= device.workgroupSize && (!device.software || threads <= 64 || M * N * K >= 2 ** 18);
 }
