@@ -1,7 +1,7 @@
 // The test files as JavaScript: esbuild with splitting, so that all of them share one engine and with it one device.
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { type BuildFailure, build, type Message, type Metafile } from "esbuild";
 import { settings } from "../../train/launch/bundle.mjs";
 
 /** One test file: its name below test/, the built file, and whether kernels are part of it. */
@@ -24,31 +24,74 @@ export function findTests(root: string): string[] {
   return all.sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
 }
 
-/** Builds `names` into dist/test, with the loader's worker beside them where the loader looks for it. */
-export async function bundleTests(root: string, names: readonly string[]): Promise<TestFile[]> {
-  const outdir = join(root, "dist", "test");
-  rmSync(outdir, { recursive: true, force: true });
+/** What could be built, and for each file that could not, why. */
+export interface Built {
+  readonly files: readonly TestFile[];
+  readonly broken: readonly { name: string; why: string }[];
+}
+
+/** A folder of our own, so that two runs in one checkout do not disturb each other. */
+export const testFolder = `dist/test-${process.pid}`;
+
+/** What runs that were killed have left behind, once it is a day old. */
+export function sweepTests(root: string): void {
+  for (const name of readdirSync(join(root, "dist")).filter((each) => /^test-\d+$/.test(each))) {
+    const path = join(root, "dist", name);
+    if (Date.now() - statSync(path).mtimeMs > 24 * 3600 * 1000) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Builds `names` into `testFolder`, with the loader's worker beside them where the loader looks for it. */
+export async function bundleTests(root: string, names: readonly string[]): Promise<Built> {
+  const broken: { name: string; why: string }[] = [];
+  const { metafile } = await buildAll(root, names).catch(async () => {
+    for (const name of names) {
+      const why = await buildAll(root, [name], false).then(() => "", explain);
+      if (why) broken.push({ name, why });
+    }
+    return buildAll(
+      root,
+      names.filter((name) => broken.every((each) => each.name !== name)),
+    );
+  });
+  const good = names.filter((name) => broken.every((each) => each.name !== name));
+  return { files: good.map((name) => fileOf(root, name, metafile)), broken };
+}
+
+function buildAll(root: string, names: readonly string[], write = true) {
+  const outdir = join(root, testFolder);
   const entries = names.map((name) => ({ in: join(root, "test", name), out: name.replace(/\.ts$/, "") }));
   const worker = join(root, "data", "worker.ts");
   if (existsSync(worker)) entries.push({ in: worker, out: "loader-worker" });
-  const { metafile } = await build({
+  return build({
     ...settings,
     absWorkingDir: root,
     entryPoints: entries,
     outdir,
     chunkNames: "[name]-[hash]",
     metafile: true,
+    write,
   });
-  const inputsOf = (output: string, seen = new Set<string>()): string[] => {
-    if (seen.has(output)) return [];
+}
+
+function explain(error: BuildFailure): string {
+  const place = (location: Message["location"]) =>
+    location ? `${location.file}:${location.line}:${location.column + 1} ` : "";
+  return error.errors
+    .map(({ text, location }) => `  ${place(location)}${text}\n`)
+    .slice(0, 5)
+    .join("");
+}
+
+/** A built file; its kernels are in one of the chunks that it imports. */
+function fileOf(root: string, name: string, { outputs }: Metafile): TestFile {
+  const inputsOf = (output: string, seen: Set<string>): string[] => {
+    if (seen.has(output) || !outputs[output]) return [];
     seen.add(output);
-    const { inputs, imports } = metafile.outputs[output];
-    const chunks = imports.filter(({ path }) => path in metafile.outputs);
-    return [...Object.keys(inputs), ...chunks.flatMap(({ path }) => inputsOf(path, seen))];
+    const { inputs, imports } = outputs[output];
+    return [...Object.keys(inputs), ...imports.flatMap(({ path }) => inputsOf(path, seen))];
   };
-  return names.map((name) => {
-    const output = `dist/test/${name.replace(/\.ts$/, ".js")}`;
-    const touchesKernels = inputsOf(output).some((path) => path.startsWith("kernels/"));
-    return { name, path: join(root, output), touchesKernels };
-  });
+  const output = `${testFolder}/${name.replace(/\.ts$/, ".js")}`;
+  const touchesKernels = inputsOf(output, new Set()).some((path) => path.startsWith("kernels/"));
+  return { name, path: join(root, output), touchesKernels };
 }

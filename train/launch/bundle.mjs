@@ -68,7 +68,9 @@ export async function bundle(root, program) {
   for (const file of result.outputFiles.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
     if (!existsSync(file.path) || !readFileSync(file.path).equals(file.contents)) writeWhole(file.path, file.contents);
   }
-  const inputs = Object.keys(result.metafile.inputs).filter((path) => existsSync(join(root, path)));
+  const inputs = [...Object.keys(result.metafile.inputs), "train/launch/bundle.mjs", "tsconfig.json"].filter((path) =>
+    existsSync(join(root, path)),
+  );
   writeWhole(
     record,
     JSON.stringify({ names, inputs: Object.fromEntries(inputs.map((path) => [path, stamp(join(root, path))])) }),
