@@ -126,6 +126,26 @@ test("local imports carry their extension and exist", () => {
       assert.ok(files.has(target) || target === "package.json", `${file} imports ${target}`);
 });
 
+test("no exported function, class or constant is without a user", () => {
+  const texts = new Map(sources().map((file) => [file, readFileSync(file, "utf8")]));
+  const isPublic = (file: string) =>
+    new RegExp(`^export \\* from "\\./${file.split("/").pop()}";`, "m").test(
+      texts.get(`${layerOf(file)}/index.ts`) ?? "",
+    );
+  const unused: string[] = [];
+  for (const [file, text] of texts) {
+    if (file.endsWith(".d.ts") || file.startsWith("test/") || isPublic(file)) continue;
+    for (const [, name] of text.matchAll(/^export (?:async )?(?:const|function\*?|class) (\w+)/gm)) {
+      const mention = new RegExp(`\\b${name}\\b`, "g");
+      const isUsed = [...texts].some(
+        ([other, content]) => [...content.matchAll(mention)].length > (other === file ? 1 : 0),
+      );
+      if (!isUsed && name !== "command") unused.push(`${file} ${name}`); // commands are loaded by the table of train/cli.ts
+    }
+  }
+  assert.equal(unused, []);
+});
+
 test("no folder or file is named utils, helpers or common", () => {
   for (const path of layers.flatMap((layer) => walk(layer)))
     assert.not.match(path, /(^|\/)(utils?|helpers?|common|misc)(\/|\.)/);
