@@ -27,7 +27,7 @@ const test = {
 const dw = parted("dy_NM x_NK -> dw_MK");
 const dx = contract("dy_NM w_MK -> dx_NK");
 const rows = ({ N, M, P }: Record<string, number>) => ({ rows: N, width: M, parts: P });
-const dbias = columnSums("dy_NM -> part_PM:f32", "part_PM:f32 -> dbias_M", rows);
+const dbias = columnSums("dy_NM -> dbiasPart_PM:f32", "dbiasPart_PM:f32 -> dbias_M", rows);
 
 /** The same forward with both ways to sum the weight's gradient. */
 const bothWays = (forward: readonly Pass[], rest: readonly Pass[]) => ({
@@ -86,7 +86,7 @@ const afterSlope = (dw: readonly Pass[]) => [
   activateSlope,
   contract("dpre_NM w_MK -> dx_NK"),
   ...dw,
-  ...columnSums("dpre_NM -> part_PM:f32", "part_PM:f32 -> dbias_M", rows),
+  ...columnSums("dpre_NM -> dbiasPart_PM:f32", "dbiasPart_PM:f32 -> dbias_M", rows),
 ];
 
 const linearActivation = op({

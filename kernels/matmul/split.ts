@@ -15,7 +15,7 @@ export interface Parted {
 export function parted(sig: string): Parted {
   const { inputs, outputs } = parseSignature(sig);
   const [left, c] = [inputs.map(({ text }) => text).join(" "), outputs[0]];
-  const part = `part_Z${c.axes.join("")}:f32`;
+  const part = `${c.name}Part_Z${c.axes.join("")}:f32`;
   const shape = (size: Sizes) => ({ rows: size.Z, width: numelOf(c, size), parts: 1 });
   return {
     direct: [contract(sig)],
