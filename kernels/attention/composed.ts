@@ -1,0 +1,171 @@
+// Attention composed of strided products and row kernels, with the probabilities kept: what wins on CPU rasterisers.
+// Letters: B sequences, L tokens, H heads of width K, D = H·K, C = 3·D (q, k and v side by side), M = L rounded up to
+// whole vec4s. The probabilities are stored as f32 rows of M columns, the last M − L of them 0.
+import { ceilDiv, type DeviceFacts, type Pass, passOf, type Variant } from "../../engine/op.ts";
+import { parseSignature, type Sizes } from "../../engine/signature.ts";
+import rows from "../lib/rows.wgsl";
+import { type Layout, product, type Shape } from "../matmul/tile.ts";
+import probabilities from "./probabilities.wgsl";
+import probabilitiesLong from "./probabilities-long.wgsl";
+import slopes from "./slopes.wgsl";
+import slopesLong from "./slopes-long.wgsl";
+import { emitTile, type Form, type Tile } from "./tile.ts";
+
+/** q, k or v inside qkv_BLC. */
+const packed = (part: 0 | 1 | 2, { L, C, D, K }: Sizes): Layout => ({
+  ld: C,
+  offset: part ? part * D : undefined,
+  strideN: L * C,
+  strideH: K,
+});
+/** A head's columns of y_BLD. */
+const joined = ({ L, D, K }: Sizes): Layout => ({ ld: D, strideN: L * D, strideH: K });
+/** A head's matrix of p_BHLM. */
+const square = ({ L, H, M }: Sizes): Layout => ({ ld: M, strideN: H * L * M, strideH: L * M });
+
+/** A product in each head: tensors by role, named as in the signature. */
+interface HeadProduct<S extends string> {
+  readonly form: Form;
+  readonly sig: S;
+  readonly a: string;
+  readonly b: string;
+  readonly c: string;
+  readonly label: string;
+}
+
+/**
+ * A pass with one product per sequence and head. Its variants are tiles of this folder in several heights, where the
+ * rows consist of vec4s, and for any size two of matmul's structures. On GPUs this is the way of odd head sizes only.
+ */
+function perHead<S extends string>(options: HeadProduct<S>, shapeOf: (dims: Sizes) => HeadShape): Pass {
+  const { form, a, b, c } = options;
+  const general = product({ ...options, shape: (dims: Sizes) => ({ ...shapeOf(dims), batch: [dims.B, dims.H] }) });
+  const variants = new Map([...general.variants].filter(([name]) => name === "sg8" || name === "wg32"));
+  for (const rows of heights[form])
+    variants.set(`rows${rows}`, {
+      source: ({ device, dims }) =>
+        emitTile({ form, rows, subgroup: device.subgroup, types: typesOf(options), fields: further(shapeOf(dims)) }),
+      grid: ({ B, H, L, K, M }, { SG }) => [ceilDiv((form === "NT" ? M : K) / 4, SG), ceilDiv(L, rows), B * H],
+      uniforms: (dims) => fieldsOf(shapeOf(dims), dims.H),
+      rename: { a, b, c },
+      available: (_, { K }) => K % 4 === 0,
+    });
+  const pick = ({ K, L }: Sizes, { software, subgroup }: DeviceFacts) =>
+    !software ? "wg32" : K % 4 ? "sg8" : `rows${heightFor(form, L, subgroup)}`;
+  return { ...general, variants, pick };
+}
+
+/** Rows of the tiles. 51 and 77 tokens are 2 and 3 times 26; TN tiles come in whole vec4s. */
+const heights: Record<Form, readonly number[]> = { NN: [8, 26], NT: [8, 26], TN: [8, 28, 52] };
+
+/** The height that costs least: a load of a vec4 is worth about 7 multiply-adds of vec4s on CPU rasterisers. */
+function heightFor(form: Form, L: number, subgroup: number): number {
+  const step = form === "TN" ? 2 : 4;
+  const cost = (rows: number) => {
+    const loads = step + ceilDiv(form === "TN" ? rows / 2 : rows, subgroup);
+    return ceilDiv(L, rows) * (7 * loads + (step * rows) / 4);
+  };
+  return heights[form].reduce((best, rows) => (cost(rows) < cost(best) ? rows : best));
+}
+
+/** Element types of a, b and c. */
+function typesOf({ sig, a, b, c }: HeadProduct<string>): Tile["types"] {
+  const { inputs, outputs } = parseSignature(sig);
+  const type = (name: string) => [...inputs, ...outputs].find((term) => term.name === name)!.dtype;
+  return { a: type(a), b: type(b), c: type(c) };
+}
+
+type HeadShape = Omit<Shape, "batch">;
+
+/** Fields of Dims beyond the common ones. */
+const further = ({ a, b, c, scale }: HeadShape): string[] => [
+  ...Object.entries({ a, b, c }).flatMap(([name, { offset }]) => (offset === undefined ? [] : [`${name}Offset`])),
+  ...(scale === undefined ? [] : ["scale"]),
+];
+
+/** The fields of Dims: `further` and `common` in tile.ts. */
+function fieldsOf(shape: HeadShape, heads: number): Record<string, number> {
+  const fields: Record<string, number> = { rows: shape.M, wide: shape.N / 4, depth: shape.K, heads };
+  for (const [name, { ld, offset = 0, strideN = 0, strideH = 0 }] of Object.entries({
+    a: shape.a,
+    b: shape.b,
+    c: shape.c,
+  })) {
+    fields[`ld${name}`] = ld / 4;
+    fields[`${name}N`] = strideN / 4;
+    fields[`${name}H`] = strideH / 4;
+    fields[`${name}Offset`] = offset / 4;
+  }
+  return { ...fields, scale: shape.scale ?? 1 };
+}
+
+/** A pass over rows of M columns, which stay in registers where a subgroup can hold them (HELD = 4 in the kernels). */
+function rowPass(
+  sig: string,
+  [short, long]: readonly [string, string],
+  label: string,
+  uniforms: (dims: Sizes) => Record<string, number>,
+): Pass {
+  const variant = (source: string): Variant => ({ source: [rows, source], grid: perRow, uniforms });
+  const fits = ({ M }: Sizes, { subgroup }: DeviceFacts) => M <= 16 * subgroup;
+  return passOf(
+    sig,
+    { short: { ...variant(short), available: (device, dims) => fits(dims, device) }, long: variant(long) },
+    (dims, device) => (fits(dims, device) ? "short" : "long"),
+    label,
+  );
+}
+
+const perRow = ({ B, H, L }: Sizes, { WG, SG }: Readonly<Record<string, number>>) => ceilDiv(B * H * L, WG / SG);
+
+/** p = q·kᵀ/√K, before the softmax. The padded columns hold anything. */
+export const scores = perHead(
+  { form: "NT", sig: "qkv_BLC -> p_BHLM:f32", a: "qkv", b: "qkv", c: "p", label: "scores" },
+  (s) => ({ M: s.L, N: s.M, K: s.K, a: packed(0, s), b: packed(1, s), c: square(s), scale: s.K ** -0.5 }),
+);
+
+/** p = softmax(p) over the visible keys. */
+export const softmaxRows = rowPass(
+  "p_BHLM:f32 -> p_BHLM:f32",
+  [probabilities, probabilitiesLong],
+  "softmax",
+  ({ B, H, L }) => ({ rows: B * H * L }),
+);
+
+/** y = p·v. */
+export const values = perHead(
+  { form: "NN", sig: "p_BHLM:f32 qkv_BLC -> y_BLD", a: "p", b: "qkv", c: "y", label: "values" },
+  (s) => ({ M: s.L, N: s.K, K: s.L, a: square(s), b: packed(2, s), c: joined(s) }),
+);
+
+/** The gradient through stored probabilities: dp = dy·vᵀ, ds, then dv = pᵀ·dy, dq = ds·k, dk = dsᵀ·q. */
+export const backward: readonly Pass[] = [
+  perHead({ form: "NT", sig: "dy_BLD qkv_BLC -> ds_BHLM:f32", a: "dy", b: "qkv", c: "ds", label: "dp" }, (s) => ({
+    M: s.L,
+    N: s.M,
+    K: s.K,
+    a: joined(s),
+    b: packed(2, s),
+    c: square(s),
+  })),
+  rowPass("p_BHLM:f32 ds_BHLM:f32 -> ds_BHLM:f32", [slopes, slopesLong], "ds", ({ B, H, L, K }) => ({
+    rows: B * H * L,
+    scale: K ** -0.5,
+  })),
+  perHead({ form: "TN", sig: "p_BHLM:f32 dy_BLD -> dqkv_BLC", a: "p", b: "dy", c: "dqkv", label: "dv" }, (s) => ({
+    M: s.L,
+    N: s.K,
+    K: s.L,
+    a: square(s),
+    b: joined(s),
+    c: packed(2, s),
+  })),
+  perHead(
+    { form: "NN", sig: "ds_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC", a: "ds", b: "qkv", c: "dqkv", label: "dq" },
+    (s) => ({ M: s.L, N: s.K, K: s.L, a: square(s), b: packed(1, s), c: packed(0, s) }),
+  ),
+  perHead(
+    { form: "TN", sig: "ds_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC", a: "ds", b: "qkv", c: "dqkv", label: "dk" },
+    (s) => ({ M: s.L, N: s.K, K: s.L, a: square(s), b: packed(0, s), c: packed(1, s) }),
+  ),
+];
