@@ -13,13 +13,12 @@ export {
   type Pass,
   pass,
   passOf,
-  shapeError,
   type SourceContext,
   type Variant,
 } from "./op.ts";
 export { allocateGroup, assign, declare, parameter, persistent, type Shard, tensor } from "./params.ts";
 export { compute, keep, later, Scope } from "./record.ts";
-export { type Dtype, parseSignature } from "./signature.ts";
+export { type Dtype, parseSignature, shapeError } from "./signature.ts";
 export { type Gradients, Tape } from "./tape.ts";
 export { Tensor, type TypedArray, Value } from "./tensor.ts";
 export { cacheFolder, tunedPath } from "./tuned.ts";

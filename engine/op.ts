@@ -1,6 +1,6 @@
 // Ops are declared once. From the declaration come shape errors, the tape's record, the property and gradient tests,
 // benchmark rows, profiler labels and the table in docs/ops.md. This file knows declarations, not how they run.
-import { KernelError, ShapeError } from "./errors.ts";
+import { KernelError } from "./errors.ts";
 import { call } from "./record.ts";
 import {
   type AxesIn,
@@ -306,15 +306,3 @@ function checkFlow(op: Op, way: CompiledWay): void {
 
 /** ⌈a / b⌉ for grids. */
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
-
-/** A ShapeError in the engine's form: the op, what disagrees, what was expected and received. */
-export function shapeError(
-  op: { name: string; sig: Signature },
-  what: string,
-  shapes: readonly (readonly number[])[],
-): ShapeError {
-  const received = op.sig.inputs.map((term, i) => `${term.name}[${shapes[i]?.join(",") ?? "missing"}]`).join("  ");
-  return new ShapeError(
-    `${op.name}: ${what}\n  expected  ${op.sig.inputs.map((term) => term.text).join("  ")}\n  received  ${received}`,
-  );
-}

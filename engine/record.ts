@@ -2,19 +2,20 @@
 // While recording, the segment's structure is written down as integers: a segment of the same structure as an
 // earlier one replays that one's plan (replay.ts).
 import { ShapeError } from "./errors.ts";
-import { runner } from "./runner.ts";
-import { type Attrs, type CompiledPass, type Op, shapeError } from "./op.ts";
+import { openScopes, runner } from "./runner.ts";
+import type { Attrs, CompiledPass, Op } from "./op.ts";
 import type { Call, Segment } from "./plan.ts";
-import { type Dtype, numelOf, type Sizes, type Term } from "./signature.ts";
-import { type Storage, Tensor, type TypedArray, Value } from "./tensor.ts";
+import { type Dtype, numelOf, shapeError, type Sizes, type Term } from "./signature.ts";
+import { Tensor, type TypedArray, Value } from "./tensor.ts";
 
-let innermost: Scope | undefined;
+const innermost = (): Scope | undefined => openScopes.at(-1) as Scope | undefined;
 
 /** The scope that records now. */
 export function currentScope(what: string): Scope {
-  if (!innermost)
+  const scope = innermost();
+  if (!scope)
     throw new ShapeError(`${what}: no scope is open; write \`using scope = new Scope()\` around the computation`);
-  return innermost;
+  return scope;
 }
 
 /** Grows by doubling; cheaper than an array of numbers when compared element by element. */
@@ -78,8 +79,8 @@ export class Scope implements Disposable {
   #ended = false;
 
   constructor() {
-    this.#outer = innermost;
-    innermost = this;
+    this.#outer = innermost();
+    openScopes.push(this);
   }
 
   /** Runs what is still to run and returns all memory. */
@@ -90,7 +91,7 @@ export class Scope implements Disposable {
     } finally {
       this.#release();
       this.#ended = true;
-      if (innermost === this) innermost = this.#outer;
+      openScopes.splice(openScopes.lastIndexOf(this), 1);
     }
   }
 
@@ -251,7 +252,9 @@ export class Scope implements Disposable {
 
   /** Asks for the elements of a value when the scope runs. */
   read(value: Value): Promise<TypedArray> {
-    return new Promise((settle) => this.#reads.push({ value, settle }));
+    const data = new Promise<TypedArray>((settle) => this.#reads.push({ value, settle }));
+    data.catch(() => {}); // a fault reaches every later call as well; a read nobody waits for must not end the process
+    return data;
   }
 
   /** Moves a value to the enclosing scope (or makes it persistent if there is none). */
@@ -263,11 +266,6 @@ export class Scope implements Disposable {
     }
     this.#held.splice(this.#held.indexOf(value), 1);
     this.#handOut(value);
-  }
-
-  /** Flushes every open scope, innermost first. */
-  static flushAll(): void {
-    for (let scope = innermost; scope; scope = scope.#outer) scope.flush(false);
   }
 }
 
@@ -360,15 +358,6 @@ function product(shape: readonly number[], count: number): number {
 function shapeOf(term: Term, dims: Sizes, lead: readonly number[]): number[] {
   const sizes = term.axes.map((axis) => (axis >= "A" ? dims[axis] : Number(axis)));
   return term.folds && product(lead, lead.length) === sizes[0] ? [...lead, ...sizes.slice(1)] : sizes;
-}
-
-/** Elements of a tensor now: everything recorded runs first. */
-export async function readNow(tensor: Tensor): Promise<TypedArray> {
-  const { value } = tensor;
-  if (value.released) throw new ShapeError(`data: this tensor's scope has ended; keep it, or read it inside`);
-  Scope.flushAll();
-  if (!value.storage) throw new ShapeError(`data: this tensor was declared but never computed`);
-  return runner().read(value, value.storage as Storage);
 }
 
 /** Elements of a tensor when its scope runs: does not interrupt recording, and memory is planned for the whole scope. */

@@ -1,4 +1,5 @@
 // Who runs what scopes record: the device (gpu.ts), or a planner that only measures (dry-run.ts). One at a time.
+// Also which scopes are open: both are facts of the process, and this is the only file that keeps them.
 import { GpuError } from "./errors.ts";
 import type { DeviceFacts } from "./op.ts";
 import type { Segment } from "./plan.ts";
@@ -18,6 +19,9 @@ export interface Runner {
   read(value: Value, storage: Storage): Promise<TypedArray>;
   giveBack(storage: Storage): void;
 }
+
+/** The open scopes, outermost first (record.ts); reading flushes them. */
+export const openScopes: { flush(ends: boolean): void }[] = [];
 
 let current: Runner | undefined;
 

@@ -54,6 +54,18 @@ export function numelOf(term: Term, sizes: Sizes): number {
   return n;
 }
 
+/** A ShapeError in the engine's form: the op, what disagrees, what was expected and received. */
+export function shapeError(
+  op: { name: string; sig: Signature },
+  what: string,
+  shapes: readonly (readonly number[])[],
+): ShapeError {
+  const received = op.sig.inputs.map((term, i) => `${term.name}[${shapes[i]?.join(",") ?? "missing"}]`).join("  ");
+  return new ShapeError(
+    `${op.name}: ${what}\n  expected  ${op.sig.inputs.map((term) => term.text).join("  ")}\n  received  ${received}`,
+  );
+}
+
 // ---- types -----------------------------------------------------------------------------------------------------
 
 type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";

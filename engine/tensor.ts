@@ -1,8 +1,8 @@
 // Tensors: a shape over a value. A value is what a buffer will hold; views of one value share it.
 // Only reading is asynchronous; everything else is recorded (record.ts).
 import { ShapeError } from "./errors.ts";
-import { readNow } from "./record.ts";
 import type { Scope } from "./record.ts";
+import { openScopes, runner } from "./runner.ts";
 import type { Dtype } from "./signature.ts";
 
 /** A range of a GPU buffer. `id` is unique for the life of the process: plans and bind groups are keyed by it. */
@@ -76,8 +76,12 @@ export class Tensor {
    * The elements, on the host (f16 comes as Float32Array). Runs what was recorded so far; everything recorded stays
    * alive until the scope ends. Where only results are wanted, `compute` or `later` use less memory.
    */
-  data(): Promise<TypedArray> {
-    return readNow(this);
+  async data(): Promise<TypedArray> {
+    const { value } = this;
+    if (value.released) throw new ShapeError("data: this tensor's scope has ended; keep it, or read it inside");
+    for (const scope of openScopes.toReversed()) scope.flush(false);
+    if (!value.storage) throw new ShapeError("data: this tensor was declared but never computed");
+    return runner().read(value, value.storage);
   }
 
   /** The only element of a scalar. */

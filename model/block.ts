@@ -56,7 +56,7 @@ export class Attention {
   /** residual + out_proj(attention(x)). */
   forward(x_BLD: Tensor, residual_BLD: Tensor, causal: boolean): Tensor {
     const y_BLD = attention(this.project(x_BLD), { heads: this.heads, causal });
-    return linear(y_BLD, this.out_proj.weight, this.out_proj.bias, { residual: residual_BLD });
+    return linear(y_BLD, this.out_proj.weight, this.out_proj.bias, {}, residual_BLD);
   }
 }
 
@@ -89,7 +89,7 @@ export class Block {
     const { c_fc, c_proj } = this.mlp;
     const y_BLD = this.attn.forward(this.ln_1.forward(x_BLD), x_BLD, this.causal);
     const h_BLM = linear(this.ln_2.forward(y_BLD), c_fc.weight, c_fc.bias, { activation: this.activation });
-    return linear(h_BLM, c_proj.weight, c_proj.bias, { residual: y_BLD });
+    return linear(h_BLM, c_proj.weight, c_proj.bias, {}, y_BLD);
   }
 }
 
