@@ -5,9 +5,8 @@ import { stripVTControlCharacters } from "node:util";
 /** What uvu's runner gives: its failures as text (or true), passed, skipped, all. */
 type Suite = () => Promise<[string | true, number, number, number]>;
 
-/** To the parent. `alive` after every test; `file` when a file begins; `done` with its counts. */
+/** To the parent: `alive` after every test, `done` after every file with its counts. */
 export type Message =
-  | { kind: "file"; name: string }
   | { kind: "alive" }
   | { kind: "done"; name: string; passed: number; failed: number; skipped: number; failures: string; ms: number };
 
@@ -46,7 +45,6 @@ async function runFile(name: string, path: string): Promise<void> {
     failed++;
     failures += `\n  ${text}\n`;
   };
-  await send({ kind: "file", name });
   globalThis.UVU_QUEUE = [[]];
   globalThis.UVU_INDEX = 0;
   try {

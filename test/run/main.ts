@@ -41,58 +41,60 @@ async function runSteps(): Promise<void> {
 /** Runs files in one process. A crash or a hang costs the file in which it happened; the others go on in a new process. */
 async function runTests(files: readonly TestFile[]): Promise<void> {
   for (let left = files; left.length > 0; ) {
-    const finished = await runInChild(left);
+    const started = performance.now();
+    const { finished, end } = await runInChild(left);
     left = left.slice(finished);
+    if (left.length === 0) return;
+    const ms = performance.now() - started;
+    count({
+      kind: "done",
+      name: left[0].name,
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      failures: `  ${end} in this file\n`,
+      ms,
+    });
+    left = left.slice(1);
   }
 }
 
-function runInChild(files: readonly TestFile[]): Promise<number> {
+/** One process for `files`: how many of them it finished, and how it ended. */
+function runInChild(files: readonly TestFile[]): Promise<{ finished: number; end: string }> {
+  const child = fork(join(root, "dist", "test-child.js"), {
+    cwd: root,
+    env: { ...process.env, EMOTIONCLIP_TEST_FILES: JSON.stringify(files.map(({ name, path }) => [name, path])) },
+    execArgv: ["--enable-source-maps"],
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
+  });
+  createInterface({ input: child.stderr! }).on("line", (text) => HARMLESS.test(text) || console.error(text));
+  let finished = 0;
+  let hung = false;
+  const giveUp = () => {
+    hung = true;
+    child.kill("SIGKILL");
+  };
+  let timer = setTimeout(giveUp, PATIENCE);
+  child.on("message", (message: Message) => {
+    clearTimeout(timer);
+    timer = setTimeout(giveUp, PATIENCE);
+    if (message.kind !== "done") return;
+    finished++;
+    count(message);
+  });
   return new Promise((resolve) => {
-    const env = { ...process.env, EMOTIONCLIP_TEST_FILES: JSON.stringify(files.map(({ name, path }) => [name, path])) };
-    const child = fork(join(root, "dist", "test-child.js"), {
-      cwd: root,
-      env,
-      execArgv: ["--enable-source-maps"],
-      stdio: ["ignore", "inherit", "pipe", "ipc"],
-    });
-    createInterface({ input: child.stderr! }).on("line", (text) => HARMLESS.test(text) || console.error(text));
-    let done = 0;
-    let hung = false;
-    let started = performance.now();
-    const giveUp = () => {
-      hung = true;
-      child.kill("SIGKILL");
-    };
-    let timer = setTimeout(giveUp, PATIENCE);
-    child.on("message", (message: Message) => {
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, PATIENCE);
-      if (message.kind === "file") started = performance.now();
-      if (message.kind === "done") {
-        done++;
-        count(message);
-      }
-    });
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
-      if (done === files.length) return resolve(done);
-      const never = code === 13 ? " (a test waits for something that never comes)" : "";
-      const why = hung
-        ? `no test ended within ${PATIENCE / 60_000} minutes`
-        : `the process ended with ${signal ?? `exit code ${code}`}${never}`;
-      const failures = `  ${why} in this file\n`;
-      count({
-        kind: "done",
-        name: files[done].name,
-        passed: 0,
-        failed: 1,
-        skipped: 0,
-        failures,
-        ms: performance.now() - started,
-      });
-      resolve(done + 1);
+      const hang = `no test ended within ${PATIENCE / 60_000} minutes`;
+      resolve({ finished, end: hung ? hang : endOf(code, signal) });
     });
   });
+}
+
+/** Node ends with 13 when nothing is left that could settle what a module awaits. */
+function endOf(code: number | null, signal: string | null): string {
+  if (code === 13) return "a test waits for something that never comes";
+  return `the process ended with ${signal ?? `exit code ${code}`}`;
 }
 
 function count({ name, passed, failed, skipped, failures, ms }: Extract<Message, { kind: "done" }>): void {
