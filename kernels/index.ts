@@ -18,3 +18,7 @@ export * from "./prompt/prompt.ts";
 export * from "./kl-weights/kl-weights.ts";
 export * from "./snce/snce.ts";
 export * from "./cross-entropy/cross-entropy.ts";
+export * from "./adamw/adamw.ts";
+export * from "./sgd/sgd.ts";
+export * from "./grad-norm/grad-norm.ts";
+export * from "./random/random.ts";

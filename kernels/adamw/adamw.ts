@@ -1,0 +1,61 @@
+// AdamW on flat groups: parameters, gradients and moments of one layout, updated in one launch.
+import { op, pass } from "../../engine/op.ts";
+import { flatGrid } from "../lib/flat.ts";
+import flat from "../lib/flat.wgsl";
+import adamwText from "./adamw.wgsl";
+
+/** Beyond every f32 that trains. */
+const anything = 3e38;
+
+/**
+ * One update in place, number `step` from 1 on: p_N g_N m_N v_N, and the factor on gradients (see clipFactor; 0 skips the
+ * update). `least` and `most` bound the parameters.
+ */
+export const adamw = op({
+  name: "adamw",
+  about: "p ← p(1 − lr·decay) − lr · m̂ / (√v̂ + eps) in place (Loshchilov & Hutter 2019)",
+  sig: "p_N:f32 g_N m_N:f32 v_N:f32 factor:f32 -> p_N:f32 m_N:f32 v_N:f32",
+  attrs: { step: 1, lr: 1e-3, beta1: 0.98, beta2: 0.9, eps: 1e-6, decay: 0, least: -anything, most: anything },
+  forward: [
+    pass(
+      "p_N:f32 g_N m_N:f32 v_N:f32 factor:f32 -> p_N:f32 m_N:f32 v_N:f32",
+      [flat, adamwText],
+      ({ N }, consts) => flatGrid(N, consts),
+      {
+        uniforms: (_, attrs) => {
+          const { step, lr, beta1, beta2, decay } = attrs as Record<string, number>;
+          return {
+            rest1: 1 - beta1,
+            rest2: 1 - beta2,
+            keep: 1 - lr * decay,
+            size: lr / (1 - beta1 ** step),
+            root: 1 / Math.sqrt(1 - beta2 ** step),
+          };
+        },
+      },
+    ),
+  ],
+  ref(
+    { p, g, m, v, factor }: Record<string, Float64Array>,
+    { N },
+    { step, lr, beta1, beta2, eps, decay, least, most },
+  ) {
+    const next = { p: p.slice(), m: m.slice(), v: v.slice() };
+    if (factor[0] <= 0) return next;
+    for (let i = 0; i < N; i++) {
+      const grad = factor[0] * g[i];
+      next.m[i] = beta1 * m[i] + (1 - beta1) * grad;
+      next.v[i] = beta2 * v[i] + (1 - beta2) * grad ** 2;
+      const mean = next.m[i] / (1 - beta1 ** step);
+      const root = Math.sqrt(next.v[i]) / Math.sqrt(1 - beta2 ** step);
+      next.p[i] = Math.min(Math.max(p[i] * (1 - lr * decay) - (lr * mean) / (root + eps), least), most);
+    }
+    return next;
+  },
+  flops: ({ N }) => 16 * N,
+  bench: [{ N: 1 << 24 }],
+  test: {
+    draw: { v: "positive", factor: (random) => [Math.max(0, 1.2 * random() - 0.2)] },
+    attrs: [{}, { step: 7, lr: 0.1, decay: 0.1, beta1: 0.9, beta2: 0.999 }, { lr: 0.5, least: 0, most: 0.5 }],
+  },
+});

@@ -1,0 +1,84 @@
+// The health of a step, decided on the device: one norm over all gradients, a count of what is not finite, and the factor
+// that optimisers multiply gradients by. Nothing is read back.
+import { ceilDiv, op, pass } from "../../engine/op.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { subgroupGrid } from "../lib/flat.ts";
+import rows from "../lib/rows.wgsl";
+import { concat } from "../shape/shape.ts";
+import clip from "./clip.wgsl";
+import squares from "./squares.wgsl";
+import total from "./total.wgsl";
+
+const isFinite32 = (x: number): boolean => Number.isFinite(Math.fround(x));
+
+/** g_N -> sums_C2: per chunk the sum of squares and the number of elements that are not finite. */
+export const squareSums = op({
+  name: "squareSums",
+  about: "sums_c = [Σ g², number of elements not finite] over chunk c",
+  sig: "g_N -> sums_C2:f32",
+  derive: ({ N }) => ({ C: Math.min(1024, ceilDiv(N, 16384)) }),
+  forward: [pass("g_N -> sums_C2:f32", [rows, squares], ({ C }, consts) => subgroupGrid(C, consts))],
+  ref({ g }, { N, C }) {
+    const sums = new Float64Array(2 * C);
+    const size = ceilDiv(ceilDiv(N, 4), C) * 4;
+    for (let i = 0; i < N; i++) {
+      const c = Math.floor(i / size);
+      if (isFinite32(g[i])) sums[2 * c] += g[i] ** 2;
+      else sums[2 * c + 1] += 1;
+    }
+    return { sums };
+  },
+  flops: ({ N }) => 2 * N,
+  bench: [{ N: 1 << 24 }],
+  test: { sizes: { N: [1, 2, 3, 4, 5, 7, 33, 16383, 16385, 30000] } },
+});
+
+const totalNorm = op({
+  name: "totalNorm",
+  about: "norm = √Σ_c sums_c0 and bad = Σ_c sums_c1 over the chunks of all gradients",
+  sig: "sums_C2:f32 -> norm:f32 bad:u32",
+  forward: [pass("sums_C2:f32 -> norm:f32 bad:u32", total, () => 1)],
+  ref({ sums }: Record<string, Float64Array>, { C }) {
+    let [square, bad] = [0, 0];
+    for (let c = 0; c < C; c++) [square, bad] = [square + sums[2 * c], bad + sums[2 * c + 1]];
+    return { norm: [Math.sqrt(square)], bad: [bad] };
+  },
+  flops: ({ C }) => 2 * C,
+  bench: [{ C: 4096 }],
+  test: {
+    draw: {
+      sums: (random, _, n) => Array.from({ length: n }, (_, i) => (i % 2 ? Math.floor(3 * random()) : random())),
+    },
+  },
+});
+
+/** The norm of all gradients together, and how many of their elements are not finite: both stay on the device. */
+export function gradNorm(gradients: readonly Tensor[]): { norm: Tensor; bad: Tensor } {
+  const [norm, bad] = totalNorm(concat(gradients.map((g) => squareSums(g)))) as unknown as [Tensor, Tensor];
+  return { norm, bad };
+}
+
+/**
+ * norm, bad -> factor on gradients so that their norm is at most `most`; 0 says that the step must not be taken. Gradients of
+ * a loss that was multiplied by `lossScale` come back to their own size.
+ */
+export const clipFactor = op({
+  name: "clipFactor",
+  about: "factor = min(1, most / norm), 0 if any gradient is not finite",
+  sig: "norm:f32 bad:u32 -> factor:f32",
+  attrs: { most: Number.POSITIVE_INFINITY, lossScale: 1 },
+  forward: [
+    pass("norm:f32 bad:u32 -> factor:f32", clip, () => 1, {
+      uniforms: (_, { most }) => ({ limit: Math.min(Number(most), 3e38) }),
+    }),
+  ],
+  ref: ({ norm, bad }: Record<string, Float64Array>, _, { most, lossScale }) => ({
+    factor: [bad[0] > 0 ? 0 : Math.min(1, most / (norm[0] / lossScale + 1e-6)) / lossScale],
+  }),
+  flops: () => 4,
+  bench: [{}],
+  test: {
+    draw: { norm: "positive", bad: (random) => [Math.max(0, Math.floor(4 * random()) - 2)] },
+    attrs: [{}, { most: 0.5 }, { most: 1, lossScale: 1024 }],
+  },
+});

@@ -1,0 +1,36 @@
+// Stochastic gradient descent with momentum, on flat groups.
+import { op, pass } from "../../engine/op.ts";
+import { flatGrid } from "../lib/flat.ts";
+import flat from "../lib/flat.wgsl";
+import sgdText from "./sgd.wgsl";
+
+const sig = "p_N:f32 g_N b_N:f32 factor:f32 -> p_N:f32 b_N:f32";
+
+/** One update in place: p_N g_N, the momentum b_N (zero at first), and the factor on gradients (see clipFactor). */
+export const sgd = op({
+  name: "sgd",
+  about: "b ← momentum · b + g + decay · p, p ← p − lr · b in place; Nesterov's form on request",
+  sig,
+  attrs: { lr: 0.01, momentum: 0.9, decay: 0, nesterov: false as boolean },
+  forward: [
+    pass(sig, [flat, sgdText], ({ N }, consts) => flatGrid(N, consts), {
+      uniforms: (_, { nesterov }) => ({ nesterov: Number(nesterov) }),
+    }),
+  ],
+  ref({ p, g, b, factor }: Record<string, Float64Array>, { N }, { lr, momentum, decay, nesterov }) {
+    const next = { p: p.slice(), b: b.slice() };
+    if (factor[0] <= 0) return next;
+    for (let i = 0; i < N; i++) {
+      const grad = factor[0] * g[i] + decay * p[i];
+      next.b[i] = momentum * b[i] + grad;
+      next.p[i] -= lr * (nesterov ? grad + momentum * next.b[i] : next.b[i]);
+    }
+    return next;
+  },
+  flops: ({ N }) => 6 * N,
+  bench: [{ N: 1 << 24 }],
+  test: {
+    draw: { factor: (random) => [Math.max(0, 1.2 * random() - 0.2)] },
+    attrs: [{}, { decay: 0.1 }, { nesterov: true }],
+  },
+});
