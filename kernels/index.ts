@@ -22,3 +22,4 @@ export * from "./adamw/adamw.ts";
 export * from "./sgd/sgd.ts";
 export * from "./grad-norm/grad-norm.ts";
 export * from "./random/random.ts";
+export * from "./conv1d/conv1d.ts";
