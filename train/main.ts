@@ -1,15 +1,7 @@
 // The process around the command line: its streams, its signals and its one exit.
 import { report, runCommand } from "./cli.ts";
 import { exitCodeOfStop, listenForSignals } from "./stop.ts";
-
-/** A reader that went away (`| head`) or a lost terminal stops the printing, not the work. */
-const GONE = new Set(["EPIPE", "EIO", "ERR_STREAM_DESTROYED"]);
-
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (!GONE.has(error.code ?? "")) process.exit(6);
-  });
-}
+import { outliveReaders } from "./streams.ts";
 
 /** Pipes are asynchronous on some systems: what was written goes out before the end, but a stuck reader does not hold us. */
 async function finish(code: number): Promise<never> {
@@ -25,6 +17,7 @@ function fail(error: unknown): Promise<never> {
   return finish(code);
 }
 
+outliveReaders();
 listenForSignals((code) => process.exit(code));
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);

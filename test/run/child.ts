@@ -1,6 +1,7 @@
 // The process in which test files run, one after another, on one device. It reports to its parent what uvu counts.
 import { pathToFileURL } from "node:url";
 import { stripVTControlCharacters } from "node:util";
+import { outliveReaders } from "../../train/streams.ts";
 
 /** What uvu's runner gives: its failures as text (or true), passed, skipped, all. */
 type Suite = () => Promise<[string | true, number, number, number]>;
@@ -64,6 +65,7 @@ async function runFile(name: string, path: string): Promise<void> {
 }
 
 globalThis.UVU_DEFER = 1;
+outliveReaders();
 process.on("disconnect", () => process.exit(1)); // the parent was ended
 process.channel?.unref(); // a test that waits for nothing ends the process (exit code 13) instead of hanging
 catchMarks();

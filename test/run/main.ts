@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
+import { outliveReaders } from "../../train/streams.ts";
 import { bundleTests, findTests, sweepTests, type TestFile, testFolder } from "./bundle.ts";
 import type { Message } from "./child.ts";
 import { runStep, steps } from "./steps.ts";
@@ -143,4 +144,5 @@ async function main(): Promise<number> {
   return total.failed ? 1 : 0;
 }
 
+outliveReaders();
 process.exitCode = await main();

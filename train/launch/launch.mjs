@@ -12,6 +12,7 @@ import { install } from "./install.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const say = (line) => process.stderr.write(`${line}\n`);
+process.stderr.on("error", () => {}); // nobody reads; go on
 
 /** Commands that work on files alone, and so start without looking for an adapter. */
 const WITHOUT_GPU = new Set(["help", "inspect", "ops"]);
