@@ -28,7 +28,7 @@ export function whyInstall(root) {
   const lock = join(root, "package-lock.json");
   const installed = join(root, "node_modules", ".package-lock.json");
   if (!existsSync(lock)) return undefined; // we are ourselves an installed package
-  if (!existsSync(installed)) return "no packages yet (about 350 MB, once)";
+  if (!existsSync(installed)) return "no packages yet (about 400 MB, once)";
   if (statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return undefined;
   const have = JSON.parse(readFileSync(installed, "utf8")).packages;
   const want = JSON.parse(readFileSync(lock, "utf8")).packages;
@@ -82,7 +82,7 @@ function explain(code, log) {
   const todo = offline
     ? "npm cannot reach its registry. Connect once, or set the registry and proxy of your network (npm config set registry …)."
     : full
-      ? "The disk is full; the packages need about 350 MB."
+      ? "The disk is full; the packages need about 400 MB."
       : "Run `npm ci` by itself to see all of its output.";
   const shown = (telling.length ? telling : all.length ? all : log.trim().split("\n")).slice(0, 4);
   return `the packages could not be installed (npm ci, exit ${code})\n${shown.map((line) => `  ${line.slice(0, 200)}`).join("\n")}\n${todo}`;
