@@ -1,0 +1,210 @@
+// report.html: what a run did, on one page that needs no network. Captions and settings are text from elsewhere: all escaped.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Json } from "../model/json.ts";
+import { replaceFile, type Written } from "./disk.ts";
+import { Html, html, inlineJson } from "./html.ts";
+import { type AttentionFrame, attentionFigure, heatLegend } from "./report-attention.ts";
+import { script, style } from "./report-page.ts";
+
+export type { AttentionFrame } from "./report-attention.ts";
+
+/** A figure of merit before and after training, on the held-out split. */
+export interface Result {
+  /** As in "mAP". */
+  readonly name: string;
+  /** What it measures, in a few words. */
+  readonly about: string;
+  readonly before: number;
+  readonly after: number;
+  /** What guessing gives, where that is known. */
+  readonly chance?: number;
+  /** Range of the plot; default 0 to 1. */
+  readonly range?: readonly [number, number];
+}
+
+/** One entry per logged step; the lists are of equal length. Missing values are null. */
+export interface Series {
+  readonly step: readonly number[];
+  readonly loss: readonly (number | null)[];
+  readonly learningRate: readonly (number | null)[];
+  readonly clipsPerSecond: readonly (number | null)[];
+}
+
+export interface Report {
+  readonly title: string;
+  /** One or two sentences under the title. */
+  readonly summary: string;
+  /** Machine, adapter, commit, duration, parameters …: label and value, in order. */
+  readonly facts: readonly (readonly [string, string])[];
+  readonly settings: { readonly [key: string]: Json };
+  readonly results: readonly Result[];
+  readonly series: Series;
+  /** Loss of a model that tells no pair from another, as a dashed line. */
+  readonly chanceLoss?: number;
+  readonly attention: readonly AttentionFrame[];
+}
+
+/** Writes the page at once or not at all. */
+export async function writeReport(path: string, report: Report): Promise<Written> {
+  return replaceFile(path, await reportHtml(report));
+}
+
+/** The page as text. */
+export async function reportHtml(report: Report): Promise<string> {
+  const { title, summary, facts } = report;
+  const dist = dirname(createRequire(import.meta.url).resolve("uplot"));
+  const plotter = await readFile(join(dist, "uPlot.iife.min.js"), "utf8");
+  const plotterStyle = await readFile(join(dist, "uPlot.min.css"), "utf8");
+  const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="color-scheme" content="light dark">
+<title>${title}</title><style>${new Html(plotterStyle + style)}</style></head>
+<body><main>
+<header><h1>${title}</h1><p>${summary}</p>
+<dl class="facts">${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
+<p class="note"><b>Scores are not facts about a person.</b> ${caution}</p></header>
+${resultSection(report.results)}
+${curveSection()}
+${attentionSection(report.attention)}
+${settingsSection(report.settings)}
+<footer>The curves are drawn by uPlot (MIT). This page opens no connection.</footer>
+</main>
+<script type="application/json" id="curves">${inlineJson(curvesOf(report))}</script>
+<script>${new Html(plotter)}</script><script>${new Html(script)}</script>
+</body></html>
+`.source;
+}
+
+const caution =
+  "They say how well a small model sorts the clips of one data set, as its annotators or its grammar labelled them. What a " +
+  "face or a posture shows is not what someone feels. In the European Union, inferring emotions of people at work or in " +
+  "education is prohibited (Regulation 2024/1689, Article 5).";
+
+function resultSection(results: readonly Result[]): Html | undefined {
+  if (results.length === 0) return undefined;
+  const key = html`<div class="key plot"><span><svg viewBox="0 0 26 12"><circle class="dot was" cx="13" cy="6" r="4.5"/></svg>untrained</span>
+<span><svg viewBox="0 0 26 12"><circle class="dot" cx="13" cy="6" r="5.5"/></svg>trained</span>${
+    results.some(({ chance }) => chance !== undefined) &&
+    html`<span><svg viewBox="0 0 26 12"><line class="chance" x1="13" x2="13" y1="0" y2="12"/></svg>chance</span>`
+  }</div>`;
+  return html`<section><h2>Before and after training</h2>
+<p>Linear probes on the frozen features, and retrieval between clips and captions; all on clips of people and scenes that training has not seen.</p>
+<div class="scroll"><table class="results"><thead><tr><th scope="col">measure</th><th scope="col">untrained</th><th scope="col">trained</th><th scope="col">change</th><th class="plot"></th></tr></thead>
+<tbody>${results.map(resultRow)}</tbody></table></div>${key}</section>`;
+}
+
+function resultRow(result: Result): Html {
+  const { name, about, before, after } = result;
+  const change = after - before;
+  const direction = change > 0 ? "up" : change < 0 ? "down" : "";
+  const sign = change > 0 ? "+" : change < 0 ? "−" : "±";
+  return html`<tr><th scope="row"><b>${name}</b><small>${about}</small></th><td class="before">${figure(before)}</td>
+<td class="now">${figure(after)}</td><td class="${direction}">${sign}${figure(Math.abs(change))}</td><td class="plot">${dumbbell(result)}</td></tr>`;
+}
+
+/** Two dots on a track: where it was, where it is. */
+function dumbbell({ before, after, chance, range = [0, 1] }: Result): Html {
+  const [low, high] = [Math.min(range[0], before, after), Math.max(range[1], before, after)];
+  const at = (value: number) => `${Math.round(1000 * ((value - low) / (high - low || 1))) / 10}%`;
+  return html`<svg role="img" aria-label="from ${figure(before)} to ${figure(after)}"><line class="track" x1="0" x2="100%" y1="13" y2="13"/>${
+    chance !== undefined && html`<line class="chance" x1="${at(chance)}" x2="${at(chance)}" y1="3" y2="23"/>`
+  }<line class="gain${after < before && " loss"}" x1="${at(before)}" x2="${at(after)}" y1="13" y2="13"/><circle class="dot was" cx="${at(before)}" cy="13" r="5"/><circle class="dot" cx="${at(after)}" cy="13" r="6.5"/></svg>`;
+}
+
+function figure(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(3).replace("-", "−") : "n/a";
+}
+
+function curveSection(): Html {
+  const card = (id: string, title: string, unit: string) =>
+    html`<div class="curve"><h3>${title}<small>${unit}</small><output></output></h3><div id="${id}"></div></div>`;
+  return html`<section><h2>Training</h2><p>Every logged step; the bold line is a moving average. Point at a curve to read it.</p>
+<div class="curves">${card("loss", "Loss", "SNCE")}${card("rate", "Learning rate", "largest group")}${card("speed", "Throughput", "clips per second")}</div></section>`;
+}
+
+function attentionSection(frames: readonly AttentionFrame[]): Html | undefined {
+  if (frames.length === 0) return undefined;
+  return html`<section><h2>What the subject token looks at</h2>
+<p>Its attention to the patches of each frame, per layer, on one scale per row: none ${heatLegend()} the row's maximum. The outline is the subject's box. Under each frame: the share of its attention to patches that falls inside the box, and the share of the frame that the box covers.</p>
+${attentionFigure(frames)}</section>`;
+}
+
+function settingsSection(settings: Report["settings"]): Html {
+  const rows = [...flat(settings)].map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+  return html`<section><h2>Settings</h2><details><summary>All ${rows.length} values<small>as in config.json</small></summary><dl class="settings">${rows}</dl></details></section>`;
+}
+
+function* flat(value: Json | Report["settings"], prefix = ""): Generator<[string, string]> {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    yield [prefix, typeof value === "string" ? value : JSON.stringify(value)];
+    return;
+  }
+  for (const [key, inner] of Object.entries(value)) yield* flat(inner, prefix ? `${prefix}.${key}` : key);
+}
+
+/** More points than this cannot be told apart on a screen. */
+const POINTS = 3000;
+
+/** The three plots as the page's script expects them. */
+function curvesOf({ series, chanceLoss }: Report) {
+  const every = Math.ceil(series.step.length / POINTS) || 1;
+  const steps = series.step.filter((_, i) => i % every === 0);
+  const [loss, rate, speed] = [series.loss, series.learningRate, series.clipsPerSecond].map((v) => thinned(v, every));
+  const span = Math.max(1, Math.round(steps.length / 40));
+  const lossLines = [
+    { kind: "faint", label: "loss", values: loss },
+    { kind: "bold", label: "average", values: smoothed(loss, span) },
+  ];
+  if (chanceLoss !== undefined)
+    lossLines.push({ kind: "dashed", label: "chance", values: steps.map(() => chanceLoss) });
+  const speedLines = [
+    { kind: "faint", label: "clips/s", values: speed },
+    { kind: "bold", label: "average", values: smoothed(speed, span) },
+  ];
+  return [
+    { id: "loss", steps, lines: lossLines, now: latest("last", lossLines[1].values) },
+    {
+      id: "rate",
+      steps,
+      lines: [{ kind: "bold", label: "rate", values: rate }],
+      now: latest("peak", [max(rate)]),
+      zero: true,
+      fill: true,
+    },
+    { id: "speed", steps, lines: speedLines, now: latest("mean", [mean(speed)]), zero: true },
+  ];
+}
+
+type Values = readonly (number | null)[];
+
+/** Means of `every` neighbours. */
+function thinned(values: Values, every: number): Values {
+  if (every === 1) return values;
+  return Array.from({ length: Math.ceil(values.length / every) }, (_, i) =>
+    mean(values.slice(i * every, (i + 1) * every)),
+  );
+}
+
+/** Mean over the `span` values around each; at the ends over those there are. */
+export function smoothed(values: Values, span: number): Values {
+  const reach = span >> 1;
+  return values.map((_, i) => mean(values.slice(Math.max(0, i - reach), i + reach + 1)));
+}
+
+function mean(values: Values): number | null {
+  const present = values.filter((value): value is number => value !== null && Number.isFinite(value));
+  return present.length ? present.reduce((sum, value) => sum + value, 0) / present.length : null;
+}
+
+function max(values: Values): number | null {
+  return values.reduce((most, value) => (value !== null && (most === null || value > most) ? value : most), null);
+}
+
+function latest(label: string, values: Values): string {
+  const value = values.at(-1);
+  if (value === null || value === undefined) return "";
+  return `${label} ${value !== 0 && Math.abs(value) < 0.01 ? value.toExponential(2) : Number(value.toPrecision(4))}`;
+}
