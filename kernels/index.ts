@@ -1,10 +1,26 @@
 // Every op, imported once: this is the registry. Adding an op is one folder and one line here.
 export { ops } from "../engine/op.ts";
 import "../engine/builtin.ts";
-export * from "./pointwise.ts";
-export * from "./broadcast.ts";
-export * from "./reduce/reduce.ts";
-export * from "./shape/shape.ts";
+export {
+  clamp,
+  exp,
+  gelu,
+  geluTanh,
+  log,
+  neg,
+  pow,
+  quickGelu,
+  reciprocal,
+  relu,
+  scale,
+  sigmoid,
+  sqrt,
+  square,
+  tanh,
+} from "./pointwise.ts";
+export { add, div, mul, sub } from "./broadcast.ts";
+export { expandTo, maximum, mean, sum } from "./reduce/reduce.ts";
+export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
 export * from "./embedding/embedding.ts";
 export * from "./matmul/matmul.ts";
 export * from "./matmul/linear.ts";
@@ -13,13 +29,13 @@ export * from "./layernorm/layernorm.ts";
 export * from "./softmax/softmax.ts";
 export * from "./normalize/normalize.ts";
 export { attention } from "./attention/attention.ts";
-export * from "./patch-embed/patch-embed.ts";
+export { embedPatches, patchEmbed } from "./patch-embed/patch-embed.ts";
 export * from "./prompt/prompt.ts";
 export * from "./kl-weights/kl-weights.ts";
 export * from "./snce/snce.ts";
 export * from "./cross-entropy/cross-entropy.ts";
 export * from "./adamw/adamw.ts";
 export * from "./sgd/sgd.ts";
-export * from "./grad-norm/grad-norm.ts";
-export * from "./random/random.ts";
+export { clipFactor, gradNorm } from "./grad-norm/grad-norm.ts";
+export { dropout, initNormal, initUniform } from "./random/random.ts";
 export * from "./conv1d/conv1d.ts";
