@@ -104,8 +104,12 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   };
   const gpu = new Gpu(device, info, facts, options.memory ?? defaultBudget(info, software), options.deadline ?? 120);
   useRunner(gpu);
+  for (const listener of onOpen) listener(gpu);
   return gpu;
 }
+
+/** Called with every GPU that opens: how a command profiles another. */
+export const onOpen = new Set<(gpu: Gpu) => void>();
 
 const describe = (info: GPUAdapterInfo): string =>
   [info.vendor, info.architecture, info.description || info.device].filter(Boolean).join(" | ");
@@ -214,8 +218,11 @@ export class Gpu implements Runner {
   ): { reads: Promise<TypedArray>[] } {
     this.#checkFault();
     if (this.guard) return this.#runGuarded(segment, structure, numbers, wanted);
-    const plan = this.planner.prepare(segment, structure, numbers);
-    return this.#execute(plan, segment, wanted);
+    const { profiler } = this;
+    if (!profiler) return this.#execute(this.planner.prepare(segment, structure, numbers), segment, wanted);
+    profiler.note("record", segment.began, performance.now());
+    const plan = profiler.span("plan", () => this.planner.prepare(segment, structure, numbers));
+    return profiler.span("encode and submit", () => this.#execute(plan, segment, wanted));
   }
 
   #execute(plan: Plan, segment: Segment, wanted: { reads: readonly Value[]; keeps: readonly Value[] }) {
@@ -320,10 +327,12 @@ export class Gpu implements Runner {
     this.#checkFault();
   }
 
-  /** Ends the device. The process should end soon after, through process.exit. */
+  /** Ends the device, after its profiler has read its last times. The process should end soon, through process.exit. */
   close(): void {
     useRunner(undefined);
-    this.device.destroy();
+    const destroy = () => this.device.destroy();
+    if (this.profiler) this.profiler.collect().then(destroy, destroy);
+    else destroy();
   }
 
   // ---- guarded runs: values alone in poisoned memory, with a margin that no kernel may touch ----

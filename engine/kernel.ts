@@ -50,7 +50,8 @@ export function completeText(body: string, { T, subgroup, sizeControl }: TextOpt
   if (uses("T")) head.push(`alias T = ${T};`);
   if (uses("SG")) head.push(`const SG: u32 = ${subgroup}u;`);
   const text = subgroups && sizeControl ? body.replace(/@compute\b/g, `@compute @subgroup_size(${subgroup})`) : body;
-  return { code: `${head.join("\n")}\n${text}`, ...readInterface(plain, label) };
+  // on the first line of the text, so that the compiler counts lines as the file does
+  return { code: `${head.map((each) => `${each} `).join("")}${text}`, ...readInterface(plain, label) };
 }
 
 function readInterface(plain: string, label: string): Omit<KernelText, "code"> {

@@ -24,6 +24,8 @@ export interface Segment {
   readonly wanted: readonly Value[];
   /** The scope goes on: every value stays alive and none share memory. */
   readonly pinned: boolean;
+  /** When its first launch was recorded: `performance.now()`. */
+  readonly began: number;
 }
 
 export interface Layout {

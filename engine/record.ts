@@ -76,6 +76,8 @@ export class Scope implements Disposable {
   /** Values of earlier segments and tensors kept by inner scopes; released when this scope ends. */
   #held: Value[] = [];
   #segment = 0;
+  /** When the first launch of the segment was recorded, in ms. */
+  #began = 0;
   #ended = false;
 
   constructor() {
@@ -120,6 +122,7 @@ export class Scope implements Disposable {
       uploads: this.#uploads,
       wanted,
       pinned: !ends,
+      began: this.#began || performance.now(),
     };
     const reads = this.#reads;
     const kept = this.#kept;
@@ -143,6 +146,7 @@ export class Scope implements Disposable {
     this.#kept = new Set();
     this.#structure = new IntList();
     this.#numbers = [];
+    this.#began = 0;
     this.#segment++;
   }
 
@@ -222,6 +226,7 @@ export class Scope implements Disposable {
     T: "f32" | "f16",
     firstNumber: number,
   ): void {
+    if (this.#calls.length === 0) this.#began = performance.now();
     const s = this.#structure;
     s.push(codeOf(pass));
     for (const slot of pass.slots) s.push(this.#reference(values[slot]));

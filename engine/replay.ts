@@ -6,12 +6,15 @@ import type { ArenaBuffer, Memory } from "./memory.ts";
 import type { DeviceFacts, Variant } from "./op.ts";
 import { type Call, type Layout, layOut, type Segment } from "./plan.ts";
 import type { Storage, Value } from "./tensor.ts";
+import { type Work, workOf } from "./work.ts";
 
 /** One dispatch, ready to encode. */
 export interface Launch {
   readonly label: string;
   readonly kernel: Kernel;
   readonly variant: Variant;
+  readonly variantName: string;
+  readonly work: Work;
   readonly immediates: ArrayBuffer;
   readonly hasNumbers: boolean;
   group: GPUBindGroup;
@@ -79,7 +82,8 @@ export class Planner {
 
   #launch(call: Call): Launch {
     const { pass, dims, attrs, T } = call;
-    const variant = this.#choose(call);
+    const variantName = this.#choose(call);
+    const variant = pass.pass.variants.get(variantName)!;
     const source = joinSource(variant.source, { dims, attrs, device: this.facts });
     const text = completeText(source, { T, subgroup: this.facts.subgroup, sizeControl: this.sizeControl }, pass.label);
     const kernel = this.kernels.get(text, variant.constants ?? {}, pass.label);
@@ -89,6 +93,8 @@ export class Planner {
       label: pass.label,
       kernel,
       variant,
+      variantName,
+      work: workOf(call),
       immediates,
       hasNumbers,
       group: undefined as unknown as GPUBindGroup,
@@ -98,14 +104,14 @@ export class Planner {
     return launch;
   }
 
-  #choose({ pass, dims, attrs }: Call): Variant {
+  #choose({ pass, dims, attrs }: Call): string {
     const { variants } = pass.pass;
     for (const [name, variant] of variants)
-      if (this.forced.has(name) && (variant.available?.(this.facts, dims, attrs) ?? true)) return variant;
+      if (this.forced.has(name) && (variant.available?.(this.facts, dims, attrs) ?? true)) return name;
     const name = pass.pass.pick(dims, this.facts, attrs);
-    const variant = variants.get(name);
-    if (!variant) throw new KernelError(`${pass.label}: picked "${name}"; it has ${[...variants.keys()].join(", ")}`);
-    return variant;
+    if (!variants.has(name))
+      throw new KernelError(`${pass.label}: picked "${name}"; it has ${[...variants.keys()].join(", ")}`);
+    return name;
   }
 
   /** Immediates and workgroups from the call's sizes and attributes. */
