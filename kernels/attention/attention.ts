@@ -1,14 +1,19 @@
 // Multi-head self-attention of packed queries, keys and values, plain or causal.
-import { ShapeError } from "../../engine/errors.ts";
+import { LimitError, ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/op.ts";
 import * as composed from "./composed.ts";
 
+/** Heads are counted in one dimension of the launch. */
+const mostHeads = 65535;
+
 /** Sizes of packed heads: D = C/3 columns each for q, k and v, heads of width K, rows of M columns. */
-export function headSizes({ L, C }: { L: number; C: number }, heads: number) {
+export function headSizes({ B, L, C }: { B: number; L: number; C: number }, heads: number) {
   if (!(Number.isInteger(heads) && heads > 0) || C % (3 * heads) !== 0)
     throw new ShapeError(
       `attention: ${heads} heads do not divide qkv's ${C} columns into equal q, k and v\n  expected  C = 3 · heads · width`,
     );
+  if (B * heads > mostHeads)
+    throw new LimitError(`attention: ${B} sequences of ${heads} heads; one call can take ${mostHeads} heads in all`);
   return { D: C / 3, H: heads, K: C / 3 / heads, M: 4 * Math.ceil(L / 4) };
 }
 
@@ -45,7 +50,7 @@ export const attention = op({
   attrs: { heads: 1, causal: false as boolean },
   derive: (dims, { heads }) => headSizes(dims, heads),
   ways: {
-    composed: { forward: [composed.scores, composed.softmaxRows, composed.values], backward: composed.backward },
+    composed: { forward: composed.forward, backward: composed.backward },
   },
   ref: ({ qkv }, { B, L, C }, { heads, causal }) => ({ y: attend(qkv, B, L, C, heads, causal).y }),
   flops: ({ B, L, D }) => 4 * B * L * L * D,

@@ -24,9 +24,9 @@ const joined = ({ L, D, K }: Sizes): Layout => ({ ld: D, strideN: L * D, strideH
 const square = ({ L, H, M }: Sizes): Layout => ({ ld: M, strideN: H * L * M, strideH: L * M });
 
 /** A product in each head: tensors by role, named as in the signature. */
-interface HeadProduct<S extends string> {
+interface HeadProduct {
   readonly form: Form;
-  readonly sig: S;
+  readonly sig: string;
   readonly a: string;
   readonly b: string;
   readonly c: string;
@@ -37,7 +37,7 @@ interface HeadProduct<S extends string> {
  * A pass with one product per sequence and head. Its variants are tiles of this folder in several heights, where the
  * rows consist of vec4s, and for any size two of matmul's structures. On GPUs this is the way of odd head sizes only.
  */
-function perHead<S extends string>(options: HeadProduct<S>, shapeOf: (dims: Sizes) => HeadShape): Pass {
+function perHead(options: HeadProduct, shapeOf: (dims: Sizes) => HeadShape): Pass {
   const { form, a, b, c } = options;
   const general = product({ ...options, shape: (dims: Sizes) => ({ ...shapeOf(dims), batch: [dims.B, dims.H] }) });
   const variants = new Map([...general.variants].filter(([name]) => name === "sg8" || name === "wg32"));
@@ -45,7 +45,7 @@ function perHead<S extends string>(options: HeadProduct<S>, shapeOf: (dims: Size
     variants.set(`rows${rows}`, {
       source: ({ device, dims }) =>
         emitTile({ form, rows, subgroup: device.subgroup, types: typesOf(options), fields: further(shapeOf(dims)) }),
-      grid: ({ B, H, L, K, M }, { SG }) => [ceilDiv((form === "NT" ? M : K) / 4, SG), ceilDiv(L, rows), B * H],
+      grid: (dims, { SG }) => [ceilDiv(shapeOf(dims).N / 4, SG), ceilDiv(dims.L, rows), dims.B * dims.H],
       uniforms: (dims) => fieldsOf(shapeOf(dims), dims.H),
       rename: { a, b, c },
       available: (_, { K }) => K % 4 === 0,
@@ -69,7 +69,7 @@ function heightFor(form: Form, L: number, subgroup: number): number {
 }
 
 /** Element types of a, b and c. */
-function typesOf({ sig, a, b, c }: HeadProduct<string>): Tile["types"] {
+function typesOf({ sig, a, b, c }: HeadProduct): Tile["types"] {
   const { inputs, outputs } = parseSignature(sig);
   const type = (name: string) => [...inputs, ...outputs].find((term) => term.name === name)!.dtype;
   return { a: type(a), b: type(b), c: type(c) };
@@ -116,56 +116,96 @@ function rowPass(
   );
 }
 
-const perRow = ({ B, H, L }: Sizes, { WG, SG }: Readonly<Record<string, number>>) => ceilDiv(B * H * L, WG / SG);
+/** A subgroup for each row of each head. */
+export const perRow = ({ B, H, L }: Sizes, { WG, SG }: Readonly<Record<string, number>>) => ceilDiv(B * H * L, WG / SG);
 
-/** p = q·kᵀ/√K, before the softmax. The padded columns hold anything. */
-export const scores = perHead(
-  { form: "NT", sig: "qkv_BLC -> p_BHLM:f32", a: "qkv", b: "qkv", c: "p", label: "scores" },
-  (s) => ({ M: s.L, N: s.M, K: s.K, a: packed(0, s), b: packed(1, s), c: square(s), scale: s.K ** -0.5 }),
-);
-
-/** p = softmax(p) over the visible keys. */
-export const softmaxRows = rowPass(
-  "p_BHLM:f32 -> p_BHLM:f32",
-  [probabilities, probabilitiesLong],
-  "softmax",
-  ({ B, H, L }) => ({ rows: B * H * L }),
-);
+/** z = q·kᵀ/√K. The padded columns hold anything. */
+export const scoresInto = (z: string): Pass =>
+  perHead({ form: "NT", sig: `qkv_BLC -> ${z}_BHLM:f32`, a: "qkv", b: "qkv", c: z, label: "scores" }, (s) => ({
+    M: s.L,
+    N: s.M,
+    K: s.K,
+    a: packed(0, s),
+    b: packed(1, s),
+    c: square(s),
+    scale: s.K ** -0.5,
+  }));
 
 /** y = p·v. */
-export const values = perHead(
-  { form: "NN", sig: "p_BHLM:f32 qkv_BLC -> y_BLD", a: "p", b: "qkv", c: "y", label: "values" },
-  (s) => ({ M: s.L, N: s.K, K: s.L, a: square(s), b: packed(2, s), c: joined(s) }),
-);
+export const valuesFrom = (p: string): Pass =>
+  perHead({ form: "NN", sig: `${p}_BHLM:f32 qkv_BLC -> y_BLD`, a: p, b: "qkv", c: "y", label: "values" }, (s) => ({
+    M: s.L,
+    N: s.K,
+    K: s.L,
+    a: square(s),
+    b: packed(2, s),
+    c: joined(s),
+  }));
 
-/** The gradient through stored probabilities: dp = dy·vᵀ, ds, then dv = pᵀ·dy, dq = ds·k, dk = dsᵀ·q. */
-export const backward: readonly Pass[] = [
-  perHead({ form: "NT", sig: "dy_BLD qkv_BLC -> ds_BHLM:f32", a: "dy", b: "qkv", c: "ds", label: "dp" }, (s) => ({
+/** dp = dy·vᵀ. The padded columns hold anything. */
+export const slopesInto = (dp: string): Pass =>
+  perHead({ form: "NT", sig: `dy_BLD qkv_BLC -> ${dp}_BHLM:f32`, a: "dy", b: "qkv", c: dp, label: dp }, (s) => ({
     M: s.L,
     N: s.M,
     K: s.K,
     a: joined(s),
     b: packed(2, s),
     c: square(s),
-  })),
-  rowPass("p_BHLM:f32 ds_BHLM:f32 -> ds_BHLM:f32", [slopes, slopesLong], "ds", ({ B, H, L, K }) => ({
-    rows: B * H * L,
-    scale: K ** -0.5,
-  })),
-  perHead({ form: "TN", sig: "p_BHLM:f32 dy_BLD -> dqkv_BLC", a: "p", b: "dy", c: "dqkv", label: "dv" }, (s) => ({
+  }));
+
+/** dv = pᵀ·dy, the first to write into dqkv. */
+export const valueGradient = (p: string): Pass =>
+  perHead({ form: "TN", sig: `${p}_BHLM:f32 dy_BLD -> dqkv_BLC`, a: p, b: "dy", c: "dqkv", label: "dv" }, (s) => ({
     M: s.L,
     N: s.K,
     K: s.L,
     a: square(s),
     b: joined(s),
     c: packed(2, s),
+  }));
+
+/** dq = ds·k and dk = dsᵀ·q, with ds the gradient of the unscaled scores. */
+export function queryAndKeyGradients(ds: string): Pass[] {
+  const sig = `${ds}_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC`;
+  const into = (form: Form, label: string, from: 0 | 1, to: 0 | 1) =>
+    perHead({ form, sig, a: ds, b: "qkv", c: "dqkv", label }, (s) => ({
+      M: s.L,
+      N: s.K,
+      K: s.L,
+      a: square(s),
+      b: packed(from, s),
+      c: packed(to, s),
+    }));
+  return [into("NN", "dq", 1, 0), into("TN", "dk", 0, 1)];
+}
+
+/** Products of maps: c = a·b, a·bᵀ or aᵀ·b, all of them [B, H, L, M]. */
+export const mapProduct = (form: Form, a: string, b: string, c: string): Pass =>
+  perHead({ form, sig: `${a}_BHLM:f32 ${b}_BHLM:f32 -> ${c}_BHLM:f32`, a, b, c, label: c }, (s) => ({
+    M: s.L,
+    N: s.M,
+    K: s.L,
+    a: square(s),
+    b: square(s),
+    c: square(s),
+  }));
+
+/** Forward: the scores become probabilities in place, then weigh the values. */
+export const forward: readonly Pass[] = [
+  scoresInto("p"),
+  rowPass("p_BHLM:f32 -> p_BHLM:f32", [probabilities, probabilitiesLong], "softmax", ({ B, H, L }) => ({
+    rows: B * H * L,
   })),
-  perHead(
-    { form: "NN", sig: "ds_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC", a: "ds", b: "qkv", c: "dqkv", label: "dq" },
-    (s) => ({ M: s.L, N: s.K, K: s.L, a: square(s), b: packed(1, s), c: packed(0, s) }),
-  ),
-  perHead(
-    { form: "TN", sig: "ds_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC", a: "ds", b: "qkv", c: "dqkv", label: "dk" },
-    (s) => ({ M: s.L, N: s.K, K: s.L, a: square(s), b: packed(0, s), c: packed(1, s) }),
-  ),
+  valuesFrom("p"),
+];
+
+/** Backward through the stored probabilities. */
+export const backward: readonly Pass[] = [
+  slopesInto("ds"),
+  rowPass("p_BHLM:f32 ds_BHLM:f32 -> ds_BHLM:f32", [slopes, slopesLong], "ds", ({ B, H, L, K }) => ({
+    rows: B * H * L,
+    scale: K ** -0.5,
+  })),
+  valueGradient("p"),
+  ...queryAndKeyGradients("ds"),
 ];

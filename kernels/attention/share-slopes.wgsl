@@ -1,0 +1,25 @@
+// dA_hij = Σ_b S (g − dW), hadamard: Σ_b S dW (U − 1)                     one invocation per head and pair of tokens
+struct Dims { B: u32, H: u32, L: u32, M: u32, hadamard: u32 }
+
+@group(0) @binding(0) var<storage, read> dw: array<f32>;               // [B, H, L, M]
+@group(0) @binding(1) var<storage, read> s: array<f32>;                // [B, H, L, M]
+@group(0) @binding(2) var<storage, read> u: array<f32>;                // [B, H, L, M]
+@group(0) @binding(3) var<storage, read> g: array<f32>;                // [B, H, L]
+@group(0) @binding(4) var<storage, read_write> dshare: array<f32>;     // [H, L, L]
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let at = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (at >= dim.H * dim.L * dim.L) { return; }
+  let row = at / dim.L;
+  var sum = 0.0;
+  for (var b = 0u; b < dim.B; b++) {
+    let line = b * dim.H * dim.L + row;
+    let i = line * dim.M + at % dim.L;
+    sum += s[i] * select(g[line] - dw[i], dw[i] * (u[i] - 1.0), dim.hadamard == 1);
+  }
+  dshare[at] = sum;
+}

@@ -1,0 +1,240 @@
+// Subject-aware attention masking (the paper's Eq. 2–4): an amount A of attention moves from the context to the subject.
+// Tokens are [cls, patches, hmn]: L = P + 2. The maps S, U and W are kept as f32, as in composed.ts.
+import { ShapeError } from "../../engine/errors.ts";
+import { ceilDiv, op, pass } from "../../engine/op.ts";
+import type { Sizes } from "../../engine/signature.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import rows from "../lib/rows.wgsl";
+import { sigmoid } from "../pointwise.ts";
+import { expandTo } from "../reduce/reduce.ts";
+import { headSizes } from "./attention.ts";
+import {
+  mapProduct,
+  perRow,
+  queryAndKeyGradients,
+  scoresInto,
+  slopesInto,
+  valueGradient,
+  valuesFrom,
+} from "./composed.ts";
+import shareSlopes from "./share-slopes.wgsl";
+import subjectMaps from "./subject-maps.wgsl";
+import subjectSlopes from "./subject-slopes.wgsl";
+import twoHopAdd from "./two-hop-add.wgsl";
+import twoHopShare from "./two-hop-share.wgsl";
+import twoHopSlopes from "./two-hop-slopes.wgsl";
+import twoHopSplit from "./two-hop-split.wgsl";
+
+/** How the moved amount reaches the subject; `shift`, the default, keeps every row's sum at 1. */
+export type SubjectMode = "shift" | "two_hop" | "hadamard";
+
+const countRows = ({ B, H, L }: Sizes) => B * H * L;
+
+function sizes(dims: { B: number; L: number; C: number; P: number; H: number }) {
+  if (dims.P !== dims.L - 2)
+    throw new ShapeError(
+      `subjectAttention: cover has ${dims.P} patches for ${dims.L} tokens\n  expected  [cls, patches, hmn]: P = L − 2`,
+    );
+  return headSizes(dims, dims.H);
+}
+
+/** S, U, and the weights W of the values, in f64: rows over (b, h, i), columns j. */
+function mapsOf(
+  { qkv, share, cover }: { qkv: Float64Array; share: Float64Array; cover: Float64Array },
+  { B, L, C, P, H }: { B: number; L: number; C: number; P: number; H: number },
+  { threshold, mode }: { threshold: number; mode: SubjectMode },
+): Float64Array {
+  const K = C / 3 / H;
+  const hmn = L - 1;
+  const w = new Float64Array(B * H * L * L);
+  for (let b = 0; b < B; b++) {
+    const subject = (token: number) => cover[b * P + token - 1] > threshold;
+    const allowed = (i: number, j: number) => {
+      if (i === hmn) return j === hmn || (j > 0 && subject(j));
+      return j !== hmn || i === 0 || subject(i);
+    };
+    for (let h = 0; h < H; h++) {
+      const at = (i: number, part: number) => (b * L + i) * C + (part * H + h) * K;
+      const softmax = (i: number, visible: (j: number) => boolean) => {
+        const z = Array.from({ length: L }, (_, j) => {
+          let dot = 0;
+          for (let c = 0; c < K; c++) dot += qkv[at(i, 0) + c] * qkv[at(j, 1) + c];
+          return visible(j) ? dot / Math.sqrt(K) : -Infinity;
+        });
+        const top = Math.max(...z);
+        const sum = z.reduce((s, v) => s + Math.exp(v - top), 0);
+        return z.map((v) => Math.exp(v - top) / sum);
+      };
+      const S = Array.from({ length: L }, (_, i) => softmax(i, () => true));
+      const U = Array.from({ length: L }, (_, i) => softmax(i, (j) => allowed(i, j)));
+      for (let i = 0; i < L; i++) {
+        const A = share.subarray((h * L + i) * L, (h * L + i + 1) * L);
+        const amount = S[i].reduce((s, v, j) => s + v * A[j], 0);
+        for (let j = 0; j < L; j++) {
+          const given = {
+            shift: () => amount * U[i][j],
+            hadamard: () => S[i][j] * A[j] * U[i][j],
+            two_hop: () => S[i].reduce((s, v, k) => s + v * A[k] * U[k][j], 0),
+          }[mode]();
+          w[((b * H + h) * L + i) * L + j] = S[i][j] * (1 - A[j]) + given;
+        }
+      }
+    }
+  }
+  return w;
+}
+
+/** y = W·v for each head, in f64. */
+function weigh(w: Float64Array, qkv: Float64Array, { B, L, C, H }: Sizes) {
+  const D = C / 3;
+  const K = D / H;
+  const y = new Float64Array(B * L * D);
+  for (let row = 0; row < B * H * L; row++) {
+    const [b, h, i] = [Math.floor(row / L / H), Math.floor(row / L) % H, row % L];
+    for (let j = 0; j < L; j++)
+      for (let c = 0; c < K; c++)
+        y[(b * L + i) * D + h * K + c] += w[row * L + j] * qkv[(b * L + j) * C + 2 * D + h * K + c];
+  }
+  return y;
+}
+
+const bench = [{ B: 8, L: 51, P: 49, C: 3 * 768, H: 12 }]; // frame encoder, 96 heads
+const flops = ({ B, L, D }: Sizes) => 4 * B * L * L * D;
+const draw = {
+  share: (random: () => number, _: Sizes, numel: number) => Float64Array.from({ length: numel }, random),
+  // two patches in five show the subject not at all
+  cover: (random: () => number, _: Sizes, numel: number) =>
+    Float64Array.from({ length: numel }, () => Math.max(0, random() * 1.6 - 0.6)),
+};
+const caseSizes = { B: [1, 2, 3], L: [3, 4, 6, 11], P: [1, 2, 4, 9], C: [3, 6, 12, 24, 36, 48], H: [1, 2, 3] };
+const fits = ({ L, P, C, H }: Sizes) => P === L - 2 && C % (3 * H) === 0;
+
+const maps = pass(
+  "z_BHLM:f32 share_HLL:f32 cover_BP:f32 -> s_BHLM:f32 u_BHLM:f32 w_BHLM:f32",
+  [rows, subjectMaps],
+  perRow,
+  { label: "maps", uniforms: (dims, { mode }) => ({ rows: countRows(dims), hadamard: mode === "hadamard" ? 1 : 0 }) },
+);
+
+/** Attention with shares A moved to the subject: qkv_BLC, share_HLL in [0, 1], cover_BP -> y_BLD; modes shift, hadamard. */
+export const subjectAttention = op({
+  name: "subjectAttention",
+  about: "y = (S∘(1 − A) + diag(rowsum(S∘A))·U)·v: attention A moves from the context S to the subject U (Eq. 2–4)",
+  sig: "qkv_BLC share_HLL:f32 cover_BP:f32 -> y_BLD",
+  attrs: { threshold: 0, mode: "shift" as "shift" | "hadamard" },
+  derive: sizes,
+  forward: [scoresInto("z"), maps, valuesFrom("w")],
+  backward: [
+    slopesInto("dw"),
+    pass("dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 share_HLL:f32 -> dz_BHLM:f32 g_BHL:f32", [rows, subjectSlopes], perRow, {
+      label: "dz",
+      uniforms: (dims, { mode }) => ({
+        rows: countRows(dims),
+        scale: dims.K ** -0.5,
+        hadamard: mode === "hadamard" ? 1 : 0,
+      }),
+    }),
+    pass(
+      "dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 g_BHL:f32 -> dshare_HLL:f32",
+      shareSlopes,
+      ({ H, L }, { WG }) => ceilDiv(H * L * L, WG),
+      { uniforms: (_, { mode }) => ({ hadamard: mode === "hadamard" ? 1 : 0 }) },
+    ),
+    valueGradient("w"),
+    ...queryAndKeyGradients("dz"),
+  ],
+  ref: (x, dims, attrs) => ({ y: weigh(mapsOf(x, dims, attrs), x.qkv, dims) }),
+  flops,
+  bench,
+  test: {
+    sizes: caseSizes,
+    where: fits,
+    draw,
+    attrs: [{}, { threshold: 0.3 }, { mode: "hadamard" }],
+  },
+});
+
+/** The reading of Eq. 2 with a matrix product: qkv_BLC, share_HLL in [0, 1], cover_BP -> y_BLD = (S∘(1 − A) + (S∘A)·U)·v. */
+export const subjectAttentionTwoHop = op({
+  name: "subjectAttentionTwoHop",
+  about: "y = (S∘(1 − A) + (S∘A)·U)·v: Eq. 2 read with a matrix product of the maps",
+  sig: "qkv_BLC share_HLL:f32 cover_BP:f32 -> y_BLD",
+  attrs: { threshold: 0 },
+  derive: sizes,
+  forward: [
+    scoresInto("z"),
+    maps,
+    pass(
+      "s_BHLM:f32 share_HLL:f32 -> r_BHLM:f32 w_BHLM:f32",
+      twoHopSplit,
+      ({ B, H, L, M }, { WG }) => ceilDiv(B * H * L * M, WG),
+      { label: "split", uniforms: (dims) => ({ rows: countRows(dims) }) },
+    ),
+    mapProduct("NN", "r", "u", "t"),
+    pass(
+      "t_BHLM:f32 w_BHLM:f32 -> w_BHLM:f32",
+      twoHopAdd,
+      ({ B, H, L, M }, { WG }) => ceilDiv((B * H * L * M) / 4, WG),
+      {
+        label: "add",
+        uniforms: (dims) => ({ rows: countRows(dims) }),
+      },
+    ),
+    valuesFrom("w"),
+  ],
+  backward: [
+    slopesInto("dw"),
+    mapProduct("NT", "dw", "u", "dr"),
+    mapProduct("TN", "r", "dw", "du"),
+    pass(
+      "dw_BHLM:f32 dr_BHLM:f32 du_BHLM:f32 s_BHLM:f32 u_BHLM:f32 share_HLL:f32 -> dz_BHLM:f32",
+      [rows, twoHopSlopes],
+      perRow,
+      { label: "dz", uniforms: (dims) => ({ rows: countRows(dims), scale: dims.K ** -0.5 }) },
+    ),
+    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", twoHopShare, ({ H, L }, { WG }) =>
+      ceilDiv(H * L * L, WG),
+    ),
+    valueGradient("w"),
+    ...queryAndKeyGradients("dz"),
+  ],
+  ref: (x, dims, attrs) => ({
+    y: weigh(mapsOf(x, dims, { ...attrs, mode: "two_hop" }), x.qkv, dims),
+  }),
+  flops,
+  bench,
+  test: { sizes: caseSizes, where: fits, draw, attrs: [{}, { threshold: 0.3 }] },
+});
+
+/** Settings of `saam`. */
+export interface SaamOptions {
+  readonly heads: number;
+  /** A patch belongs to the subject where its cover exceeds this. Default 0: any pixel. */
+  readonly threshold?: number;
+  readonly mode?: SubjectMode;
+}
+
+/**
+ * Subject-aware attention of packed heads: qkv_BLC, cover_BP -> y_BLD with A = sigmoid(logit). The logit has shape [1],
+ * [heads], [heads, L] (per query), [L, L] (one matrix for all heads) or [heads, L, L].
+ */
+export function saam(qkv_BLC: Tensor, logit: Tensor, cover_BP: Tensor, options: SaamOptions): Tensor {
+  const { heads, threshold = 0, mode = "shift" } = options;
+  const L = qkv_BLC.shape[1];
+  const share_HLL = expandTo(sigmoid(logit.reshape(mapShape(logit.shape, heads, L))), [heads, L, L]);
+  if (mode === "two_hop") return subjectAttentionTwoHop(qkv_BLC, share_HLL, cover_BP, { threshold });
+  return subjectAttention(qkv_BLC, share_HLL, cover_BP, { threshold, mode });
+}
+
+/** The logit's shape with three axes: head, query, key. */
+function mapShape(shape: readonly number[], heads: number, L: number): number[] {
+  const [first, second] = shape;
+  if (shape.length === 3) return [...shape];
+  if (shape.length === 2 && first === heads && second === L && heads !== L) return [heads, L, 1];
+  if (shape.length === 2 && first === L && second === L) return [1, L, L];
+  if (shape.length === 1 && (first === 1 || first === heads)) return [first, 1, 1];
+  throw new ShapeError(
+    `saam: logit[${shape.join(",")}] for ${heads} heads and ${L} tokens\n` +
+      "  expected  [1], [heads], [heads,L], [L,L] or [heads,L,L]",
+  );
+}
