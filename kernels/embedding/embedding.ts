@@ -30,8 +30,8 @@ export const embedding = op({
     passOf(
       "table_VD ids_N:u32 -> y_ND",
       {
-        any: { source: forward, grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
-        vec4: { source: forward4, grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts), available },
+        any: { source: [flat, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
+        vec4: { source: [flat, forward4], grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts), available },
       },
       byWidth,
     ),
@@ -83,8 +83,8 @@ export const rowGather = op({
     passOf(
       "dy_ND index_N:u32 -> dx_NLD",
       {
-        any: { source: rowDx, grid: ({ N, L, D }, consts) => planeGrid(L * D, N, consts) },
-        vec4: { source: rowDx4, grid: ({ N, L, D }, consts) => planeGrid((L * D) / 4, N, consts), available },
+        any: { source: [flat, rowDx], grid: ({ N, L, D }, consts) => planeGrid(L * D, N, consts) },
+        vec4: { source: [flat, rowDx4], grid: ({ N, L, D }, consts) => planeGrid((L * D) / 4, N, consts), available },
       },
       byWidth,
     ),

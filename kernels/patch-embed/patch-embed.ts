@@ -4,6 +4,7 @@ import { type Attrs, op, passOf } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
+import flat from "../lib/flat.wgsl";
 import { matmulNT } from "../matmul/matmul.ts";
 import { windowPass } from "../shape/window.ts";
 import dtokens from "./dtokens.wgsl";
@@ -90,8 +91,8 @@ export const addTokens = op({
     passOf(
       "x_NPD cls_D:f32 pos_LD:f32 -> z_NLD",
       {
-        any: { source: tokensText, grid: ({ N, L, D }, consts) => planeGrid(L * D, N, consts) },
-        vec4: { source: tokens4, grid: ({ N, L, D }, consts) => planeGrid((L * D) / 4, N, consts), available },
+        any: { source: [flat, tokensText], grid: ({ N, L, D }, consts) => planeGrid(L * D, N, consts) },
+        vec4: { source: [flat, tokens4], grid: ({ N, L, D }, consts) => planeGrid((L * D) / 4, N, consts), available },
       },
       byWidth,
     ),

@@ -7,14 +7,14 @@ struct Dims { N: u32, L: u32, D: u32 }
 @group(0) @binding(3) var<storage, read_write> z: array<T>;      // [N, L, D]
 var<immediate> dim: Dims;
 
-override WG: u32 = 64;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let all = dim.L * dim.D;
+  let start = wid.x * WG * STEPS;
+  let end = min(start + WG * STEPS, all);
   for (var n = wid.y; n < dim.N; n += nwg.y) {
-    for (var q = wid.x * WG + lane; q < all; q += WG * nwg.x) {
+    for (var q = start + lane; q < end; q += WG) {
       let pixels = f32(x[n * (all - dim.D) + max(q, dim.D) - dim.D]);
       z[n * all + q] = T(select(pixels, cls[min(q, dim.D - 1)], q < dim.D) + pos[q]);
     }

@@ -7,15 +7,15 @@ struct Dims { N: u32, L: u32, D: u32 }
 @group(0) @binding(3) var<storage, read_write> z: array<vec4<T>>;      // [N, L, D]
 var<immediate> dim: Dims;
 
-override WG: u32 = 64;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let D4 = dim.D / 4;
   let all = dim.L * D4;
+  let start = wid.x * WG * STEPS;
+  let end = min(start + WG * STEPS, all);
   for (var n = wid.y; n < dim.N; n += nwg.y) {
-    for (var q = wid.x * WG + lane; q < all; q += WG * nwg.x) {
+    for (var q = start + lane; q < end; q += WG) {
       let pixels = vec4f(x[n * (all - D4) + max(q, D4) - D4]);
       z[n * all + q] = vec4<T>(select(pixels, cls[min(q, D4 - 1)], q < D4) + pos[q]);
     }

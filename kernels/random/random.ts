@@ -3,7 +3,7 @@
 import { ShapeError } from "../../engine/errors.ts";
 import { type Attrs, op, type Pass, pass, passOf } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
-import { flatGrid, planeGrid } from "../lib/flat.ts";
+import { flatGrid, lanesGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import dropoutText from "./dropout.wgsl";
 import dropout4 from "./dropout4.wgsl";
@@ -95,13 +95,13 @@ function mask(x: string, y: string): Pass {
     {
       any: {
         source: [philoxText, dropoutText],
-        grid: ({ N, D }, consts) => planeGrid(Math.ceil(D / 4), N, consts),
+        grid: ({ N, D }, consts) => lanesGrid(N * Math.ceil(D / 4), consts),
         uniforms,
         rename,
       },
       vec4: {
-        source: [philoxText, dropout4],
-        grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts),
+        source: [flat, philoxText, dropout4],
+        grid: ({ N, D }, consts) => flatGrid(N * D, consts),
         available: (_, dims) => inVec4s(dims),
         uniforms,
         rename,

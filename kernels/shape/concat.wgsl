@@ -6,15 +6,15 @@ struct Dims { N: u32, A: u32, B: u32, M: u32 }
 @group(0) @binding(2) var<storage, read_write> y: array<T>;      // [N, A + B, M]
 var<immediate> dim: Dims;
 
-override WG: u32 = 64;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let left = dim.A * dim.M;
   let right = dim.B * dim.M;
+  let start = wid.x * WG * STEPS;
+  let end = min(start + WG * STEPS, left + right);
   for (var n = wid.y; n < dim.N; n += nwg.y) {
-    for (var q = wid.x * WG + lane; q < left + right; q += WG * nwg.x) {
+    for (var q = start + lane; q < end; q += WG) {
       let i = n * (left + right) + q;
       if (q < left) { y[i] = a[n * left + q]; } else { y[i] = b[n * right + q - left]; }
     }

@@ -5,6 +5,7 @@ import { op, type Pass, passOf, type Variant } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
+import flat from "../lib/flat.wgsl";
 import { around, axisOf } from "../reduce/reduce.ts";
 import concatText from "./concat.wgsl";
 import concat4 from "./concat4.wgsl";
@@ -144,9 +145,9 @@ const join = op({
     passOf(
       "a_NAM b_NBM -> y_NCM",
       {
-        any: { source: concatText, grid: ({ N, C, M }, consts) => planeGrid(C * M, N, consts) },
+        any: { source: [flat, concatText], grid: ({ N, C, M }, consts) => planeGrid(C * M, N, consts) },
         rows: {
-          source: concat4,
+          source: [flat, concat4],
           grid: ({ N, C, M }, consts) => planeGrid((C * M) / 4, N, consts),
           available: (_, dims) => inVec4s(dims),
         },

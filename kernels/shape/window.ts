@@ -2,6 +2,7 @@
 import { type Attrs, type Pass, passOf, type Variant } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import { planeGrid } from "../lib/flat.ts";
+import flat from "../lib/flat.wgsl";
 import window from "./window.wgsl";
 import window4 from "./window4.wgsl";
 
@@ -14,7 +15,7 @@ export function windowPass(
   [wide, short, behind]: readonly [string, string, string],
   shift: (dims: Sizes, attrs: Attrs) => number,
 ): Pass {
-  const over = (source: string, width: number): Variant => ({
+  const over = (source: readonly string[], width: number): Variant => ({
     source,
     grid: (dims, consts) => planeGrid((dims[short] * dims[behind]) / width, dims.N, consts),
     uniforms: (dims, attrs) => ({
@@ -28,7 +29,7 @@ export function windowPass(
   const inVec4s = (dims: Sizes): boolean => dims[behind] % 4 === 0;
   return passOf(
     `${names.x}_N${wide}${behind} -> ${names.y}_N${short}${behind}`,
-    { any: over(window, 1), vec4: { ...over(window4, 4), available: (_, dims) => inVec4s(dims) } },
+    { any: over([flat, window], 1), vec4: { ...over([flat, window4], 4), available: (_, dims) => inVec4s(dims) } },
     (dims) => (inVec4s(dims) ? "vec4" : "any"),
   );
 }

@@ -7,16 +7,16 @@ struct Dims { N: u32, width: u32, count: u32, inner: u32, shift: i32 }
 @group(0) @binding(1) var<storage, read_write> y: array<T>;      // [N, count, M]
 var<immediate> dim: Dims;
 
-override WG: u32 = 64;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let inner = i32(dim.inner);
   let wide = i32(dim.width) * inner;
   let offset = dim.shift * inner;
+  let start = wid.x * WG * STEPS;
+  let end = min(start + WG * STEPS, dim.count * u32(inner));
   for (var n = wid.y; n < dim.N; n += nwg.y) {
-    for (var q = wid.x * WG + lane; q < dim.count * u32(inner); q += WG * nwg.x) {
+    for (var q = start + lane; q < end; q += WG) {
       let at = i32(q) + offset;
       let v = x[n * u32(wide) + u32(clamp(at, 0, wide - 1))];
       y[n * dim.count * u32(inner) + q] = select(T(0), v, at >= 0 && at < wide);
