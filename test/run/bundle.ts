@@ -1,4 +1,4 @@
-// The test files as JavaScript: esbuild with splitting, so that all of them share one engine and with it one device.
+// The test files as JavaScript: esbuild with splitting, so that the modules they share are built once.
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildFailure, build, type Message, type Metafile } from "esbuild";

@@ -1,4 +1,4 @@
-// The process in which test files run, one after another, on one device. It reports to its parent what uvu counts.
+// The process in which one test file runs, on one device. It reports to its parent what uvu counts.
 import { pathToFileURL } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { outliveReaders } from "../../train/streams.ts";
@@ -6,10 +6,16 @@ import { outliveReaders } from "../../train/streams.ts";
 /** What uvu's runner gives: its failures as text (or true), passed, skipped, all. */
 type Suite = () => Promise<[string | true, number, number, number]>;
 
-/** To the parent: `alive` after every test, `done` after every file with its counts. */
-export type Message =
-  | { kind: "alive" }
-  | { kind: "done"; name: string; passed: number; failed: number; skipped: number; failures: string; ms: number };
+/** What a file came to; `failures` is text for people. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly failures: string;
+}
+
+/** To the parent: `alive` after every test, `done` at the end. */
+export type Message = { kind: "alive" } | { kind: "done"; counts: Counts };
 
 declare global {
   var UVU_DEFER: number;
@@ -38,9 +44,8 @@ const brief = (failures: string) =>
     .filter((each) => !/^\s*at .*(node_modules\/uvu\/|test\/run\/child\.ts)/.test(stripVTControlCharacters(each)))
     .join("\n");
 
-/** Loads one file, which queues its suites, and runs them. A failing import is the file's one failure. */
-async function runFile(name: string, path: string): Promise<void> {
-  const started = performance.now();
+/** Loads a file, which queues its suites, and runs them. A failing import is one failure. */
+async function runFile(path: string): Promise<Counts> {
   let [passed, failed, skipped, failures] = [0, 0, 0, ""];
   const fault = (text: string) => {
     failed++;
@@ -61,7 +66,7 @@ async function runFile(name: string, path: string): Promise<void> {
   } catch (error) {
     fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
-  await send({ kind: "done", name, passed, failed, skipped, failures, ms: performance.now() - started });
+  return { passed, failed, skipped, failures };
 }
 
 globalThis.UVU_DEFER = 1;
@@ -69,6 +74,5 @@ outliveReaders();
 process.on("disconnect", () => process.exit(1)); // the parent was ended
 process.channel?.unref(); // a test that waits for nothing ends the process (exit code 13) instead of hanging
 catchMarks();
-const files: [string, string][] = JSON.parse(process.env.EMOTIONCLIP_TEST_FILES ?? "[]");
-for (const [name, path] of files) await runFile(name, path);
+await send({ kind: "done", counts: await runFile(process.argv[2]) });
 process.exit(0);

@@ -1,4 +1,4 @@
-// npm test: types, format and lint, then every test file in one process. One line each, and the totals at the end.
+// npm test: types, format and lint, then every test file. One line each, and the totals at the end.
 import { fork } from "node:child_process";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { outliveReaders } from "../../train/streams.ts";
 import { bundleTests, findTests, sweepTests, type TestFile, testFolder } from "./bundle.ts";
-import type { Message } from "./child.ts";
+import type { Counts, Message } from "./child.ts";
 import { runStep, steps } from "./steps.ts";
 
 /** dist/test-run.js lies one below the project's folder. */
@@ -39,37 +39,19 @@ async function runSteps(): Promise<void> {
   }
 }
 
-/** Runs files in one process. A crash or a hang costs the file in which it happened; the others go on in a new process. */
-async function runTests(files: readonly TestFile[]): Promise<void> {
-  for (let left = files; left.length > 0; ) {
-    const started = performance.now();
-    const { finished, end } = await runInChild(left);
-    left = left.slice(finished);
-    if (left.length === 0) return;
-    const ms = performance.now() - started;
-    count({
-      kind: "done",
-      name: left[0].name,
-      passed: 0,
-      failed: 1,
-      skipped: 0,
-      failures: `  ${end} in this file\n`,
-      ms,
-    });
-    left = left.slice(1);
-  }
-}
-
-/** One process for `files`: how many of them it finished, and how it ended. */
-function runInChild(files: readonly TestFile[]): Promise<{ finished: number; end: string }> {
-  const child = fork(join(root, "dist", "test-child.js"), {
+/**
+ * Runs one file in a process and on a device of its own: tests register ops, break devices and take signals, which must not
+ * reach the next file. It costs a third of a second per file.
+ */
+async function runTest({ name, path }: TestFile): Promise<void> {
+  const started = performance.now();
+  const child = fork(join(root, "dist", "test-child.js"), [path], {
     cwd: root,
-    env: { ...process.env, EMOTIONCLIP_TEST_FILES: JSON.stringify(files.map(({ name, path }) => [name, path])) },
     execArgv: ["--enable-source-maps"],
     stdio: ["ignore", "inherit", "pipe", "ipc"],
   });
   createInterface({ input: child.stderr! }).on("line", (text) => HARMLESS.test(text) || console.error(text));
-  let finished = 0;
+  let counts: Counts | undefined;
   let hung = false;
   const giveUp = () => {
     hung = true;
@@ -79,17 +61,14 @@ function runInChild(files: readonly TestFile[]): Promise<{ finished: number; end
   child.on("message", (message: Message) => {
     clearTimeout(timer);
     timer = setTimeout(giveUp, PATIENCE);
-    if (message.kind !== "done") return;
-    finished++;
-    count(message);
+    if (message.kind === "done") counts = message.counts;
   });
-  return new Promise((resolve) => {
-    child.on("exit", (code, signal) => {
-      clearTimeout(timer);
-      const hang = `no test ended within ${PATIENCE / 60_000} minutes`;
-      resolve({ finished, end: hung ? hang : endOf(code, signal) });
-    });
+  const end = await new Promise<string>((resolve) => {
+    child.on("close", (code, signal) => resolve(endOf(code, signal)));
   });
+  clearTimeout(timer);
+  const why = hung ? `no test ended within ${PATIENCE / 60_000} minutes` : end;
+  count(name, counts ?? lost(`  ${why}\n`), performance.now() - started);
 }
 
 /** Node ends with 13 when nothing is left that could settle what a module awaits. */
@@ -98,14 +77,15 @@ function endOf(code: number | null, signal: string | null): string {
   return `the process ended with ${signal ?? `exit code ${code}`}`;
 }
 
-function count({ name, passed, failed, skipped, failures, ms }: Extract<Message, { kind: "done" }>): void {
+/** A file that could not be counted is one failure. */
+const lost = (failures: string): Counts => ({ passed: 0, failed: 1, skipped: 0, failures });
+
+function count(name: string, { passed, failed, skipped, failures }: Counts, ms: number): void {
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
-  const note = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`]
-    .filter(Boolean)
-    .join(", ");
-  line(name, failed === 0, ms, note);
+  const note = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`];
+  line(name, failed === 0, ms, note.filter(Boolean).join(", "));
   if (failures) console.log(failures);
 }
 
@@ -132,9 +112,8 @@ async function main(): Promise<number> {
   if (positionals.length === 0 && !values.only) await runSteps();
   sweepTests(root);
   const { files, broken } = await bundleTests(root, names);
-  for (const { name, why } of broken)
-    count({ kind: "done", name, passed: 0, failed: 1, skipped: 0, failures: why, ms: 0 });
-  await runTests(values.only ? files.filter(({ touchesKernels }) => touchesKernels) : files);
+  for (const { name, why } of broken) count(name, lost(why), 0);
+  for (const file of files) if (!values.only || file.touchesKernels) await runTest(file);
   rmSync(join(root, testFolder), { recursive: true, force: true });
   const skipped = total.skipped ? `${total.skipped} skipped, ` : "";
   console.log(
