@@ -86,6 +86,8 @@ export interface Shard {
   /** Optimiser moments, zero at first. */
   readonly moments: readonly Tensor[];
   readonly members: readonly Tensor[];
+  /** The part of a flat array that belongs to member i, in its shape. */
+  part(of: Tensor, i: number): Tensor;
 }
 
 /**
@@ -118,14 +120,23 @@ function makeShard(members: readonly Tensor[], moments: number): Shard {
   };
   const parameters = flat("parameters");
   const gradients = flat("gradients");
+  const offsets: number[] = [];
   let offset = 0;
   for (const { value } of members) {
+    offsets.push(offset);
     value.storage = slice(parameters.value, offset, value.bytes);
     value.grad = new Value(value.numel, "f32");
     value.grad.storage = slice(gradients.value, offset, value.bytes);
     offset += align256(value.bytes);
   }
-  return { numel, parameters, gradients, moments: Array.from({ length: moments }, () => flat("optimizer")), members };
+  const part = (of: Tensor, i: number): Tensor => {
+    const { value, shape } = members[i];
+    const view = new Value(value.numel, "f32");
+    view.storage = slice(of.value, offsets[i], value.bytes);
+    return new Tensor(view, shape);
+  };
+  const state = Array.from({ length: moments }, () => flat("optimizer"));
+  return { numel, parameters, gradients, moments: state, members, part };
 }
 
 function slice(whole: Value, offset: number, bytes: number): Storage | undefined {
