@@ -14,6 +14,7 @@ import {
   digest,
   loadCheckpoint,
   newestCheckpoint,
+  pruneCheckpoints,
   readManifest,
 } from "../train/checkpoint.ts";
 import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../train/disk.ts";
@@ -143,7 +144,10 @@ test("a run leaves config, log, model and its two newest checkpoints, and nothin
 });
 
 /** Runs the job with call n faulty, for n = 1, 2, … until it meets no fault; each time a second run must set it right. */
-async function faultLoop(fault: (n: number) => Watch, check: (error: unknown, n: number) => void): Promise<number> {
+async function faultLoop(
+  fault: (n: number) => Watch,
+  check: (error: unknown, n: number, path: string) => void,
+): Promise<number> {
   for (let n = 1; ; n++) {
     const path = fresh();
     const error = await watched(fault(n), () => job(path));
@@ -151,7 +155,7 @@ async function faultLoop(fault: (n: number) => Watch, check: (error: unknown, n:
       assert.equal(await outcome(path), wanted);
       return n - 1;
     }
-    check(error, n);
+    check(error, n, path);
     await orphan(path);
     await job(path);
     assert.equal(await outcome(path), wanted, `after a fault in call ${n}`);
@@ -180,11 +184,13 @@ test("a call that fails is reported with path and cause, and the next run repair
       return undefined;
     };
   };
-  await faultLoop(failAt, (error, n) => {
+  await faultLoop(failAt, (error, n, path) => {
     assert.instance(error, DiskError, `call ${n}: ${error}`);
-    assert.is((error as DiskError).exitCode, 6);
-    assert.ok((error as DiskError).message.startsWith(root), "names the path");
-    assert.match((error as DiskError).message, new RegExp(`: cannot .*\\(${codeOf(n)}\\)$`));
+    const { message, exitCode } = error as DiskError;
+    assert.is(exitCode, 6);
+    assert.ok(message.startsWith(root), "names the path");
+    assert.ok(message.includes("lock: cannot remove") || !existsSync(join(path, "lock")), "the lock is given back");
+    assert.match(message, new RegExp(`: cannot .*\\(${codeOf(n)}\\)$`));
   });
 });
 
@@ -229,12 +235,25 @@ test("no name appears before its bytes are flushed, and nothing is deleted befor
     for (const [i, call] of calls.slice(0, at).entries()) {
       if (inside(call) && call.op === "write") assert.ok(flushed.get(call.path)! > i, `${call.path} renamed unflushed`);
     }
-    if (basename(to!).startsWith("ckpt-")) assert.ok(flushed.has(from), `${from}: its names are not flushed`);
+    if (basename(to!).startsWith("ckpt-")) {
+      assert.ok(flushed.has(from), `${from}: its names are not flushed`);
+      const ofLog = calls.slice(0, at).filter((call) => call.path.endsWith("metrics.jsonl"));
+      assert.is(ofLog.at(-1)!.op, "sync", "the log is behind the checkpoint");
+    }
     const after = calls.slice(at + 1);
     const durable = after.findIndex((call) => call.op === "sync" && call.path === dirname(to!));
     assert.ok(durable >= 0, `${dirname(to!)} is not flushed after the rename`);
     for (const call of after.slice(0, durable)) assert.is(call.op, "open", `${call.op} before the commit is durable`);
   }
+});
+
+test("checkpoints newer than the one just committed are not this run's to count or remove", async () => {
+  const path = fresh();
+  await job(path, undefined, 2);
+  await pruneCheckpoints(path, 4, undefined);
+  assert.equal(await checkpointSteps(path), [6, 4, 2]);
+  await pruneCheckpoints(path, 6, undefined);
+  assert.equal(await checkpointSteps(path), [6, 4]);
 });
 
 test("the best checkpoint stays when it is neither of the two newest", async () => {
@@ -406,7 +425,7 @@ test("a lock is taken over with one line of notice when its owner is dead, and o
   const linux = process.platform === "linux";
   const locks: [string, object | string, boolean][] = [
     ["a live process", own, false],
-    ["another host", { ...own, host: "elsewhere" }, false],
+    ["another host, whose processes we cannot see", { ...own, host: "elsewhere", pid: 2 ** 30 }, false],
     ["a pid that is gone", { ...own, pid: 2 ** 30 }, true],
     ["a lock that was never finished", "", true],
     ["a reused pid", { ...own, started: "1" }, linux],

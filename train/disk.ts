@@ -2,7 +2,7 @@
 // temporary, all bytes, fsync, rename, fsync of the folder around it. Every call passes `watch`, so that a test can see the
 // order of calls, fail the n-th, cut a write short, or stop there as a kill would.
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, statfs, truncate } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { DiskError } from "../engine/errors.ts";
 
@@ -72,8 +72,9 @@ class OutFile {
     return call("sync", this.path, () => this.handle.sync());
   }
 
+  /** By path: a descriptor that appends cannot cut on every system. */
   truncate(length: number): Promise<void> {
-    return call("truncate", this.path, () => this.handle.truncate(length));
+    return call("truncate", this.path, () => truncate(this.path, length));
   }
 
   /** The descriptor is released even where the call is made to fail. */
