@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
+import { nearest, UsageError } from "../../engine/errors.ts";
 import { outliveReaders } from "../../train/streams.ts";
 import { bundleTests, findTests, sweepTests, type TestFile, testFolder } from "./bundle.ts";
 import type { Counts, Message } from "./child.ts";
@@ -89,39 +90,54 @@ function count(name: string, { passed, failed, skipped, failures }: Counts, ms: 
   if (failures) console.log(failures);
 }
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+/** Which files: those whose name has one of the words in it; with `--only kernels` those that run kernels. Throws UsageError. */
+function selection(): { names: string[]; words: string[]; onlyKernels: boolean } {
+  const {
+    values,
+    positionals: words,
+    tokens,
+  } = parseArgs({
     allowPositionals: true,
+    strict: false,
+    tokens: true,
     options: { only: { type: "string" } },
   });
-  if (values.only !== undefined && values.only !== "kernels") {
-    console.error(`Usage: unknown --only ${values.only}; known: kernels (the test files that run kernels)`);
-    return 2;
-  }
+  for (const token of tokens)
+    if (token.kind === "option" && token.name !== "only") {
+      const near = nearest(token.rawName, ["--only", "--adapter"]);
+      throw new UsageError(
+        `unknown flag ${token.rawName}${near ? ` (did you mean ${near}?)` : ""}; npm test -- [name …] [--only kernels] [--adapter NAME]`,
+      );
+    }
+  if (values.only !== undefined && values.only !== "kernels")
+    throw new UsageError(`unknown --only ${values.only}; known: kernels (the test files that run kernels)`);
+  const all = findTests(root);
+  const names = all.filter((name) => words.length === 0 || words.some((text) => name.includes(text)));
+  if (names.length === 0)
+    throw new UsageError(`no test file has ${words.join(" or ")} in its name; there are ${all.join(", ")}`);
+  return { names, words, onlyKernels: values.only === "kernels" };
+}
+
+async function main(): Promise<number> {
   const started = performance.now();
-  const names = findTests(root).filter(
-    (name) => positionals.length === 0 || positionals.some((text) => name.includes(text)),
-  );
-  if (names.length === 0) {
-    console.error(
-      `Usage: no test file has ${positionals.join(" or ")} in its name; there are ${findTests(root).join(", ")}`,
-    );
-    return 2;
-  }
-  console.log(`adapter: ${process.env.EMOTIONCLIP_ADAPTER ?? "Dawn's choice"}`);
-  if (positionals.length === 0 && !values.only) await runSteps();
+  const { names, words, onlyKernels } = selection();
+  const adapter = process.env.EMOTIONCLIP_ADAPTER ?? "Dawn's choice";
+  console.log(`adapter: ${adapter}`);
+  if (words.length === 0 && !onlyKernels) await runSteps();
   sweepTests(root);
   const { files, broken } = await bundleTests(root, names);
   for (const { name, why } of broken) count(name, lost(why), 0);
-  for (const file of files) if (!values.only || file.touchesKernels) await runTest(file);
+  for (const file of files) if (!onlyKernels || file.touchesKernels) await runTest(file);
   rmSync(join(root, testFolder), { recursive: true, force: true });
   const skipped = total.skipped ? `${total.skipped} skipped, ` : "";
-  console.log(
-    `\n${skipped}${((performance.now() - started) / 1000).toFixed(0)} s on ${process.env.EMOTIONCLIP_ADAPTER ?? "Dawn's choice"}`,
-  );
+  console.log(`\n${skipped}${((performance.now() - started) / 1000).toFixed(0)} s on ${adapter}`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed ? 1 : 0;
 }
 
 outliveReaders();
-process.exitCode = await main();
+process.exitCode = await main().catch((error) => {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`Usage: ${error.message}`);
+  return error.exitCode;
+});
