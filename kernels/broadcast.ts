@@ -85,20 +85,23 @@ ${each("along(i)")}
     ${out}[i] = vec4<T>(${written});
   }
 }`;
+  // Where b is one number, or the expression does not read it, all is flat.
+  const along = /\n\/\/\/ b's[\s\S]*?\n}\n/;
+  const one = any.replace(along, "").replace("along(i)", "vec4f(f32(b[0]))");
   const plain = !reads.includes("b");
-  const flatOnly = any.replace(/\n\/\/\/ b's[\s\S]*?\n}\n/, "");
   const grid = ({ N, A, M }: Record<string, number>, consts: Readonly<Record<string, number>>) =>
     flatGrid(N * A * M, consts);
   const sig = `${reads.map(term).join(" ")} -> ${term(out)}`;
-  if (plain) return pass(sig, [flat, flatOnly], grid as never, { label: out });
+  if (plain) return pass(sig, [flat, one], grid as never, { label: out });
   const isWhole = ({ A, M }: Record<string, number>) => M === 1 && A % 4 === 0;
   return passOf(
     sig,
     {
       whole: { source: [flat, whole], grid, available: (_, dims) => isWhole(dims) },
+      one: { source: [flat, one], grid, available: (_, { A }) => A === 1 },
       any: { source: [flat, any], grid },
     },
-    (dims) => (isWhole(dims) ? "whole" : "any"),
+    (dims) => (isWhole(dims) ? "whole" : dims.A === 1 ? "one" : "any"),
     out,
   );
 }
