@@ -129,6 +129,8 @@ async function main(): Promise<number> {
   for (const { name, why } of broken) count(name, lost(why), 0);
   for (const file of files) if (!onlyKernels || file.touchesKernels) await runTest(file);
   rmSync(join(root, testFolder), { recursive: true, force: true });
+  if (total.passed + total.failed === 0)
+    throw new UsageError("none of these files runs kernels, so nothing was tested");
   const skipped = total.skipped ? `${total.skipped} skipped, ` : "";
   console.log(`\n${skipped}${((performance.now() - started) / 1000).toFixed(0)} s on ${adapter}`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
