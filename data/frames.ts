@@ -48,14 +48,13 @@ export async function sampleInto(
   reader: ShardReader,
 ): Promise<CheckedInfo> {
   const info = reader.info(sample, categories);
-  const name = nameOf(sample);
-  const chosen = chooseFrames(view, draw, sample.frames.length / 2, name);
+  const chosen = chooseFrames(view, draw, sample.frames.length / 2, nameOf(sample));
   const size = shortSideSize(info, view.resize);
   const pixels = view.side * view.side;
   const random = new Random(draw.seed, `crops ${draw.epoch}`, draw.index);
   const distinct = new Map<number, Promise<Image>>(); // a short clip shows a frame several times
   for (const t of chosen)
-    if (!distinct.has(t)) distinct.set(t, decodeFrame(reader.frame(sample, t), info, `${name}.${frameNumber(t)}`));
+    if (!distinct.has(t)) distinct.set(t, decodeFrame(reader.frame(sample, t), info, frameName(sample, t)));
   await Promise.all(distinct.values());
 
   for (let slot = 0; slot < chosen.length; slot++) {
@@ -74,11 +73,13 @@ export function nameOf({ path, key }: Sample): string {
   return `${path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)}: ${key}`;
 }
 
-function frameNumber(t: number): string {
-  return String(t).padStart(4, "0");
+/** `train-00003.tar: clip-17.0004`, for messages. */
+export function frameName(sample: Sample, t: number): string {
+  return `${nameOf(sample)}.${String(t).padStart(4, "0")}`;
 }
 
-async function decodeFrame(bytes: Uint8Array, { width, height }: Size, name: string): Promise<Image> {
+/** A frame's pixels; refused when their size is not the clip's. */
+export async function decodeFrame(bytes: Uint8Array, { width, height }: Size, name: string): Promise<Image> {
   const image = await decodeImage(bytes, name);
   if (image.width !== width || image.height !== height)
     throw new FormatError(`${name}: is ${image.width}x${image.height}, the clip's JSON says ${width}x${height}`);

@@ -54,6 +54,11 @@ export function readIndex(folder: string, split: string): ShardIndex {
   return parseIndex(readFileSync(path), split);
 }
 
+/** The file of an index. */
+export function indexBytes(index: ShardIndex): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(index, null, 1)}\n`);
+}
+
 /** The index in these bytes, or a FormatError. */
 export function parseIndex(bytes: Uint8Array, split: string): ShardIndex {
   const name = indexName(split);

@@ -6,7 +6,15 @@ import { UsageError } from "../engine/errors.ts";
 import { AtomicFile, onDisk, removeLeftovers, syncFolder, writeAtomically } from "./atomic-file.ts";
 import { type Clip, checkClipInfo, clipLimits } from "./clip.ts";
 import { quoted } from "./quoted.ts";
-import { INDEX_VERSION, indexName, isSplitName, type ShardEntry, type ShardIndex, shardName } from "./shard-index.ts";
+import {
+  INDEX_VERSION,
+  indexBytes,
+  indexName,
+  isSplitName,
+  type ShardEntry,
+  type ShardIndex,
+  shardName,
+} from "./shard-index.ts";
 
 export type WriteOptions = {
   /** Clips in a shard; 256. */
@@ -56,8 +64,7 @@ export async function writeShards(
   }
   if (fps === undefined) throw new UsageError(`there are no clips for the split ${quoted(split)}`);
   const index: ShardIndex = { version: INDEX_VERSION, split, fps, samples: keys.size, categories, shards };
-  const text = `${JSON.stringify(index, null, 1)}\n`;
-  await writeAtomically(join(folder, indexName(split)), new TextEncoder().encode(text));
+  await writeAtomically(join(folder, indexName(split)), indexBytes(index));
   return index;
 }
 

@@ -74,20 +74,30 @@ export async function openShards(folder: string, split: string, { hash = false }
 }
 
 async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<void> {
+  const found = await sha256Of(path);
+  if (found !== sha256) throw new FormatError(`${file}: sha256 is ${found}, the index says ${sha256}`);
+}
+
+/** The sha256 of a file, in hex. */
+export async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
-  const found = hash.digest("hex");
-  if (found !== sha256) throw new FormatError(`${file}: sha256 is ${found}, the index says ${sha256}`);
+  return hash.digest("hex");
 }
 
 /** The samples of one shard, checked against its entry in the index. */
 function samplesOf(path: string, entry: ShardEntry): Sample[] {
-  const file = new ShardFile(path, entry.bytes);
+  const samples = scanShard(path, entry.file, entry.bytes);
+  if (samples.length !== entry.samples)
+    throw new FormatError(`${entry.file}: has ${samples.length} samples, the index promises ${entry.samples}`);
+  return samples;
+}
+
+/** The samples of a shard of `bytes` bytes, from its headers; `name` begins every message. */
+export function scanShard(path: string, name: string, bytes: number): Sample[] {
+  const file = new ShardFile(path, bytes);
   try {
-    const samples = groupMembers(tarMembers(file.window(), entry.bytes, entry.file), entry.file, path, entry.bytes);
-    if (samples.length !== entry.samples)
-      throw new FormatError(`${entry.file}: has ${samples.length} samples, the index promises ${entry.samples}`);
-    return samples;
+    return groupMembers(tarMembers(file.window(), bytes, name), name, path, bytes);
   } finally {
     file.close();
   }

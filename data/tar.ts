@@ -99,9 +99,13 @@ const NUMBERS = [
 
 /** An octal field: digits, padded by spaces before and by spaces or NULs after; an empty one is 0. */
 function octal(block: Uint8Array, at: number, length: number): number | undefined {
-  const field = String.fromCharCode(...block.subarray(at, at + length));
-  const match = /^ *([0-7]*)[ \0]*$/.exec(field);
-  return match ? Number.parseInt(match[1] || "0", 8) : undefined;
+  const end = at + length;
+  let i = at;
+  let value = 0;
+  while (i < end && block[i] === SPACE) i++;
+  for (; i < end && block[i] >= 0x30 && block[i] <= 0x37; i++) value = value * 8 + block[i] - 0x30;
+  while (i < end && (block[i] === SPACE || block[i] === 0)) i++;
+  return i === end ? value : undefined;
 }
 
 /** The sum of the header's bytes, its checksum field counted as spaces. */

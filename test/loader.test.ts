@@ -12,6 +12,8 @@ import { decodeImage, normaliseInto } from "../data/image.ts";
 import { forEvaluation, forTraining, Loader, type LoaderOptions } from "../data/loader.ts";
 import { Random } from "../data/philox.ts";
 import { resize } from "../data/resize.ts";
+import { badSamples, indexShards } from "../data/shard-check.ts";
+import { indexName } from "../data/shard-index.ts";
 import { writeShards } from "../data/shard-writer.ts";
 import { openShards, ShardReader, type ShardSet } from "../data/shards.ts";
 import { decodeSmallJpeg } from "../data/small-jpeg.ts";
@@ -245,6 +247,30 @@ test("frames of another size than the clip's are a bad sample", async () => {
   await writeShards(at, "train", mixed, { categories: ["a", "b", "c"] });
   const error = await failure(collect({ ...evaluation, onBadSample: "stop" }, 0, 1, await openShards(at, "train")));
   assert.match(error.message, /clip-1\.0000: is 20x12, the clip's JSON says 21x12/);
+});
+
+test("the check lists every bad sample, and nothing of a good set", async () => {
+  const list = async (of: ShardSet) => {
+    const found: BadSample[] = [];
+    for await (const bad of badSamples(of)) found.push(bad);
+    return found;
+  };
+  assert.equal(await list(set), []);
+  const found = await list(await damaged("check", [3, 17]));
+  assert.equal(
+    found.map(({ index }) => index),
+    [3, 17],
+  );
+  assert.match(found[1].reason, /^train-00001\.tar: clip-17\.0000: does not decode/);
+});
+
+test("shards without an index get one, equal to the writer's", async () => {
+  const at = join(folder, "unindexed");
+  const want = await writeShards(at, "train", clips, { perShard: 10, categories: ["a", "b", "c"] });
+  rmSync(join(at, indexName("train")));
+  assert.equal(await indexShards(at, "train", ["a", "b", "c"]), want);
+  assert.is((await openShards(at, "train", { hash: true })).samples, samples);
+  assert.match((await failure(indexShards(at, "val", []))).message, /^val-index\.json: no file named val-….tar/);
 });
 
 test("settings that cannot work are refused before anything is read", () => {

@@ -1,0 +1,22 @@
+// The public names of the data layer: files -> typed arrays. It knows no tensors.
+export type { BadSample, ClipBatch } from "./batch.ts";
+export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./clip.ts";
+export type { View } from "./frames.ts";
+export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./image.ts";
+export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./loader.ts";
+export {
+  type Box,
+  type BoxRule,
+  boxesOf,
+  type Detection,
+  letterbox,
+  maskFullSizeInto,
+  maskInto,
+  scaleBox,
+} from "./mask.ts";
+export { centreOffset, type Image, type Rect, resize, resizeCrop, type Size, shortSideSize } from "./resize.ts";
+export { linspaceFrames } from "./sampling.ts";
+export { badSamples, indexShards } from "./shard-check.ts";
+export type { ShardEntry, ShardIndex } from "./shard-index.ts";
+export { type WriteOptions, writeShards } from "./shard-writer.ts";
+export { openShards, type Sample, ShardReader, type ShardSet } from "./shards.ts";
