@@ -28,7 +28,7 @@ export * from "./matmul/logits.ts";
 export * from "./layernorm/layernorm.ts";
 export * from "./softmax/softmax.ts";
 export * from "./normalize/normalize.ts";
-export { attention } from "./attention/attention.ts";
+export { attention, attentionKept, attentionRow } from "./attention/attention.ts";
 export { type SaamOptions, type SubjectMode, saam, subjectAttention, subjectAttentionTwoHop } from "./attention/subject.ts";
 export { embedPatches, patchEmbed } from "./patch-embed/patch-embed.ts";
 export * from "./prompt/prompt.ts";

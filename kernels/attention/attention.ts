@@ -1,7 +1,11 @@
 // Multi-head self-attention of packed queries, keys and values, plain or causal.
 import { LimitError, ShapeError } from "../../engine/errors.ts";
-import { op } from "../../engine/op.ts";
+import { ceilDiv, op, pass } from "../../engine/op.ts";
+import type { Sizes } from "../../engine/signature.ts";
+import rows from "../lib/rows.wgsl";
 import * as composed from "./composed.ts";
+import keep from "./keep.wgsl";
+import map from "./map.wgsl";
 
 /** Heads are counted in one dimension of the launch. */
 const mostHeads = 65535;
@@ -17,29 +21,44 @@ export function headSizes({ B, L, C }: { B: number; L: number; C: number }, head
   return { D: C / 3, H: heads, K: C / 3 / heads, M: 4 * Math.ceil(L / 4) };
 }
 
-/** y = softmax(q·kᵀ/√K)·v in f64 with the probabilities, row-major [B, L, D] and [B, H, L, L]. */
-export function attend(qkv: Float64Array, B: number, L: number, C: number, H: number, causal: boolean) {
+/** softmax(q·kᵀ/√K) in f64, row-major [B, H, L, L]; `allowed` says which keys j a query i of sequence b may see. */
+export function mapOf(
+  qkv: Float64Array,
+  { B, L, C, H }: Sizes,
+  allowed: (b: number, i: number, j: number) => boolean,
+): Float64Array {
+  const K = C / 3 / H;
+  const p = new Float64Array(B * H * L * L);
+  for (let row = 0; row < B * H * L; row++) {
+    const [b, h, i] = [Math.floor(row / L / H), Math.floor(row / L) % H, row % L];
+    const at = (token: number, part: number) => (b * L + token) * C + (part * H + h) * K;
+    const z = Array.from({ length: L }, (_, j) => {
+      let dot = 0;
+      for (let c = 0; c < K; c++) dot += qkv[at(i, 0) + c] * qkv[at(j, 1) + c];
+      return allowed(b, i, j) ? dot / Math.sqrt(K) : -Infinity;
+    });
+    const top = Math.max(...z);
+    const sum = z.reduce((s, v) => s + Math.exp(v - top), 0);
+    for (let j = 0; j < L; j++) p[row * L + j] = Math.exp(z[j] - top) / sum;
+  }
+  return p;
+}
+
+const everyKey = () => true;
+const upToQuery = (_: number, i: number, j: number) => j <= i;
+
+/** y = w·v for each head, in f64: w row-major [B, H, L, L]. */
+export function weigh(w: Float64Array, qkv: Float64Array, { B, L, C, H }: Sizes): Float64Array {
   const D = C / 3;
   const K = D / H;
   const y = new Float64Array(B * L * D);
-  const p = new Float64Array(B * H * L * L);
-  const at = (b: number, i: number, part: number, h: number) => (b * L + i) * C + part * D + h * K;
-  for (let b = 0; b < B; b++)
-    for (let h = 0; h < H; h++)
-      for (let i = 0; i < L; i++) {
-        const row = p.subarray(((b * H + h) * L + i) * L, ((b * H + h) * L + i + 1) * L);
-        const visible = causal ? i + 1 : L;
-        for (let j = 0; j < visible; j++)
-          for (let c = 0; c < K; c++) row[j] += (qkv[at(b, i, 0, h) + c] * qkv[at(b, j, 1, h) + c]) / Math.sqrt(K);
-        const top = row.subarray(0, visible).reduce((a, v) => Math.max(a, v), -Infinity);
-        for (let j = 0; j < visible; j++) row[j] = Math.exp(row[j] - top);
-        const sum = row.subarray(0, visible).reduce((s, v) => s + v, 0);
-        for (let j = 0; j < visible; j++) {
-          row[j] /= sum;
-          for (let c = 0; c < K; c++) y[(b * L + i) * D + h * K + c] += row[j] * qkv[at(b, j, 2, h) + c];
-        }
-      }
-  return { y, p };
+  for (let row = 0; row < B * H * L; row++) {
+    const [b, h, i] = [Math.floor(row / L / H), Math.floor(row / L) % H, row % L];
+    for (let j = 0; j < L; j++)
+      for (let c = 0; c < K; c++)
+        y[(b * L + i) * D + h * K + c] += w[row * L + j] * qkv[(b * L + j) * C + 2 * D + h * K + c];
+  }
+  return y;
 }
 
 /** Self-attention of each head: qkv_BLC (columns q, k, v; C = 3·heads·K) -> y_BLD; causal: no key after the query. */
@@ -52,7 +71,7 @@ export const attention = op({
   ways: {
     composed: { forward: composed.forward, backward: composed.backward },
   },
-  ref: ({ qkv }, { B, L, C }, { heads, causal }) => ({ y: attend(qkv, B, L, C, heads, causal).y }),
+  ref: ({ qkv }, dims, { causal }) => ({ y: weigh(mapOf(qkv, dims, causal ? upToQuery : everyKey), qkv, dims) }),
   flops: ({ B, L, D }) => 4 * B * L * L * D,
   bench: [
     { B: 8, L: 51, C: 3 * 768, attrs: { heads: 12 } }, // frame encoder, 96 heads
@@ -63,5 +82,78 @@ export const attention = op({
     sizes: { B: [1, 2, 3], L: [1, 2, 3, 5, 7, 8, 9, 16, 17, 33, 51], C: [3, 6, 12, 18, 24, 36, 48, 72, 96, 144, 192] },
     where: ({ C }, { heads }) => C % (3 * heads) === 0,
     attrs: [{ heads: 1 }, { heads: 2 }, { heads: 3, causal: true }, { heads: 1, causal: true }, { heads: 12 }],
+  },
+});
+
+const kept = (p: string, w: string) =>
+  pass(`${p}_BHLM:f32 keep_BHLL:f32 -> ${w}_BHLM:f32`, keep, ({ B, H, L, M }, { WG }) => ceilDiv(B * H * L * M, WG), {
+    label: w,
+    uniforms: ({ B, H, L }) => ({ rows: B * H * L }),
+    rename: { p, w },
+  });
+
+/**
+ * Attention whose probabilities are multiplied by `keep` after the softmax: dropout on the map, 0 or 1/(1 − p).
+ * qkv_BLC, keep_BHLL -> y_BLD; nothing is differentiated with respect to keep.
+ */
+export const attentionKept = op({
+  name: "attentionKept",
+  about: "y = (softmax(q·kᵀ/√K) ∘ keep)·v per head: attention with dropout on its map",
+  sig: "qkv_BLC keep_BHLL:f32 -> y_BLD",
+  derive: (dims) => headSizes(dims, dims.H),
+  forward: [...composed.probabilitiesInto("p"), kept("p", "w"), composed.valuesFrom("w")],
+  backward: [
+    composed.slopesInto("dw"),
+    kept("dw", "ds"),
+    composed.throughSoftmax("p", "ds"),
+    composed.valueGradient("w"),
+    ...composed.queryAndKeyGradients("ds"),
+  ],
+  ref: ({ qkv, keep }, dims) => ({
+    y: weigh(
+      mapOf(qkv, dims, everyKey).map((p, i) => p * keep[i]),
+      qkv,
+      dims,
+    ),
+  }),
+  flops: ({ B, L, D }) => 4 * B * L * L * D,
+  bench: [{ B: 16, L: 8, C: 3 * 512, H: 8 }], // temporal head
+  test: {
+    sizes: { B: [1, 2], H: [1, 2, 3], L: [1, 2, 7, 8, 9], C: [3, 12, 24, 36, 72] },
+    where: ({ C, H }) => C % (3 * H) === 0,
+    draw: { keep: (random, _, numel) => Float64Array.from({ length: numel }, () => (random() < 0.3 ? 0 : 1.25)) },
+  },
+});
+
+/** What one query attends to, for pictures: qkv_BLC -> p_BHL, row `row` of every head's softmax map. No gradient. */
+export const attentionRow = op({
+  name: "attentionRow",
+  about: "p = softmax(q_row·kᵀ/√K) per head: the attention of one token",
+  sig: "qkv_BLC -> p_BHL:f32",
+  attrs: { heads: 1, row: 0, causal: false as boolean },
+  derive(dims, { heads, row }) {
+    if (!(Number.isInteger(row) && row >= 0 && row < dims.L))
+      throw new ShapeError(`attentionRow: row is ${row}, expected 0 to ${dims.L - 1}`);
+    const { H, K } = headSizes(dims, heads);
+    return { H, K };
+  },
+  forward: [
+    pass("qkv_BLC -> p_BHL:f32", [rows, map], ({ B, H }, { WG, SG }) => ceilDiv(B * H, WG / SG), {
+      uniforms: ({ L, K }, { row, causal }) => ({ visible: causal ? Number(row) + 1 : L, scale: K ** -0.5 }),
+    }),
+  ],
+  ref({ qkv }, dims, { row, causal }) {
+    const { B, H, L } = dims;
+    const p = mapOf(qkv, dims, causal ? upToQuery : everyKey);
+    return { p: Float64Array.from({ length: B * H * L }, (_, i) => p[(Math.floor(i / L) * L + row) * L + (i % L)]) };
+  },
+  flops: ({ B, L, C }) => (2 * B * L * C) / 3,
+  bench: [{ B: 8, L: 51, C: 3 * 768, attrs: { heads: 12, row: 50 } }],
+  test: {
+    sizes: { L: [3, 7, 8, 51], C: [6, 12, 36] },
+    attrs: [
+      { heads: 2, row: 2 },
+      { heads: 1, row: 1, causal: true },
+    ],
   },
 });

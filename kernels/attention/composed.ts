@@ -1,7 +1,7 @@
 // Attention composed of strided products and row kernels, with the probabilities kept: what wins on CPU rasterisers.
 // Letters: B sequences, L tokens, H heads of width K, D = H·K, C = 3·D (q, k and v side by side), M = L rounded up to
 // whole vec4s. The probabilities are stored as f32 rows of M columns, the last M − L of them 0.
-import { ceilDiv, type DeviceFacts, type Pass, passOf, type Variant } from "../../engine/op.ts";
+import { type Attrs, ceilDiv, type DeviceFacts, type Pass, passOf, type Variant } from "../../engine/op.ts";
 import { parseSignature, type Sizes } from "../../engine/signature.ts";
 import rows from "../lib/rows.wgsl";
 import { type Layout, product, type Shape } from "../matmul/tile.ts";
@@ -104,9 +104,10 @@ function rowPass(
   sig: string,
   [short, long]: readonly [string, string],
   label: string,
-  uniforms: (dims: Sizes) => Record<string, number>,
+  rename: Record<string, string>,
+  uniforms: (dims: Sizes, attrs: Attrs) => Record<string, number>,
 ): Pass {
-  const variant = (source: string): Variant => ({ source: [rows, source], grid: perRow, uniforms });
+  const variant = (source: string): Variant => ({ source: [rows, source], grid: perRow, uniforms, rename });
   const fits = ({ M }: Sizes, { subgroup }: DeviceFacts) => M <= 16 * subgroup;
   return passOf(
     sig,
@@ -115,6 +116,9 @@ function rowPass(
     label,
   );
 }
+
+/** Rows of all maps. */
+export const countRows = ({ B, H, L }: Sizes): number => B * H * L;
 
 /** A subgroup for each row of each head. */
 export const perRow = ({ B, H, L }: Sizes, { WG, SG }: Readonly<Record<string, number>>) => ceilDiv(B * H * L, WG / SG);
@@ -190,22 +194,35 @@ export const mapProduct = (form: Form, a: string, b: string, c: string): Pass =>
     c: square(s),
   }));
 
-/** Forward: the scores become probabilities in place, then weigh the values. */
-export const forward: readonly Pass[] = [
-  scoresInto("p"),
-  rowPass("p_BHLM:f32 -> p_BHLM:f32", [probabilities, probabilitiesLong], "softmax", ({ B, H, L }) => ({
-    rows: B * H * L,
-  })),
-  valuesFrom("p"),
+/** p = softmax(q·kᵀ/√K): the scores become probabilities in place. */
+export const probabilitiesInto = (p: string): Pass[] => [
+  scoresInto(p),
+  rowPass(
+    `${p}_BHLM:f32 -> ${p}_BHLM:f32`,
+    [probabilities, probabilitiesLong],
+    "softmax",
+    { p },
+    (dims, { causal }) => ({
+      rows: countRows(dims),
+      causal: causal ? 1 : 0,
+    }),
+  ),
 ];
+
+/** ds = p (ds − Σ p ds)/√K: dp becomes the gradient of the unscaled scores in place. */
+export const throughSoftmax = (p: string, ds: string): Pass =>
+  rowPass(`${p}_BHLM:f32 ${ds}_BHLM:f32 -> ${ds}_BHLM:f32`, [slopes, slopesLong], "ds", { p, ds }, (dims) => ({
+    rows: countRows(dims),
+    scale: dims.K ** -0.5,
+  }));
+
+/** The probabilities weigh the values. */
+export const forward: readonly Pass[] = [...probabilitiesInto("p"), valuesFrom("p")];
 
 /** Backward through the stored probabilities. */
 export const backward: readonly Pass[] = [
   slopesInto("ds"),
-  rowPass("p_BHLM:f32 ds_BHLM:f32 -> ds_BHLM:f32", [slopes, slopesLong], "ds", ({ B, H, L, K }) => ({
-    rows: B * H * L,
-    scale: K ** -0.5,
-  })),
+  throughSoftmax("p", "ds"),
   valueGradient("p"),
   ...queryAndKeyGradients("ds"),
 ];

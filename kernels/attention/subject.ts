@@ -7,8 +7,9 @@ import type { Tensor } from "../../engine/tensor.ts";
 import rows from "../lib/rows.wgsl";
 import { sigmoid } from "../pointwise.ts";
 import { expandTo } from "../reduce/reduce.ts";
-import { headSizes } from "./attention.ts";
+import { headSizes, mapOf, weigh } from "./attention.ts";
 import {
+  countRows,
   mapProduct,
   perRow,
   queryAndKeyGradients,
@@ -28,8 +29,6 @@ import twoHopSplit from "./two-hop-split.wgsl";
 /** How the moved amount reaches the subject; `shift`, the default, keeps every row's sum at 1. */
 export type SubjectMode = "shift" | "two_hop" | "hadamard";
 
-const countRows = ({ B, H, L }: Sizes) => B * H * L;
-
 function sizes(dims: { B: number; L: number; C: number; P: number; H: number }) {
   if (dims.P !== dims.L - 2)
     throw new ShapeError(
@@ -38,64 +37,36 @@ function sizes(dims: { B: number; L: number; C: number; P: number; H: number }) 
   return headSizes(dims, dims.H);
 }
 
-/** S, U, and the weights W of the values, in f64: rows over (b, h, i), columns j. */
-function mapsOf(
+/** W in f64, row-major [B, H, L, L]. */
+function weightsOf(
   { qkv, share, cover }: { qkv: Float64Array; share: Float64Array; cover: Float64Array },
-  { B, L, C, P, H }: { B: number; L: number; C: number; P: number; H: number },
+  dims: Sizes,
   { threshold, mode }: { threshold: number; mode: SubjectMode },
 ): Float64Array {
-  const K = C / 3 / H;
+  const { B, L, H, P } = dims;
   const hmn = L - 1;
+  const subject = (b: number, token: number) => cover[b * P + token - 1] > threshold;
+  const S = mapOf(qkv, dims, () => true);
+  const U = mapOf(qkv, dims, (b, i, j) => {
+    if (i === hmn) return j === hmn || (j > 0 && subject(b, j));
+    return j !== hmn || i === 0 || subject(b, i);
+  });
   const w = new Float64Array(B * H * L * L);
-  for (let b = 0; b < B; b++) {
-    const subject = (token: number) => cover[b * P + token - 1] > threshold;
-    const allowed = (i: number, j: number) => {
-      if (i === hmn) return j === hmn || (j > 0 && subject(j));
-      return j !== hmn || i === 0 || subject(i);
-    };
-    for (let h = 0; h < H; h++) {
-      const at = (i: number, part: number) => (b * L + i) * C + (part * H + h) * K;
-      const softmax = (i: number, visible: (j: number) => boolean) => {
-        const z = Array.from({ length: L }, (_, j) => {
-          let dot = 0;
-          for (let c = 0; c < K; c++) dot += qkv[at(i, 0) + c] * qkv[at(j, 1) + c];
-          return visible(j) ? dot / Math.sqrt(K) : -Infinity;
-        });
-        const top = Math.max(...z);
-        const sum = z.reduce((s, v) => s + Math.exp(v - top), 0);
-        return z.map((v) => Math.exp(v - top) / sum);
-      };
-      const S = Array.from({ length: L }, (_, i) => softmax(i, () => true));
-      const U = Array.from({ length: L }, (_, i) => softmax(i, (j) => allowed(i, j)));
-      for (let i = 0; i < L; i++) {
-        const A = share.subarray((h * L + i) * L, (h * L + i + 1) * L);
-        const amount = S[i].reduce((s, v, j) => s + v * A[j], 0);
-        for (let j = 0; j < L; j++) {
-          const given = {
-            shift: () => amount * U[i][j],
-            hadamard: () => S[i][j] * A[j] * U[i][j],
-            two_hop: () => S[i].reduce((s, v, k) => s + v * A[k] * U[k][j], 0),
-          }[mode]();
-          w[((b * H + h) * L + i) * L + j] = S[i][j] * (1 - A[j]) + given;
-        }
-      }
+  for (let row = 0; row < B * H * L; row++) {
+    const head = Math.floor(row / L) * L;
+    const A = share.subarray((row % (H * L)) * L, ((row % (H * L)) + 1) * L);
+    const s = S.subarray(row * L, row * L + L);
+    const amount = s.reduce((sum, v, j) => sum + v * A[j], 0);
+    for (let j = 0; j < L; j++) {
+      const given = {
+        shift: () => amount * U[row * L + j],
+        hadamard: () => s[j] * A[j] * U[row * L + j],
+        two_hop: () => s.reduce((sum, v, k) => sum + v * A[k] * U[(head + k) * L + j], 0),
+      }[mode]();
+      w[row * L + j] = s[j] * (1 - A[j]) + given;
     }
   }
   return w;
-}
-
-/** y = W·v for each head, in f64. */
-function weigh(w: Float64Array, qkv: Float64Array, { B, L, C, H }: Sizes) {
-  const D = C / 3;
-  const K = D / H;
-  const y = new Float64Array(B * L * D);
-  for (let row = 0; row < B * H * L; row++) {
-    const [b, h, i] = [Math.floor(row / L / H), Math.floor(row / L) % H, row % L];
-    for (let j = 0; j < L; j++)
-      for (let c = 0; c < K; c++)
-        y[(b * L + i) * D + h * K + c] += w[row * L + j] * qkv[(b * L + j) * C + 2 * D + h * K + c];
-  }
-  return y;
 }
 
 const bench = [{ B: 8, L: 51, P: 49, C: 3 * 768, H: 12 }]; // frame encoder, 96 heads
@@ -143,7 +114,7 @@ export const subjectAttention = op({
     valueGradient("w"),
     ...queryAndKeyGradients("dz"),
   ],
-  ref: (x, dims, attrs) => ({ y: weigh(mapsOf(x, dims, attrs), x.qkv, dims) }),
+  ref: (x, dims, attrs) => ({ y: weigh(weightsOf(x, dims, attrs), x.qkv, dims) }),
   flops,
   bench,
   test: {
@@ -199,7 +170,7 @@ export const subjectAttentionTwoHop = op({
     ...queryAndKeyGradients("dz"),
   ],
   ref: (x, dims, attrs) => ({
-    y: weigh(mapsOf(x, dims, { ...attrs, mode: "two_hop" }), x.qkv, dims),
+    y: weigh(weightsOf(x, dims, { ...attrs, mode: "two_hop" }), x.qkv, dims),
   }),
   flops,
   bench,
