@@ -1,6 +1,6 @@
 // The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3, "SAP").
 import type { Tensor } from "../engine/index.ts";
-import { appendToken, cover, first, matmul, patchEmbed, prompt } from "../kernels/index.ts";
+import { appendToken, attentionRow, cover, first, matmul, mean, patchEmbed, prompt, slice } from "../kernels/index.ts";
 import { Block, LayerNorm } from "./block.ts";
 import { gridOf, type Subject, type VisionConfig } from "./config.ts";
 import type { Init } from "./params.ts";
@@ -55,5 +55,17 @@ export class FrameEncoder {
     let x_NMD = this.tokens(frames_N3SS, mask_NSS);
     for (const block of this.transformer.resblocks) x_NMD = block.forward(x_NMD);
     return matmul(this.ln_post.forward(first(x_NMD)), this.proj); // read out at z_cls
+  }
+
+  /** What the subject token attends to in each block, mean over heads, patches only: weights_NP per block. SAP only. */
+  subjectAttention(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
+    let x_NMD = this.tokens(frames_N3SS, mask_NSS);
+    return this.transformer.resblocks.map((block) => {
+      const { heads } = block.attn;
+      const L = x_NMD.shape[1];
+      const p_NHL = attentionRow(block.attn.project(block.ln_1.forward(x_NMD)), { heads, row: L - 1 });
+      x_NMD = block.forward(x_NMD);
+      return slice(mean(p_NHL, 1), 1, L - 1, 1);
+    });
   }
 }

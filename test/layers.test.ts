@@ -12,7 +12,7 @@ const below: Record<string, readonly string[]> = {
   kernels: ["engine"],
   data: [],
   model: ["engine", "kernels"],
-  train: ["engine", "kernels", "model", "data"],
+  train: ["engine", "kernels", "model", "data", "eval"],
   eval: ["engine", "kernels", "model", "data"],
   bench: ["engine", "kernels", "model", "data", "train", "eval"],
   web: ["engine", "kernels", "model"],

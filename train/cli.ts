@@ -13,6 +13,7 @@ export interface Entry {
 
 /** Every subcommand of `emotionclip`; adding one is adding a line. */
 export const commands: readonly Entry[] = [
+  { name: "start", about: "the main job: data, training, probes, report", load: () => import("./start.ts") },
   { name: "doctor", about: "show the GPU adapter and what the engine uses of it", load: () => import("./doctor.ts") },
 ];
 

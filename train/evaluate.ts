@@ -1,0 +1,62 @@
+// What the main job measures before and after training: linear probes on frozen features of the held-out split, and
+// retrieval between clips and captions.
+import type { ShardSet } from "../data/shards.ts";
+import { forEvaluation, Loader, type LoaderOptions } from "../data/loader.ts";
+import { extractFeatures, type Features } from "../eval/features.ts";
+import { type ProbeSplit, probeStage, type Row } from "../eval/probe-table.ts";
+import { encode, type Trainer } from "./trainer.ts";
+
+/** How frames are shown to a model of this configuration. */
+export const viewOf = (trainer: Trainer) => {
+  const { image } = trainer.model.config.vision;
+  // the published crop takes 224 of 256 pixels; figures near the border suffer from that at 64, so 64 of 68
+  return { frames: trainer.model.config.head.frames, side: image, resize: Math.round((image * 17) / 16) };
+};
+
+export interface EvaluationSets {
+  readonly train: ShardSet;
+  readonly test: ShardSet;
+}
+
+/** Result rows; `at` hears how many clips are done. */
+export async function evaluate(trainer: Trainer, sets: EvaluationSets, at: (done: number) => void): Promise<Row[]> {
+  let before = 0;
+  const emotions = emotionsOf([sets.train, sets.test]);
+  const probe = async (set: ShardSet, i: number): Promise<ProbeSplit> => {
+    const features = await featuresOf(trainer, set, (done) => at(before + done));
+    before += set.samples;
+    const { video, text, categories, vad } = features;
+    return { features: video, text, categories, vad, emotion: emotions?.[i] };
+  };
+  return probeStage({ train: await probe(sets.train, 0), test: await probe(sets.test, 1) });
+}
+
+async function featuresOf(trainer: Trainer, set: ShardSet, at: (done: number) => void): Promise<Features> {
+  const { settings } = trainer;
+  const options: LoaderOptions = {
+    ...viewOf(trainer),
+    ...forEvaluation,
+    batch: settings.batch,
+    seed: 0,
+    workers: settings.workers,
+  };
+  const loader = new Loader(set, options);
+  try {
+    const batches = loader.batches(0, loader.stepsPerEpoch);
+    return await extractFeatures(batches, set.samples, (batch) => encode(trainer.model, trainer.tokenizer, batch), at);
+  } finally {
+    await loader.close();
+  }
+}
+
+/** The subject's emotion where the data set tells it (the embedded one does), as a number per name. */
+function emotionsOf(sets: readonly ShardSet[]): number[][] | undefined {
+  const names = sets.map((set) =>
+    Array.from(
+      { length: set.samples },
+      (_, i) => (set.info(i).meta as { emotion?: string } | undefined)?.emotion ?? "",
+    ),
+  );
+  const known = [...new Set(names.flat())].sort();
+  return known.includes("") ? undefined : names.map((list) => list.map((name) => known.indexOf(name)));
+}

@@ -1,0 +1,160 @@
+// The main job: data, untrained model measured, training, trained model measured, files. One run, start to end.
+import { performance } from "node:perf_hooks";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cpus } from "node:os";
+import { forTraining, Loader } from "../data/loader.ts";
+import { openShards, type ShardSet } from "../data/shards.ts";
+import type { Gpu } from "../engine/index.ts";
+import type { Row } from "../eval/probe-table.ts";
+import { type ModelConfig, stageModel } from "../model/config.ts";
+import { type Json, parseJson } from "../model/json.ts";
+import { replaceFile } from "./disk.ts";
+import { evaluate, type EvaluationSets, viewOf } from "./evaluate.ts";
+import { commitOf, trainLoop } from "./loop.ts";
+import type { Progress } from "./progress.ts";
+import { type Result, type Series, writeReport } from "./report.ts";
+import { RunFolder, type Settings as Recorded } from "./run-folder.ts";
+import type { Settings } from "./settings.ts";
+import { attentionFrames } from "./show.ts";
+import type { StopRequest } from "./stop.ts";
+import { Trainer } from "./trainer.ts";
+import { vocabularyOf, WordTokenizer } from "./words.ts";
+
+/** Words of a caption that the text branch sees, start and end included. */
+const context = 24;
+
+/** The splits of a data set and the model that fits its captions. */
+export interface Job {
+  readonly data: string;
+  readonly sets: EvaluationSets;
+  readonly tokenizer: WordTokenizer;
+  readonly config: ModelConfig;
+}
+
+/** What a finished run leaves, as results.json. */
+export interface Outcome {
+  readonly before: Row[];
+  readonly after: Row[];
+  readonly seconds: number;
+}
+
+export async function openJob(data: string): Promise<Job> {
+  const sets = { train: await openShards(data, "train"), test: await openShards(data, "test") };
+  const tokenizer = new WordTokenizer(vocabularyOf(captionsOf(sets.train)), context);
+  return { data, sets, tokenizer, config: stageModel(tokenizer.vocabulary) };
+}
+
+function* captionsOf(set: ShardSet): Generator<string> {
+  for (let i = 0; i < set.samples; i++) yield set.info(i).caption;
+}
+
+/** Seconds each phase takes on the two-core software adapter, for the first estimate of the time left. */
+export const phasesOf = (missing: number, steps: number): [string, number][] => [
+  ...(missing > 0 ? [["make data", missing * 0.02] as [string, number]] : []),
+  ["measure untrained", 15],
+  ["train", steps * 0.3],
+  ["measure trained", 12],
+];
+
+/** Runs or resumes one training in `folder`; undefined when a stop was requested on the way. */
+export async function runJob(
+  job: Job,
+  settings: Settings,
+  folder: string,
+  gpu: Gpu,
+  progress: Progress,
+  stop: StopRequest,
+): Promise<Outcome | undefined> {
+  const began = performance.now();
+  const trainer = new Trainer({ ...job.config, subject: settings.subject }, job.tokenizer, settings);
+  const recorded = { ...settings, model: trainer.model.config, data: job.data } as unknown as Recorded;
+  const run = await RunFolder.open(folder, recorded, { notice: (line) => progress.say(line) });
+  const loader = new Loader(job.sets.train, {
+    ...viewOf(trainer),
+    ...forTraining,
+    batch: settings.batch,
+    seed: settings.seed,
+    workers: settings.workers,
+    maxBad: settings.maxBad,
+    onBad: ({ reason }) => progress.say(`bad sample: ${reason}; another takes its place`),
+  });
+  try {
+    const clips = job.sets.train.samples + job.sets.test.samples;
+    const measure = async (phase: string): Promise<Row[]> => {
+      progress.start(phase, clips);
+      return evaluate(trainer, job.sets, (done) => progress.at(done));
+    };
+    const before = (await readRows(join(folder, "before.json"))) ?? (await measure("measure untrained"));
+    await replaceFile(join(folder, "before.json"), JSON.stringify(before));
+    const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop });
+    if (steps < settings.steps) return undefined;
+    const after = await measure("measure trained");
+    await run.finish(trainer.modelEntries(), { model: "EmotionCLIP", config: JSON.stringify(trainer.model.config) });
+    const outcome = { before, after, seconds: (performance.now() - began) / 1000 };
+    await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
+    await report(job, trainer, settings, folder, gpu, outcome);
+    return outcome;
+  } finally {
+    await loader.close();
+    await run.close();
+  }
+}
+
+async function readRows(path: string): Promise<Row[] | undefined> {
+  const bytes = await readFile(path).catch(() => undefined);
+  return bytes && (parseJson(bytes, path, 2 ** 20) as unknown as Row[]);
+}
+
+/** What each row measures, and what guessing gives. */
+const meanings: Record<string, { about: string; chance?: number }> = {
+  mAP: { about: "mean average precision of 26 categories, linear probe" },
+  AUC: { about: "area under the ROC curve, mean of 26 categories", chance: 0.5 },
+  R2: { about: "explained variance of valence, arousal and dominance, ridge", chance: 0 },
+  emotion: { about: "the subject's emotion named right, linear probe" },
+  "R@1 video-text": { about: "clips whose own caption is the nearest of all" },
+  "R@1 text-video": { about: "captions whose own clip is the nearest of all" },
+};
+
+async function report(
+  job: Job,
+  trainer: Trainer,
+  settings: Settings,
+  folder: string,
+  gpu: Gpu,
+  { before, after, seconds }: Outcome,
+): Promise<void> {
+  const results = before.map(([name, value], i): Result => {
+    return { name, before: value, after: after[i][1], ...(meanings[name] ?? { about: "" }) };
+  });
+  await writeReport(join(folder, "report.html"), {
+    title: `EmotionCLIP ${settings.subject === "sap" ? "with subject prompting" : "without subject prompt"}`,
+    summary: `A small EmotionCLIP trained on ${job.sets.train.samples} clips for ${settings.steps} steps of ${settings.batch}, measured on ${job.sets.test.samples} held-out clips.`,
+    facts: [
+      ["Adapter", gpu.facts.adapter],
+      ["Processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} threads`],
+      ["Duration", `${Math.round(seconds)} s`],
+      ["Parameters", trainer.parameters.toLocaleString("en")],
+      ["Commit", commitOf()],
+      ["Date", new Date().toISOString().slice(0, 10)],
+      ["Seed", String(settings.seed)],
+    ],
+    settings: { ...settings } as unknown as { [key: string]: Json },
+    results,
+    series: await readSeries(join(folder, "metrics.jsonl")),
+    attention: settings.subject === "sap" ? await attentionFrames(trainer, job.sets.test) : [],
+  });
+}
+
+async function readSeries(path: string): Promise<Series> {
+  const lines = (await readFile(path, "utf8")).trim().split("\n").filter(Boolean);
+  const rows = lines.map(
+    (line) => JSON.parse(line) as { step: number; loss: number | null; lr: number; clipsPerSecond: number },
+  );
+  return {
+    step: rows.map(({ step }) => step),
+    loss: rows.map(({ loss }) => loss),
+    learningRate: rows.map(({ lr }) => lr),
+    clipsPerSecond: rows.map(({ clipsPerSecond }) => clipsPerSecond),
+  };
+}

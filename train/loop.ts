@@ -1,0 +1,146 @@
+// The training loop: batches in, updates out, health watched, checkpoints written, stopped and resumed at any step.
+import { execFileSync } from "node:child_process";
+import { HealthError } from "../engine/errors.ts";
+import type { Gpu } from "../engine/index.ts";
+import type { Loader } from "../data/loader.ts";
+import type { Progress } from "./progress.ts";
+import type { RunFolder } from "./run-folder.ts";
+import { learningRate, stepSchedule } from "./schedule.ts";
+import type { StopRequest } from "./stop.ts";
+import type { StepReport, Trainer } from "./trainer.ts";
+
+/** Consecutive steps, or steps of the last thousand, that may be skipped for numbers that are not finite. */
+export const patience = { inARow: 3, inAThousand: 10 } as const;
+
+/** Steps that were skipped; part of the checkpoint, so that a resumed run counts on. */
+export class Watch {
+  #inARow = 0;
+
+  constructor(readonly skipped: number[] = []) {}
+
+  /** Notes one step; too many bad ones are a HealthError. */
+  note({ step, loss, bad }: StepReport, samples: readonly string[]): boolean {
+    if (bad === 0 && Number.isFinite(loss)) {
+      this.#inARow = 0;
+      return true;
+    }
+    this.#inARow++;
+    this.skipped.push(step);
+    const recent = this.skipped.filter((other) => other > step - 1000).length;
+    if (this.#inARow < patience.inARow && recent < patience.inAThousand) return false;
+    throw new HealthError(
+      `training stopped at step ${step}: the loss is ${loss}, ${bad} gradient elements are not finite; ` +
+        `${this.#inARow} steps in a row and ${recent} of the last thousand were skipped\n` +
+        `  clips of this step: ${samples.slice(0, 4).join(", ")}${samples.length > 4 ? ", …" : ""}\n` +
+        "  nothing was changed by these steps; a lower --lr or a look at those clips may help",
+    );
+  }
+}
+
+export interface LoopOptions {
+  readonly trainer: Trainer;
+  readonly loader: Loader;
+  readonly run: RunFolder;
+  readonly gpu: Gpu;
+  readonly progress: Progress;
+  readonly stop: StopRequest;
+}
+
+/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. Returns the steps done. */
+export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: LoopOptions): Promise<number> {
+  const { settings } = trainer;
+  const schedule = stepSchedule(settings.steps, settings.warmup, settings.lrEnd);
+  const { from, watch } = await resume(trainer, run);
+  progress.start("train", settings.steps, from);
+  const save = (step: number) => checkpoint(step, trainer, loader, run, gpu, watch);
+  let step = from;
+  let last: { report: Promise<StepReport>; keys: string[]; lr: number; began: number } | undefined;
+  const settle = async () => {
+    if (!last) return;
+    const { keys, lr, began } = last;
+    const report = await last.report;
+    last = undefined;
+    const kept = watch.note(report, keys);
+    const clipsPerSecond = settings.batch / ((performance.now() - began) / 1000);
+    const { loss, norm, bad, logitScale } = report;
+    await run.append({
+      step: report.step,
+      loss,
+      lr,
+      norm,
+      logitScale,
+      clipsPerSecond: round(clipsPerSecond),
+      ...(kept ? {} : { skipped: bad, clips: keys }),
+    });
+    progress.at(report.step, `loss ${loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
+  };
+  let began = performance.now();
+  for await (const batch of loader.batches(from, settings.steps)) {
+    const lr = learningRate(settings.lr, step, schedule);
+    const report = trainer.update(++step, batch, lr);
+    report.catch(() => {}); // awaited in settle
+    const current = { report, keys: batch.keys, lr, began };
+    began = performance.now();
+    await settle();
+    last = current;
+    if (stop.requested !== undefined) break;
+    if (step % settings.checkpointEvery === 0 && step < settings.steps) {
+      await settle();
+      await save(step);
+    }
+  }
+  await settle();
+  if (step > from) await save(step);
+  return step;
+}
+
+const round = (x: number) => Math.round(x * 10) / 10;
+
+async function resume(trainer: Trainer, run: RunFolder): Promise<{ from: number; watch: Watch }> {
+  const found = await run.resume();
+  if (!found) return { from: 0, watch: new Watch() };
+  try {
+    await trainer.load(found.model, found.optimizer);
+    const { skipped = [] } = (found.manifest.state ?? {}) as { skipped?: number[] };
+    return { from: found.manifest.step, watch: new Watch(skipped) };
+  } finally {
+    await found.close();
+  }
+}
+
+async function checkpoint(
+  step: number,
+  trainer: Trainer,
+  loader: Loader,
+  run: RunFolder,
+  gpu: Gpu,
+  watch: Watch,
+): Promise<void> {
+  const { settings } = trainer;
+  await run.save({
+    step,
+    epoch: Math.floor(step / loader.stepsPerEpoch),
+    position: (step % loader.stepsPerEpoch) * settings.batch,
+    seed: settings.seed,
+    rng: { step },
+    best: null,
+    state: { skipped: watch.skipped },
+    adapter: gpu.facts.adapter,
+    subgroupSize: gpu.facts.subgroup,
+    commit: commitOf(),
+    tensors: { model: trainer.modelEntries(), optimizer: trainer.optimizerEntries() },
+  });
+}
+
+let commit: string | undefined;
+/** The commit this program was built from, or "unknown" outside a clone. */
+export function commitOf(): string {
+  try {
+    commit ??= execFileSync("git", ["rev-parse", "--short", "HEAD"], { stdio: ["ignore", "pipe", "ignore"] })
+      .toString()
+      .trim();
+  } catch {
+    commit = "unknown";
+  }
+  return commit;
+}
