@@ -15,6 +15,16 @@ export interface Entry {
 export const commands: readonly Entry[] = [
   { name: "start", about: "the main job: data, training, probes, report", load: () => import("./start.ts") },
   { name: "doctor", about: "show the GPU adapter and what the engine uses of it", load: () => import("./doctor.ts") },
+  {
+    name: "profile",
+    about: "time every kernel of a command, or one of your own",
+    load: () => import("../bench/profile.ts"),
+  },
+  {
+    name: "bench",
+    about: "time every op against the roofline and other libraries",
+    load: () => import("../bench/main.ts"),
+  },
 ];
 
 const ADAPTER = "--adapter <name>";

@@ -1,0 +1,69 @@
+// Kernels outside any op, on buffers of their own: the roofline, baselines in WGSL, a user's own file. They are completed
+// and compiled as kernels of ops are.
+import { KernelError } from "../engine/errors.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import { completeText, type Kernel, writeFields } from "../engine/kernel.ts";
+import type { Storage, TypedArray } from "../engine/tensor.ts";
+
+/** One dispatch of a kernel on certain buffers. */
+export interface RawLaunch {
+  readonly kernel: Kernel;
+  readonly group: GPUBindGroup;
+  readonly immediates: ArrayBuffer;
+  readonly grid: readonly number[];
+}
+
+/** Compiles a text; mistakes in it arrive as KernelError with the next wait. */
+export function compileRaw(gpu: Gpu, source: string, label: string, constants: Record<string, number> = {}): Kernel {
+  const sizeControl = gpu.device.features.has("subgroup-size-control" as GPUFeatureName);
+  const text = completeText(source, { T: "f32", subgroup: gpu.facts.subgroup, sizeControl }, label);
+  return gpu.kernels.get(text, constants, label);
+}
+
+/** Host data in a buffer of its own. */
+export function bufferOf(gpu: Gpu, data: TypedArray | Uint16Array): Storage {
+  const storage = gpu.memory.allocate(data.byteLength, "other");
+  gpu.write(storage, data);
+  return storage;
+}
+
+/** Binds buffers by name, and numbers to the fields of `Dims`. */
+export function bindRaw(
+  gpu: Gpu,
+  kernel: Kernel,
+  buffers: Record<string, Storage>,
+  fields: Record<string, number>,
+  grid: readonly number[],
+  label = "kernel",
+): RawLaunch {
+  const entries = kernel.text.bindings.map(({ name, index }) => {
+    if (!buffers[name]) throw new KernelError(`${label}: no buffer for ${name}`);
+    const { buffer, offset, bytes } = buffers[name];
+    return { binding: index, resource: { buffer, offset, size: bytes } };
+  });
+  const immediates = new ArrayBuffer(4 * kernel.text.fields.length);
+  writeFields(new DataView(immediates), kernel.text.fields, [fields], label);
+  return { kernel, group: gpu.device.createBindGroup({ layout: kernel.layout, entries }), immediates, grid };
+}
+
+/** Submits launches `reps` times in one compute pass; `timestamps` may surround it. */
+export function submitRaw(
+  gpu: Gpu,
+  launches: readonly RawLaunch[],
+  reps: number,
+  timestampWrites?: GPUComputePassTimestampWrites,
+  after?: (encoder: GPUCommandEncoder) => void,
+): void {
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass({ timestampWrites });
+  for (let i = 0; i < reps; i++)
+    for (const { kernel, group, immediates, grid } of launches) {
+      pass.setPipeline(kernel.pipeline);
+      pass.setBindGroup(0, group);
+      if (immediates.byteLength) pass.setImmediates(0, immediates);
+      pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
+    }
+  pass.end();
+  after?.(encoder);
+  gpu.device.queue.submit([encoder.finish()]);
+}

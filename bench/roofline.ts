@@ -1,0 +1,54 @@
+// The roofline of the device in use, measured on it: bandwidth of a vec4 copy, rate of multiply-adds in registers, and
+// what a launch costs. Best of several samples: a roofline is what the device can do, not what it did on average.
+import type { Gpu } from "../engine/gpu.ts";
+import { ceilDiv } from "../engine/op.ts";
+import type { Roofline } from "../engine/profile.ts";
+import { type Clock, interleave, secondsOf } from "./measure.ts";
+import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.ts";
+import copyText from "./roofline/copy.wgsl";
+import nothingText from "./roofline/nothing.wgsl";
+import multiplyAddText from "./roofline/multiply-add.wgsl";
+
+/** A vec4 copy of `bytes` as one launch, both buffers its own: the yardstick of kernels that only move data. */
+export function copyOf(gpu: Gpu, bytes: number): RawLaunch {
+  const kernel = compileRaw(gpu, copyText, "copy.wgsl");
+  const x = bufferOf(gpu, new Float32Array(bytes / 4).fill(1));
+  const y = gpu.memory.allocate(bytes, "other");
+  const n = bytes / 16;
+  const groups = ceilDiv(n, kernel.consts.WG * (256 / gpu.facts.subgroup));
+  const grid = groups > 65535 ? [65535, ceilDiv(groups, 65535)] : [groups];
+  return bindRaw(gpu, kernel, { x, y }, { n }, grid);
+}
+
+/** CPU rasterisers are measured by CPU time, which other processes do not stretch. */
+export const clockOf = ({ facts }: Gpu): Clock => (facts.software ? "cpu" : "wall");
+
+/** Measures the roofline in about a second. */
+export async function measureRoofline(gpu: Gpu, rounds = 5): Promise<Roofline> {
+  const { software } = gpu.facts;
+  const clock = clockOf(gpu);
+  const bytes = software ? 2 ** 25 : Math.min(2 ** 28, gpu.memory.maxBinding);
+  const groups = software ? 64 : 8192;
+  const steps = software ? 2048 : 4096;
+
+  const kernel = compileRaw(gpu, multiplyAddText, "multiply-add.wgsl");
+  const lanes = groups * kernel.consts.WG;
+  const x = bufferOf(gpu, new Float32Array(4).fill(0.5));
+  const y = gpu.memory.allocate(16 * lanes, "other");
+  const sums = bindRaw(gpu, kernel, { x, y }, { steps }, [groups]);
+  const nothing = bindRaw(gpu, compileRaw(gpu, nothingText, "nothing.wgsl"), { y }, {}, [1]);
+
+  const arms = [copyOf(gpu, bytes), sums, nothing].map((launch) => ({
+    name: "",
+    run: (reps: number) => {
+      submitRaw(gpu, [launch], reps);
+      return gpu.idle();
+    },
+  }));
+  const [copied, added, launched] = await interleave(arms, rounds);
+  return {
+    bytesPerSecond: (2 * bytes) / secondsOf(copied, clock, true),
+    flopsPerSecond: (64 * steps * lanes) / secondsOf(added, clock, true),
+    launch: secondsOf(launched, clock, true),
+  };
+}
