@@ -29,7 +29,13 @@ export * from "./layernorm/layernorm.ts";
 export * from "./softmax/softmax.ts";
 export * from "./normalize/normalize.ts";
 export { attention, attentionKept, attentionRow } from "./attention/attention.ts";
-export { type SaamOptions, type SubjectMode, saam, subjectAttention, subjectAttentionTwoHop } from "./attention/subject.ts";
+export {
+  type SaamOptions,
+  type SubjectMode,
+  saam,
+  subjectAttention,
+  subjectAttentionTwoHop,
+} from "./attention/subject.ts";
 export { embedPatches, patchEmbed } from "./patch-embed/patch-embed.ts";
 export * from "./prompt/prompt.ts";
 export * from "./kl-weights/kl-weights.ts";

@@ -235,7 +235,7 @@ test("initNormal: moments, tails and independence of neighbours are those of a n
   }
 });
 
-test("initUniform: within its bound, with the variance of a uniform distribution; streams and seeds differ", async () => {
+test("initUniform: bound and variance are those of a uniform distribution; streams and seeds differ", async () => {
   const n = 1 << 16;
   const x = await filled(n, (p) => initUniform(p, { seed: 1, stream: 2, bound: 0.5 }));
   assert.ok(Array.from(x).every((v) => Math.abs(v) <= 0.5));
@@ -300,7 +300,7 @@ for (const [name, update] of [
   ["adamw", (p: Tensor, g: Tensor, m: Tensor, v: Tensor, factor: Tensor) => adamw(p, g, m, v, factor, { lr: 0.1 })],
   ["sgd", (p: Tensor, g: Tensor, m: Tensor, _: Tensor, factor: Tensor) => sgd(p, g, m, factor, { lr: 0.1 })],
 ] as const)
-  test(`${name}: a gradient that is not finite leaves parameters and moments as they are; a finite one does not`, async () => {
+  test(`${name}: a gradient that is not finite leaves parameters and moments alone; a finite one does not`, async () => {
     for (const poisoned of [true, false]) {
       const [p, m, v] = [parameter([1, 2, 3, 4, 5]), parameter([0, 1, 2, 3, 4]), parameter([1, 1, 1, 1, 1])];
       {

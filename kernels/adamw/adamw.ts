@@ -8,8 +8,8 @@ import adamwText from "./adamw.wgsl";
 const anything = 3e38;
 
 /**
- * One update in place, number `step` from 1 on: p_N g_N m_N v_N, and the factor on gradients (see clipFactor; 0 skips the
- * update). `least` and `most` bound the parameters.
+ * One update in place, number `step` from 1 on: p_N g_N m_N v_N, and the factor on gradients (see clipFactor; 0 skips
+ * the update). `least` and `most` bound the parameters.
  */
 export const adamw = op({
   name: "adamw",

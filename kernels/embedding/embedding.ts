@@ -19,8 +19,8 @@ const byWidth = (dims: Sizes): string => (inVec4s(dims) ? "vec4" : "any");
 const available = (_: unknown, dims: Sizes): boolean => inVec4s(dims);
 
 /**
- * table_VD ids_N:u32 -> y_ND. The gradient of the table is dense and deterministic: ids are sorted on the device, the first
- * of every run of equal ids owns the row and adds the run in order.
+ * table_VD ids_N:u32 -> y_ND. The gradient of the table is dense and deterministic: ids are sorted on the device, the
+ * first of every run of equal ids owns the row and adds the run in order.
  */
 export const embedding = op({
   name: "embedding",

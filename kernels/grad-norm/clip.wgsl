@@ -1,6 +1,7 @@
 // factor = min(1, limit / (norm + 1e-6)) / lossScale, 0 if anything was not finite                  one invocation
 //
-// norm is that of the gradients as they are, still multiplied by lossScale. A norm that overflowed counts as not finite.
+// norm is that of the gradients as they are, still multiplied by lossScale. A norm that overflowed counts as not
+// finite.
 struct Dims { limit: f32, lossScale: f32 }
 
 @group(0) @binding(0) var<storage, read> norm: array<f32>;              // scalar

@@ -1,5 +1,5 @@
-// The health of a step, decided on the device: one norm over all gradients, a count of what is not finite, and the factor
-// that optimisers multiply gradients by. Nothing is read back.
+// The health of a step, decided on the device: one norm over all gradients, a count of what is not finite, and the
+// factor that optimisers multiply gradients by. Nothing is read back.
 import { ceilDiv, op, pass } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { subgroupGrid } from "../lib/flat.ts";
@@ -59,8 +59,8 @@ export function gradNorm(gradients: readonly Tensor[]): { norm: Tensor; bad: Ten
 }
 
 /**
- * norm, bad -> factor on gradients so that their norm is at most `most`; 0 says that the step must not be taken. Gradients of
- * a loss that was multiplied by `lossScale` come back to their own size.
+ * norm, bad -> factor on gradients so that their norm is at most `most`; 0 says that the step must not be taken.
+ * Gradients of a loss that was multiplied by `lossScale` come back to their own size.
  */
 export const clipFactor = op({
   name: "clipFactor",

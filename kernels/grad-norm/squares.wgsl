@@ -1,7 +1,7 @@
 // sums_c = [Σ g², number of elements that are not finite] over chunk c                         one subgroup per chunk
 //
-// Not finite is told from bits alone: comparisons with NaN mean nothing on some drivers. Such elements count as 0 in the
-// sum of squares.
+// Not finite is told from bits alone: comparisons with NaN mean nothing on some drivers. Such elements count as 0 in
+// the sum of squares.
 struct Dims { N: u32, C: u32 }
 
 @group(0) @binding(0) var<storage, read> g: array<vec4<T>>;             // [N]

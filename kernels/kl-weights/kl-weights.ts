@@ -5,8 +5,8 @@ import logSoftmax from "./log-softmax.wgsl";
 import weights from "./weights.wgsl";
 
 /**
- * s_BQ (sentiment logits) -> w_BB, what the logits of pair (i, j) are lowered by. Form "code" takes KL(s_j‖s_i) as the official
- * code does, "paper" KL(s_i‖s_j) as Eq. 6 does. Sentiment takes no gradient.
+ * s_BQ (sentiment logits) -> w_BB, what the logits of pair (i, j) are lowered by. Form "code" takes KL(s_j‖s_i) as the
+ * official code does, "paper" KL(s_i‖s_j) as Eq. 6 does. Sentiment takes no gradient.
  */
 export const klWeights = op({
   name: "klWeights",

@@ -1,7 +1,7 @@
 // w_ij = β / |KL(s_j‖s_i)|, or of the paper's KL(s_i‖s_j); 0 where i = j (Eq. 6)              one invocation per pair
 //
-// KL(s_a‖s_b) = Σ_q exp(lp_aq)(lp_aq − lp_bq), exactly 0 for equal rows. Weights stop at 1e6: logits are at most 100, so
-// anything above some 300 removes the negative completely, and no infinity is needed.
+// KL(s_a‖s_b) = Σ_q exp(lp_aq)(lp_aq − lp_bq), exactly 0 for equal rows. Weights stop at 1e6: logits are at most 100,
+// so anything above some 300 removes the negative completely, and no infinity is needed.
 struct Dims { B: u32, Q: u32, beta: f32, paper: u32 }
 
 @group(0) @binding(0) var<storage, read> lp: array<f32>;          // [B, Q], log probabilities

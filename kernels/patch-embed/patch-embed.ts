@@ -121,8 +121,8 @@ export const addTokens = op({
 });
 
 /**
- * Patch embedding with class token and positions: frames_N3IJ weight_D3RR cls_D pos_LD -> z_NLD (steps 1 and 2 of the frame
- * encoder). A convolution whose stride is its kernel is one product of patches and weight.
+ * Patch embedding with class token and positions: frames_N3IJ weight_D3RR cls_D pos_LD -> z_NLD (steps 1 and 2 of the
+ * frame encoder). A convolution whose stride is its kernel is one product of patches and weight.
  */
 export function patchEmbed(frames_N3IJ: Tensor, weight_D3RR: Tensor, cls_D: Tensor, pos_LD: Tensor): Tensor {
   return addTokens(embedPatches(frames_N3IJ, weight_D3RR), cls_D, pos_LD);

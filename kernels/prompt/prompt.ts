@@ -12,7 +12,7 @@ import dpos4 from "./dpos4.wgsl";
 import promptText from "./prompt.wgsl";
 import prompt4 from "./prompt4.wgsl";
 
-/** mask_NIJ (0..1) -> cover_NP: average pooling; patches as the patch embedding numbers them. Masks take no gradient. */
+/** mask_NIJ (0..1) -> cover_NP: average pooling; patches numbered as by patchEmbed. Masks take no gradient. */
 export const cover = op({
   name: "cover",
   about: "cover[n, p] = mean of the mask over patch p",

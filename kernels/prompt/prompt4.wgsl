@@ -2,7 +2,7 @@
 struct Dims { N: u32, P: u32, D: u32, indicator: u32 }
 
 @group(0) @binding(0) var<storage, read> cover: array<f32>;           // [N, P]
-@group(0) @binding(1) var<storage, read> pos: array<vec4f>;              // [P + 1, D]; row 0, the class token's, is not used
+@group(0) @binding(1) var<storage, read> pos: array<vec4f>; // [P + 1, D]; row 0, the class token's, is not used
 @group(0) @binding(2) var<storage, read_write> hmn: array<vec4f>;        // [N, D]
 var<immediate> dim: Dims;
 

@@ -1,4 +1,4 @@
-// p_i = spread · √(−2 ln u) · (cos 2πt, sin 2πt), u and t uniform   flat; vec4 number i comes from counter i of the stream
+// p_i = spread · √(−2 ln u) · (cos 2πt, sin 2πt), u, t uniform  flat; vec4 i from counter i of the stream
 //
 // Box and Muller's transform. The built-in sine is off by 2e-4 on some drivers, so the angle is taken apart: the upper
 // two bits of its word are the quadrant, the rest an angle within ±π/4 for two short series.

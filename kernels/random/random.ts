@@ -1,5 +1,5 @@
-// Random numbers on the device: initial values and dropout masks. A draw is a function of seed, stream and position alone, so
-// the same seed gives the same bits in any order.
+// Random numbers on the device: initial values and dropout masks. A draw is a function of seed, stream and position
+// alone, so the same seed gives the same bits in any order.
 import { ShapeError } from "../../engine/errors.ts";
 import { type Attrs, op, type Pass, pass, passOf } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
@@ -17,7 +17,7 @@ const words = ({ seed }: Attrs) => ({
   seedHigh: Math.floor(Number(seed) / 2 ** 32) >>> 0,
 });
 
-/** Philox4x32-10 of counter [at, row, 0, seed's upper word] and key [seed's lower word, stream], as the kernels take it. */
+/** Philox4x32-10 of counter [at, row, 0, seed's upper word] and key [its lower word, stream], as the kernels take it. */
 export function draw(attrs: Attrs, at: number, row: number): number[] {
   const { seedLow, seedHigh } = words(attrs);
   let [a, b, c, d] = [at, row, 0, seedHigh].map((word) => BigInt(word >>> 0));
@@ -112,8 +112,8 @@ function mask(x: string, y: string): Pass {
 }
 
 /**
- * x_ND -> y_ND, elements zeroed with probability p and the others divided by 1 − p. The mask belongs to seed, stream, column and
- * to the row's number in the whole batch, firstRow + n.
+ * x_ND -> y_ND, elements zeroed with probability p and the others divided by 1 − p. The mask belongs to seed, stream,
+ * column and to the row's number in the whole batch, firstRow + n.
  */
 export const dropout = op({
   name: "dropout",

@@ -1,4 +1,4 @@
-// y_n = factor · Σ_a x_na                                                                     one subgroup per row n, by vec4s
+// y_n = factor · Σ_a x_na                                                              one subgroup per row n, by vec4s
 struct Dims { N: u32, A: u32, factor: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<T>>;      // [N, A]

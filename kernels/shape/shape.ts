@@ -63,8 +63,8 @@ const swap = op({
 });
 
 /**
- * Axes in another order: axis i of the result is axis order[i] of x. Every exchange of two neighbouring blocks of axes is
- * one launch; what models need (transposing, moving heads forward) is one.
+ * Axes in another order: axis i of the result is axis order[i] of x. Every exchange of two neighbouring blocks of axes
+ * is one launch; what models need (transposing, moving heads forward) is one.
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   if ([...order].sort((a, b) => a - b).some((axis, i) => axis !== i) || order.length !== x.shape.length)

@@ -1,4 +1,4 @@
-// y[n, q, p] = x[n, p, q], P and Q multiples of 4                     one invocation turns a block of 4 x 4 in registers
+// y[n, q, p] = x[n, p, q], P and Q multiples of 4                    one invocation turns a block of 4 x 4 in registers
 struct Dims { N: u32, P: u32, Q: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<T>>;            // [N, P, Q]

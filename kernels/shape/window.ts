@@ -7,8 +7,8 @@ import window from "./window.wgsl";
 import window4 from "./window4.wgsl";
 
 /**
- * y[n, c, m] = x[n, c + shift, m], zero where x has no such place. `names` are the op's for x and y, `axes` the letters of x's
- * axis, of y's, and of those behind.
+ * y[n, c, m] = x[n, c + shift, m], zero where x has no such place. `names` are the op's for x and y, `axes` the letters
+ * of x's axis, of y's, and of those behind.
  */
 export function windowPass(
   names: { x: string; y: string },

@@ -7,8 +7,8 @@ import lse from "./lse.wgsl";
 import total from "./total.wgsl";
 
 /**
- * l_BB (v_i · t_j / τ) w_BB (see klWeights; zeros give the loss of CLIP) -> loss. Video to text reads rows of l − w, text to
- * video rows of lᵀ − w. The gradient goes to l only.
+ * l_BB (v_i · t_j / τ) w_BB (see klWeights; zeros give the loss of CLIP) -> loss. Video to text reads rows of l − w,
+ * text to video rows of lᵀ − w. The gradient goes to l only.
  */
 export const snce = op({
   name: "snce",
