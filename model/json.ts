@@ -87,12 +87,16 @@ export class JsonScanner {
     const { bytes } = this;
     const start = this.at;
     let plain = true;
+    let seen = 0;
     for (let i = start + 1; i < bytes.length; i++) {
       const byte = bytes[i];
       if (byte === QUOTE) {
         this.at = i + 1;
+        // Most names are short and plain ASCII; a decoder costs more than they do.
+        if (plain && seen < 128 && i - start < 64) return String.fromCharCode(...bytes.subarray(start + 1, i));
         return this.text(start, plain);
       }
+      seen |= byte;
       if (byte < 0x20) this.fail(`not valid JSON: control character 0x${byte.toString(16)} in a string at byte ${i}`);
       if (byte === BACKSLASH) {
         plain = false;

@@ -101,9 +101,10 @@ test("times read as clocks do", () => {
 test("a closed stdout and stderr do not end the work", async () => {
   const root = await mkdtemp(join(tmpdir(), "emotionclip-pipe-"));
   const done = join(root, "done");
-  const source = `import { Progress, tolerateClosedOutput } from "./train/progress.ts";
+  const source = `import { Progress } from "./train/progress.ts";
+    import { outliveReaders } from "./train/streams.ts";
     import { writeFileSync } from "node:fs";
-    if (process.argv[3]) tolerateClosedOutput();
+    if (process.argv[3]) outliveReaders();
     const progress = new Progress({ phases: [["work", 1]], every: 0 });
     progress.start("work", 50);
     for (let i = 1; i <= 50; i++) { progress.at(i); console.log(i); await new Promise((r) => setTimeout(r, 4)); }

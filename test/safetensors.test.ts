@@ -214,10 +214,11 @@ test("a header of a hundred megabytes is refused in two seconds", async () => {
     (_, i) => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`,
   );
   await writeFile(path, file(`{${entries.join(",")}${" ".repeat(80e6)}}`));
-  const start = performance.now();
+  const start = process.cpuUsage();
   const error = await refusal(SafetensorsFile.open(path));
+  const { user, system } = process.cpuUsage(start);
   assert.match(error.message, /more than 200000 tensors/);
-  assert.ok(performance.now() - start < 2000, "two seconds is the bar for any refusal");
+  assert.ok(user + system < 2e6, "two seconds is the bar for any refusal; of the processor, as others may be at work");
 });
 
 /** What any accepted header must satisfy, checked without the reader's own code. */

@@ -1,5 +1,4 @@
-// How far the work is, on stderr: one line that is redrawn on a terminal, a plain line every few seconds elsewhere. A reader
-// who goes away (| head, a closed terminal) silences the line, never the work.
+// How far the work is, on stderr: one line that is redrawn on a terminal, a plain line every few seconds elsewhere.
 import { performance } from "node:perf_hooks";
 
 /** The part of a stream that progress needs; process.stderr is one. */
@@ -135,14 +134,4 @@ export function clock(seconds: number): string {
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (n: number) => String(n).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
-
-/** Streams whose reader may go away: an EPIPE is swallowed, and nothing more is written to that stream. */
-export function tolerateClosedOutput(streams: readonly NodeJS.WriteStream[] = [process.stdout, process.stderr]): void {
-  for (const stream of streams) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "EIO" && error.code !== "ERR_STREAM_DESTROYED") throw error;
-      stream.write = () => true; // the log file has everything
-    });
-  }
 }
