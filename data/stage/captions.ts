@@ -9,7 +9,6 @@ import { splits } from "./split.ts";
 export interface Caption {
   readonly text: string;
   readonly emotion: Emotion;
-  readonly intensity: number;
   readonly misleading: boolean;
 }
 
@@ -240,8 +239,9 @@ export function captionOf(emotion: Emotion, intensity: number, mentions: readonl
   const mention = random.chance(0.2) ? ` ${random.pick(mentions)}` : "";
   const end = lines.ends[strong ? 1 : 0];
   parts.push(`${fill(random.pick(lines.cores), random)}${mention}${end}`);
-  if (random.chance(0.35)) parts.push(`${random.pick(lines.closers)}${end}`);
-  return { text: sentences(parts.join(" ")), emotion: spoken, intensity, misleading };
+  // Never both, so that a line and its two end marks fit 24 tokens.
+  if (!mention && random.chance(0.4)) parts.push(`${random.pick(lines.closers)}${end}`);
+  return { text: sentences(parts.join(" ")), emotion: spoken, misleading };
 }
 
 /** The emotion a misleading line shows instead: half of them are neutral, the rest any other. */

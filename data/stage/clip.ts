@@ -40,42 +40,62 @@ export interface RenderedClip {
   readonly labels: Labels;
   readonly scene: string;
   readonly actors: readonly Actor[];
+  /** Seconds into the staging at which the clip begins. */
+  readonly start: number;
 }
 
 /** Four marks, each in the middle of a quarter of the frame, so that a 4 x 4 grid of patches separates the people. */
 const marks = [12, 36, 60, 84];
 const floorRow = 91.5;
 /** Half the width and the height of the box; wide enough for every pose, so that the box says where and never how. */
-const boxHalf = 14;
+const boxHalf = 15;
 const boxTop = 81;
 const boxBottom = 3;
 
+/**
+ * Clips come in pairs: two people of one staging speak in turn, each in front of the same scene and company. The
+ * frames of a pair differ only as the motion goes on, so nothing but the box can tell whose line it is.
+ */
+const turns = 2;
+/** Seconds between the turns of a staging. */
+const turnLength = 4.3;
+
+/** Who stands where in which scene: all that the clips of a pair share. */
+interface Staging {
+  readonly scene: Scene;
+  readonly actors: readonly Actor[];
+  /** x of the mark where the prop stands. */
+  readonly propX: number;
+  readonly light: number;
+}
+
 /** Renders one clip. Pure: the same arguments give the same bytes. */
 export function renderClip(seed: number, split: Split, index: number): RenderedClip {
+  const turn = index % turns;
+  const { scene, actors, ...set } = stagingOf(seed, split, Math.floor(index / turns));
+  const subject = actors[turn];
   const random = new Random(seed, `stage/${split}`, index);
-  const scene = random.pick(scenes[split]);
-  const { actors, freeMark } = castActors(seed, split, index, random);
-  const [subject] = actors;
   const caption = captionOf(subject.emotion, subject.intensity, scene.mentions, random);
   const count = 16 + Math.floor(17 * random.uniform() ** 2);
-  const frames = draw(scene, actors, freeMark, count, random.uniform(0.9, 1.08), random);
   return {
     key: `stage-${split}-${String(index).padStart(6, "0")}`,
     caption,
     sentiment: sentimentOf(caption),
-    rgb: frames,
+    rgb: draw({ scene, actors, ...set }, count, turn * turnLength),
     boxes: boxesOf(subject, count, random),
     labels: annotate(subject.emotion, subject.intensity, random),
     scene: scene.name,
-    actors,
+    actors: [subject, ...actors.filter((actor) => actor !== subject)],
+    start: turn * turnLength,
   };
 }
 
-/** Two or three different people on different marks in different emotions. Every nine clips the subject has each emotion once. */
-function castActors(seed: number, split: Split, index: number, random: Random): { actors: Actor[]; freeMark: number } {
-  const round = Math.floor(index / emotions.length);
-  const turn = new Random(seed, `stage/${split}/emotions`, round).shuffle(emotions)[index % emotions.length];
-  const others = random.shuffle(emotions.filter((emotion) => emotion !== turn));
+/** Two or three different people on different marks in different emotions; the speakers come first. */
+function stagingOf(seed: number, split: Split, index: number): Staging {
+  const random = new Random(seed, `stage/${split}/staging`, index);
+  const speaking = speakersEmotions(seed, split, index);
+  const silent = random.shuffle(emotions.filter((emotion) => !speaking.includes(emotion)));
+  const feelings = [...speaking, ...silent];
   const people = random.shuffle(identities[split]);
   const places = random.shuffle(marks);
   const count = random.chance(0.5) ? 2 : 3;
@@ -87,29 +107,29 @@ function castActors(seed: number, split: Split, index: number, random: Random): 
     ];
     return {
       identity: people[i],
-      emotion: i === 0 ? turn : others[i],
+      emotion: feelings[i],
       intensity: random.uniform(),
       phase: random.uniform(),
       placing: { mark, side: random.chance(0.5) ? 1 : -1 },
     };
   });
-  return { actors, freeMark: places[count] };
+  return { scene: random.pick(scenes[split]), actors, propX: places[count], light: random.uniform(0.9, 1.08) };
 }
 
-function draw(
-  scene: Scene,
-  actors: readonly Actor[],
-  propX: number,
-  count: number,
-  light: number,
-  random: Random,
-): Uint8Array[] {
+/** One emotion per turn, different ones; in nine stagings each turn has every emotion once. */
+function speakersEmotions(seed: number, split: Split, index: number): Emotion[] {
+  const random = new Random(seed, `stage/${split}/emotions`, Math.floor(index / emotions.length));
+  const order = random.shuffle(emotions);
+  const shift = 1 + random.below(emotions.length - 1);
+  return [0, shift].map((by) => order[(index + by) % emotions.length]);
+}
+
+function draw({ scene, actors, propX, light }: Staging, count: number, start: number): Uint8Array[] {
   const empty = new Canvas(width, height);
   drawScene(empty, scene, propX, light);
-  const order = random.shuffle(actors);
   return Array.from({ length: count }, (_, t) => {
     const canvas = new Canvas(width, height, empty.data);
-    for (const actor of order) drawActor(canvas, actor, t / fps);
+    for (const actor of actors) drawActor(canvas, actor, start + t / fps);
     return canvas.data;
   });
 }

@@ -3,9 +3,11 @@
 import { drawFace } from "./face.ts";
 import type { Hair, Identity } from "./identity.ts";
 import type { Pose } from "./poses.ts";
-import type { Canvas, Ink, Point, Rgb } from "./raster.ts";
+import { type Canvas, type Ink, mix, type Point, type Rgb } from "./raster.ts";
 
 const outline: Rgb = [24, 20, 26];
+/** Everyone wears white gloves, as mimes do: hands tell most of a posture. */
+const glove: Rgb = [252, 252, 248];
 
 /** Heights above the mark and sizes, pixels at scale 1. */
 const hipHeight = 22;
@@ -13,7 +15,7 @@ const shoulderHeight = 41;
 const headAboveShoulders = 14;
 const headRadius = 9.6;
 const limb = 2.1;
-const handRadius = 2.9;
+const handRadius = 3.1;
 
 /** Where the person stands: the mark (feet) in pixels, and -1 to draw the pose mirrored. */
 export interface Placing {
@@ -54,7 +56,7 @@ export function drawPerson(canvas: Canvas, who: Identity, pose: Pose, { mark, si
     for (const [i, [elbow, hand]] of pose.arms.entries()) {
       const shoulder = upper((i === 0 ? -1 : 1) * (g - 0.4), 2);
       canvas.stroke([shoulder, upper(...elbow), upper(...hand)], limb * scale, ink(who.top));
-      canvas.ellipse(upper(...hand), handRadius * scale, handRadius * scale, ink(who.skin));
+      canvas.ellipse(upper(...hand), handRadius * scale, handRadius * scale, ink(glove));
     }
   };
   if (!pose.handsInFront) arms();
@@ -74,7 +76,7 @@ function drawLegs(canvas: Canvas, who: Identity, pose: Pose, put: Place, ink: (f
       (-hipHeight + pose.crouch) * 0.5,
     );
     const ankle = put(foot, -2);
-    const shade = who.legwear === "trousers" ? who.bottom : who.skin;
+    const shade = who.legwear === "trousers" ? who.bottom : mix(who.skin, who.bottom, 0.5);
     canvas.stroke([hip, knee, ankle], 2.3 * s, ink(shade));
     if (who.legwear === "shorts") canvas.capsule(hip, knee, 2.8 * s, ink(who.bottom));
     canvas.capsule(put(foot, -1.4), put(foot + sign * 1.4, -1.4), 1.7 * s, ink([58, 44, 40]));

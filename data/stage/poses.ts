@@ -203,10 +203,10 @@ const poses: Record<Emotion, (intensity: number, beat: Beat) => Pose> = {
   disgust: (k, beat) => {
     const push = beat(1.3) * (0.8 + 1.2 * k);
     return {
-      shift: [-3.2, 0],
+      shift: [-3.6, 0],
       crouch: 1,
       lean: 0.13 + 0.03 * k,
-      head: [0.6, 0.5],
+      head: [0.2, 0.5],
       tilt: 0.2 + 0.1 * k + 0.08 * beat(1.3, 0.25),
       gaze: [2.6, 0.5],
       arms: [
@@ -252,11 +252,11 @@ const poses: Record<Emotion, (intensity: number, beat: Beat) => Pose> = {
   affection: (k, beat) => {
     const sway = beat(0.6);
     return {
-      shift: [0.8 + (0.5 + 0.4 * k) * sway, 0],
+      shift: [0.5 + (0.3 + 0.3 * k) * sway, 0],
       crouch: 0,
       lean: 0.03 * sway * (1 + k),
-      head: [-0.8 - 0.4 * k, 1],
-      tilt: -0.28 - 0.14 * k + 0.06 * sway,
+      head: [-0.4 - 0.3 * k, 1],
+      tilt: -0.24 - 0.12 * k + 0.05 * sway,
       gaze: [0, 0.8],
       arms: [
         [

@@ -18,12 +18,16 @@ export interface Scene {
   readonly mentions: readonly string[];
 }
 
+/** Backdrops are painted thinly over this grey, so that the people stand out in any scene. */
+const haze: Rgb = [166, 164, 162];
+const strength = 0.55;
+
 /** Applies a clip's lighting to a colour. */
 export type Tint = (colour: Rgb) => Rgb;
 
 /** Draws backdrop and prop; `light` about 1 brightens or dims everything. */
 export function drawScene(canvas: Canvas, scene: Scene, propX: number, light: number): void {
-  const tint: Tint = (c) => [Math.min(255, c[0] * light), Math.min(255, c[1] * light), Math.min(255, c[2] * light)];
+  const tint: Tint = (c) => mix(haze, c, strength).map((v) => Math.min(255, v * light)) as [number, number, number];
   canvas.gradient(0, scene.horizon, tint(scene.wall[0]), tint(scene.wall[1]));
   canvas.gradient(scene.horizon, canvas.height, tint(scene.floor[0]), tint(scene.floor[1]));
   scene.backdrop(canvas, tint);

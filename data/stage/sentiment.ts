@@ -24,9 +24,9 @@ const profile: Record<Emotion, readonly number[]> = {
 /** Deviation of the classifier's error in each logit. */
 const noise = 0.6;
 
-/** Seven logits in the order of `sentiments`; the noise is drawn from the text alone, for the classifier is frozen. */
-export function sentimentOf({ text, emotion, intensity }: Caption): number[] {
+/** Seven logits in the order of `sentiments`; its certainty and error are drawn from the text, for the classifier is frozen. */
+export function sentimentOf({ text, emotion }: Caption): number[] {
   const random = new Random(0, `stage/sentiment/${text}`);
-  const strength = 0.75 + 0.4 * intensity;
+  const strength = random.uniform(0.75, 1.15);
   return profile[emotion].map((mean) => Math.round(1e4 * (mean * strength + noise * random.normal())) / 1e4);
 }
