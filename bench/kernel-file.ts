@@ -155,11 +155,12 @@ function shapesOf(kernel: Kernel, text: string, flags: KernelFlags, names: Names
     if (!declared.has(name))
       throw new UsageError(`--shape: the kernel binds no ${name}; it has ${[...declared.keys()].join(", ")}`);
   return kernel.text.bindings.map(({ name, write }) => {
-    const { type, shape: commented } = declared.get(name) ?? { type: "", shape: undefined };
+    const { type: element, shape: commented } = declared.get(name) ?? { type: "", shape: undefined };
     const shape = flagged.get(name) ?? commented;
+    const type = scalar(element);
     if (!sizes[type])
       throw new UsageError(
-        `${label}: ${name} holds ${type || "something"}; arrays of f32, f16, u32, i32 and their vectors can be filled`,
+        `${label}: ${name} holds ${element || "something"}; arrays of f32, f16, u32, i32 and their vectors can be filled`,
       );
     if (shape === undefined)
       throw new UsageError(
@@ -168,7 +169,8 @@ function shapesOf(kernel: Kernel, text: string, flags: KernelFlags, names: Names
     return {
       name,
       elements: shape === "" ? 1 : countOf(shape, names, `${label}: shape of ${name}`),
-      type,
+      type: type === "T" ? "f32" : type,
+      width: widthOf(element),
       written: write,
     };
   });
@@ -176,7 +178,7 @@ function shapesOf(kernel: Kernel, text: string, flags: KernelFlags, names: Names
 
 function gridOf(flag: string | undefined, shapes: KernelFile["shapes"], names: Names): number[] {
   const output = shapes.find(({ written }) => written) ?? shapes[0];
-  const counts = (flag ?? `${output.elements}${names.WG ? "/WG" : ""}`).split(",");
+  const counts = (flag ?? `${output.elements}/${output.width}${names.WG ? "/WG" : ""}`).split(",");
   const grid = counts.map((text) => countOf(text, names, "--grid"));
   if (grid.length > 3) throw new UsageError(`--grid: ${grid.length} dimensions; a grid has at most 3`);
   if (grid.length === 1 && grid[0] > 65535) return [65535, Math.ceil(grid[0] / 65535)];

@@ -1,5 +1,95 @@
+// emotionclip bench (npm run bench): what every op costs, beside the roofline and other engines.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { DiskError, UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/gpu.ts";
+import { ops } from "../kernels/index.ts";
+import { baselines } from "./baselines/index.ts";
+import { type Bench, benchOps } from "./ops.ts";
+import { measureRoofline } from "./roofline.ts";
+import { heading, type Row, textOf } from "./row.ts";
+import { amount } from "./table.ts";
 
+/** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
-  return new Command();
+  return new Command()
+    .option("--filter <text>", "only rows whose suite, case or engine contains this (suites: ops, bars, recording)")
+    .option("--json", "one JSON object per row on stdout")
+    .option("--rounds <n>", "samples of each arm; they take turns", "7")
+    .option("--no-others", "without other engines")
+    .option("--write", "also write the rows to bench/results/<date>-<adapter>.json")
+    .action(bench);
+}
+
+interface Flags {
+  filter?: string;
+  json?: boolean;
+  rounds: string;
+  others: boolean;
+  write?: boolean;
+}
+
+async function bench({ filter = "", json, rounds, others, write }: Flags): Promise<void> {
+  const count = Number(rounds);
+  if (!Number.isInteger(count) || count < 1)
+    throw new UsageError(`--rounds: "${rounds}" is not a whole number from 1 on`);
+  const gpu = await openGpu();
+  const rows: Row[] = [];
+  const roof = await measureRoofline(gpu);
+  const { bytesPerSecond, flopsPerSecond, launch } = roof;
+  console.error(gpu.facts.adapter);
+  console.error(
+    `roofline: ${amount(bytesPerSecond / 1e9)} GB/s copied, ${amount(flopsPerSecond / 1e9)} GFLOP/s, ${(launch * 1e6).toFixed(1)} us a launch`,
+  );
+  if (!json) console.log(heading());
+  const words = filter.toLowerCase();
+  const all: Bench = {
+    gpu,
+    roof,
+    rounds: count,
+    wanted: (suite, name) => `${suite} ${name}`.toLowerCase().includes(words),
+    baselines: others ? baselines : [],
+    row(row) {
+      rows.push(row);
+      console.log(json ? JSON.stringify(row) : textOf(row));
+    },
+  };
+  await benchOps(all, ops);
+  if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
+  if (write) writeResults(rows, gpu.facts.adapter);
+  gpu.close();
+  const wrong = rows.filter(({ correct }) => correct === false);
+  if (wrong.length) {
+    console.error(`${wrong.length} of ${rows.length} rows are wrong`);
+    process.exitCode = 1;
+  }
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+function writeResults(rows: readonly Row[], adapter: string): void {
+  const day = new Date().toISOString().slice(0, 10);
+  const short = adapter
+    .replace(/[^\w.]+/g, "-")
+    .slice(0, 48)
+    .replace(/-+$/, "");
+  const path = `${root}bench/results/${day}-${short}.json`;
+  const about = { date: new Date().toISOString(), adapter, commit: commit(), node: process.version };
+  try {
+    mkdirSync(`${root}bench/results`, { recursive: true });
+    writeFileSync(path, `${JSON.stringify({ ...about, rows }, undefined, 1)}\n`);
+  } catch (error) {
+    throw new DiskError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+  }
+  console.error(`written to ${path}`);
+}
+
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
+  } catch {
+    return "unknown";
+  }
 }

@@ -19,7 +19,10 @@ export function command(): Command {
     .option("--kernel <file>", "profile this WGSL file instead of a command")
     .option("--sizes <list>", "sizes and numbers of the kernel: N=1024,D=768,eps=1e-5")
     .option("--shape <name=product>", "size of a binding without a // [N, D] behind it: x=N*D (repeatable)", gather, [])
-    .option("--grid <counts>", "workgroups, divisions round up: N/WG or N,D/4 (default: a lane per element written)")
+    .option(
+      "--grid <counts>",
+      "workgroups, divisions round up: N/WG or N,D/4 (default: an invocation per element of the first output)",
+    )
     .option("--constants <list>", "overrides of the kernel: WG=128")
     .option("--flops <product>", "flops of one launch, for GFLOP/s: 2*N*D")
     .option("--rounds <n>", "samples of the kernel", "9")

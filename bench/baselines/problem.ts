@@ -1,0 +1,34 @@
+// What other engines are asked to do: a few of our cases, with the same numbers.
+import type { Gpu } from "../../engine/gpu.ts";
+import type { Arm } from "../measure.ts";
+
+/** A case of one of the ops that other engines have too, with its inputs on the host, by the op's names. */
+export interface Problem {
+  readonly op: "matmul" | "softmax" | "layernorm" | "gelu";
+  readonly dims: Readonly<Record<string, number>>;
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+}
+
+/** An engine at work on a problem. */
+export interface Contestant extends Arm {
+  /** The result of the last run. */
+  output(): Promise<ArrayLike<number>>;
+  free(): void;
+}
+
+/** Another engine. `prepare` throws where it cannot run: the table then says why. */
+export interface Baseline {
+  readonly engine: string;
+  prepare(problem: Problem, gpu: Gpu): Promise<Contestant>;
+}
+
+/** Adds `navigator.gpu` as browsers have it: the way by which browser libraries find the device. Returns the undoing. */
+export function withNavigator(gpu: object): () => void {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  const value = { gpu, userAgent: "node", hardwareConcurrency: 2 };
+  Object.defineProperty(globalThis, "navigator", { value, configurable: true, writable: true });
+  return () => {
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else Reflect.deleteProperty(globalThis, "navigator");
+  };
+}

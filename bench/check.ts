@@ -1,0 +1,89 @@
+// Is the output right? Against the op's f64 reference; a gradient against the reference's slope, as the tests do.
+import type { Gpu } from "../engine/gpu.ts";
+import { numelOf } from "../engine/signature.ts";
+import { type Case, drawInputs, nameOf, Prepared, reduced } from "./case.ts";
+import { gaussians } from "./draw.ts";
+
+/** The verdict on a case, and at what size it was reached. */
+export interface Verdict {
+  readonly forward: boolean;
+  readonly backward: boolean;
+  /** What was found wrong. */
+  readonly faults: readonly string[];
+  /** The case that was checked, where it is a smaller one. */
+  readonly at: string | undefined;
+}
+
+/** Reference evaluations cost about this many flops in all: a second or two. */
+const mostFlops = 5e7;
+const mostElements = 2 ** 21;
+
+function affordable({ op, dims, attrs }: Case): boolean {
+  const evaluations = 1 + 2 * op.differentiable.size;
+  const elements = [...op.sig.inputs, ...op.sig.outputs].reduce((sum, term) => sum + numelOf(term, dims), 0);
+  return op.flops(dims, attrs) * evaluations <= mostFlops && elements * evaluations <= mostElements;
+}
+
+/** Runs a case once, at full size or at the largest affordable one with the same kernels, and compares. */
+export async function check(whole: Case, gpu: Gpu): Promise<Verdict> {
+  const made = reduced(whole, gpu, affordable);
+  const at = made === whole ? undefined : nameOf(made);
+  const inputs = drawInputs(made);
+  const prepared = new Prepared(gpu, made, inputs);
+  try {
+    const wide = Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Float64Array.from(data)]));
+    const wrong = await wrongOutputs(prepared, wide);
+    const tilted = prepared.backward ? await wrongGradients(prepared, wide) : [];
+    return { forward: wrong.length === 0, backward: tilted.length === 0, faults: [...wrong, ...tilted], at };
+  } finally {
+    prepared.free();
+  }
+}
+
+async function wrongOutputs(prepared: Prepared, inputs: Record<string, Float64Array>): Promise<string[]> {
+  const { op, dims, attrs } = prepared.made;
+  const got = await prepared.outputs();
+  const want = op.ref(inputs, dims, attrs);
+  return op.sig.outputs.flatMap(({ name }) => difference(got[name], want[name], op.test.tolerance ?? 2e-5, name) ?? []);
+}
+
+/** The first element with |got − want| > tolerance · (1 + max|want|), in words. */
+export function difference(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  tolerance: number,
+  name: string,
+): string | undefined {
+  let most = 0;
+  for (let i = 0; i < want.length; i++) most = Math.max(most, Math.abs(want[i]));
+  for (let i = 0; i < want.length; i++)
+    if (!(Math.abs(got[i] - want[i]) <= tolerance * (1 + most))) return `${name}[${i}] is ${got[i]}, not ${want[i]}`;
+  return got.length === want.length ? undefined : `${name} has ${got.length} elements, not ${want.length}`;
+}
+
+/** ⟨dx, v⟩ against the slope of ⟨dy, ref⟩ along v by central differences, for every input with a gradient. */
+async function wrongGradients(prepared: Prepared, inputs: Record<string, Float64Array>): Promise<string[]> {
+  const { op, dims, attrs } = prepared.made;
+  const { gradients, upstream } = await prepared.gradients();
+  const faults: string[] = [];
+  for (const [k, name] of [...op.differentiable].entries()) {
+    const v = gaussians(inputs[name].length, 500 + k);
+    const phi = (h: number) => {
+      const moved = op.ref({ ...inputs, [name]: inputs[name].map((x, i) => x + h * v[i]) }, dims, attrs);
+      return Object.entries(upstream).reduce((sum, [output, dy]) => sum + dot(dy, moved[output]), 0);
+    };
+    const want = (phi(1e-5) - phi(-1e-5)) / 2e-5;
+    const got = dot(gradients[name], v);
+    // f32 rounding of each product and of the sums inside the kernel, relative to their size
+    const allowed =
+      (op.test.gradient ?? 1e-4) * (1 + Math.abs(want) + Math.sqrt(dot(gradients[name], gradients[name])));
+    if (!(Math.abs(got - want) <= allowed)) faults.push(`⟨d${name}, v⟩ is ${got}, the slope is ${want}`);
+  }
+  return faults;
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}
