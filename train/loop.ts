@@ -37,9 +37,12 @@ export class Watch {
   }
 }
 
+/** Where batches come from: those of global steps `from` … `until − 1`. */
+type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
+
 export interface LoopOptions {
   readonly trainer: Trainer;
-  readonly loader: Loader;
+  readonly loader: Batches;
   readonly run: RunFolder;
   readonly gpu: Gpu;
   readonly progress: Progress;
@@ -111,7 +114,7 @@ async function resume(trainer: Trainer, run: RunFolder): Promise<{ from: number;
 async function checkpoint(
   step: number,
   trainer: Trainer,
-  loader: Loader,
+  loader: Batches,
   run: RunFolder,
   gpu: Gpu,
   watch: Watch,

@@ -1,14 +1,13 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
-import { assign, later, type Shard, Tape, type Tensor, type TypedArray, tensor } from "../engine/index.ts";
+import { assign, type Shard, type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/batch.ts";
-import { Dropout } from "../model/block.ts";
+import type { Dropout } from "../model/block.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { EmotionClip } from "../model/emotionclip.ts";
-import { allocate, type Group, groupsOf, Init, named } from "../model/params.ts";
+import type { EmotionClip } from "../model/emotionclip.ts";
+import { named } from "../model/params.ts";
 import type { Entry, SafetensorsFile } from "../model/safetensors.ts";
 import { endPositions } from "../model/text-encoder.ts";
-import { sentimentContrast } from "./loss.ts";
-import { AdamW } from "./optimizer.ts";
+import { type BatchTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a step tells, read back while the next one runs. */
@@ -28,47 +27,26 @@ export interface Tokenizer {
   encode(texts: readonly string[]): Uint32Array;
 }
 
-export class Trainer {
-  readonly model: EmotionClip;
-  readonly groups: readonly Group[];
-  readonly shards: ReadonlyMap<string, readonly Shard[]>;
-  readonly #optimizer: AdamW;
-
+export class Trainer extends Learner {
   /** Allocates and initialises: the same seed gives the same bits. */
   constructor(
     config: ModelConfig,
     readonly tokenizer: Tokenizer,
-    readonly settings: Settings,
+    settings: Settings,
   ) {
-    const init = new Init(settings.seed);
-    this.model = new EmotionClip(config, init);
-    this.groups = groupsOf(named(this.model));
-    this.shards = allocate(this.groups, 2);
-    init.fill();
-    const { beta1, beta2, decay, clip } = settings;
-    this.#optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps: 1e-6, decay, clip });
-  }
-
-  /** Number of trained values. */
-  get parameters(): number {
-    return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);
+    super(config, settings);
+    this.init.fill();
   }
 
   /** Update number `step` (from 1) on a batch; resolves when its numbers have been read back. */
-  update(step: number, batch: ClipBatch, lr: number): Promise<StepReport> {
-    const { settings, model } = this;
-    let reads: Promise<TypedArray>[];
-    {
-      using tape = new Tape();
-      const drop = new Dropout(settings.dropout, settings.seed, step * settings.batch);
-      const { v_BE, t_BE } = encode(model, this.tokenizer, batch, drop);
-      const s_BQ = tensor(batch.sentiment, [batch.captions.length, 7]);
-      const loss = sentimentContrast(v_BE, t_BE, s_BQ, model.logit_scale, settings);
-      tape.gradients(loss);
-      const { norm, bad } = this.#optimizer.step(step, lr);
-      reads = [loss, norm, bad, model.logit_scale].map(later);
-    }
-    return Promise.all(reads).then(([[loss], [norm], [bad], [logitScale]]) => ({ step, loss, norm, bad, logitScale }));
+  async update(step: number, batch: ClipBatch, lr: number): Promise<StepReport> {
+    const reads = this.record(step, lr, () => ({
+      ...upload(this.model, this.tokenizer, batch),
+      s_BQ: tensor(batch.sentiment, [batch.captions.length, 7]),
+    }));
+    const all = [reads.loss, reads.norm, reads.bad, reads.logitScale];
+    const [[loss], [norm], [bad], [logitScale]] = await Promise.all(all);
+    return { step, loss, norm, bad, logitScale };
   }
 
   /** Parameters under the official names, read from the device one at a time. */
@@ -110,16 +88,20 @@ export function encode(
   batch: ClipBatch,
   drop?: Dropout,
 ): { v_BE: Tensor; t_BE: Tensor } {
+  const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = upload(model, tokenizer, batch);
+  return { v_BE: model.encodeVideo(frames_BT3SS, mask_BTSS, drop), t_BE: model.encodeText(tokens_BW, ends_B) };
+}
+
+function upload({ config }: EmotionClip, tokenizer: Tokenizer, batch: ClipBatch): BatchTensors {
   const B = batch.captions.length;
-  const { frames: T } = model.config.head;
-  const { image: S } = model.config.vision;
+  const { frames: T } = config.head;
+  const { image: S } = config.vision;
   const tokens = tokenizer.encode(batch.captions);
   return {
-    v_BE: model.encodeVideo(tensor(batch.frames, [B, T, 3, S, S]), tensor(batch.mask, [B, T, S, S]), drop),
-    t_BE: model.encodeText(
-      tensor(tokens, [B, tokenizer.context], "u32"),
-      tensor(endPositions(tokens, tokenizer.context), [B], "u32"),
-    ),
+    frames_BT3SS: tensor(batch.frames, [B, T, 3, S, S]),
+    mask_BTSS: tensor(batch.mask, [B, T, S, S]),
+    tokens_BW: tensor(tokens, [B, tokenizer.context], "u32"),
+    ends_B: tensor(endPositions(tokens, tokenizer.context), [B], "u32"),
   };
 }
 
