@@ -1,5 +1,6 @@
 // What other engines are asked to do: a few of our cases, with the same numbers.
 import type { Gpu } from "../../engine/gpu.ts";
+import { throttled } from "../../engine/wait.ts";
 import type { Arm } from "../measure.ts";
 
 /** A case of one of the ops that other engines have too, with its inputs on the host, by the op's names. */
@@ -20,6 +21,20 @@ export interface Contestant extends Arm {
 export interface Baseline {
   readonly engine: string;
   prepare(problem: Problem, gpu: Gpu): Promise<Contestant>;
+}
+
+/** Waits for a device that is not ours, as sparingly as for ours. */
+export function finished(device: GPUDevice): Promise<void> {
+  const lost = device.lost.then(({ message }): never => {
+    throw new Error(`its device was lost: ${message}`);
+  });
+  lost.catch(() => {});
+  return throttled(
+    device.queue.onSubmittedWorkDone().then(() => {}),
+    lost,
+    0.5,
+    60_000,
+  );
 }
 
 /** Adds `navigator.gpu` as browsers have it: the way by which browser libraries find the device. Returns the undoing. */
