@@ -30,18 +30,29 @@ export interface Actor {
   readonly placing: Placing;
 }
 
-/** A clip before JPEG: `rgb[t]` is [96, 96, 3], `boxes[t]` the subject in frame t. */
-export interface RenderedClip {
+/** Everything about a clip but its pixels; cheap. */
+export interface ClipPlan {
   readonly key: string;
   readonly caption: Caption;
+  /** Seven logits, in the order of `sentiments`. */
   readonly sentiment: number[];
-  readonly rgb: Uint8Array[];
+  /** The subject in each frame. */
   readonly boxes: Box[];
   readonly labels: Labels;
-  readonly scene: string;
+  readonly scene: Scene;
+  /** x of the mark where the prop stands. */
+  readonly propX: number;
+  /** Brightness of the scene, about 1. */
+  readonly light: number;
+  /** The subject first. */
   readonly actors: readonly Actor[];
   /** Seconds into the staging at which the clip begins. */
   readonly start: number;
+}
+
+/** A clip before JPEG: `rgb[t]` is [96, 96, 3], of which `boxes[t]` is the subject. */
+export interface RenderedClip extends ClipPlan {
+  readonly rgb: Uint8Array[];
 }
 
 /** Four marks, each in the middle of a quarter of the frame, so that a 4 x 4 grid of patches separates the people. */
@@ -60,32 +71,31 @@ const turns = 2;
 /** Seconds between the turns of a staging. */
 const turnLength = 4.3;
 
-/** Who stands where in which scene: all that the clips of a pair share. */
-interface Staging {
-  readonly scene: Scene;
-  readonly actors: readonly Actor[];
-  /** x of the mark where the prop stands. */
-  readonly propX: number;
-  readonly light: number;
-}
+/** What the clips of a pair share; speakers come first, in the order of their turns. */
+type Staging = Pick<ClipPlan, "scene" | "propX" | "light" | "actors">;
 
 /** Renders one clip. Pure: the same arguments give the same bytes. */
 export function renderClip(seed: number, split: Split, index: number): RenderedClip {
+  const plan = planClip(seed, split, index);
+  return { ...plan, rgb: draw(plan) };
+}
+
+/** Decides all of a clip that `renderClip` then draws. */
+export function planClip(seed: number, split: Split, index: number): ClipPlan {
   const turn = index % turns;
-  const { scene, actors, ...set } = stagingOf(seed, split, Math.floor(index / turns));
-  const subject = actors[turn];
+  const staging = stagingOf(seed, split, Math.floor(index / turns));
+  const subject = staging.actors[turn];
   const random = new Random(seed, `stage/${split}`, index);
-  const caption = captionOf(subject.emotion, subject.intensity, scene.mentions, random);
+  const caption = captionOf(subject.emotion, subject.intensity, staging.scene.mentions, random);
   const count = 16 + Math.floor(17 * random.uniform() ** 2);
   return {
+    ...staging,
     key: `stage-${split}-${String(index).padStart(6, "0")}`,
     caption,
     sentiment: sentimentOf(caption),
-    rgb: draw({ scene, actors, ...set }, count, turn * turnLength),
     boxes: boxesOf(subject, count, random),
     labels: annotate(subject.emotion, subject.intensity, random),
-    scene: scene.name,
-    actors: [subject, ...actors.filter((actor) => actor !== subject)],
+    actors: [subject, ...staging.actors.filter((actor) => actor !== subject)],
     start: turn * turnLength,
   };
 }
@@ -124,12 +134,14 @@ function speakersEmotions(seed: number, split: Split, index: number): Emotion[] 
   return [0, shift].map((by) => order[(index + by) % emotions.length]);
 }
 
-function draw({ scene, actors, propX, light }: Staging, count: number, start: number): Uint8Array[] {
+function draw({ scene, actors, propX, light, boxes, start }: ClipPlan): Uint8Array[] {
   const empty = new Canvas(width, height);
   drawScene(empty, scene, propX, light);
-  return Array.from({ length: count }, (_, t) => {
+  // From left to right, so that the order of drawing does not tell the subject.
+  const order = [...actors].sort((a, b) => a.placing.mark[0] - b.placing.mark[0]);
+  return boxes.map((_, t) => {
     const canvas = new Canvas(width, height, empty.data);
-    for (const actor of actors) drawActor(canvas, actor, start + t / fps);
+    for (const actor of order) drawActor(canvas, actor, start + t / fps);
     return canvas.data;
   });
 }

@@ -7,7 +7,7 @@ import type { Labels } from "./emotions.ts";
 import type { Split } from "./split.ts";
 
 export { wordsOf, words } from "./captions.ts";
-export { type Box, type RenderedClip, renderClip } from "./clip.ts";
+export { type Box, type ClipPlan, planClip, type RenderedClip, renderClip } from "./clip.ts";
 export { categories, emotions, type Labels } from "./emotions.ts";
 export { sentiments } from "./sentiment.ts";
 export { type Split, splits, stageSizes } from "./split.ts";
@@ -82,7 +82,7 @@ async function encode(clip: RenderedClip): Promise<StageClip> {
     width,
     height,
     labels: clip.labels,
-    meta: { ...people[0], scene: clip.scene, misleading: clip.caption.misleading, people },
+    meta: { ...people[0], scene: clip.scene.name, misleading: clip.caption.misleading, people },
   };
 }
 

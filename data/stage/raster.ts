@@ -66,8 +66,9 @@ export class Canvas {
       const dy = y - centre[1];
       const u = (dx * cos + dy * sin) / rx;
       const v = (dy * cos - dx * sin) / ry;
-      const k0 = Math.hypot(u, v);
-      const k1 = Math.hypot(u / rx, v / ry);
+      // Not Math.hypot, which guards against overflow at several times the price.
+      const k0 = Math.sqrt(u * u + v * v);
+      const k1 = Math.sqrt((u * u) / (rx * rx) + (v * v) / (ry * ry));
       return k1 === 0 ? -Math.min(rx, ry) : (k0 * (k0 - 1)) / k1;
     });
   }
