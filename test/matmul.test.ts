@@ -8,6 +8,7 @@ import { linear, matmul, matmulNT, matmulTN } from "../kernels/index.ts";
 import { structures } from "../kernels/matmul/emit.ts";
 import { partsOfSum, splits } from "../kernels/matmul/split.ts";
 import { choose, classOf } from "../kernels/matmul/table.ts";
+import { candidates, tasks, winner } from "../kernels/matmul/tune.ts";
 import { gaussian, uniform } from "./derive.ts";
 
 const gpu = await openGpu();
@@ -129,6 +130,68 @@ test("rasterisers take subgroup tiles, GPUs workgroup tiles that grow with the r
   assert.is(choose("NN", { M: 408, N: 2304, K: 768 }, facts(true)).slice(0, 2), "sg");
   assert.is(choose("NN", { M: 64, N: 64, K: 64 }, facts(false)), "wg32");
   assert.is(choose("NN", { M: 65536, N: 3072, K: 768 }, facts(false)), "wg128");
+});
+
+test("a tuned class tells sizes that vec4 loads can read from others, and batches from single products", () => {
+  const key = (N: number, batch?: [number]) => classOf("NN", { M: 52, N, K: 64, batch });
+  assert.is(key(52), key(60));
+  assert.is.not(key(52), key(51));
+  assert.is.not(key(52), key(52, [96]));
+});
+
+test("tuning keeps the prior choice unless another is right and at least 3 % quicker", () => {
+  assert.is(
+    winner(
+      new Map([
+        ["sg16", 1],
+        ["sg8", 0.98],
+        ["sg32", 2],
+      ]),
+    ),
+    "sg16",
+  );
+  assert.is(
+    winner(
+      new Map([
+        ["sg16", 1],
+        ["sg8", 0.96],
+        ["sg32", 2],
+      ]),
+    ),
+    "sg8",
+  );
+  assert.is(
+    winner(
+      new Map([
+        ["sg16", 1],
+        ["sg8", undefined],
+        ["sg32", 2],
+      ]),
+    ),
+    "sg16",
+  );
+  assert.is(
+    winner(
+      new Map([
+        ["sg16", undefined],
+        ["sg8", 3],
+        ["sg32", 2],
+      ]),
+    ),
+    "sg32",
+  );
+});
+
+test("tuning measures one product of each class, the prior choice first, workgroup tiles only where they may win", () => {
+  const small = tasks(2 ** 24);
+  const large = tasks(2 ** 36);
+  assert.is(new Set(large.map(({ key }) => key)).size, large.length);
+  assert.ok(small.length < large.length && small.every(({ M, N, K }) => M * N * K <= 2 ** 24));
+  for (const task of large) {
+    assert.is(candidates(task, facts(false))[0], choose(task.form, task, facts(false)));
+    assert.is(candidates(task, facts(false)).length, names.length);
+    assert.ok(candidates(task, facts(true)).every((name) => name.startsWith("sg")));
+  }
 });
 
 test("long sums with small results are cut into parts, others are not", () => {

@@ -25,6 +25,11 @@ export const commands: readonly Entry[] = [
     about: "time every op against the roofline and other libraries",
     load: () => import("../bench/main.ts"),
   },
+  {
+    name: "tune",
+    about: "choose the matmul structures that are fastest on this adapter",
+    load: () => import("../bench/tune.ts"),
+  },
 ];
 
 const ADAPTER = "--adapter <name>";

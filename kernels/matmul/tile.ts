@@ -80,10 +80,14 @@ export function product<const S extends string>(options: ProductOptions<S>): Pas
       grid: (dims, consts, attrs) => gridOf(shapeOf(dims, attrs), structure, consts.SG),
       uniforms: (dims, attrs) => fieldsOf(shapeOf(dims, attrs)),
       rename: renames(options as ProductOptions<string>),
-      available: (device, dims, attrs) => offered(structure, shapeOf(dims, attrs), device),
+      available: (device, dims, attrs) =>
+        offered(structure, shapeOf(dims, attrs), device) && !(options.activation && unrolls(structure, device)),
     };
   }
-  const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs) => choose(options.form, shapeOf(dims, attrs), device);
+  const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs) => {
+    const chosen = choose(options.form, shapeOf(dims, attrs), device);
+    return options.activation && unrolls(structures[chosen], device) ? "wg32" : chosen;
+  };
   return passOf(options.sig, variants, pick, options.label);
 }
 
@@ -171,3 +175,6 @@ function offered(structure: Structure, { M, N, K }: Shape, device: DeviceFacts):
   const threads = structure.TX * structure.TY;
   return threads <= device.workgroupSize && (!device.software || threads <= 64 || M * N * K >= 2 ** 18);
 }
+
+/** Whether an activation would be unrolled over so many rows that a CPU rasteriser compiles it for seconds. */
+const unrolls = (structure: Structure, device: DeviceFacts): boolean => device.software && structure.mode === "sg";
