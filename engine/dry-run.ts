@@ -1,9 +1,12 @@
 // Planning without a device: records a computation, lays it out, reports bytes and flops, runs nothing.
+import { ShapeError } from "./errors.ts";
 import type { CompiledPass, DeviceFacts } from "./op.ts";
 import { type Segment, layOut } from "./plan.ts";
+import { currentScope } from "./record.ts";
 import { planBytes } from "./replay.ts";
-import { type Runner, useRunner } from "./runner.ts";
-import type { TypedArray } from "./tensor.ts";
+import { type Runner, runner, useRunner } from "./runner.ts";
+import type { Dtype } from "./signature.ts";
+import { Tensor, type TypedArray } from "./tensor.ts";
 
 /** What a computation will take. Bytes are those of the buffers that the engine will allocate. */
 export interface PlanReport {
@@ -69,4 +72,11 @@ export function planOnly(facts: DeviceFacts, maxBinding: number, body: () => voi
     useRunner(before);
   }
   return dry.report;
+}
+
+/** In a plan, what `tensor` is on a device: host data of this shape, which is never there. */
+export function placeholder(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
+  if (!(runner() instanceof DryRunner)) throw new ShapeError("placeholder: only a plan can do without the data");
+  const numel = shape.reduce((product, size) => product * size, 1);
+  return new Tensor(currentScope("placeholder").upload(new Float32Array(0), numel, dtype), shape);
 }

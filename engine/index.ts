@@ -1,6 +1,6 @@
 // The public names of the engine.
 export { accumulate, copy, fill } from "./builtin.ts";
-export { type PlanReport, planOnly } from "./dry-run.ts";
+export { placeholder, type PlanReport, planOnly } from "./dry-run.ts";
 export * from "./errors.ts";
 export { type Counters, findAdapter, Gpu, type GpuOptions, openGpu } from "./gpu.ts";
 export {

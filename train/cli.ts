@@ -16,6 +16,12 @@ export const commands: readonly Entry[] = [
   { name: "start", about: "the main job: data, training, probes, report", load: () => import("./start.ts") },
   { name: "doctor", about: "show the GPU adapter and what the engine uses of it", load: () => import("./doctor.ts") },
   {
+    name: "plan",
+    about: "the memory and the work of a training step, before anything is allocated",
+    load: () => import("./plan.ts"),
+  },
+  { name: "ops", about: "the table of all ops", load: () => import("./ops.ts") },
+  {
     name: "profile",
     about: "time every kernel of a command, or one of your own",
     load: () => import("../bench/profile.ts"),

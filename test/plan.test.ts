@@ -1,0 +1,70 @@
+// The memory plan of a training step against what the engine really allocates.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { LimitError, placeholder, Scope } from "../engine/index.ts";
+import { vitB32 } from "../model/config.ts";
+import { planStep } from "../train/plan.ts";
+import { Trainer } from "../train/trainer.ts";
+import { sharedGpu } from "./derive.ts";
+import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
+
+const gpu = await sharedGpu();
+
+/** Large enough that rounding to whole buffers does not decide. */
+const small = { ...tiny, vision: { ...tiny.vision, image: 32, width: 32, layers: 2 } };
+
+test("the plan of a step is what the engine holds after two of them, within 1 %", async () => {
+  const planned = planStep(small, settings, gpu.facts);
+  const before = { ...gpu.memory.live };
+  const trainer = new Trainer(small, tokenizer, settings);
+  for (let step = 1; step <= 2; step++) await trainer.update(step, syntheticBatch(step, small), settings.lr);
+  const held = (name: keyof typeof before) => gpu.memory.live[name] - before[name];
+  assert.is(held("parameters"), planned.memory.parameters);
+  assert.is(held("gradients"), planned.memory.gradients);
+  assert.is(held("optimizer"), planned.memory.optimizer);
+  const total = Object.values(gpu.memory.live).reduce((a, b) => a + b) - Object.values(before).reduce((a, b) => a + b);
+  assert.ok(Math.abs(total - planned.peak) <= 0.01 * planned.peak, `planned ${planned.peak}, held ${total}`);
+  assert.is(gpu.last.launches, planned.launches);
+});
+
+test("planning allocates nothing on the device", () => {
+  const before = { ...gpu.counters, ...gpu.memory.live };
+  planStep(vitB32, { ...settings, batch: 128 }, gpu.facts);
+  assert.equal({ ...gpu.counters, ...gpu.memory.live }, before);
+});
+
+test("the published model has 4 bytes per value in parameters and gradients, 8 in moments", () => {
+  const { values, memory } = planStep(vitB32, { ...settings, batch: 2 }, gpu.facts);
+  assert.ok(values > 170e6 && values < 180e6, `${values} values`); // CLIP ViT-B/32 has 151 M, the temporal head about 19 M
+  for (const [bytes, each] of [
+    [memory.parameters, 4],
+    [memory.gradients, 4],
+    [memory.optimizer, 8],
+  ])
+    assert.ok(bytes >= each * values && bytes < each * values * 1.001, `${bytes} bytes`);
+});
+
+test("twice the batch takes twice the activations and the work, and the same parameters", () => {
+  const [one, two] = [8, 16].map((batch) => planStep(vitB32, { ...settings, batch }, gpu.facts));
+  assert.is(two.memory.parameters, one.memory.parameters);
+  const ratio = two.memory.activations / one.memory.activations;
+  assert.ok(ratio > 1.9 && ratio < 2.01, `activations x ${ratio}`);
+  const work = two.flops / one.flops; // AdamW does not grow
+  assert.ok(work > 1.9 && work <= 2.01, `work x ${work}`);
+});
+
+test("a step with a tensor beyond the largest binding is refused by name, a smaller one is planned", () => {
+  assert.throws(
+    () => planStep(small, settings, gpu.facts, 2 ** 14),
+    (error: unknown) => error instanceof LimitError && /needs a binding of/.test(error.message),
+  );
+  assert.ok(planStep(small, settings, gpu.facts, 2 ** 27).peak > 0);
+});
+
+test("a placeholder on a device is refused: its data would be missing", () => {
+  using scope = new Scope();
+  assert.throws(() => placeholder([2]), /only a plan/);
+  void scope;
+});
+
+test.run();
