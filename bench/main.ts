@@ -7,6 +7,7 @@ import { DiskError, UsageError } from "../engine/errors.ts";
 import { openGpu } from "../engine/gpu.ts";
 import { ops } from "../kernels/index.ts";
 import { baselines } from "./baselines/index.ts";
+import { benchBars } from "./bars.ts";
 import { type Bench, benchOps } from "./ops.ts";
 import { measureRoofline } from "./roofline.ts";
 import { heading, type Row, textOf } from "./row.ts";
@@ -57,9 +58,11 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
     },
   };
   await benchOps(all, ops);
+  const missed = await benchBars(all, ops);
   if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
   if (write) writeResults(rows, gpu.facts.adapter);
   gpu.close();
+  for (const bar of missed) console.error(`missed: ${bar}`);
   const wrong = rows.filter(({ correct }) => correct === false);
   if (wrong.length) {
     console.error(`${wrong.length} of ${rows.length} rows are wrong`);

@@ -12,14 +12,15 @@ export interface Timing {
   readonly median: number;
   readonly min: number;
   readonly cpu: number;
+  readonly minCpu: number;
 }
 
 /** Whose time decides: the device's wall clock, or on CPU rasterisers the CPU time, spread over the cores. */
 export type Clock = "wall" | "cpu";
 
 /** Seconds of one repetition by that clock: `best` of the samples, or the median. */
-export function secondsOf({ median, min, cpu }: Timing, clock: Clock, best = false): number {
-  return (clock === "cpu" ? cpu / availableParallelism() : best ? min : median) / 1000;
+export function secondsOf({ median, min, cpu, minCpu }: Timing, clock: Clock, best = false): number {
+  return (clock === "cpu" ? (best ? minCpu : cpu) / availableParallelism() : best ? min : median) / 1000;
 }
 
 export const median = (values: readonly number[]): number => {
@@ -37,25 +38,33 @@ async function sample({ run }: Arm, reps: number): Promise<{ wall: number; cpu: 
   return { wall: wall / reps, cpu: (user + system) / 1000 / reps };
 }
 
-/** Repetitions of one sample: enough for `sampleMs`, found by doubling so that the first, cold run decides nothing. */
-async function repetitions(arm: Arm, sampleMs: number): Promise<number> {
+/** Longer single runs than this (ms) are sampled twice at most. */
+const slow = 1000;
+
+/** Repetitions that fill a sample, found by growing so that the first, cold run decides nothing. */
+async function planOf(arm: Arm, rounds: number, sampleMs: number): Promise<{ reps: number; rounds: number }> {
   await arm.run(1); // compiles
   for (let reps = 1; ; reps *= 4) {
     const { wall } = await sample(arm, reps);
-    if (wall * reps > sampleMs / 4 || reps >= 4096) return Math.max(1, Math.min(4096, Math.round(sampleMs / wall)));
+    if (wall * reps <= sampleMs / 4 && reps < 4096) continue;
+    return { reps: clamp(Math.round(sampleMs / wall), 1, 4096), rounds: wall > slow ? Math.min(rounds, 2) : rounds };
   }
 }
 
+const clamp = (value: number, least: number, most: number) => Math.max(least, Math.min(most, value));
+
 /** Warms every arm up, then lets them take turns for `rounds` rounds of samples of about `sampleMs`. */
 export async function interleave(arms: readonly Arm[], rounds: number, sampleMs = 30): Promise<Timing[]> {
-  const reps: number[] = [];
-  for (const arm of arms) reps.push(await repetitions(arm, sampleMs));
+  const plans: { reps: number; rounds: number }[] = [];
+  for (const arm of arms) plans.push(await planOf(arm, rounds, sampleMs));
   const samples = arms.map((): { wall: number; cpu: number }[] => []);
   for (let round = 0; round < rounds; round++)
-    for (const [i, arm] of arms.entries()) samples[i].push(await sample(arm, reps[i]));
+    for (const [i, arm] of arms.entries())
+      if (round < plans[i].rounds) samples[i].push(await sample(arm, plans[i].reps));
   return samples.map((each) => ({
     median: median(each.map(({ wall }) => wall)),
     min: Math.min(...each.map(({ wall }) => wall)),
     cpu: median(each.map(({ cpu }) => cpu)),
+    minCpu: Math.min(...each.map(({ cpu }) => cpu)),
   }));
 }
