@@ -1,6 +1,7 @@
 // One clip as it is stored: what a sample's JSON holds, and its checks.
 import type { Box } from "./mask.ts";
-import { Fields, parseStrict } from "./strict-json.ts";
+import { Fields } from "./fields.ts";
+import { parseJson } from "./json.ts";
 
 /** Sentiment classes, in the order of the official logits file. */
 export const SENTIMENTS = ["anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"] as const;
@@ -39,7 +40,7 @@ export type CheckedInfo = ClipInfo & { readonly boxes: readonly (readonly Box[])
 
 /** The JSON of a clip, checked; `name` begins every message, `frames` is the number of pictures stored beside it. */
 export function parseClipInfo(bytes: Uint8Array, name: string, frames: number, categories: number): CheckedInfo {
-  return checkClipInfo(parseStrict(bytes, name, clipLimits.jsonBytes), name, frames, categories);
+  return checkClipInfo(parseJson(bytes, name, clipLimits.jsonBytes), name, frames, categories);
 }
 
 /** Refuses anything but a complete clip of this many frames and categories. */

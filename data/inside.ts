@@ -2,7 +2,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { FormatError } from "../engine/errors.ts";
-import { quoted } from "./quoted.ts";
+import { quoted } from "./json.ts";
 
 /**
  * The real path of the regular file `name` below the folder `root`. Refuses absolute paths, `..`, backslashes, NUL,

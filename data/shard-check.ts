@@ -2,8 +2,8 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "../engine/errors.ts";
-import { writeAtomically } from "./atomic-file.ts";
 import type { BadSample } from "./batch.ts";
+import { replaceFile } from "./disk.ts";
 import { decodeFrame, frameName, nameOf } from "./frames.ts";
 import { inside } from "./inside.ts";
 import { INDEX_VERSION, indexBytes, indexName, type ShardEntry, type ShardIndex } from "./shard-index.ts";
@@ -30,7 +30,7 @@ export async function indexShards(folder: string, split: string, categories: rea
   reader.close();
   const samples = shards.reduce((sum, shard) => sum + shard.samples, 0);
   const index: ShardIndex = { version: INDEX_VERSION, split, fps: fps!, samples, categories, shards };
-  await writeAtomically(join(folder, indexName(split)), indexBytes(index));
+  await replaceFile(join(folder, indexName(split)), indexBytes(index));
   return index;
 }
 

@@ -2,8 +2,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "../engine/errors.ts";
-import { quoted } from "./quoted.ts";
-import { Fields, parseStrict } from "./strict-json.ts";
+import { Fields } from "./fields.ts";
+import { parseJson, quoted } from "./json.ts";
 
 export const INDEX_VERSION = 1;
 const INDEX_BYTES = 64 * 2 ** 20;
@@ -63,7 +63,7 @@ export function indexBytes(index: ShardIndex): Uint8Array {
 export function parseIndex(bytes: Uint8Array, split: string): ShardIndex {
   const name = indexName(split);
   const known = ["version", "split", "fps", "samples", "categories", "shards"];
-  const fields = new Fields(parseStrict(bytes, name, INDEX_BYTES), name, "", known);
+  const fields = new Fields(parseJson(bytes, name, INDEX_BYTES), name, "", known);
   if (fields.get("version") !== INDEX_VERSION)
     return fields.refuse("version", fields.get("version"), `${INDEX_VERSION}, the only one this program reads`);
   if (fields.get("split") !== split) return fields.refuse("split", fields.get("split"), quoted(split));

@@ -1,11 +1,10 @@
 // Clips -> WebDataset tar shards with an index. Every file appears whole or not at all, the index last.
-import { mkdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { packTar } from "modern-tar";
 import { UsageError } from "../engine/errors.ts";
-import { AtomicFile, onDisk, removeLeftovers, syncFolder, writeAtomically } from "./atomic-file.ts";
 import { type Clip, checkClipInfo, clipLimits } from "./clip.ts";
-import { quoted } from "./quoted.ts";
+import { AtomicFile, makeFolder, remove, removeLeftovers, replaceFile, syncFolder } from "./disk.ts";
+import { quoted } from "./json.ts";
 import {
   INDEX_VERSION,
   indexBytes,
@@ -37,9 +36,10 @@ export async function writeShards(
   { perShard = 256, categories = [] }: WriteOptions = {},
 ): Promise<ShardIndex> {
   if (!isSplitName(split)) throw new UsageError(`${quoted(split)} cannot name a split`);
-  await onDisk(folder, () => mkdir(folder, { recursive: true }));
+  await makeFolder(folder);
   await removeLeftovers(folder, `${split}-`);
-  await dropOldIndex(folder, split);
+  await remove(join(folder, indexName(split))); // an old index must not describe half of the old shards and half of the new
+  await syncFolder(folder);
 
   const shards: ShardEntry[] = [];
   const keys = new Set<string>();
@@ -64,19 +64,8 @@ export async function writeShards(
   }
   if (fps === undefined) throw new UsageError(`there are no clips for the split ${quoted(split)}`);
   const index: ShardIndex = { version: INDEX_VERSION, split, fps, samples: keys.size, categories, shards };
-  await writeAtomically(join(folder, indexName(split)), indexBytes(index));
+  await replaceFile(join(folder, indexName(split)), indexBytes(index));
   return index;
-}
-
-/** An old index must not describe half of the old shards and half of the new ones. */
-async function dropOldIndex(folder: string, split: string): Promise<void> {
-  const path = join(folder, indexName(split));
-  await onDisk(path, async () => {
-    await unlink(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-    });
-    await syncFolder(folder);
-  });
 }
 
 class OpenShard {
@@ -98,8 +87,8 @@ class OpenShard {
 
   async close(): Promise<ShardEntry> {
     await this.file.write(END);
-    const bytes = this.file.bytes;
-    return { file: this.name, bytes, samples: this.samples, sha256: await this.file.commit() };
+    const { bytes, sha256 } = await this.file.commit();
+    return { file: this.name, bytes, samples: this.samples, sha256 };
   }
 }
 

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { DiskError, FormatError } from "../engine/errors.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
 import { inside } from "./inside.ts";
-import { quoted } from "./quoted.ts";
+import { quoted } from "./json.ts";
 import { readIndex, type ShardEntry, type ShardIndex } from "./shard-index.ts";
 import { type Member, tarMembers } from "./tar.ts";
 

@@ -1,7 +1,7 @@
 // Tar archives read in place: where each member lies, and nothing else. Stricter than tar: only regular files and
 // folders, safe names, whole numbers, right checksums, a proper end. Nothing is ever unpacked to disk.
 import { FormatError } from "../engine/errors.ts";
-import { quoted } from "./quoted.ts";
+import { quoted } from "./json.ts";
 
 /** A file inside an archive: `size` bytes from byte `offset` of the archive. */
 export type Member = { readonly name: string; readonly offset: number; readonly size: number };

@@ -4,7 +4,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { FormatError, ShapeError } from "../engine/errors.ts";
-import { quoted } from "../data/quoted.ts";
+import { quoted } from "../data/json.ts";
 import type { Numbers } from "./matrix.ts";
 
 /** One array in C order. Where `data` cannot hold the file's type as it is: f2 becomes f32, i8 and u8 f64, bool bytes of 0 and 1. */

@@ -2,9 +2,9 @@
 // before a byte of data is used and never holds more than one tensor; writing is a stream of chunks for whoever owns a file.
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { JsonScanner, quoted } from "../data/json.ts";
 import { FormatError, nearest, ShapeError } from "../engine/errors.ts";
 import { convert, type Dtype, isDtype, itemBytes } from "./dtypes.ts";
-import { JsonScanner, quoted } from "./json.ts";
 
 /** Limits of the format and of good sense; a file beyond them is refused before anything is allocated for it. */
 export const limits = { header: 100_000_000, tensors: 200_000, axes: 32, chunk: 8 * 2 ** 20, tensor: 2 ** 32 } as const;

@@ -22,6 +22,11 @@ const below: Record<string, readonly string[]> = {
 
 /** Single imports that cross, each with its reason. */
 const crossings: readonly { from: RegExp; to: RegExp; why: string }[] = [
+  {
+    from: /^model\//,
+    to: /^data\/json\.ts$/,
+    why: "the reader of foreign JSON; what files are made of lies at the bottom",
+  },
   { from: /^data\//, to: /^engine\/errors\.ts$/, why: "the error classes carry the exit codes of the command line" },
   {
     from: /^train\/cli\.ts$/,
@@ -69,6 +74,18 @@ test("engine/gpu.ts alone imports webgpu", () => {
   const users = new Set(all.filter(({ target, isType }) => target === "webgpu" && !isType).map(({ file }) => file));
   for (const file of users)
     assert.ok(file === "engine/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
+});
+
+test("data/disk.ts alone writes to the disk", () => {
+  const writes =
+    /\b(writeFile|appendFile|createWriteStream|rename|mkdir|mkdtemp|unlink|rm|rmdir|truncate|copyFile)(Sync)?\b/;
+  const calls = (file: string, text = readFileSync(file, "utf8")) =>
+    [...text.matchAll(/^import[^;]*from "node:fs(?:\/promises)?";/gm)].some(([statement]) => writes.test(statement));
+  const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval)\//.test(file));
+  for (const file of ours.filter((path) => path !== "data/disk.ts" && !path.startsWith("train/launch/")))
+    assert.not(calls(file), file); // the launcher runs before there is a bundle
+  assert.ok(calls("data/disk.ts"));
+  assert.not(calls("x.ts", 'import { readFileSync, statSync } from "node:fs";'));
 });
 
 test("the command line imports other layers only when a command runs", () => {

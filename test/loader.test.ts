@@ -362,7 +362,7 @@ test("a shard that is damaged on disk between two epochs is noticed", async () =
   bytes.fill(0x20, at.items[0].json.offset, at.items[0].json.offset + at.items[0].json.size);
   writeFileSync(path, bytes);
   const error = await failure(collect({ ...evaluation, onBadSample: "stop" }, 0, 1, at));
-  assert.match(error.message, /^train-00000\.tar: clip-0\.json: is not valid JSON/);
+  assert.match(error.message, /^train-00000\.tar: clip-0\.json: not valid JSON/);
 });
 
 async function failure(work: Promise<unknown>): Promise<EngineError> {

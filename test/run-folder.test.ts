@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BusyError, DiskError, EngineError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
-import type { Json } from "../model/json.ts";
+import type { Json } from "../data/json.ts";
 import type { Entry } from "../model/safetensors.ts";
 import {
   checkpointName,
@@ -17,7 +17,7 @@ import {
   pruneCheckpoints,
   readManifest,
 } from "../train/checkpoint.ts";
-import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../train/disk.ts";
+import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../data/disk.ts";
 import { RunFolder } from "../train/run-folder.ts";
 
 const memory = "/dev/shm"; // fsync costs nothing there; without it the tests only take longer

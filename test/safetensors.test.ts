@@ -9,7 +9,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { EngineError, FormatError, ShapeError } from "../engine/errors.ts";
 import { type Dtype, itemBytes, toFloat32 } from "../model/dtypes.ts";
-import { parseJson, quoted } from "../model/json.ts";
+import { parseJson, quoted } from "../data/json.ts";
 import {
   type Entry,
   type Header,

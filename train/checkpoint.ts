@@ -5,9 +5,9 @@ import { open, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
 import { EngineError, FormatError, HealthError } from "../engine/errors.ts";
-import { type Json, parseJson, quoted } from "../model/json.ts";
+import { type Json, parseJson, quoted } from "../data/json.ts";
 import { type Entry, SafetensorsFile, safetensorsBytes } from "../model/safetensors.ts";
-import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "./disk.ts";
+import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "../data/disk.ts";
 
 /** Version of the folder's layout; another one is refused. */
 export const FORMAT = 1;

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { BusyError } from "../engine/errors.ts";
-import { createExclusive, move, remove, temporaryName } from "./disk.ts";
+import { createExclusive, move, remove, temporaryName } from "../data/disk.ts";
 
 interface Owner {
   readonly pid: number;

@@ -1,8 +1,7 @@
 // `emotionclip ops`: the table of all ops, taken from their declarations; docs/ops.md is its output.
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
-import { DiskError } from "../engine/errors.ts";
+import { replaceFile } from "../data/disk.ts";
 import type { Op } from "../engine/index.ts";
 import { ops } from "../kernels/index.ts";
 
@@ -15,9 +14,7 @@ export function command(): Command {
 
 async function show({ write }: { write?: boolean }): Promise<void> {
   if (!write) return void process.stdout.write(opsDocument());
-  await writeFile(file, opsDocument()).catch((error: NodeJS.ErrnoException) => {
-    throw new DiskError(`${file}: cannot be written (${error.code}); run this in the project's folder`);
-  });
+  await replaceFile(file, opsDocument());
   process.stdout.write(`${ops.length} ops in ${file}\n`);
 }
 

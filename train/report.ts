@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Json } from "../model/json.ts";
-import { replaceFile, type Written } from "./disk.ts";
+import type { Json } from "../data/json.ts";
+import { replaceFile, type Written } from "../data/disk.ts";
 import { Html, html, inlineJson } from "./html.ts";
 import { type AttentionFrame, attentionFigure, heatLegend } from "./report-attention.ts";
 import { script, style } from "./report-page.ts";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
-import { type Json, parseJson } from "../model/json.ts";
+import { type Json, parseJson } from "../data/json.ts";
 import type { Entry } from "../model/safetensors.ts";
 import {
   type Checkpoint,
@@ -27,7 +27,7 @@ import {
   remove,
   replaceFile,
   type Written,
-} from "./disk.ts";
+} from "../data/disk.ts";
 import { Lock } from "./lock.ts";
 
 /** Settings as they are written to config.json. */

@@ -3,7 +3,7 @@
 // order of calls, fail the n-th, cut a write short, or stop there as a kill would.
 import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, statfs, truncate } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { DiskError } from "../engine/errors.ts";
 
 /** What a file holds: its length and the sha256 of its bytes in hex. */
@@ -46,8 +46,11 @@ async function call<T>(op: DiskCall["op"], path: string, run: (most?: number) =>
   }
 }
 
-/** An open file that takes all bytes given to it. Owned by this module. */
+/** An open file that takes all bytes given to it, and sums them up. Owned by this module. */
 class OutFile {
+  private readonly hash = createHash("sha256");
+  private bytes = 0;
+
   private constructor(
     readonly path: string,
     private readonly handle: FileHandle,
@@ -66,6 +69,13 @@ class OutFile {
       });
       done += written;
     }
+    this.hash.update(bytes);
+    this.bytes += bytes.byteLength;
+  }
+
+  /** What was given to it. Once only. */
+  written(): Written {
+    return { bytes: this.bytes, sha256: this.hash.digest("hex") };
   }
 
   sync(): Promise<void> {
@@ -90,19 +100,13 @@ class OutFile {
 /** Writes a new file in place and makes it durable. For files inside a folder that is not committed yet. */
 export async function writeNew(path: string, chunks: Chunks): Promise<Written> {
   const file = await OutFile.open(path, "wx");
-  const hash = createHash("sha256");
-  let bytes = 0;
   try {
-    for await (const chunk of pieces(chunks)) {
-      hash.update(chunk);
-      bytes += chunk.byteLength;
-      await file.write(chunk);
-    }
+    for await (const chunk of pieces(chunks)) await file.write(chunk);
     await file.sync();
   } finally {
     await file.close();
   }
-  return { bytes, sha256: hash.digest("hex") };
+  return file.written();
 }
 
 function pieces(chunks: Chunks): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
@@ -110,15 +114,46 @@ function pieces(chunks: Chunks): Iterable<Uint8Array> | AsyncIterable<Uint8Array
   return chunks instanceof Uint8Array ? [chunks] : chunks;
 }
 
+/** A file written piece by piece: `commit` puts it in place of what `path` holds, `abort` leaves nothing behind. */
+export class AtomicFile {
+  private open = true;
+
+  private constructor(
+    private readonly path: string,
+    private readonly file: OutFile,
+  ) {}
+
+  static async create(path: string): Promise<AtomicFile> {
+    return new AtomicFile(path, await OutFile.open(temporaryName(path), "wx"));
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.file.write(bytes);
+  }
+
+  /** At once: a reader sees the old file or the whole new one. */
+  async commit(): Promise<Written> {
+    await this.file.sync();
+    this.open = false;
+    await this.file.close();
+    await renameDurably(this.file.path, this.path);
+    return this.file.written();
+  }
+
+  async abort(): Promise<void> {
+    if (this.open) await this.file.close().catch(() => {});
+    await remove(this.file.path).catch(() => {});
+  }
+}
+
 /** Puts a file in place of what `path` holds now, at once: a reader sees the old one or the whole new one. */
 export async function replaceFile(path: string, chunks: Chunks): Promise<Written> {
-  const temporary = temporaryName(path);
+  const file = await AtomicFile.create(path);
   try {
-    const written = await writeNew(temporary, chunks);
-    await renameDurably(temporary, path);
-    return written;
+    for await (const chunk of pieces(chunks)) await file.write(chunk);
+    return await file.commit();
   } catch (error) {
-    await remove(temporary).catch(() => {});
+    await file.abort();
     throw error;
   }
 }
@@ -154,6 +189,27 @@ export function temporaryName(path: string): string {
 /** Whether a name in a folder is something a killed writer left behind. */
 export function isTemporary(name: string): boolean {
   return /\.tmp-\d+-\d+$/.test(name);
+}
+
+/**
+ * Removes what killed writers of files named `prefix…` left in a folder that nobody locks; a writer that lives is left
+ * alone. (Whoever holds a folder's lock removes all that `isTemporary` knows.)
+ */
+export async function removeLeftovers(folder: string, prefix: string): Promise<void> {
+  for (const name of await listFolder(folder)) {
+    const writer = /\.tmp-(\d+)-\d+$/.exec(name)?.[1];
+    if (writer && name.startsWith(prefix) && !isAlive(Number(writer))) await remove(join(folder, name));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false; // of an earlier process with our number
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 /** Renames, and makes the new name durable. */

@@ -1,66 +1,6 @@
-// JSON from files we do not trust: strict UTF-8, bounded size and depth, no duplicate keys (JSON.parse hides them), no
-// number that overflows; and readers for the fields of an object that say what was found and what is allowed.
+// Readers for the fields of an object from JSON, which say what was found and what is allowed.
 import { FormatError, nearest } from "../engine/errors.ts";
-import { quoted, shown } from "./quoted.ts";
-
-const DEPTH = 64;
-const strict = new TextDecoder("utf-8", { fatal: true });
-
-/** The value of a JSON document of at most `limit` bytes; messages begin with `name`. */
-export function parseStrict(bytes: Uint8Array, name: string, limit: number): unknown {
-  const refuse = (why: string) => new FormatError(`${name}: ${why}`);
-  if (bytes.length > limit) throw refuse(`${bytes.length} bytes of JSON, allowed are ${limit}`);
-  let text: string;
-  try {
-    text = strict.decode(bytes);
-  } catch {
-    throw refuse("is not valid UTF-8");
-  }
-  const fault = structureFault(text);
-  if (fault) throw refuse(fault);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw refuse(`is not valid JSON: ${quoted((error as Error).message)}`);
-  }
-}
-
-/** Depth, duplicate keys and overflowing numbers; all other grammar is JSON.parse's business. */
-function structureFault(text: string): string | undefined {
-  const open: (Set<string> | undefined)[] = []; // the keys of each open object; undefined for a list
-  const token = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\]]/gs;
-  for (let match = token.exec(text); match; match = token.exec(text)) {
-    const [found] = match;
-    if (found === "{" || found === "[") {
-      open.push(found === "{" ? new Set() : undefined);
-      if (open.length > DEPTH) return `is nested deeper than ${DEPTH}`;
-    } else if (found === "}" || found === "]") {
-      open.pop();
-    } else if (found[0] !== '"') {
-      if (Math.abs(Number(found)) === Number.POSITIVE_INFINITY) return `number ${quoted(found)} is too large`;
-    } else if (isKey(text, token.lastIndex)) {
-      const keys = open.at(-1);
-      const key = unescaped(found);
-      if (keys?.has(key)) return `has the key ${quoted(key)} twice`;
-      keys?.add(key);
-    }
-  }
-  return undefined;
-}
-
-function isKey(text: string, at: number): boolean {
-  while (at < text.length && " \t\r\n".includes(text[at])) at++;
-  return text[at] === ":";
-}
-
-function unescaped(literal: string): string {
-  if (!literal.includes("\\")) return literal.slice(1, -1);
-  try {
-    return JSON.parse(literal);
-  } catch {
-    return literal; // JSON.parse of the whole refuses it in a moment
-  }
-}
+import { quoted } from "./json.ts";
 
 /** Reads the fields of one object; every refusal begins with `name` and the field's path. */
 export class Fields {
@@ -138,4 +78,11 @@ export class Fields {
   private pathOf(key: string): string {
     return this.path ? `${this.path}.${key}` : key;
   }
+}
+
+/** A value from JSON as a message may show it. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return quoted(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return value === null ? "null" : typeof value === "object" ? "an object" : String(value);
 }

@@ -11,11 +11,11 @@ const DEPTH = 64;
 /** Text from a file as it may appear in a message: quoted, at most 80 characters, nothing a terminal would obey. */
 export function quoted(text: string): string {
   const cut = text.length > 80 ? `${text.slice(0, 79)}…` : text;
-  return `"${cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, (c) => (c === '"' || c === "\\" ? `\\${c}` : escaped(c)))}"`;
+  return `"${cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escaped)}"`;
 }
 
 function escaped(char: string): string {
-  return `\\u{${char.codePointAt(0)!.toString(16)}}`;
+  return char === '"' || char === "\\" ? `\\${char}` : `\\u{${char.codePointAt(0)!.toString(16)}}`;
 }
 
 /** Reads JSON tokens off bytes. `file` is the base name that messages begin with. */
