@@ -72,8 +72,16 @@ type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";
 type Letters<S extends string> = S extends `${infer C}${infer R}` ? (C extends Digit ? never : C) | Letters<R> : never;
 type Words<S extends string> = S extends "" ? [] : S extends `${infer H} ${infer R}` ? [H, ...Words<R>] : [S];
 type Untyped<W extends string> = W extends `${infer A}:${string}` ? A : W;
-type AxesOfWord<W extends string> = Untyped<W> extends `${string}_${infer A}` ? Letters<A> : never;
-type NameOfWord<W extends string> = Untyped<W> extends `${infer A}_${string}` ? A : Untyped<W>;
+type AxesOfWord<W extends string> = W extends string
+  ? Untyped<W> extends `${string}_${infer A}`
+    ? Letters<A>
+    : never
+  : never;
+type NameOfWord<W extends string> = W extends string
+  ? Untyped<W> extends `${infer A}_${string}`
+    ? A
+    : Untyped<W>
+  : never;
 type Left<S extends string> = S extends `${infer L} -> ${string}` ? L : S extends `-> ${string}` ? "" : never;
 type Right<S extends string> = S extends `${string}-> ${infer R}` ? R : never;
 

@@ -22,7 +22,7 @@ export class FrameEncoder {
     readonly subject: Subject,
     init: Init,
   ) {
-    const { width, layers, patch, heads, mlp } = config;
+    const { width, layers, patch, heads, mlp, initial } = config;
     const std = width ** -0.5;
     const fan = (shape: number[]) => init.uniform(shape, shape[1] ** -0.5);
     const starts = {
@@ -32,9 +32,9 @@ export class FrameEncoder {
       projection: fan,
     };
     this.class_embedding = init.normal([width], std);
-    this.positional_embedding = init.normal([gridOf(config) ** 2 + 1, width], std);
+    this.positional_embedding = init.normal([gridOf(config) ** 2 + 1, width], initial?.position ?? std);
     this.proj = init.normal([width, embed], std);
-    this.conv1 = { weight: init.uniform([width, 3, patch, patch], (3 * patch * patch) ** -0.5) };
+    this.conv1 = { weight: init.uniform([width, 3, patch, patch], initial?.patch ?? (3 * patch * patch) ** -0.5) };
     this.ln_pre = new LayerNorm(width, init);
     const block = () => new Block(width, heads, mlp, activation, false, init, starts);
     this.transformer = { resblocks: Array.from({ length: layers }, block) };
