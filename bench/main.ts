@@ -9,6 +9,7 @@ import { ops } from "../kernels/index.ts";
 import { baselines } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";
 import { type Bench, benchOps } from "./ops.ts";
+import { benchRecording } from "./recording.ts";
 import { measureRoofline } from "./roofline.ts";
 import { heading, type Row, textOf } from "./row.ts";
 import { amount } from "./table.ts";
@@ -58,7 +59,7 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
     },
   };
   await benchOps(all, ops);
-  const missed = await benchBars(all, ops);
+  const missed = [...(await benchBars(all, ops)), ...(await benchRecording(all))];
   if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
   if (write) writeResults(rows, gpu.facts.adapter);
   gpu.close();
