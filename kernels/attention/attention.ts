@@ -4,6 +4,7 @@ import { ceilDiv, op, pass } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import rows from "../lib/rows.wgsl";
 import * as composed from "./composed.ts";
+import * as fused from "./fused.ts";
 import keep from "./keep.wgsl";
 import map from "./map.wgsl";
 
@@ -70,7 +71,9 @@ export const attention = op({
   derive: (dims, { heads }) => headSizes(dims, heads),
   ways: {
     composed: { forward: composed.forward, backward: composed.backward },
+    fused: { forward: fused.forward, backward: fused.backward },
   },
+  way: ({ K }, { software }) => (software || K > fused.widest ? "composed" : "fused"),
   ref: ({ qkv }, dims, { causal }) => ({ y: weigh(mapOf(qkv, dims, causal ? upToQuery : everyKey), qkv, dims) }),
   flops: ({ B, L, D }) => 4 * B * L * L * D,
   bench: [
