@@ -17,6 +17,7 @@ export {
   type Variant,
 } from "./op.ts";
 export { allocateGroup, assign, declare, parameter, persistent, type Shard, tensor } from "./params.ts";
+export { type Bound, type ProfileRow, Profiler, type Roofline, type Span, traceOf } from "./profile.ts";
 export { compute, keep, later, Scope } from "./record.ts";
 export { type Dtype, parseSignature, shapeError } from "./signature.ts";
 export { type Gradients, Tape } from "./tape.ts";

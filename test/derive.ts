@@ -164,6 +164,44 @@ export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   return sum;
 };
 
+/** What flows into an op's outputs from behind, by output name. */
+export function drawUpstream(op: Op, c: Case): Record<string, Float64Array> {
+  const random = uniform(c.seed + 1);
+  const want = op.ref(drawInputs(op, c), fullSizes(op, c)!, c.attrs);
+  return Object.fromEntries(
+    op.sig.outputs.map(({ name }) => [name, Float64Array.from(want[name], () => Math.fround(gaussian(random)))]),
+  );
+}
+
+/** ⟨dx, v⟩ against the slope of ⟨dy, ref⟩ along a random v, by central differences in f64, for every input with a gradient. */
+export function slopesAgree(
+  op: Op,
+  c: Case,
+  inputs: Record<string, Float64Array>,
+  upstream: Record<string, Float64Array>,
+  gradients: Record<string, ArrayLike<number>>,
+  tolerance = op.test.gradient ?? 1e-4,
+): void {
+  const random = uniform(c.seed + 2);
+  const full = fullSizes(op, c)!;
+  for (const name of op.differentiable) {
+    const v = inputs[name].map(() => gaussian(random));
+    const phi = (h: number) => {
+      const moved = op.ref({ ...inputs, [name]: inputs[name].map((x, i) => x + h * v[i]) }, full, c.attrs);
+      return op.sig.outputs.reduce((sum, term) => sum + dot(upstream[term.name], moved[term.name]), 0);
+    };
+    const want = (phi(1e-5) - phi(-1e-5)) / 2e-5;
+    const got = dot(gradients[name], v);
+    // f32 rounding of each product, and of the sums inside the kernel, relative to their size
+    const size = Math.sqrt(dot(gradients[name], gradients[name]));
+    const allowed = tolerance * (1 + Math.abs(want) + size);
+    assert.ok(
+      Math.abs(got - want) <= allowed,
+      `⟨d${name}, v⟩: got ${got}, the slope is ${want} (allowed ${allowed.toExponential(2)})`,
+    );
+  }
+}
+
 /** Names that can be forced: ways, and variants of passes, where there is a choice. */
 export function alternatives(op: Op): string[] {
   const names = new Set<string>();

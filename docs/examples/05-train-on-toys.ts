@@ -1,0 +1,34 @@
+// A small network learns which points lie in a ring: parameters, a tape per step, AdamW on the GPU, and a map at the end.
+import { compute, later, openGpu, Tape, type Tensor, tensor } from "../../engine/index.ts";
+import { crossEntropy, linear } from "../../kernels/index.ts";
+import { allocate, Init, named } from "../../model/index.ts";
+import { AdamW } from "../../train/index.ts";
+
+const gpu = await openGpu();
+const init = new Init(1); // the same seed gives the same bits
+const layer = (from: number, to: number) => {
+  return { weight: init.uniform([to, from], from ** -0.5), bias: init.uniform([to], from ** -0.5) };
+};
+const net = { hidden: layer(2, 32), out: layer(32, 2) }; // a module is an object of tensors and modules
+const forward = (x_N2: Tensor): Tensor =>
+  linear(linear(x_N2, net.hidden.weight, net.hidden.bias, { activation: "gelu" }), net.out.weight, net.out.bias);
+
+// A flat group: parameters side by side, with gradients and two moments, all updated in one launch.
+const groups = [{ name: "all", members: [...named(net)], decay: false }];
+const optimizer = new AdamW(groups, allocate(groups, 2), { beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0, clip: 1 });
+init.fill();
+
+const points = Array.from({ length: 288 }, (_, n) => [(n % 24) / 6 - 23 / 12, Math.floor(n / 24) / 3 - 11 / 6]);
+const inRing = points.map(([x, y]) => Number(Math.abs(Math.hypot(x, y) - 1.2) < 0.4));
+for (let step = 1; step <= 300; step++) {
+  using tape = new Tape();
+  const loss = crossEntropy(forward(tensor(points.flat(), [288, 2])), tensor(inRing, [288], "u32"));
+  tape.gradients(loss); // parameters of a group receive theirs in place
+  optimizer.step(step, 0.02);
+  if (step % 60 === 0) later(loss).then(([value]) => console.log(`step ${step}  loss ${value.toFixed(4)}`));
+}
+
+const logits = await compute(() => forward(tensor(points.flat(), [288, 2])));
+const map = points.map((_, n) => (logits[2 * n + 1] > logits[2 * n] ? "#" : "."));
+console.log(map.join("").match(/.{24}/g)?.join("\n"));
+gpu.close();
