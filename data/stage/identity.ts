@@ -32,13 +32,13 @@ const hairColours: readonly Rgb[] = [
   [140, 60, 32],
   [112, 112, 118],
 ];
-/** Light, as under stage lights, so that dark features read on every face. */
+/** Lit from the front, so that dark features read on every face. */
 const skins: readonly Rgb[] = [
   [255, 232, 212],
-  [248, 214, 184],
-  [238, 198, 160],
-  [226, 182, 142],
-  [212, 168, 130],
+  [246, 210, 178],
+  [232, 190, 150],
+  [212, 164, 124],
+  [184, 134, 96],
 ];
 /** Stage black in many hues: about equally dark, so that bright gloves and faces carry the posture. */
 const fabrics: readonly Rgb[] = [
