@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { UsageError } from "../engine/errors.ts";
-import { type Gpu, toHalf } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/gpu.ts";
+import { toHalf } from "../engine/half.ts";
 import type { Kernel } from "../engine/kernel.ts";
 import type { Storage } from "../engine/tensor.ts";
 import { gaussians, uniform } from "./draw.ts";

@@ -3,6 +3,7 @@
 import { totalmem } from "node:os";
 import { create, globals } from "webgpu";
 import { EngineError, GpuError } from "./errors.ts";
+import { fromHalf } from "./half.ts";
 import { KernelCache } from "./kernel.ts";
 import { type ArenaBuffer, Memory } from "./memory.ts";
 import type { DeviceFacts } from "./op.ts";
@@ -323,6 +324,7 @@ export class Gpu implements Runner {
   /** Waits until everything submitted has run; throws the first fault. */
   async idle(): Promise<void> {
     await this.wait(this.device.queue.onSubmittedWorkDone());
+    if (this.#compiling.size) await this.wait(Promise.all(this.#compiling));
     await Promise.all(this.#checks.splice(0));
     this.#checkFault();
   }
@@ -421,36 +423,4 @@ function decode(range: ArrayBuffer, value: Value): TypedArray {
   if (dtype === "f16") return Float32Array.from(new Uint16Array(range, 0, numel), fromHalf);
   const View = dtype === "f32" ? Float32Array : dtype === "u32" ? Uint32Array : Int32Array;
   return new View(range, 0, numel).slice();
-}
-
-/** IEEE half precision to a number. */
-export function fromHalf(bits: number): number {
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  const sign = bits & 0x8000 ? -1 : 1;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-
-/** A number to IEEE half precision, round to nearest even. */
-export function toHalf(value: number): number {
-  scratch[0] = value;
-  const bits = scratchBits[0];
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  if (magnitude < 0x38800000) return sign | roundEven(Math.abs(scratch[0]) * 2 ** 24);
-  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
-  return sign | ((rounded - 0x38000000) >>> 13);
-}
-
-function roundEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }

@@ -44,7 +44,7 @@ export function completeText(body: string, { T, subgroup, sizeControl }: TextOpt
   const uses = (word: string) => new RegExp(`\\b${word}\\b`).test(plain);
   const subgroups = /\bsubgroup[A-Z]|\bsubgroup_(id|invocation_id|size)\b/.test(plain);
   const head: string[] = [];
-  if (T === "f16" && uses("T")) head.push("enable f16;");
+  if (uses("f16") || (T === "f16" && uses("T"))) head.push("enable f16;");
   if (subgroups) head.push("enable subgroups;");
   if (subgroups && sizeControl) head.push("enable subgroup_size_control;");
   if (uses("T")) head.push(`alias T = ${T};`);

@@ -1,6 +1,6 @@
 // Tensors that outlive scopes: parameters, optimiser state. Declared first, allocated together: flat groups.
 import type { Gpu } from "./gpu.ts";
-import { toHalf } from "./gpu.ts";
+import { toHalf } from "./half.ts";
 import { ShapeError } from "./errors.ts";
 import { align256, type Purpose } from "./memory.ts";
 import { currentScope } from "./record.ts";

@@ -19,6 +19,7 @@ export {
   tanh,
 } from "./pointwise.ts";
 export { add, div, mul, sub } from "./broadcast.ts";
+export { cast } from "./cast/cast.ts";
 export { expandTo, maximum, mean, sum } from "./reduce/reduce.ts";
 export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
 export * from "./embedding/embedding.ts";

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import fc from "fast-check";
 import { type Gpu, openGpu, parameter, Scope, ShapeError, Tape, Tensor, tensor } from "../engine/index.ts";
 import type { Attrs, CompiledPass, DeviceFacts, Op } from "../engine/op.ts";
+import { fromHalf, toHalf } from "../engine/half.ts";
 import { call, later } from "../engine/record.ts";
 import { numelOf, type Sizes, type Term } from "../engine/signature.ts";
 
@@ -68,6 +69,13 @@ export function fullSizes(op: Op, { sizes, attrs }: Case): Sizes | undefined {
   }
 }
 
+/** A number as f16 holds it. */
+export const halved = (x: number): number => fromHalf(toHalf(x));
+
+/** Whether this device can run the op: f16 in its signature needs the feature. */
+export const runsOn = (op: Op, { f16 }: DeviceFacts): boolean =>
+  f16 || [...op.sig.inputs, ...op.sig.outputs].every(({ dtype }) => dtype !== "f16");
+
 /** The inputs of a case: what f32 holds, as f64. */
 export function drawInputs(
   op: Op,
@@ -79,7 +87,7 @@ export function drawInputs(
   for (const term of op.sig.inputs) {
     const numel = numelOf(term, sizes);
     const draw = op.test.draw?.[term.name] ?? "gaussian";
-    const exact = term.dtype === "u32" || term.dtype === "i32" || term.dtype === "f32" ? Math.fround : round;
+    const exact = term.dtype === "T" ? round : term.dtype === "f16" ? halved : Math.fround;
     const raw =
       typeof draw === "function"
         ? draw(random, sizes, numel)

@@ -28,7 +28,7 @@ import {
   tensor,
   type TypedArray,
 } from "../engine/index.ts";
-import { fromHalf, toHalf } from "../engine/gpu.ts";
+import { fromHalf, toHalf } from "../engine/half.ts";
 import { useRunner } from "../engine/runner.ts";
 import { sharedGpu } from "./derive.ts";
 

@@ -1,7 +1,6 @@
 // The tests that follow from an op's declaration. test/ops.test.ts runs them for every op of the registry; `checkOp` for one.
 import * as assert from "uvu/assert";
 import { type Gpu, Scope, ShapeError, tensor } from "../engine/index.ts";
-import { fromHalf, toHalf } from "../engine/gpu.ts";
 import { call } from "../engine/record.ts";
 import {
   alternatives,
@@ -17,6 +16,7 @@ import {
   runOp,
   shapeFor,
   slopesAgree,
+  halved,
 } from "./derive.ts";
 
 /** One derived test: a sentence that is true of the op, and its proof. */
@@ -114,7 +114,7 @@ async function slope(op: Op, c: Case): Promise<void> {
 }
 
 async function half(op: Op, c: Case): Promise<void> {
-  const inputs = drawInputs(op, c, (x) => fromHalf(toHalf(x)));
+  const inputs = drawInputs(op, c, halved);
   const { outputs } = await runOp(op, c, inputs, undefined, "f16");
   // results are rounded once to 11 bits; intermediates stored as f16 (saved activations) add the same again
   compare(op, c, inputs, outputs, Math.max(4e-3, op.test.tolerance ?? 0));

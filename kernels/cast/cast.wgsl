@@ -1,0 +1,20 @@
+// y_i = x_i in the other precision          each workgroup converts a contiguous chunk of vec4s
+//
+// Rounding to half precision is the device's (to nearest, ties to even, where it is IEEE); beyond ±65504 the value is
+// clamped, since WGSL does not promise infinities.
+struct Dims { N: u32, chunk: u32 }
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<From>>;        // [N]
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<To>>;    // [N]
+var<immediate> dim: Dims;
+
+override WG: u32 = 64;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let start = (wid.x + wid.y * nwg.x) * dim.chunk;
+  let end = min(start + dim.chunk, (dim.N + 3u) / 4u);
+  for (var i = start + lane; i < end; i += WG) {
+    y[i] = vec4<To>(clamp(vec4f(x[i]), vec4f(-65504.0), vec4f(65504.0)));
+  }
+}
