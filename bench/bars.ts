@@ -4,7 +4,7 @@ import type { Op } from "../engine/op.ts";
 import { type Form, plainAttention, plainTile } from "./baselines/wgsl.ts";
 import { type Case, drawInputs, Prepared } from "./case.ts";
 import { difference } from "./check.ts";
-import { type Arm, interleave, secondsOf, type Timing } from "./measure.ts";
+import { type Arm, interleave, ratioOf } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";
 import { submitRaw } from "./raw.ts";
 import { clockOf, copyOf } from "./roofline.ts";
@@ -136,8 +136,7 @@ async function benchBar(bench: Bench, bar: Bar, ops: readonly Op[]): Promise<str
       : [prepared.forwardArm, prepared.forward];
     const [mine, theirs] = await interleave([own, rival.arm], rounds);
     const clock = clockOf(gpu);
-    const seconds = (timing: Timing) => secondsOf(timing, clock);
-    const ratio = seconds(mine) / (seconds(theirs) * rival.scale);
+    const ratio = ratioOf(mine, theirs, clock) / rival.scale;
     const reached = bar.least ? 1 / ratio >= bar.least : ratio <= bar.most!;
     const measured = bar.least
       ? `${(1 / ratio).toFixed(2)} times as fast as ${rival.engine}, at least ${bar.least}`

@@ -13,6 +13,8 @@ export interface Timing {
   readonly min: number;
   readonly cpu: number;
   readonly minCpu: number;
+  /** Wall and CPU ms of each round. */
+  readonly samples: readonly { readonly wall: number; readonly cpu: number }[];
 }
 
 /** Whose time decides: the device's wall clock, or on CPU rasterisers the CPU time, spread over the cores. */
@@ -53,6 +55,12 @@ async function planOf(arm: Arm, rounds: number, sampleMs: number): Promise<{ rep
 
 const clamp = (value: number, least: number, most: number) => Math.max(least, Math.min(most, value));
 
+/** Time of `a` over that of `b`: the median over the rounds in which they took turns. */
+export function ratioOf(a: Timing, b: Timing, clock: Clock): number {
+  const rounds = Math.min(a.samples.length, b.samples.length);
+  return median(Array.from({ length: rounds }, (_, i) => a.samples[i][clock] / b.samples[i][clock]));
+}
+
 /** Warms every arm up, then lets them take turns for `rounds` rounds of samples of about `sampleMs`. */
 export async function interleave(arms: readonly Arm[], rounds: number, sampleMs = 30): Promise<Timing[]> {
   const plans: { reps: number; rounds: number }[] = [];
@@ -66,5 +74,6 @@ export async function interleave(arms: readonly Arm[], rounds: number, sampleMs 
     min: Math.min(...each.map(({ wall }) => wall)),
     cpu: median(each.map(({ cpu }) => cpu)),
     minCpu: Math.min(...each.map(({ cpu }) => cpu)),
+    samples: each,
   }));
 }

@@ -6,7 +6,7 @@ import type { Roofline } from "../engine/profile.ts";
 import type { Baseline, Contestant, Problem } from "./baselines/problem.ts";
 import { type Case, casesOf, drawInputs, nameOf, Prepared } from "./case.ts";
 import { check, difference } from "./check.ts";
-import { type Arm, interleave, secondsOf } from "./measure.ts";
+import { type Arm, interleave, ratioOf } from "./measure.ts";
 import { clockOf } from "./roofline.ts";
 import { failedRow, type Row, rowOf } from "./row.ts";
 
@@ -58,7 +58,7 @@ async function benchCase(bench: Bench, made: Case, names: Both<string>, wanted: 
     }
     for (const [k, { engine, correct, note }] of others.entries()) {
       const timing = timings[own.length + k];
-      const ratio = secondsOf(timing, clockOf(gpu)) / secondsOf(timings[0], clockOf(gpu));
+      const ratio = ratioOf(timing, timings[0], clockOf(gpu));
       row(
         rowOf(
           { suite: "ops", case: names.forward, engine, adapter, correct, ratio, note },

@@ -12,5 +12,5 @@ export function table(rows: readonly (readonly string[])[], left: number): strin
 export function amount(value: number): string {
   if (!Number.isFinite(value) || value <= 0) return "-";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(value)));
-  return value.toFixed(Math.min(6, digits));
+  return value.toFixed(Math.min(4, digits));
 }
