@@ -3,7 +3,6 @@
 import sharp from "sharp";
 import { FormatError } from "../engine/errors.ts";
 import { type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
-import { decodeSmallJpeg } from "./small-jpeg.ts";
 
 /** ImageNet's mean and standard deviation per channel, for values in 0..1 (not CLIP's). */
 export const MEAN = [0.485, 0.456, 0.406] as const;
@@ -26,8 +25,6 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Imag
   const refuse = (why: string) => new FormatError(`${name}: ${why}`);
   const kind = kindOf(bytes);
   if (!kind) throw refuse(`starts with ${hex(bytes)}, which is neither JPEG (ffd8ff) nor PNG (89504e47)`);
-  const small = kind === "jpeg" ? decodeSmallJpeg(bytes) : undefined;
-  if (small) return small;
   if (kind === "jpeg" && jpegComponents(bytes) === 4) throw refuse("a CMYK JPEG; allowed are grey and RGB");
   try {
     const { data, info } = await sharp(bytes, { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS })

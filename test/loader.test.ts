@@ -16,7 +16,6 @@ import { badSamples, indexShards } from "../data/shard-check.ts";
 import { indexName } from "../data/shard-index.ts";
 import { writeShards } from "../data/shard-writer.ts";
 import { openShards, ShardReader, type ShardSet } from "../data/shards.ts";
-import { decodeSmallJpeg } from "../data/small-jpeg.ts";
 import { type EngineError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "loader "));
@@ -29,7 +28,7 @@ async function picture(i: number, t: number): Promise<Uint8Array> {
   const random = new Random(i, "picture", t);
   const raw = Uint8Array.from({ length: width * height * 3 }, () => random.below(256));
   return sharp(raw, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality: 90, chromaSubsampling: i % 2 ? "4:4:4" : "4:2:0" }) // both decoders
+    .jpeg({ quality: 90, chromaSubsampling: i % 2 ? "4:4:4" : "4:2:0" })
     .toBuffer();
 }
 
@@ -301,55 +300,6 @@ test("closing in the middle ends the workers, and breaking off early is clean", 
   await loader.close();
   assert.match((await pending).message, /the loader was closed/);
   assert.match((await failure(loader.batches(0, 1).next())).message, /the loader was closed/);
-});
-
-test("the decoder for small files agrees with sharp byte for byte, or leaves the file alone", async () => {
-  let decoded = 0;
-  const random = new Random(3, "small");
-  for (let i = 0; i < 120; i++) {
-    const [w, h] = [1 + random.below(60), 1 + random.below(60)];
-    const rough = random.below(2) * 128;
-    const raw = Uint8Array.from(
-      { length: w * h * 3 },
-      (_, k) => 128 + 100 * Math.sin(k / 9) + random.below(rough + 1) / 5,
-    );
-    const picture = sharp(raw, { raw: { width: w, height: h, channels: 3 } });
-    if (i % 5 === 0) picture.greyscale();
-    const chromaSubsampling = i % 3 ? "4:4:4" : "4:2:0";
-    const options = {
-      quality: 1 + random.below(100),
-      chromaSubsampling,
-      progressive: i % 7 === 0,
-      optimiseCoding: i % 2 === 0,
-    };
-    const bytes = new Uint8Array(await picture.jpeg(options).toBuffer());
-    const ours = decodeSmallJpeg(bytes);
-    const want = await sharp(bytes).toColourspace("srgb").raw().toBuffer();
-    if (!ours) continue;
-    assert.equal([ours.width, ours.height], [w, h]);
-    assert.equal(ours.data, new Uint8Array(want), `picture ${i}`);
-    decoded++;
-  }
-  assert.ok(decoded > 50, `${decoded} decoded`);
-});
-
-test("what the decoder for small files accepts of damaged files, sharp decodes to the same bytes", async () => {
-  const seed = new Uint8Array(await picture(1, 0));
-  assert.ok(decodeSmallJpeg(seed));
-  const random = new Random(8, "damage");
-  let refused = 0;
-  for (let i = 0; i < 400; i++) {
-    const bytes = i % 4 === 0 ? seed.slice(0, random.below(seed.length)) : seed.slice();
-    if (bytes.length > 0) bytes[random.below(bytes.length)] ^= 1 << random.below(8);
-    const ours = decodeSmallJpeg(bytes);
-    if (!ours) {
-      refused++;
-      continue;
-    }
-    const want = await sharp(bytes, { failOn: "warning", ignoreIcc: true }).toColourspace("srgb").raw().toBuffer();
-    assert.equal(ours.data, new Uint8Array(want), `damage ${i}`);
-  }
-  assert.ok(refused > 50 && refused < 400, `${refused} refused`);
 });
 
 test("a shard that is damaged on disk between two epochs is noticed", async () => {
