@@ -55,7 +55,7 @@ export async function sampleInto(
   const distinct = new Map<number, Promise<Image>>(); // a short clip shows a frame several times
   for (const t of chosen)
     if (!distinct.has(t)) distinct.set(t, decodeFrame(reader.frame(sample, t), info, frameName(sample, t)));
-  await Promise.all(distinct.values());
+  await Promise.allSettled(distinct.values()); // all of them, so that the first bad frame is named, not the fastest
 
   for (let slot = 0; slot < chosen.length; slot++) {
     const t = chosen[slot];
