@@ -209,8 +209,9 @@ test("the vocabulary is closed under the grammar, and a caption is at most 22 to
   }
 });
 
-test("captions are of hundreds of forms, and nearly all are distinct", () => {
-  assert.ok(new Set(captions(2048).map(({ text }) => text)).size > 1500);
+test("captions are of hundreds of forms, each said several times in a training split", () => {
+  const forms = new Set(captions(2048).map(({ text }) => text)).size;
+  assert.ok(forms > 400 && forms < 1000, `${forms} forms`);
 });
 
 test("15 to 20 % of captions are misleading, half of them neutral, and only those differ from the subject", () => {
