@@ -1,7 +1,7 @@
 // What happens before and around a command: set-up, the choice of the adapter, wrong words, signals, closed pipes.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { build } from "esbuild";
@@ -30,16 +30,19 @@ async function inTemporary(body: (folder: string) => unknown): Promise<void> {
 }
 
 /** Runs `body` with other environment variables. */
-async function withEnv(variables: Record<string, string>, body: () => unknown): Promise<void> {
+async function withEnv(variables: Record<string, string | undefined>, body: () => unknown): Promise<void> {
   const before = Object.fromEntries(Object.keys(variables).map((key) => [key, process.env[key]]));
-  Object.assign(process.env, variables);
-  try {
-    await body();
-  } finally {
-    for (const [key, value] of Object.entries(before)) {
+  const set = (all: Record<string, string | undefined>) => {
+    for (const [key, value] of Object.entries(all)) {
       if (value === undefined) delete process.env[key];
       else process.env[key] = value;
     }
+  };
+  set(variables);
+  try {
+    await body();
+  } finally {
+    set(before);
   }
 }
 
@@ -92,6 +95,22 @@ words("the launcher refuses an adapter that is not there with the names of those
 words("the exit code of a command passes through the launcher", async () => {
   const { code, stderr } = await runProgram(LAUNCHER, ["docter"]);
   assert.is(code, 2, stderr);
+});
+
+words("the real process has a pool thread for each core, at least 4, or as many as the user says", async () => {
+  const tell = "process.stderr.write('pool=' + process.env.UV_THREADPOOL_SIZE + ';')";
+  const seen = async (size: string | undefined) => {
+    let stderr = "";
+    const hook = `--import=data:text/javascript,${encodeURIComponent(tell)}`;
+    await withEnv({ NODE_OPTIONS: hook, UV_THREADPOOL_SIZE: size }, async () => {
+      ({ stderr } = await runProgram(LAUNCHER, ["help"]));
+    });
+    const found = [...stderr.matchAll(/pool=(\w+);/g)].map(([, size]) => size);
+    return [found.at(0), found.at(-1)];
+  };
+  const cores = String(Math.max(4, availableParallelism()));
+  assert.equal(await seen(undefined), ["undefined", cores], "the launcher itself, then the real process");
+  assert.equal(await seen("3"), ["3", "3"]);
 });
 
 words("errors that a person can mend have a message, bugs have a stack", () => {

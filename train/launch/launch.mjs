@@ -3,7 +3,7 @@
 // real process with the environment that its GPU driver needs, which must be there before a process begins.
 import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
-import { constants } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { adapterNames, chooseAdapter, forgetAdapters } from "./adapter.mjs";
@@ -13,6 +13,9 @@ import { install } from "./install.mjs";
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const say = (line) => process.stderr.write(`${line}\n`);
 process.stderr.on("error", () => {}); // nobody reads; go on
+
+/** Threads for decoding pictures and reading files: Node's 4, or one for each core. It is fixed when a process begins. */
+const poolSize = String(Math.max(4, availableParallelism()));
 
 /** Commands that work on files alone, and so start without looking for an adapter. */
 const WITHOUT_GPU = new Set(["help", "inspect", "ops"]);
@@ -31,7 +34,7 @@ async function main() {
     rest.some((word) => word === "--help" || word === "-h");
   const [entry, adapter] = await Promise.all([build(program), isHelp ? undefined : findAdapter(command, wanted)]);
   if (adapter?.notice) say(adapter.notice);
-  const env = { ...process.env, ...adapter?.env };
+  const env = { UV_THREADPOOL_SIZE: poolSize, ...process.env, ...adapter?.env };
   if (adapter) env.EMOTIONCLIP_ADAPTER = adapter.name;
   if (command === "doctor") env.EMOTIONCLIP_ADAPTERS = (await adapterNames(root)).join("\n");
   const code = await run(entry, program === "cli" ? [command, ...rest].filter(Boolean) : rest, env);
