@@ -43,7 +43,8 @@ export async function bundle(root, program) {
   const entry = join(out, `${Object.keys(programs[program])[0]}.js`);
   const entries = Object.entries(programs[program]).filter(([, source]) => existsSync(join(root, source)));
   if (entries.length === 0) {
-    if (existsSync(entry)) return entry; // installed as a package: built, without sources
+    const built = join(root, "build", basename(entry));
+    if (existsSync(built)) return built; // installed as a package: built (build.mjs), without sources
     throw new Error(`${program}: ${Object.values(programs[program])[0]} does not exist`);
   }
   const names = entries.map(([name]) => name).join(" ");

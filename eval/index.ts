@@ -1,0 +1,38 @@
+// The public names of the evaluation layer: features, probes on them, metrics, and the files they are kept in.
+export { bootstrap, type BootstrapOptions, type Interval } from "./bootstrap.ts";
+export { extractFeatures, type Features } from "./features.ts";
+export { type Matrix, matrix, normalizeRows } from "./matrix.ts";
+export {
+  accuracy,
+  anyLabelAccuracy,
+  averagePrecision,
+  averageRecall,
+  confusion,
+  f1PerLabel,
+  macroAveragePrecision,
+  macroR2,
+  macroRocAuc,
+  mse,
+  pearson,
+  r2,
+  retrievalAt,
+  rocAuc,
+  topK,
+  weightedF1,
+} from "./metrics.ts";
+export { type NpyArray, npyBytes, readNpy, readNpyFile } from "./npy.ts";
+export { type ProbeSplit, probeStage, type Row, similarities } from "./probe-table.ts";
+export {
+  decide,
+  fitOneVsRest,
+  fitRidge,
+  fitSoftmax,
+  type LinearModel,
+  type LogisticModel,
+  type LogisticOptions,
+  oneVsRestScores,
+  predictClasses,
+  type SoftmaxModel,
+  softmaxScores,
+} from "./probes.ts";
+export { type Savgol, savgol } from "./savgol.ts";

@@ -1,0 +1,118 @@
+// The package as a user gets it: built, listed, put where npm would put it, imported, type-checked, started.
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+interface Manifest {
+  exports: Record<string, string | { types: string; default: string }>;
+  bin: Record<string, string>;
+}
+
+const manifest: Manifest = JSON.parse(readFileSync("package.json", "utf8"));
+/** Below our own node_modules, so that the package finds what it depends on. */
+const user = join("dist", `user-${process.pid}`);
+const installed = join(user, "node_modules", "emotionclip-webgpu");
+
+/** Runs a program to its end; a failure shows what it said. */
+function run(program: string, args: readonly string[], cwd = "."): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: "utf8", timeout: 120_000 });
+  assert.is(status, 0, `${program} ${args.join(" ")}: ${error?.message ?? ""}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** Paths in the package, as npm would pack them. */
+function packed(): string[] {
+  const own = process.env.npm_execpath; // npm's script, when npm runs us
+  const words = ["pack", "--dry-run", "--json", "--loglevel=error"];
+  const text = own?.endsWith(".js") ? run(process.execPath, [own, ...words]) : run("npm", words);
+  const [{ files }] = JSON.parse(text) as [{ files: { path: string }[] }];
+  return files.map(({ path }) => path);
+}
+
+let files: string[] = [];
+
+test.before(() => {
+  run(process.execPath, [join("train", "launch", "build.mjs")]);
+  files = packed();
+  for (const path of files) {
+    mkdirSync(dirname(join(installed, path)), { recursive: true });
+    cpSync(path, join(installed, path));
+  }
+});
+test.after(() => rmSync(user, { recursive: true, force: true }));
+
+test("it holds what its package.json names, and a licence, a readme and a list of changes", () => {
+  const entries = Object.values(manifest.exports).flatMap((each) =>
+    typeof each === "string" ? [each] : [each.types, each.default],
+  );
+  for (const path of [...entries, ...Object.values(manifest.bin)])
+    assert.ok(files.includes(path.replace(/^\.\//, "")), path);
+  for (const path of ["LICENSE", "README.md", "CHANGELOG.md", "build/cli.js", "build/loader-worker.js"])
+    assert.ok(files.includes(path), path);
+});
+
+test("it holds nothing else: no sources, tests, weights, data or maps", () => {
+  const wanted =
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|train\/launch\/\w+\.mjs)$/;
+  for (const path of files) assert.match(path, wanted);
+  assert.not.match("engine/gpu.ts", wanted);
+  assert.not.match("build/cli.js.map", wanted);
+});
+
+const program = `
+import { compute, openGpu, tensor } from "emotionclip-webgpu";
+import { ops } from "emotionclip-webgpu/engine";
+import { matmul } from "emotionclip-webgpu/kernels";
+import { named, vitB32 } from "emotionclip-webgpu/model";
+import { Loader } from "emotionclip-webgpu/data";
+import { AdamW } from "emotionclip-webgpu/train";
+import { r2 } from "emotionclip-webgpu/eval";
+import { checkOp } from "emotionclip-webgpu/test";
+const gpu = await openGpu();
+const [y] = await compute(() => [matmul(tensor([1, 2], [1, 2]), tensor([3, 4], [2, 1]))]);
+console.log([...y], ops.length > 50, typeof named, vitB32.embed, Loader.name, AdamW.name, r2([1, 2], [1, 2]), typeof checkOp);
+gpu.close();
+process.exit(0);
+`;
+
+test("every entry can be imported, and all share one engine", () => {
+  writeFileSync(join(user, "program.mjs"), program);
+  const stdout = run(process.execPath, ["program.mjs"], user);
+  assert.is(stdout.trim(), "[ 11 ] true function 512 Loader AdamW 1 function");
+});
+
+test("the types of every entry are found and hold: a right program passes, a wrong one does not", () => {
+  const check = (text: string) => {
+    writeFileSync(join(user, "program.ts"), text);
+    const flags = [
+      "--noEmit",
+      "--strict",
+      "--target",
+      "es2023",
+      "--module",
+      "nodenext",
+      "--lib",
+      "es2023,esnext.disposable",
+    ];
+    const types = ["--ignoreConfig", "--skipLibCheck", "--types", "node,@webgpu/types"];
+    const tsc = join("..", "..", "node_modules", "typescript", "bin", "tsc");
+    return spawnSync(process.execPath, [tsc, ...flags, ...types, "program.ts"], { cwd: user, encoding: "utf8" });
+  };
+  const right = check(program);
+  assert.is(right.status, 0, right.stdout);
+  const wrong = check(program.replace("tensor([3, 4], [2, 1])", '"no tensor"'));
+  assert.match(wrong.stdout, /program\.ts.*not assignable to parameter of type 'Tensor'/);
+});
+
+test("its command line starts without sources", () => {
+  const stdout = run(
+    process.execPath,
+    [join("node_modules", "emotionclip-webgpu", manifest.bin.emotionclip), "ops"],
+    user,
+  );
+  assert.match(stdout, /^# Ops\n/);
+});
+
+test.run();

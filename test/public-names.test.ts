@@ -1,0 +1,86 @@
+// The names that the package exports, layer by layer. Adding one is deliberate, removing one is announced (CHANGELOG.md).
+import { readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as data from "../data/index.ts";
+import * as engine from "../engine/index.ts";
+import * as evaluation from "../eval/index.ts";
+import * as kernels from "../kernels/index.ts";
+import * as model from "../model/index.ts";
+import * as ownTests from "./index.ts";
+import * as train from "../train/index.ts";
+
+const modules: Record<string, object> = { engine, kernels, model, data, train, eval: evaluation, test: ownTests };
+
+/** Values, then types, as a person would look them up. */
+const names: Record<string, string> = {
+  engine: `
+    BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError HealthError KernelError LimitError
+    Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateGroup assign cacheFolder ceilDiv
+    compute copy declare fill findAdapter keep later nearest op openGpu ops parameter parseSignature pass passOf
+    persistent placeholder planOnly shapeError tensor traceOf tunedPath
+    Attrs Bound Counters DeviceFacts Dtype GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
+    SourceContext Span TypedArray Variant`,
+  kernels: `
+    adamw add appendToken attention attentionKept attentionRow cast clamp clipFactor concat conv1d cover
+    crossEntropy div dropout embedPatches embedding exp expandTo first gelu geluTanh gradNorm initNormal
+    initUniform klWeights layernorm linear log logSoftmax logits matmul matmulNT matmulTN maximum mean mul neg
+    normalize ops patchEmbed permute pow prompt quickGelu reciprocal relu rowGather saam scale sgd sigmoid slice
+    snce softmax sqrt square sub subjectAttention subjectAttentionTwoHop sum tanh transpose
+    SaamOptions SubjectMode`,
+  model: `
+    Attention Block Dropout EmotionClip FrameEncoder Init LayerNorm PostNormLayer SafetensorsFile TemporalConv
+    TemporalMean TemporalTransformer TextEncoder allocate endPositions gridOf groupsOf logitScaleMost
+    logitScaleStart named parseSafetensors safetensorsBytes safetensorsSize stageModel vitB32
+    FileDtype Group HeadConfig Linear ModelConfig SafetensorsEntry Subject TemporalHead TensorInfo TextConfig
+    VisionConfig`,
+  data: `
+    Loader MEAN SENTIMENTS STD ShardReader badSamples boxesOf centreOffset decodeImage forEvaluation forTraining
+    frameInto indexShards letterbox linspaceFrames maskFullSizeInto maskInto normaliseInto openShards resize
+    resizeCrop scaleBox shortSideSize writeShards
+    BadSample Box BoxRule Clip ClipBatch ClipInfo Detection Image Labels LoaderOptions Rect Sample ShardEntry
+    ShardIndex ShardSet Size View WriteOptions`,
+  train: `
+    AdamW Learner Trainer WordTokenizer checkSettings defaults encode learningRate paperSchedule planStep
+    sentimentContrast stepSchedule vocabularyOf wordsOf
+    AdamSettings Health LossSettings Schedule Settings StepNumbers StepPlan StepReport Tokenizer`,
+  eval: `
+    accuracy anyLabelAccuracy averagePrecision averageRecall bootstrap confusion decide extractFeatures f1PerLabel
+    fitOneVsRest fitRidge fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes
+    oneVsRestScores pearson predictClasses probeStage r2 readNpy readNpyFile retrievalAt rocAuc savgol
+    similarities softmaxScores topK weightedF1
+    BootstrapOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix NpyArray ProbeSplit Row
+    Savgol SoftmaxModel`,
+  test: `
+    checkOp testsOf
+    OpTest`,
+};
+
+/** Names behind `type` in the layer's index.ts; its `export *` lines bring no types of their own but those of errors. */
+function typesOf(layer: string): string[] {
+  const text = readFileSync(`${layer}/index.ts`, "utf8");
+  const blocks = [...text.matchAll(/export (type )?\{([^}]*)\}/g)];
+  const found = blocks.flatMap(([, all, inner]) => {
+    const items = inner.split(",").map((item) => item.trim());
+    return items.filter((item) => item && (all || item.startsWith("type "))).map((item) => item.replace(/^type /, ""));
+  });
+  return found.map((item) => item.split(" as ").pop()!);
+}
+
+const sorted = (list: readonly string[]) => [...list].sort();
+
+for (const [layer, exported] of Object.entries(modules))
+  test(`${layer} exports exactly the names listed here`, () => {
+    assert.equal(sorted([...Object.keys(exported), ...typesOf(layer)]), sorted(names[layer].trim().split(/\s+/)));
+  });
+
+test("package.json exports these layers, and nothing else", () => {
+  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, unknown> };
+  assert.equal(
+    sorted(Object.keys(exports)),
+    sorted([".", "./package.json", ...Object.keys(modules).map((name) => `./${name}`)]),
+  );
+  assert.equal(exports["."], exports["./engine"]);
+});
+
+test.run();
