@@ -36,6 +36,7 @@ const top = [
   "README.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
+  "SECURITY.md",
   "package.json",
   "package-lock.json",
   ".npmrc",

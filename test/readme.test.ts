@@ -122,6 +122,35 @@ for (const { file, line, text } of blocks.filter(({ info }) => info[0] === "sh")
   });
 }
 
+/** Anchors of a document, as its headings make them. */
+const anchorsOf = (text: string) =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, "")
+      .replace(/\s/g, "-"),
+  );
+
+test("links between the documents lead somewhere", () => {
+  const adr = readdirSync(join("docs", "adr")).map((name) => `docs/adr/${name}`);
+  for (const file of [...documents, ...adr, "SECURITY.md", "CHANGELOG.md"])
+    for (const [, link] of readFileSync(file, "utf8").matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (link.includes("://")) continue;
+      const [path, anchor] = link.split("#");
+      const target = path ? join(file, "..", path) : file;
+      assert.ok(existsSync(target), `${file}: ${link}`);
+      if (anchor) assert.ok(anchorsOf(readFileSync(target, "utf8")).includes(anchor), `${file}: ${link}`);
+    }
+});
+
+test("the README has the places that messages send a reader to", () => {
+  const readme = readFileSync("README.md", "utf8");
+  for (const anchor of ["drivers", "exit-codes"]) assert.ok(anchorsOf(readme).includes(anchor), anchor);
+  const codes = [...readFileSync("engine/errors.ts", "utf8").matchAll(/exitCode(?:: number)? = (\d+)/g)];
+  for (const [, code] of codes) assert.match(readme, new RegExp(`^\\| ${code} \\| `, "m"));
+  assert.ok(codes.length >= 6);
+});
+
 test("a command or flag that does not exist is a fault", async () => {
   assert.is(await fault("npm strat"), "package.json has no script strat");
   assert.is(await fault("emotionclip docter"), "there is no command docter");
