@@ -78,6 +78,9 @@ async function benchCase(bench: Bench, made: Case, names: Both<string>, wanted: 
 /** Ops that other engines have as one call. */
 const shared: readonly string[] = ["matmul", "softmax", "layernorm", "gelu"] satisfies Problem["op"][];
 
+/** An engine that needs longer than this for one run is not timed. */
+const mostSeconds = 15;
+
 interface Entrant {
   engine: string;
   contestant: Contestant;
@@ -101,7 +104,13 @@ async function contestants(
     const { engine } = baseline;
     try {
       const contestant = await baseline.prepare(problem, gpu);
+      const start = performance.now();
       await contestant.run(1);
+      const seconds = (performance.now() - start) / 1000;
+      if (seconds > mostSeconds) {
+        contestant.free();
+        throw new Error(`one run took ${seconds.toFixed(0)} s`);
+      }
       const fault = difference(await contestant.output(), y, 1e-4, "y"); // other orders of summation, other erf
       found.push({ engine, contestant, correct: fault === undefined, note: fault ?? "" });
     } catch (error) {

@@ -11,7 +11,7 @@ interface Kernel {
   destroy(): void;
 }
 interface GpuJs {
-  createKernel(body: (this: Thread, ...inputs: never[]) => number, settings: object): Kernel;
+  createKernel(body: Body, settings: object): Kernel;
   destroy(): Promise<void>;
 }
 interface Thread {
@@ -31,24 +31,43 @@ const matmul = function (this: Thread, x: Rows, w: Rows): number {
   return sum;
 };
 
-const softmax = function (this: Thread, x: Rows): number {
-  let top = x[this.thread.y][0];
-  for (let d = 1; d < this.constants.D; d++) top = Math.max(top, x[this.thread.y][d]);
+const logSum = function (this: Thread, x: Rows): number {
+  let top = x[this.thread.x][0];
+  for (let d = 1; d < this.constants.D; d++) top = Math.max(top, x[this.thread.x][d]);
   let sum = 0;
-  for (let d = 0; d < this.constants.D; d++) sum += Math.exp(x[this.thread.y][d] - top);
-  return Math.exp(x[this.thread.y][this.thread.x] - top) / sum;
+  for (let d = 0; d < this.constants.D; d++) sum += Math.exp(x[this.thread.x][d] - top);
+  return top + Math.log(sum);
 };
 
-const layernorm = function (this: Thread, x: Rows, gain: number[], bias: number[]): number {
-  let mean = 0;
-  for (let d = 0; d < this.constants.D; d++) mean += x[this.thread.y][d] / this.constants.D;
-  let variance = 0;
+const softmax = function (this: Thread, x: Rows, logSums: number[]): number {
+  return Math.exp(x[this.thread.y][this.thread.x] - logSums[this.thread.y]);
+};
+
+const mean = function (this: Thread, x: Rows): number {
+  let sum = 0;
+  for (let d = 0; d < this.constants.D; d++) sum += x[this.thread.x][d];
+  return sum / this.constants.D;
+};
+
+const inverseSpread = function (this: Thread, x: Rows, means: number[]): number {
+  let sum = 0;
   for (let d = 0; d < this.constants.D; d++) {
-    const off = x[this.thread.y][d] - mean;
-    variance += (off * off) / this.constants.D;
+    const off = x[this.thread.x][d] - means[this.thread.x];
+    sum += off * off;
   }
-  const scale = 1 / Math.sqrt(variance + 0.00001);
-  return gain[this.thread.x] * (x[this.thread.y][this.thread.x] - mean) * scale + bias[this.thread.x];
+  return 1 / Math.sqrt(sum / this.constants.D + 0.00001);
+};
+
+const normed = function (
+  this: Thread,
+  x: Rows,
+  means: number[],
+  spread: number[],
+  gain: number[],
+  bias: number[],
+): number {
+  const y = this.thread.y;
+  return gain[this.thread.x] * (x[y][this.thread.x] - means[y]) * spread[y] + bias[this.thread.x];
 };
 
 const gelu = function (this: Thread, x: Rows): number {
@@ -62,47 +81,52 @@ const gelu = function (this: Thread, x: Rows): number {
   return 0.5 * v * both;
 };
 
-const bodies = { matmul, softmax, layernorm, gelu } as unknown as Record<
-  Problem["op"],
-  (this: Thread, ...inputs: never[]) => number
->;
+type Body = (this: Thread, ...inputs: never[]) => number;
+type Make = (body: Body, output: number[]) => Kernel;
 
-/** Rows and columns of the result, and the inputs as matrices [columns, rows] or vectors. */
-function shapeOf({ op, dims, inputs }: Problem): { rows: number; columns: number; shapes: [Float32Array, number[]][] } {
+/** The problem as one call, its kernels made by `make`; rows and columns of the result. */
+function workOf(
+  { op, dims, inputs }: Problem,
+  make: Make,
+  input: Package["input"],
+): { work: () => Promise<Float32Array[]>; rows: number; columns: number } {
   const { N = 1, K = 1, M = 1, D = 1 } = dims;
-  if (op === "matmul")
-    return {
-      rows: N,
-      columns: M,
-      shapes: [
-        [inputs.x, [K, N]],
-        [inputs.w, [M, K]],
-      ],
-    };
-  if (op === "gelu") return { rows: N / 768, columns: 768, shapes: [[inputs.x, [768, N / 768]]] };
-  const vectors = op === "layernorm" ? [inputs.gain, inputs.bias] : [];
-  return {
-    rows: N,
-    columns: D,
-    shapes: [[inputs.x, [D, N]], ...vectors.map((v): [Float32Array, number[]] => [v, [D]])],
+  const call = async (kernel: Kernel, ...args: unknown[]) => (await kernel(...args)) as Float32Array[];
+  if (op === "matmul") {
+    const kernel = make(matmul, [M, N]);
+    const [x, w] = [input(inputs.x, [K, N]), input(inputs.w, [M, K])];
+    return { work: () => call(kernel, x, w), rows: N, columns: M };
+  }
+  if (op === "gelu") {
+    const kernel = make(gelu, [768, N / 768]);
+    const x = input(inputs.x, [768, N / 768]);
+    return { work: () => call(kernel, x), rows: N / 768, columns: 768 };
+  }
+  const x = input(inputs.x, [D, N]);
+  if (op === "softmax") {
+    const [sums, result] = [make(logSum, [N]), make(softmax, [D, N])];
+    return { work: async () => call(result, x, await call(sums, x)), rows: N, columns: D };
+  }
+  const [means, spreads, result] = [make(mean, [N]), make(inverseSpread, [N]), make(normed, [D, N])];
+  const work = async () => {
+    const centre = await call(means, x);
+    return call(result, x, centre, await call(spreads, x, centre), inputs.gain, inputs.bias);
   };
+  return { work, rows: N, columns: D };
 }
 
 async function contestant(problem: Problem, mode: string): Promise<Contestant> {
   const { default: loaded, ...named } = (await import("gpu.js")) as unknown as { default?: Package } & Package;
   const { GPU, input } = loaded ?? named;
   const gpu = new GPU({ mode });
-  const { rows, columns, shapes } = shapeOf(problem);
-  const kernel = gpu
-    .createKernel(bodies[problem.op], { constants: problem.dims })
-    .setOutput([columns, rows])
-    .setLoopMaxIterations(10_000);
-  const args = shapes.map(([data, shape]) => (shape.length === 1 ? data : input(data, shape)));
+  const make: Make = (body, output) =>
+    gpu.createKernel(body, { constants: problem.dims }).setOutput(output).setLoopMaxIterations(10_000);
+  const { work, rows, columns } = workOf(problem, make, input);
   let last: Float32Array[] = [];
   return {
     name: `gpu.js ${mode}`,
     async run(reps) {
-      for (let i = 0; i < reps; i++) last = (await kernel(...args)) as Float32Array[];
+      for (let i = 0; i < reps; i++) last = await work();
     },
     async output() {
       const flat = new Float32Array(rows * columns);
