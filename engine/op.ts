@@ -71,6 +71,8 @@ export interface Pass {
   readonly label: string;
   readonly variants: ReadonlyMap<string, Variant>;
   readonly pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
+  /** What it moves and computes, where its tensors and the op's flops do not say it (`counted`). */
+  readonly work?: (dims: Sizes, attrs: Attrs) => { bytes?: number; flops?: number };
 }
 
 type More<S extends string> = {
@@ -105,6 +107,12 @@ export function passOf<const S extends string>(
 ): Pass {
   return { sig: parseSignature(sig), label, variants: new Map(Object.entries(variants)), pick };
 }
+
+/**
+ * A pass whose bytes or flops do not follow from its tensors: a gather reads some rows of a table, a matrix product among
+ * other passes has nearly all of the op's flops. For rates in the profiler and the benchmark.
+ */
+export const counted = (pass: Pass, work: Pass["work"]): Pass => ({ ...pass, work });
 
 /** One complete way to compute an op and its gradient. */
 export interface Way {

@@ -28,6 +28,7 @@ const gpu = await sharedGpu();
 const roof = { bytesPerSecond: 1e10, flopsPerSecond: 1e11, launch: 1e-5 };
 
 const [N, D, M] = [6, 8, 12];
+const linearSizes = { N, K: D, M };
 const ones = (n: number) => new Float32Array(n).fill(1);
 
 /** A small training step: a layer norm, a linear layer, their gradients. */
@@ -82,6 +83,18 @@ test("forward flops are those of the declaration, and a gradient has twice as ma
   const backward = flopsOf((label) => /^layernorm /.test(label) && label !== "layernorm forward");
   // x needs no gradient here, so the pass that would write it, about half of the gradient's work, did not run
   assert.ok(backward > 0.3 * 2 * forward && backward < 2 * forward, `${backward} of ${2 * forward}`);
+});
+
+test("a matrix product has its own flops, and what goes with it shares the rest", () => {
+  const rows = seen.profiler.rows(roof).filter(({ label }) => label.startsWith("linear "));
+  const product = 2 * linearSizes.N * linearSizes.K * linearSizes.M;
+  const flopsOf = (label: string) => rows.find((row) => row.label === label)?.flops;
+  assert.is(flopsOf("linear forward"), 2 * product);
+  assert.is(flopsOf("linear dx"), 2 * product);
+  assert.is(flopsOf("linear dw"), 2 * product);
+  const bias = rows.filter(({ label }) => /bias|parts/.test(label));
+  assert.ok(bias.length > 0);
+  for (const { label, flops } of bias) assert.is(flops, 0, label);
 });
 
 test("bytes are those of the tensors that a pass binds", () => {

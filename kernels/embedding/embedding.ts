@@ -1,5 +1,5 @@
 // Rows chosen by number: embeddings of token ids, and one token of every text.
-import { op, pass, passOf } from "../../engine/op.ts";
+import { counted, op, pass, passOf } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
@@ -18,6 +18,11 @@ const inVec4s = ({ D }: Sizes): boolean => D % 4 === 0;
 const byWidth = (dims: Sizes): string => (inVec4s(dims) ? "vec4" : "any");
 const available = (_: unknown, dims: Sizes): boolean => inVec4s(dims);
 
+/** Bytes of N rows of D numbers that are read, perhaps changed, and written: a table counts only by these. */
+const rowsMoved =
+  (times: number) =>
+  ({ N, D }: Sizes) => ({ bytes: 4 * N * (times * D + 1) });
+
 /**
  * table_VD ids_N:u32 -> y_ND. The gradient of the table is dense and deterministic: ids are sorted on the device, the
  * first of every run of equal ids owns the row and adds the run in order.
@@ -27,13 +32,16 @@ export const embedding = op({
   about: "y_n = table[ids_n]: embeddings of token ids; zeros for an id beyond the table",
   sig: "table_VD ids_N:u32 -> y_ND",
   forward: [
-    passOf(
-      "table_VD ids_N:u32 -> y_ND",
-      {
-        any: { source: [flat, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
-        vec4: { source: [flat, forward4], grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts), available },
-      },
-      byWidth,
+    counted(
+      passOf(
+        "table_VD ids_N:u32 -> y_ND",
+        {
+          any: { source: [flat, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
+          vec4: { source: [flat, forward4], grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts), available },
+        },
+        byWidth,
+      ),
+      rowsMoved(2),
     ),
   ],
   backward: [
@@ -43,21 +51,24 @@ export const embedding = op({
       uniforms: ({ V, D }) => ({ count: V * D }),
     }),
     pass("ids_N:u32 -> order_N:u32", order, ({ N }, consts) => lanesGrid(N, consts), { label: "order" }),
-    passOf(
-      "ids_N:u32 order_N:u32 dy_ND dtable_VD -> dtable_VD",
-      {
-        any: {
-          source: [rows, dtable],
-          grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / consts.SG), consts),
+    counted(
+      passOf(
+        "ids_N:u32 order_N:u32 dy_ND dtable_VD -> dtable_VD",
+        {
+          any: {
+            source: [rows, dtable],
+            grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / consts.SG), consts),
+          },
+          vec4: {
+            source: [rows, dtable4],
+            grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / 4 / consts.SG), consts),
+            available,
+          },
         },
-        vec4: {
-          source: [rows, dtable4],
-          grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / 4 / consts.SG), consts),
-          available,
-        },
-      },
-      byWidth,
-      "dtable",
+        byWidth,
+        "dtable",
+      ),
+      rowsMoved(3),
     ),
   ],
   ref({ table, ids }, { V, N, D }) {
@@ -78,7 +89,12 @@ export const rowGather = op({
   name: "rowGather",
   about: "y_n = x[n, index_n]: one token of every sequence; the last one for an index beyond",
   sig: "x_NLD index_N:u32 -> y_ND",
-  forward: [pass("x_NLD index_N:u32 -> y_ND", row, ({ N, D }, consts) => lanesGrid(N * D, consts))],
+  forward: [
+    counted(
+      pass("x_NLD index_N:u32 -> y_ND", row, ({ N, D }, consts) => lanesGrid(N * D, consts)),
+      rowsMoved(2),
+    ),
+  ],
   backward: [
     passOf(
       "dy_ND index_N:u32 -> dx_NLD",

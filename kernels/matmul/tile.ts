@@ -4,6 +4,7 @@ import { KernelError, LimitError } from "../../engine/errors.ts";
 import {
   type Attrs,
   ceilDiv,
+  counted,
   type DeviceFacts,
   type Pass,
   passOf,
@@ -88,7 +89,10 @@ export function product<const S extends string>(options: ProductOptions<S>): Pas
     const chosen = choose(options.form, shapeOf(dims, attrs), device);
     return options.activation && unrolls(structures[chosen], device) ? "wg32" : chosen;
   };
-  return passOf(options.sig, variants, pick, options.label);
+  const flops = ({ M, N, K, batch: [n, h = 1] = [1] }: Shape) => 2 * M * N * K * n * h;
+  return counted(passOf(options.sig, variants, pick, options.label), (dims, attrs) => ({
+    flops: flops(shapeOf(dims, attrs)),
+  }));
 }
 
 /** Memory is read as vec4s where every row of every operand starts at a multiple of 4. */

@@ -1,5 +1,5 @@
 // The launch behind pieces of an axis: slices, their gradients, the gradients of joining.
-import { type Attrs, type Pass, passOf, type Variant } from "../../engine/op.ts";
+import { type Attrs, counted, type Pass, passOf, type Variant } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import { planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
@@ -27,9 +27,13 @@ export function windowPass(
     rename: names,
   });
   const inVec4s = (dims: Sizes): boolean => dims[behind] % 4 === 0;
-  return passOf(
-    `${names.x}_N${wide}${behind} -> ${names.y}_N${short}${behind}`,
-    { any: over([flat, window], 1), vec4: { ...over([flat, window4], 4), available: (_, dims) => inVec4s(dims) } },
-    (dims) => (inVec4s(dims) ? "vec4" : "any"),
+  const moved = (dims: Sizes) => 4 * dims.N * dims[behind] * (dims[short] + Math.min(dims[short], dims[wide]));
+  return counted(
+    passOf(
+      `${names.x}_N${wide}${behind} -> ${names.y}_N${short}${behind}`,
+      { any: over([flat, window], 1), vec4: { ...over([flat, window4], 4), available: (_, dims) => inVec4s(dims) } },
+      (dims) => (inVec4s(dims) ? "vec4" : "any"),
+    ),
+    (dims) => ({ bytes: moved(dims) }),
   );
 }
