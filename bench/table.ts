@@ -10,7 +10,7 @@ export function table(rows: readonly (readonly string[])[], left: number): strin
 
 /** A rate with three significant digits, without exponents; a dash for nothing. */
 export function amount(value: number): string {
-  if (!Number.isFinite(value) || value <= 0) return "-";
+  if (!Number.isFinite(value) || value < 0.00005) return "-";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(value)));
   return value.toFixed(Math.min(4, digits));
 }

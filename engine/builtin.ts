@@ -8,7 +8,7 @@ import { ceilDiv, op, type Pass, pass } from "./op.ts";
 const chunk = (n: number): number => Math.max(256, Math.ceil(n / 1024 / 256) * 256);
 
 const copied = (sig: string, rename: Record<string, string>): Pass =>
-  pass(sig, copyText, ({ N }, { WG }) => ceilDiv(N, WG), { rename });
+  pass(sig, copyText, ({ N }) => ceilDiv(N, chunk(N)), { rename, uniforms: ({ N }) => ({ chunk: chunk(N) }) });
 
 export const fill = op({
   name: "fill",
