@@ -5,7 +5,7 @@ import { create, globals } from "webgpu";
 import { EngineError, GpuError } from "./errors.ts";
 import { fromHalf } from "./half.ts";
 import { KernelCache } from "./kernel.ts";
-import { type ArenaBuffer, Memory } from "./memory.ts";
+import { type ArenaBuffer, bytesOf, Memory } from "./memory.ts";
 import type { DeviceFacts } from "./op.ts";
 import type { Segment } from "./plan.ts";
 import type { Profiler } from "./profile.ts";
@@ -20,7 +20,10 @@ Object.assign(globalThis, globals);
 export interface GpuOptions {
   /** Part of the adapter's name ("llvmpipe", "NVIDIA"); default: EMOTIONCLIP_ADAPTER, else Dawn's first. */
   adapter?: string;
-  /** Bytes the engine may allocate; default: what the adapter reports, or half the host's memory on software adapters. */
+  /**
+   * Bytes the engine may allocate; default: EMOTIONCLIP_GPU_MEMORY (as 2.5G), else what the adapter reports, or half the
+   * host's memory on software adapters.
+   */
   memory?: number;
   /** Dawn toggles to enable, beside those the engine needs. */
   toggles?: readonly string[];
@@ -120,8 +123,9 @@ function subgroupSize(info: GPUAdapterInfo): number {
   return Math.max(least, Math.min(32, most));
 }
 
-/** Device-local heaps where the adapter reports them; half the host's memory on software adapters; else 4 GiB. */
+/** EMOTIONCLIP_GPU_MEMORY, else device-local heaps where the adapter reports them; half the host's memory on software adapters; else 4 GiB. */
 function defaultBudget(info: GPUAdapterInfo, software: boolean): number {
+  if (process.env.EMOTIONCLIP_GPU_MEMORY) return bytesOf(process.env.EMOTIONCLIP_GPU_MEMORY);
   if (software) return Math.floor(totalmem() / 2);
   const heaps = (info as { memoryHeaps?: { size: number; properties: number }[] }).memoryHeaps;
   const largest = heaps?.length

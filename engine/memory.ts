@@ -1,5 +1,5 @@
 // GPU buffers: every byte is counted, a budget is checked before allocating, buffers of plans are shared between plans.
-import { GpuError, LimitError } from "./errors.ts";
+import { GpuError, LimitError, UsageError } from "./errors.ts";
 import { nextId, type Storage } from "./tensor.ts";
 
 /** What a buffer is for; `emotionclip plan` and errors report by these. */
@@ -12,6 +12,15 @@ export interface ArenaBuffer extends Storage {
 }
 
 const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
+
+/** "800M", "2.5G", or plain bytes. */
+export function bytesOf(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
+  if (!(bytes >= 1 && Number.isSafeInteger(bytes)))
+    throw new UsageError(`--gpu-memory: "${text}" is not a size such as 800M or 2.5G`);
+  return bytes;
+}
 
 /** Rounds up to the alignment of storage offsets that every adapter accepts. */
 export const align256 = (bytes: number): number => Math.ceil(bytes / 256) * 256;

@@ -1,7 +1,8 @@
 // The memory plan of a training step against what the engine really allocates.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LimitError, placeholder, Scope } from "../engine/index.ts";
+import { LimitError, placeholder, Scope, UsageError } from "../engine/index.ts";
+import { bytesOf } from "../engine/memory.ts";
 import { vitB32 } from "../model/config.ts";
 import { planStep } from "../train/plan.ts";
 import { Trainer } from "../train/trainer.ts";
@@ -59,6 +60,17 @@ test("a step with a tensor beyond the largest binding is refused by name, a smal
     (error: unknown) => error instanceof LimitError && /needs a binding of/.test(error.message),
   );
   assert.ok(planStep(small, settings, gpu.facts, 2 ** 27).peak > 0);
+});
+
+test("a budget is read as a person writes it; what is no size is refused", () => {
+  assert.is(bytesOf("800M"), 800 * 2 ** 20);
+  assert.is(bytesOf("2.5g"), 2.5 * 2 ** 30);
+  assert.is(bytesOf("4096"), 4096);
+  for (const text of ["", "0", "2T", "-1G", "1e9", "lots", "99999999G"])
+    assert.throws(
+      () => bytesOf(text),
+      (error: unknown) => error instanceof UsageError && error.message.includes(`"${text}"`),
+    );
 });
 
 test("a placeholder on a device is refused: its data would be missing", () => {

@@ -39,6 +39,7 @@ export const commands: readonly Entry[] = [
 ];
 
 const ADAPTER = "--adapter <name>";
+const MEMORY = "--gpu-memory <size>";
 
 /**
  * The program with the command that `words` names loaded, and the others as names. It throws UsageError and never ends the process.
@@ -53,8 +54,9 @@ export async function program(words: readonly string[]): Promise<Command> {
   for (const entry of commands)
     root.addCommand(entry.name === wanted ? await loaded(entry) : new Command(entry.name).description(entry.about));
   root.hook("preAction", (_, action) => {
-    const { adapter } = action.optsWithGlobals<{ adapter?: string }>();
+    const { adapter, gpuMemory } = action.optsWithGlobals<{ adapter?: string; gpuMemory?: string }>();
     if (adapter) process.env.EMOTIONCLIP_ADAPTER = adapter;
+    if (gpuMemory) process.env.EMOTIONCLIP_GPU_MEMORY = gpuMemory;
   });
   tame(root);
   return root;
@@ -64,11 +66,12 @@ export async function program(words: readonly string[]): Promise<Command> {
 const commandOf = (words: readonly string[]) =>
   words.find((word, i) => !word.startsWith("-") && word !== "help" && words[i - 1] !== "--adapter");
 
-/** One command as its module declares it, with the flag that all commands share. */
+/** One command as its module declares it, with the flags that all commands share. */
 export async function loaded(entry: Entry): Promise<Command> {
   const command = (await entry.load()).command().name(entry.name).description(entry.about);
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
-  return hasAdapter ? command : command.option(ADAPTER, "the GPU to use: a part of its name");
+  if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");
+  return command.option(MEMORY, "most memory the engine may take: 800M, 2.5G (also EMOTIONCLIP_GPU_MEMORY)");
 }
 
 /** Errors are thrown, not printed, and every level of subcommands speaks the same way. */
