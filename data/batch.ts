@@ -51,12 +51,15 @@ const TRIES = 20;
 /** Samples decoded at once on a thread: enough to keep the decoder's pool busy, few enough to bound memory. */
 const IN_FLIGHT = 2;
 
-/** Makes the batch, and lists the bad samples it met. */
+/** A batch, and the bad samples that were met. */
+export type Made = { readonly batch: ClipBatch; readonly bad: readonly BadSample[] };
+
+/** Makes the batch of a plan. */
 export async function makeBatch(
   { items, categories, view, onBadSample }: BatchSource,
   plan: BatchPlan,
   reader: ShardReader,
-): Promise<{ batch: ClipBatch; bad: BadSample[] }> {
+): Promise<Made> {
   const B = plan.indices.length;
   const pixels = view.frames * view.side * view.side;
   const frames = new Float32Array(B * 3 * pixels);

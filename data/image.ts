@@ -58,6 +58,16 @@ export function normaliseInto(out: Float32Array, at: number, { data, width, heig
   }
 }
 
+/** One normalised frame [3, S, S] back to RGB bytes. */
+export function denormalise(frame: Float32Array, side: number): Image {
+  const n = side * side;
+  const data = new Uint8Array(3 * n);
+  for (let i = 0; i < n; i++)
+    for (let c = 0; c < 3; c++)
+      data[3 * i + c] = Math.min(255, Math.max(0, Math.round(255 * (frame[c * n + i] * STD[c] + MEAN[c]))));
+  return { data, width: side, height: side };
+}
+
 /** The float of each byte per channel, rounded to float32 after each operation as torchvision does. */
 const NORMALISED = MEAN.map((mean, c) =>
   Float32Array.from({ length: 256 }, (_, v) => {

@@ -1,13 +1,11 @@
 // Shards -> batches, in an order and with random choices that depend on (seed, epoch, index) alone: any number of
 // workers gives the same batches, and a run can go on from any step.
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import { DiskError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
-import { type BadSample, type BatchPlan, type BatchSource, type ClipBatch, makeBatch } from "./batch.ts";
+import { HealthError, UsageError } from "../engine/errors.ts";
+import { type BadSample, type BatchPlan, type BatchSource, type ClipBatch, type Made, makeBatch } from "./batch.ts";
 import type { View } from "./frames.ts";
 import { epochOrder } from "./sampling.ts";
 import { ShardReader, type ShardSet } from "./shards.ts";
+import { Thread } from "./thread.ts";
 
 export type LoaderOptions = View & {
   /** Clips in a batch, B. */
@@ -27,13 +25,6 @@ export type LoaderOptions = View & {
   readonly onBad?: (bad: BadSample) => void;
 };
 
-/** What a worker sends back for a plan. */
-export type WorkerAnswer =
-  | { step: number; batch: ClipBatch; bad: BadSample[] }
-  | { step: number; error: { name: string; message: string; stack?: string } };
-
-type Made = { batch: ClipBatch; bad: BadSample[] };
-
 /** How the published training takes its samples. */
 export const forTraining = { sampling: "random", crop: "random", order: "shuffled" } as const;
 /** How the published evaluation takes its samples. */
@@ -46,7 +37,7 @@ export class Loader {
   /** Samples found bad so far: number -> reason. */
   readonly bad = new Map<number, string>();
   private readonly source: BatchSource;
-  private readonly threads: Thread[];
+  private readonly makers: Maker[];
   private order: { epoch: number; indices: Int32Array } = { epoch: -1, indices: new Int32Array(0) };
   private running = false;
 
@@ -59,8 +50,8 @@ export class Loader {
     this.stepsPerEpoch = order === "shuffled" ? Math.floor(set.samples / batch) : Math.ceil(set.samples / batch);
     const view: View = { frames, side, resize, sampling, crop };
     this.source = { items: set.items, categories: set.categories.length, view, onBadSample };
-    this.threads = Array.from({ length: workers }, () => new WorkerThread(this.source));
-    if (workers === 0) this.threads.push(new InlineThread(this.source));
+    this.makers = Array.from({ length: workers }, () => inThread(this.source));
+    if (workers === 0) this.makers.push(new HereMaker(this.source));
   }
 
   /** The samples of a global step, before any substitution. */
@@ -100,11 +91,11 @@ export class Loader {
 
   /** Ends the threads; unfinished batches are dropped. */
   async close(): Promise<void> {
-    await Promise.all(this.threads.map((thread) => thread.close()));
+    await Promise.all(this.makers.map((maker) => maker.close()));
   }
 
   private begin(step: number): Promise<Made> {
-    const made = this.threads[step % this.threads.length].make(this.plan(step));
+    const made = this.makers[step % this.makers.length].make(this.plan(step));
     made.catch(() => {}); // awaited in its turn; until then a failure is not "unhandled"
     return made;
   }
@@ -150,12 +141,12 @@ function check(samples: number, { batch, frames, side, resize, workers, order, p
 }
 
 /** Makes the batches given to it one after another. */
-interface Thread {
+interface Maker {
   make(plan: BatchPlan): Promise<Made>;
   close(): Promise<void>;
 }
 
-class InlineThread implements Thread {
+class HereMaker implements Maker {
   private readonly reader = new ShardReader();
   private last: Promise<unknown> = Promise.resolve();
   constructor(private readonly source: BatchSource) {}
@@ -172,57 +163,7 @@ class InlineThread implements Thread {
   }
 }
 
-class WorkerThread implements Thread {
-  private readonly worker: Worker;
-  private readonly waiting = new Map<number, { done: (made: Made) => void; fail: (error: unknown) => void }>();
-  private ended: Error | undefined;
-
-  constructor(source: BatchSource) {
-    this.worker = new Worker(workerFile(), { workerData: source });
-    this.worker.on("message", (answer: WorkerAnswer) => this.receive(answer));
-    this.worker.on("error", (error) => this.end(error));
-    this.worker.on("exit", (code) => this.end(new Error(`a decoding thread ended with code ${code}`)));
-    this.worker.unref(); // a pending batch is kept alive by make()
-  }
-
-  make(plan: BatchPlan): Promise<Made> {
-    if (this.ended) return Promise.reject(this.ended);
-    this.worker.ref();
-    return new Promise((done, fail) => {
-      this.waiting.set(plan.step, { done, fail });
-      this.worker.postMessage(plan);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.end(new Error("the loader was closed"));
-    await this.worker.terminate();
-  }
-
-  private receive(answer: WorkerAnswer): void {
-    const waiter = this.waiting.get(answer.step);
-    this.waiting.delete(answer.step);
-    if (this.waiting.size === 0) this.worker.unref();
-    if ("error" in answer) waiter?.fail(revive(answer.error));
-    else waiter?.done(answer);
-  }
-
-  private end(error: Error): void {
-    this.ended ??= error;
-    for (const { fail } of this.waiting.values()) fail(this.ended);
-    this.waiting.clear();
-  }
-}
-
-/** The worker's bundle lies beside ours. */
-function workerFile(): URL {
-  const url = new URL("./loader-worker.js", import.meta.url);
-  if (!existsSync(fileURLToPath(url)))
-    throw new Error(`loader-worker.js is not in ${fileURLToPath(new URL(".", url))}`);
-  return url;
-}
-
-function revive({ name, message, stack }: { name: string; message: string; stack?: string }): Error {
-  const kind = [FormatError, HealthError, DiskError].find((known) => known.name === name);
-  return kind ? new kind(message) : Object.assign(new Error(message), { name, stack });
+function inThread(source: BatchSource): Maker {
+  const thread = new Thread<BatchPlan, Made>("loader-worker", source);
+  return { make: (plan) => thread.ask(plan), close: () => thread.close("the loader was closed") };
 }

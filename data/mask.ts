@@ -154,3 +154,17 @@ function roundEven(v: number): number {
   if (v - down !== 0.5) return Math.round(v);
   return down + Math.abs(down % 2);
 }
+
+/** The box around a mask [S, S] as shares of the frame: left, top, right, bottom; zeros for an empty mask. */
+export function boxOfMask(mask: Float32Array, side: number): [number, number, number, number] {
+  let [left, top, right, bottom] = [side, side, 0, 0];
+  for (let y = 0; y < side; y++)
+    for (let x = 0; x < side; x++) {
+      if (mask[y * side + x] <= 0) continue;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x + 1);
+      bottom = Math.max(bottom, y + 1);
+    }
+  return right > left ? [left / side, top / side, right / side, bottom / side] : [0, 0, 0, 0];
+}

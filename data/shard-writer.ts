@@ -1,4 +1,4 @@
-// Clips -> WebDataset tar shards with an index. Every file appears whole or not at all, the index last.
+// Clips -> WebDataset tar shards with an index. Every file appears whole or not at all, the index last; after a failure there are none.
 import { join } from "node:path";
 import { packTar } from "modern-tar";
 import { UsageError } from "../engine/errors.ts";
@@ -60,6 +60,7 @@ export async function writeShards(
     if (shard) shards.push(await shard.close());
   } catch (error) {
     await shard?.file.abort();
+    for (const { file } of shards) await remove(join(folder, file));
     throw error;
   }
   if (fps === undefined) throw new UsageError(`there are no clips for the split ${quoted(split)}`);

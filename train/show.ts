@@ -1,6 +1,8 @@
 // What the subject token looks at, for the report (figure 5 of the paper): attention over frames of a few held-out clips.
 import { forEvaluation, Loader } from "../data/loader.ts";
-import { boxOfMask, denormalise, encodeJpeg } from "../data/jpeg.ts";
+import { denormalise } from "../data/image.ts";
+import { encodeJpeg } from "../data/jpeg.ts";
+import { boxOfMask } from "../data/mask.ts";
 import type { ShardSet } from "../data/shards.ts";
 import { compute, tensor } from "../engine/index.ts";
 import { viewOf } from "./evaluate.ts";

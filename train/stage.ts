@@ -1,38 +1,71 @@
 // The embedded data set on disk: made once, seeded, as shards; afterwards it is read like any other data set.
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { indexName } from "../data/shard-index.ts";
 import { writeShards } from "../data/shard-writer.ts";
-import { categories, makeStage, splits, stageSizes } from "../data/stage/index.ts";
+import { categories, makeStage, type Split, type StageClip, splits, stageSizes } from "../data/stage/index.ts";
 import type { Progress } from "./progress.ts";
+import type { StopRequest } from "./stop.ts";
 
 /** Seed of the embedded set: everyone trains on the same clips. */
 export const stageSeed = 2022;
 
-const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage", "shards");
+/** Threads that draw clips; more than this many would wait for the one that writes. */
+const mostWorkers = 8;
 
-const present = (split: string): boolean => existsSync(join(folder, indexName(split)));
+/** Where the embedded set lies, and how many clips each split of it has. */
+export interface StagePlace {
+  readonly folder: string;
+  readonly sizes: Readonly<Record<Split, number>>;
+}
+
+const embedded: StagePlace = {
+  folder: join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage", "shards"),
+  sizes: stageSizes,
+};
+
+const isPresent = (folder: string, split: string): boolean => existsSync(join(folder, indexName(split)));
 
 /** Clips that are still to be made. */
-export const missingClips = (): number =>
-  splits.reduce((sum, split) => sum + (present(split) ? 0 : stageSizes[split]), 0);
+export const missingClips = ({ folder, sizes } = embedded): number =>
+  splits.reduce((sum, split) => sum + (isPresent(folder, split) ? 0 : sizes[split]), 0);
 
-/** Makes the splits that are missing; returns the folder. A split appears with its index, which is written last. */
-export async function ensureStage(progress: Progress): Promise<string> {
-  if (missingClips() === 0) return folder;
-  progress.start("make data", missingClips());
+/**
+ * Makes the splits that are missing, on all cores; returns the folder, or undefined when a stop was requested on the way.
+ * A split appears whole: a stop or a fault leaves nothing of the one that is being made, and the finished ones stay.
+ */
+export async function ensureStage(
+  progress: Progress,
+  stop: StopRequest,
+  place = embedded,
+): Promise<string | undefined> {
+  const { folder, sizes } = place;
+  const missing = missingClips(place);
+  if (missing === 0) return folder;
+  progress.start("make data", missing);
+  const workers = Math.min(mostWorkers, availableParallelism());
   let made = 0;
   for (const split of splits) {
-    if (present(split)) continue;
-    const clips = makeStage({ seed: stageSeed, split, count: stageSizes[split] });
-    const counted = async function* () {
+    if (isPresent(folder, split)) continue;
+    const clips = makeStage({ seed: stageSeed, split, count: sizes[split], workers });
+    const watched = async function* (): AsyncGenerator<StageClip> {
       for await (const clip of clips) {
+        if (stop.requested) throw new Stopped();
         yield clip;
         progress.at(++made, split);
       }
     };
-    await writeShards(folder, split, counted(), { categories });
+    try {
+      await writeShards(folder, split, watched(), { categories });
+    } catch (error) {
+      if (error instanceof Stopped) return undefined;
+      throw error;
+    }
   }
   return folder;
 }
+
+/** Ends the writing of a split as a fault would. */
+class Stopped extends Error {}

@@ -45,7 +45,13 @@ async function start({ name, data, compare, ...given }: Flags): Promise<void> {
   const gpu = await openGpu();
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
   const began = performance.now();
-  const job = await openJob(data ?? (await ensureStage(progress)));
+  const clips = data ?? (await ensureStage(progress, stop));
+  if (clips === undefined) {
+    progress.end();
+    process.stdout.write("stopped; the same command goes on making the data set\n");
+    return;
+  }
+  const job = await openJob(clips);
   process.stdout.write(
     `EmotionCLIP on ${gpu.facts.adapter}\n${job.sets.train.samples} clips to train on, ${job.sets.test.samples} held out\n`,
   );

@@ -1,7 +1,8 @@
 // The embedded data set "stage": seeded clips of two or three drawn people, one of whom speaks the caption. It exists so
 // that training runs, and means something, without anybody's films; nothing here is a claim about real faces.
 
-import sharp from "sharp";
+import { encodeJpeg } from "../jpeg.ts";
+import { Thread } from "../thread.ts";
 import { type Box, fps, height, type RenderedClip, renderClip, width } from "./clip.ts";
 import type { Labels } from "./emotions.ts";
 import type { Split } from "./split.ts";
@@ -44,29 +45,52 @@ export interface StageMeta {
 
 /** Quality at which the drawn lines survive 4:4:4 coding. */
 const quality = 90;
-/** Clips whose frames are in the JPEG coder at once. */
-const inFlight = 3;
+/** Clips that a thread has in hand: one is drawn while frames of the others are in the JPEG coder. */
+const inHand = 3;
+
+/** Names a clip: everything in it follows from these three. */
+export interface ClipName {
+  readonly seed: number;
+  readonly split: Split;
+  readonly index: number;
+}
 
 /** One clip with its frames as JPEG. */
 export async function makeClip(seed: number, split: Split, index: number): Promise<StageClip> {
   return encode(renderClip(seed, split, index));
 }
 
+/** What `makeStage` makes. */
+export interface StageOptions {
+  readonly seed: number;
+  readonly split: Split;
+  readonly count: number;
+  /** Threads that draw, 0 for the calling one. The clips are the same for any number. */
+  readonly workers?: number;
+}
+
 /** The first `count` clips of a split, in order. */
-export async function* makeStage(options: { seed: number; split: Split; count: number }): AsyncGenerator<StageClip> {
-  const { seed, split, count } = options;
+export async function* makeStage({ seed, split, count, workers = 0 }: StageOptions): AsyncGenerator<StageClip> {
+  const threads = Array.from({ length: workers }, () => new Thread<ClipName, StageClip>("stage-worker"));
+  const make = (index: number) =>
+    workers === 0 ? makeClip(seed, split, index) : threads[index % workers].ask({ seed, split, index });
   const pending: Promise<StageClip>[] = [];
-  for (let index = 0; index < count + inFlight; index++) {
-    if (index < count) pending.push(makeClip(seed, split, index));
-    if (index >= inFlight || index >= count) {
-      const next = pending.shift();
-      if (next) yield await next;
+  try {
+    for (let index = 0, next = 0; index < count; index++) {
+      for (; next < count && next < index + inHand * Math.max(1, workers); next++) {
+        const clip = make(next);
+        clip.catch(() => {}); // awaited in its turn; until then a failure is not "unhandled"
+        pending.push(clip);
+      }
+      yield await pending.shift()!;
     }
+  } finally {
+    await Promise.all(threads.map((thread) => thread.close("no more clips are wanted")));
   }
 }
 
 async function encode(clip: RenderedClip): Promise<StageClip> {
-  const frames = await Promise.all(clip.rgb.map(encodeFrame));
+  const frames = await Promise.all(clip.rgb.map((data) => encodeJpeg({ data, width, height }, quality)));
   const people = clip.actors.map(({ identity, emotion, intensity }) => ({
     identity: identity.name,
     emotion,
@@ -84,10 +108,4 @@ async function encode(clip: RenderedClip): Promise<StageClip> {
     labels: clip.labels,
     meta: { ...people[0], scene: clip.scene.name, misleading: clip.caption.misleading, people },
   };
-}
-
-function encodeFrame(rgb: Uint8Array): Promise<Uint8Array> {
-  return sharp(rgb, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality, chromaSubsampling: "4:4:4" })
-    .toBuffer();
 }

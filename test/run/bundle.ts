@@ -1,8 +1,8 @@
 // The test files as JavaScript: esbuild with splitting, so that the modules they share are built once.
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildFailure, build, type Message, type Metafile } from "esbuild";
-import { settings } from "../../train/launch/bundle.mjs";
+import { programs, settings } from "../../train/launch/bundle.mjs";
 
 /** One test file: its name below test/, the built file, and whether kernels are part of it. */
 export interface TestFile {
@@ -10,6 +10,9 @@ export interface TestFile {
   readonly path: string;
   readonly touchesKernels: boolean;
 }
+
+/** The command line's threads. */
+const { cli: _, ...workers } = programs.cli;
 
 /** Structure before behaviour, and what a reader would type last. */
 const FIRST = ["layers.test.ts", "hygiene.test.ts"];
@@ -41,7 +44,7 @@ export function sweepTests(root: string): void {
   }
 }
 
-/** Builds `names` into `testFolder`, with the loader's worker beside them where the loader looks for it. */
+/** Builds `names` into `testFolder`, with the worker threads beside them, where their users look for them. */
 export async function bundleTests(root: string, names: readonly string[]): Promise<Built> {
   const broken: { name: string; why: string }[] = [];
   const { metafile } = await buildAll(root, names).catch(async () => {
@@ -61,8 +64,7 @@ export async function bundleTests(root: string, names: readonly string[]): Promi
 function buildAll(root: string, names: readonly string[], write = true) {
   const outdir = join(root, testFolder);
   const entries = names.map((name) => ({ in: join(root, "test", name), out: name.replace(/\.ts$/, "") }));
-  const worker = join(root, "data", "worker.ts");
-  if (existsSync(worker)) entries.push({ in: worker, out: "loader-worker" });
+  for (const [out, source] of Object.entries(workers)) entries.push({ in: join(root, source), out });
   return build({
     ...settings,
     absWorkingDir: root,
