@@ -31,6 +31,19 @@ test.before(async () => {
   });
 });
 
+/** What a reader should see, by the example's number: a text that must be there, or a test of what was printed. */
+const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
+  "01": /14, 25, 20, 31.*ShapeError: matmul: /s,
+  "02": /y = (3\.00|2\.99)\d x \+ -(1\.00|0\.99)\d/,
+  "03": /\[ 25, 169 \].*\[ 25, 169 \]/s,
+  "04": /passed: softsign: the gradient.*found: .*"N":1\b.*found: .*the slope is/s,
+  "05": (printed) => {
+    const losses = [...printed.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
+    return losses.length === 5 && losses[4] < losses[0] / 3;
+  },
+  "06": /GFLOP\/s at best.*matmul forward/s,
+};
+
 for (const name of examples) {
   test(`${name} is under 40 lines`, () => {
     assert.ok(readFileSync(join(folder, name), "utf8").trimEnd().split("\n").length < 40);
@@ -39,6 +52,8 @@ for (const name of examples) {
     const { code, stdout, stderr } = await runProgram(join("dist", "examples", name.replace(/\.ts$/, ".js")));
     assert.is(code, 0, stderr.slice(-4000));
     assert.ok(stdout.trim().length > 0, "it printed nothing");
+    const shown = shows[name.slice(0, 2)] ?? /./;
+    assert.ok(typeof shown === "function" ? shown(stdout) : shown.test(stdout), stdout);
   });
 }
 

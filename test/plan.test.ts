@@ -1,12 +1,14 @@
 // The memory plan of a training step against what the engine really allocates.
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LimitError, placeholder, Scope, UsageError } from "../engine/index.ts";
 import { bytesOf } from "../engine/memory.ts";
 import { vitB32 } from "../model/config.ts";
-import { planStep } from "../train/plan.ts";
+import { planStep } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import { sharedGpu } from "./derive.ts";
+import { runProgram } from "./run/program.ts";
 import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
 
 const gpu = await sharedGpu();
@@ -77,6 +79,32 @@ test("a placeholder on a device is refused: its data would be missing", () => {
   using scope = new Scope();
   assert.throws(() => placeholder([2]), /only a plan/);
   void scope;
+});
+
+/** The command line as the launcher has built it. */
+const emotionclip = (...words: string[]) => runProgram(join("dist", "cli.js"), words);
+
+test("emotionclip plan prints the plan; a batch that does not fit comes with the largest that does", async () => {
+  const { code, stdout } = await emotionclip("plan", "--json", "--gpu-memory", "50M");
+  assert.is(code, 0);
+  const { clips, peak, budget, refusal, fits } = JSON.parse(stdout);
+  assert.is(clips, 64);
+  assert.ok(peak > budget && /more than the budget of 50.0 MiB/.test(refusal), refusal);
+  const again = JSON.parse((await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch", `${fits}`)).stdout);
+  assert.ok(again.refusal === undefined && again.peak <= budget, again.refusal);
+  const more = JSON.parse(
+    (await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch", `${fits + 1}`)).stdout,
+  );
+  assert.ok(more.refusal !== undefined);
+});
+
+test("emotionclip plan refuses a model it does not know, and frames that are no number, with exit code 2", async () => {
+  const unknown = await emotionclip("plan", "--model", "vit-b32");
+  assert.is(unknown.code, 2);
+  assert.match(unknown.stderr, /unknown "vit-b32" \(did you mean vit-b-32\?\)/);
+  const frames = await emotionclip("plan", "--frames", "0");
+  assert.is(frames.code, 2);
+  assert.match(frames.stderr, /--frames: "0" is not a whole number from 1 to 1024/);
 });
 
 test.run();

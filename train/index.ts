@@ -2,7 +2,7 @@
 export { Learner, type StepNumbers } from "./learner.ts";
 export { type LossSettings, sentimentContrast } from "./loss.ts";
 export { type AdamSettings, AdamW, type Health } from "./optimizer.ts";
-export { planStep, type StepPlan } from "./plan.ts";
+export { planStep, type StepPlan } from "./step-plan.ts";
 export { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
 export { checkSettings, defaults, type Settings } from "./settings.ts";
 export { encode, type StepReport, type Tokenizer, Trainer } from "./trainer.ts";
