@@ -1,13 +1,14 @@
 // Products beyond what is derived from their declarations: every structure of the inner tile, bits, choices, refusals.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { openGpu, Scope, ShapeError, Tape, type Tensor, tensor } from "../engine/index.ts";
+import { LimitError, openGpu, Scope, ShapeError, Tape, type Tensor, tensor } from "../engine/index.ts";
 import type { DeviceFacts } from "../engine/op.ts";
 import { later } from "../engine/record.ts";
 import { linear, matmul, matmulNT, matmulTN } from "../kernels/index.ts";
 import { structures } from "../kernels/matmul/emit.ts";
 import { partsOfSum, splits } from "../kernels/matmul/split.ts";
 import { choose, classOf } from "../kernels/matmul/table.ts";
+import { product } from "../kernels/matmul/tile.ts";
 import { candidates, tasks, winner } from "../kernels/matmul/tune.ts";
 import { gaussian, uniform } from "./derive.ts";
 
@@ -70,6 +71,29 @@ for (const name of names)
       gpu.forced.delete(name);
     }
   });
+
+test("more rows than one grid dimension has tiles are folded into another", async () => {
+  const rows = 8 * 65535 + 11; // of the 8-row tiles that so little work gets
+  using scope = new Scope();
+  void scope;
+  const y = await matmul(tensor(drawn(rows, 1), [rows, 1]), tensor(new Float32Array([2]), [1, 1])).data();
+  const wrong = drawn(rows, 1).findIndex((v, i) => y[i] !== 2 * v);
+  assert.is(wrong, -1);
+});
+
+test("a batch beyond 65535 products is a LimitError, one of 65535 is not", () => {
+  const shape = ({ N }: Record<string, number>) => {
+    const whole = { ld: 1, strideN: 1 };
+    return { M: 1, N: 1, K: 1, a: whole, b: whole, c: whole, batch: [N] as const };
+  };
+  const { variants } = product({ form: "NN", sig: "a_N b_N -> c_N", a: "a", b: "b", c: "c", shape });
+  const grid = (N: number) => variants.get("sg8")!.grid({ N }, { SG: 8 }, {});
+  assert.equal(grid(65535), [1, 1, 65535]);
+  assert.throws(
+    () => grid(65536),
+    (error: unknown) => error instanceof LimitError && /65536 products/.test(error.message),
+  );
+});
 
 test("rows may have any number of leading axes, and batches of matrices follow them", () => {
   using scope = new Scope();

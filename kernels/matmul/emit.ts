@@ -1,11 +1,14 @@
 // The inner tile of a matrix product as WGSL: the one kernel of this family whose text is unrolled, and so is emitted.
 // Sizes, strides and offsets are data; transposes, the structure, the kind of access and the epilogue are text.
 //
-// Two structures (docs/DESIGN.md; figures for 512³ f32 on lavapipe as ratios to one 4x4 register tile per invocation):
+// Two structures, and what was measured on lavapipe (2 cores, f32, CPU time, one interleaved run) as ratios to one 4x4
+// register tile per invocation (bench/baselines/plain-tile.wgsl):
 //   sg  one subgroup owns `rows` x 4·SG columns; a's vectors are broadcast lane by lane. No workgroup memory, no
-//       barrier: what CPU rasterisers are good at.
+//       barrier: what CPU rasterisers are good at. 512³ NN / NT / TN: 8 rows 2.5 / 2.6 / 2.3, 16 rows 3.3 / 3.8 / 3.2,
+//       32 rows 4.2 / 4.2 / 4.0; 408x2304x768 with 32 rows 4.1 / 4.3 / 3.9.
 //   wg  a workgroup of TX x TY invocations owns a tile; both operands pass through workgroup memory in steps of KT.
-//       What GPUs are good at; on lavapipe slower than the plain register tile.
+//       What GPUs are good at; on lavapipe it loses to the plain register tile.
+// A sum takes its four k's together in TN too: one k at a time loads and stores every sum four times as often (2.9).
 // Both add over k in order into f32, so they agree bit for bit where fma is not fused.
 import activations from "../lib/activation.wgsl";
 import erf from "../lib/erf.wgsl";
@@ -237,16 +240,17 @@ function bases(kernel: Kernel): string[] {
   return lines;
 }
 
-/** Row of tiles: z is the batch, or, where there is none, continues y. */
-const tileRow = (kernel: Kernel): string => (batched(kernel) ? "wid.y" : "(wid.y + wid.z * groups.y)");
 const batched = (kernel: Kernel): boolean => has(kernel, "cN");
 
+/** Head of main, up to `tile`: this workgroup's row and column of tiles (gridOf in tile.ts says why there are two orders). */
 function entry(kernel: Kernel, size: string, builtins: string): string[] {
   const groups = batched(kernel) ? "" : "@builtin(num_workgroups) groups: vec3u, ";
+  const rowsFirst = "select(wid.yx, vec2u(wid.x + wid.z * groups.x, wid.y), dim.rowsFirst != 0u)";
   return [
     `@compute @workgroup_size(${size})`,
     `fn main(@builtin(workgroup_id) wid: vec3u, ${groups}${builtins}) {`,
     ...bases(kernel),
+    `  let tile = ${batched(kernel) ? "wid.yx" : rowsFirst};`,
   ];
 }
 
@@ -266,7 +270,7 @@ function subgroupTile(kernel: Kernel, { rows }: { rows: number }): string[] {
   const { form, access, subgroup } = kernel;
   const loads = Math.ceil(rows / subgroup);
   const lines = entry(kernel, "SG", "@builtin(subgroup_invocation_id) lane: u32");
-  lines.push(`  let row = ${tileRow(kernel)} * ${rows}u;`, "  let col = (wid.x * SG + lane) * 4u;");
+  lines.push(`  let row = tile.x * ${rows}u;`, "  let col = (tile.y * SG + lane) * 4u;");
   if (form === "TN") lines.push(`  let aAt = ${position("a", access)};`);
   else
     for (const i of range(loads))
@@ -305,7 +309,7 @@ function touch(rows: number, subgroup: number): string[] {
   const line = 16;
   const quads = range(Math.ceil(rows / subgroup)).flatMap((i) =>
     range(Math.ceil((4 * subgroup) / line)).map(
-      (at) => `residualQuad(cBase, row + ${i}u * SG + lane, wid.x * SG * 4u + ${at * line}u).x`,
+      (at) => `residualQuad(cBase, row + ${i}u * SG + lane, tile.y * SG * 4u + ${at * line}u).x`,
     ),
   );
   return [`  let touched = ${quads.join(" + ")};`, "  if (dim.depth == 0u) { s0 += touched; }"];
@@ -365,8 +369,8 @@ function workgroupTile(kernel: Kernel, structure: Extract<Structure, { mode: "wg
     `var<workgroup> bTile: array<f32, ${KT * (tile.cols + 2)}>;  // [KT, ${tile.cols} + PAD]`,
     "",
     ...entry(kernel, `${TX * TY}`, "@builtin(local_invocation_index) lane: u32"),
-    `  let row0 = ${tileRow(kernel)} * ${tile.rows}u;`,
-    `  let col0 = wid.x * ${tile.cols}u;`,
+    `  let row0 = tile.x * ${tile.rows}u;`,
+    `  let col0 = tile.y * ${tile.cols}u;`,
     `  let rowIn = lane / ${TX}u * ${own}u;`,
     `  let colIn = lane % ${TX}u * 4u;`,
     `  let row = row0 + rowIn;`,
