@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { DiskError, UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/gpu.ts";
+import { type Gpu, openGpu } from "../engine/gpu.ts";
 import { ops } from "../kernels/index.ts";
 import { baselines } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";
@@ -61,7 +61,7 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
   await benchOps(all, ops);
   const missed = [...(await benchBars(all, ops)), ...(await benchRecording(all))];
   if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
-  if (write) writeResults(rows, gpu.facts.adapter);
+  if (write) writeResults(rows, gpu);
   gpu.close();
   for (const bar of missed) console.error(`missed: ${bar}`);
   const wrong = rows.filter(({ correct }) => correct === false);
@@ -73,14 +73,20 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-function writeResults(rows: readonly Row[], adapter: string): void {
+function writeResults(rows: readonly Row[], { facts: { adapter }, info }: Gpu): void {
   const day = new Date().toISOString().slice(0, 10);
   const short = adapter
     .replace(/[^\w.]+/g, "-")
     .slice(0, 48)
     .replace(/-+$/, "");
   const path = `${root}bench/results/${day}-${short}.json`;
-  const about = { date: new Date().toISOString(), adapter, commit: commit(), node: process.version };
+  const about = {
+    date: new Date().toISOString(),
+    adapter,
+    driver: info.description,
+    commit: commit(),
+    node: process.version,
+  };
   try {
     mkdirSync(`${root}bench/results`, { recursive: true });
     writeFileSync(path, `${JSON.stringify({ ...about, rows }, undefined, 1)}\n`);
