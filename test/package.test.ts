@@ -13,6 +13,8 @@ interface Manifest {
 const manifest: Manifest = JSON.parse(readFileSync("package.json", "utf8"));
 /** Below our own node_modules, so that the package finds what it depends on. */
 const user = join("dist", `user-${process.pid}`);
+/** What npm packs: a copy, so that two runs in one checkout do not disturb each other. */
+const project = join(user, "project");
 const installed = join(user, "node_modules", "emotionclip-webgpu");
 
 /** Runs a program to its end; a failure shows what it said. */
@@ -26,7 +28,7 @@ function run(program: string, args: readonly string[], cwd = "."): string {
 function packed(): string[] {
   const own = process.env.npm_execpath; // npm's script, when npm runs us
   const words = ["pack", "--dry-run", "--json", "--loglevel=error"];
-  const text = own?.endsWith(".js") ? run(process.execPath, [own, ...words]) : run("npm", words);
+  const text = own?.endsWith(".js") ? run(process.execPath, [own, ...words], project) : run("npm", words, project);
   const [{ files }] = JSON.parse(text) as [{ files: { path: string }[] }];
   return files.map(({ path }) => path);
 }
@@ -34,11 +36,22 @@ function packed(): string[] {
 let files: string[] = [];
 
 test.before(() => {
-  run(process.execPath, [join("train", "launch", "build.mjs")]);
+  for (const name of [
+    "package.json",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "engine",
+    "test",
+    join("train", "launch"),
+  ])
+    cpSync(name, join(project, name), { recursive: true });
+  run(process.execPath, [join("train", "launch", "build.mjs"), join(project, "build")]);
   files = packed();
+  writeFileSync(join(user, "package.json"), '{ "name": "user", "private": true, "type": "module" }'); // else our name means us
   for (const path of files) {
     mkdirSync(dirname(join(installed, path)), { recursive: true });
-    cpSync(path, join(installed, path));
+    cpSync(join(project, path), join(installed, path));
   }
 });
 test.after(() => rmSync(user, { recursive: true, force: true }));
