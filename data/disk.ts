@@ -197,13 +197,14 @@ export function isTemporary(name: string): boolean {
  */
 export async function removeLeftovers(folder: string, prefix: string): Promise<void> {
   for (const name of await listFolder(folder)) {
-    const writer = /\.tmp-(\d+)-\d+$/.exec(name)?.[1];
-    if (writer && name.startsWith(prefix) && !isAlive(Number(writer))) await remove(join(folder, name));
+    const writer = Number(/\.tmp-(\d+)-\d+$/.exec(name)?.[1]);
+    const lives = writer !== process.pid && isRunning(writer); // ours is of an earlier process with our number
+    if (writer && name.startsWith(prefix) && !lives) await remove(join(folder, name));
   }
 }
 
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false; // of an earlier process with our number
+/** Whether a process of this number runs here: who wrote a temporary file, or who holds a lock. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -19,27 +19,10 @@ import {
   quickGelu,
   snce,
 } from "../kernels/index.ts";
-import { deviation, golden, goldenJson, manifest, tolerance } from "./golden.ts";
+import { agree, deviation, fixture, goldenJson, manifest, type Results, tolerance } from "./golden.ts";
 
 await openGpu();
 const known = manifest();
-
-/** Reads of named results, made inside a tape and awaited after it. */
-type Results = Record<string, Promise<ArrayLike<number>>>;
-
-const fixture = (file: string) => {
-  const tensors = golden(`emotionclip/${file}`);
-  return (name: string) => tensors.get(name)!;
-};
-
-/** Every result within the tolerance that the manifest gives the tensor of that name. */
-async function agree(file: string, results: Results): Promise<void> {
-  const of = fixture(file);
-  for (const [name, result] of Object.entries(results)) {
-    const { share, at } = deviation(await result, of(name).data, tolerance(known, file, name));
-    assert.ok(share <= 1, `${file} ${name}[${at}] is ${share} times its tolerance away`);
-  }
-}
 
 test("gelu and quickGelu: values and slopes are those of torch", async () => {
   const file = "ops/activations.safetensors";

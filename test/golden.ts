@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as assert from "uvu/assert";
 
 /** A tensor of a golden file; 64-bit integers come as f64. */
 export interface GoldenTensor {
@@ -101,4 +102,24 @@ export function deviation(
     if (!(share <= worst.share)) worst = { share: Number.isNaN(share) ? Number.POSITIVE_INFINITY : share, at: i };
   }
   return worst;
+}
+
+/** The tensors of one EmotionCLIP golden file by name. */
+export function fixture(file: string): (name: string) => GoldenTensor {
+  const tensors = golden(`emotionclip/${file}`);
+  return (name) => tensors.get(name)!;
+}
+
+/** Reads of named results, made inside a tape and awaited after it. */
+export type Results = Record<string, Promise<ArrayLike<number>>>;
+
+/** Every result is within the tolerance that the manifest gives the tensor of that name. */
+export async function agree(file: string, results: Results): Promise<void> {
+  const of = fixture(file);
+  const known = manifest();
+  assert.ok(Object.keys(results).length > 0);
+  for (const [name, result] of Object.entries(results)) {
+    const { share, at } = deviation(await result, of(name).data, tolerance(known, file, name));
+    assert.ok(share <= 1, `${file} ${name}[${at}] is ${share} times its tolerance away`);
+  }
 }

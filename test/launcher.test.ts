@@ -1,7 +1,7 @@
 // What happens before and around a command: set-up, the choice of the adapter, wrong words, signals, closed pipes.
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { build } from "esbuild";
@@ -15,19 +15,10 @@ import { debianMirror, distribution, lavapipeCommands } from "../train/launch/hi
 import { install, whyInstall } from "../train/launch/install.mjs";
 import { member, swiftShader } from "../train/launch/swiftshader.mjs";
 import { type Outcome, runProgram } from "./run/program.ts";
+import { inTemporary } from "./temporary.ts";
 
 const LAUNCHER = join("train", "launch", "launch.mjs");
 const CLI = join("dist", "cli.js");
-
-/** Runs `body` with a fresh folder, which is removed afterwards. */
-async function inTemporary(body: (folder: string) => unknown): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "emotionclip-"));
-  try {
-    await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 /** Runs `body` with other environment variables. */
 async function withEnv(variables: Record<string, string | undefined>, body: () => unknown): Promise<void> {

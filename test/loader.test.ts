@@ -16,7 +16,8 @@ import { badSamples, indexShards } from "../data/shard-check.ts";
 import { indexName } from "../data/shard-index.ts";
 import { writeShards } from "../data/shard-writer.ts";
 import { openShards, ShardReader, type ShardSet } from "../data/shards.ts";
-import { type EngineError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
+import { FormatError, HealthError, UsageError } from "../engine/errors.ts";
+import { failure, refusal } from "./refusal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "loader "));
 const width = 20;
@@ -218,7 +219,7 @@ test("a bad sample is replaced by the same other one for any number of workers, 
 
 test("more bad samples than allowed stop the run with both numbers", async () => {
   const broken = await damaged("many", [2, 9]);
-  const error = await failure(collect({ ...training, maxBad: 0.05 }, 0, 8, broken));
+  const error = await refusal(collect({ ...training, maxBad: 0.05 }, 0, 8, broken));
   assert.instance(error, HealthError);
   assert.match(error.message, /^2 of 23 samples are bad \(8\.7 %\), allowed are 5\.0 %/);
   assert.is((await collect({ ...training, maxBad: 0.1 }, 0, 8, broken)).length, 8);
@@ -227,7 +228,7 @@ test("more bad samples than allowed stop the run with both numbers", async () =>
 test("under the policy stop the first bad sample ends the run, in workers too", async () => {
   const broken = await damaged("stop", [0]);
   for (const workers of [0, 1]) {
-    const error = await failure(collect({ ...evaluation, workers, onBadSample: "stop" }, 0, 5, broken));
+    const error = await refusal(collect({ ...evaluation, workers, onBadSample: "stop" }, 0, 5, broken));
     assert.instance(error, FormatError);
     assert.match(error.message, /^train-00000\.tar: clip-0\.\d{4}: does not decode/);
   }
@@ -235,7 +236,7 @@ test("under the policy stop the first bad sample ends the run, in workers too", 
 
 test("a batch without a good sample stops the run", async () => {
   const broken = await damaged("batch", [5, 6, 7, 8, 9]);
-  const error = await failure(collect({ ...evaluation, maxBad: 1 }, 0, 5, broken));
+  const error = await refusal(collect({ ...evaluation, maxBad: 1 }, 0, 5, broken));
   assert.instance(error, HealthError);
   assert.match(error.message, /^step 1: all 5 samples of the batch are bad/);
 });
@@ -244,7 +245,7 @@ test("frames of another size than the clip's are a bad sample", async () => {
   const at = join(folder, "size");
   const mixed = clips.map((clip, i) => (i === 1 ? { ...clip, width: 21 } : clip));
   await writeShards(at, "train", mixed, { categories: ["a", "b", "c"] });
-  const error = await failure(collect({ ...evaluation, onBadSample: "stop" }, 0, 1, await openShards(at, "train")));
+  const error = await refusal(collect({ ...evaluation, onBadSample: "stop" }, 0, 1, await openShards(at, "train")));
   assert.match(error.message, /clip-1\.0000: is 20x12, the clip's JSON says 21x12/);
 });
 
@@ -269,7 +270,7 @@ test("shards without an index get one, equal to the writer's", async () => {
   rmSync(join(at, indexName("train")));
   assert.equal(await indexShards(at, "train", ["a", "b", "c"]), want);
   assert.is((await openShards(at, "train", { hash: true })).samples, samples);
-  assert.match((await failure(indexShards(at, "val", []))).message, /^val-index\.json: no file named val-….tar/);
+  assert.match((await refusal(indexShards(at, "val", []))).message, /^val-index\.json: no file named val-….tar/);
 });
 
 test("settings that cannot work are refused before anything is read", () => {
@@ -311,18 +312,9 @@ test("a shard that is damaged on disk between two epochs is noticed", async () =
   const bytes = readFileSync(path);
   bytes.fill(0x20, at.items[0].json.offset, at.items[0].json.offset + at.items[0].json.size);
   writeFileSync(path, bytes);
-  const error = await failure(collect({ ...evaluation, onBadSample: "stop" }, 0, 1, at));
+  const error = await refusal(collect({ ...evaluation, onBadSample: "stop" }, 0, 1, at));
   assert.match(error.message, /^train-00000\.tar: clip-0\.json: not valid JSON/);
 });
-
-async function failure(work: Promise<unknown>): Promise<EngineError> {
-  try {
-    await work;
-  } catch (error) {
-    return error as EngineError;
-  }
-  return assert.unreachable("accepted") as never;
-}
 
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 test.run();

@@ -5,7 +5,7 @@ import { hostname, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BusyError, DiskError, EngineError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
+import { BusyError, DiskError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
 import type { Json } from "../data/json.ts";
 import type { Entry } from "../model/safetensors.ts";
 import {
@@ -19,19 +19,11 @@ import {
 } from "../train/checkpoint.ts";
 import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../data/disk.ts";
 import { RunFolder } from "../train/run-folder.ts";
+import { refusal } from "./refusal.ts";
 
 const memory = "/dev/shm"; // fsync costs nothing there; without it the tests only take longer
 const root = await mkdtemp(join(existsSync(memory) ? memory : tmpdir(), "emotionclip-"));
 
-/** The error a promise is rejected with; one that is kept is a failure. */
-async function refusal(promise: Promise<unknown>): Promise<EngineError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason) => reason,
-  );
-  assert.instance(error, EngineError);
-  return error;
-}
 test.after(() => rm(root, { recursive: true, force: true }));
 let folders = 0;
 const fresh = () => join(root, `run-${++folders}`);

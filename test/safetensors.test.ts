@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { EngineError, FormatError, ShapeError } from "../engine/errors.ts";
+import { FormatError, ShapeError } from "../engine/errors.ts";
 import { type Dtype, itemBytes, toFloat32 } from "../model/dtypes.ts";
 import { parseJson, quoted } from "../data/json.ts";
 import {
@@ -20,18 +20,10 @@ import {
   safetensorsSize,
 } from "../model/safetensors.ts";
 import { writeSafetensors } from "../train/checkpoint.ts";
+import { refusal } from "./refusal.ts";
 
 const root = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotionclip-st-"));
 
-/** The error a promise is rejected with; one that is kept is a failure. */
-async function refusal(promise: Promise<unknown>): Promise<EngineError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason) => reason,
-  );
-  assert.instance(error, EngineError);
-  return error;
-}
 test.after(() => rm(root, { recursive: true, force: true }));
 
 const utf8 = (text: string) => new TextEncoder().encode(text);

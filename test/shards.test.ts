@@ -12,7 +12,8 @@ import { indexName, parseIndex } from "../data/shard-index.ts";
 import { writeShards } from "../data/shard-writer.ts";
 import { groupMembers, openShards, ShardReader } from "../data/shards.ts";
 import { tarMembers } from "../data/tar.ts";
-import { DiskError, type EngineError, FormatError, UsageError } from "../engine/errors.ts";
+import { DiskError, FormatError, UsageError } from "../engine/errors.ts";
+import { refusal } from "./refusal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "shards "));
 const categories = ["calm", "joy"];
@@ -130,19 +131,19 @@ test("the writer refuses clips it could not read back, and leaves nothing behind
   ];
   for (const [change, message] of bad) {
     const at = join(folder, "refused");
-    const error = await failure(
+    const error = await refusal(
       writeShards(at, "train", [clip(0), { ...clip(1), ...change }], { categories, perShard: 1 }),
     );
     assert.match(error.message, message);
     assert.equal(readdirSync(at), [], message.source); // the first shard was complete
   }
-  assert.instance(await failure(writeShards(join(folder, "none"), "train", [])), UsageError);
+  assert.instance(await refusal(writeShards(join(folder, "none"), "train", [])), UsageError);
   await writeShards(join(folder, "refused"), "train", [clip(0), clip(1)], { categories });
 });
 
 test("a folder that cannot be written is a DiskError", async () => {
   writeFileSync(join(folder, "file"), "");
-  const error = await failure(writeShards(join(folder, "file", "sub"), "train", clips(1), { categories }));
+  const error = await refusal(writeShards(join(folder, "file", "sub"), "train", clips(1), { categories }));
   assert.instance(error, DiskError);
   assert.match(error.message, /ENOTDIR/);
 });
@@ -383,7 +384,7 @@ test("the control archive is accepted, with folders, pax and GNU names, and lead
 test(`each of ${hostile.length} hostile archives is refused by name, quickly, as FormatError`, async () => {
   assert.ok(hostile.length >= 30);
   for (const [name, bytes, message] of hostile) {
-    const error = await failure(openShards(dataSet("hostile", bytes), "train"), name);
+    const error = await refusal(openShards(dataSet("hostile", bytes), "train"), name);
     assert.instance(error, FormatError, `${name}: ${error.stack}`);
     assert.match(error.message, message, name);
     assert.match(error.message, /^train-00000\.tar: /);
@@ -414,13 +415,13 @@ test("each hostile index is refused; links and paths lead nowhere", async () => 
     const at = dataSet("index", control, change, entry);
     mkdirSync(join(at, "folder"));
     symlinkSync(join(folder, "round", "train-00000.tar"), join(at, "link.tar"));
-    const error = await failure(openShards(at, "train"), name);
+    const error = await refusal(openShards(at, "train"), name);
     assert.instance(error, FormatError, name);
     assert.match(error.message, message, name);
   }
   const at = dataSet("index", control);
-  assert.match((await failure(openShards(at, "train", { hash: true }))).message, /sha256 is .*, the index says 0000/);
-  assert.match((await failure(openShards(at, "test"))).message, /^test-index\.json: not found in /);
+  assert.match((await refusal(openShards(at, "train", { hash: true }))).message, /sha256 is .*, the index says 0000/);
+  assert.match((await refusal(openShards(at, "test"))).message, /^test-index\.json: not found in /);
   assert.is((await openShards(at, "train")).samples, 2);
 });
 
@@ -588,15 +589,6 @@ test("a shard that changes after it was opened is refused, not misread", async (
     (e: Error) => e instanceof DiskError && /ENOENT/.test(e.message),
   );
 });
-
-async function failure(work: Promise<unknown>, name = ""): Promise<EngineError> {
-  try {
-    await work;
-  } catch (error) {
-    return error as EngineError;
-  }
-  return assert.unreachable(`${name}: accepted`) as never;
-}
 
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 test.run();

@@ -10,6 +10,7 @@ import { makeStage, type Split, type StageClip, type StageOptions, splits } from
 import { Progress } from "../train/progress.ts";
 import { ensureStage, missingClips, type StagePlace } from "../train/stage.ts";
 import type { StopRequest } from "../train/stop.ts";
+import { failure } from "./refusal.ts";
 
 const root = mkdtempSync(join(tmpdir(), "stage-data-"));
 const place = (name: string): StagePlace => ({ folder: join(root, name), sizes: { train: 7, val: 3, test: 4 } });
@@ -36,15 +37,6 @@ function digest(folder: string): Record<string, string> {
       .sort()
       .map((file) => [file, sha(file)]),
   );
-}
-
-async function failure(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work;
-  } catch (error) {
-    return error as Error;
-  }
-  return assert.unreachable("accepted") as never;
 }
 
 test("any number of threads makes the same clips in the same order", async () => {

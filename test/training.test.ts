@@ -1,6 +1,5 @@
 // Training as a whole, on the real model at toy sizes: what is constant, what repeats bit for bit, what stops it.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -14,6 +13,7 @@ import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import { sharedGpu } from "./derive.ts";
 import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
+import { inTemporary } from "./temporary.ts";
 
 const gpu = await sharedGpu();
 
@@ -129,17 +129,8 @@ const logOf = (folder: string): Logged[] =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "emotionclip-"));
-  try {
-    await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 test("a run that is stopped and resumed ends with the bits of one that was not", () =>
-  inFolder(async (folder) => {
+  inTemporary(async (folder) => {
     const given = { ...settings, steps: 7, checkpointEvery: 3 };
     const whole = await train(join(folder, "whole"), given);
     const stopped = await train(join(folder, "parts"), given, { until: 4 });
@@ -153,7 +144,7 @@ test("a run that is stopped and resumed ends with the bits of one that was not",
   }));
 
 test("two bad steps in a row are skipped, counted and logged with their clips; a good one starts the count anew", () =>
-  inFolder(async (folder) => {
+  inTemporary(async (folder) => {
     const { steps } = await train(folder, settings, { bad: [2, 3, 5, 6] });
     assert.is(steps, settings.steps);
     const skipped = logOf(folder).filter((line) => line.skipped !== undefined);
@@ -164,7 +155,7 @@ test("two bad steps in a row are skipped, counted and logged with their clips; a
   }));
 
 test("the third bad step in a row ends training with exit code 5", () =>
-  inFolder(async (folder) => {
+  inTemporary(async (folder) => {
     const caught = await train(folder, settings, { bad: [3, 4, 5] }).then(
       () => undefined,
       (error: unknown) => error,

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { BusyError } from "../engine/errors.ts";
-import { createExclusive, move, remove, temporaryName } from "../data/disk.ts";
+import { createExclusive, isRunning, move, remove, temporaryName } from "../data/disk.ts";
 
 interface Owner {
   readonly pid: number;
@@ -82,15 +82,6 @@ async function mayLive(owner: Owner | undefined): Promise<boolean> {
   if (owner.host !== hostname()) return true;
   if (owner.boot !== (await bootId())) return false;
   return isRunning(owner.pid) && owner.started === (await startOf(owner.pid));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 async function self(): Promise<Owner> {
