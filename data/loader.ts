@@ -13,6 +13,8 @@ export type LoaderOptions = View & {
   readonly seed: number;
   /** `shuffled` every epoch, the incomplete last batch dropped (training); `stored`, all samples (evaluation). */
   readonly order: "shuffled" | "stored";
+  /** Neighbours of the data set that are shuffled as one, as turns of a dialogue: hard negatives of one another; 1. */
+  readonly together?: number;
   /** Decoding threads; 0 decodes on the calling thread. */
   readonly workers: number;
   /** Batches made ahead; as many as workers, at least one. */
@@ -105,7 +107,7 @@ export class Loader {
     const { samples } = this.set;
     const indices =
       this.options.order === "shuffled"
-        ? epochOrder(this.options.seed, epoch, samples)
+        ? epochOrder(this.options.seed, epoch, samples, this.options.together)
         : Int32Array.from({ length: samples }, (_, i) => i);
     this.order = { epoch, indices };
     return indices;
@@ -128,8 +130,19 @@ export class Loader {
   }
 }
 
-function check(samples: number, { batch, frames, side, resize, workers, order, prefetch }: LoaderOptions): void {
-  const whole = { batch, frames, side, resize, workers, ...(prefetch !== undefined && { prefetch }) };
+function check(
+  samples: number,
+  { batch, frames, side, resize, workers, order, prefetch, together }: LoaderOptions,
+): void {
+  const whole = {
+    batch,
+    frames,
+    side,
+    resize,
+    workers,
+    ...(prefetch !== undefined && { prefetch }),
+    ...(together !== undefined && { together }),
+  };
   for (const [name, value] of Object.entries(whole)) {
     const least = name === "workers" ? 0 : 1;
     if (!Number.isSafeInteger(value) || value < least)

@@ -23,15 +23,21 @@ export function randomFrames(random: Random, count: number, n: number): Int32Arr
   return Int32Array.from(chosen).sort();
 }
 
-/** The order of `n` samples in an epoch: a permutation drawn from (seed, epoch). */
-export function epochOrder(seed: number, epoch: number, n: number): Int32Array {
-  const order = Int32Array.from({ length: n }, (_, i) => i);
+/**
+ * The order of `n` samples in an epoch: a permutation drawn from (seed, epoch). Neighbours in the data set, `together` at
+ * a time, stay neighbours.
+ */
+export function epochOrder(seed: number, epoch: number, n: number, together = 1): Int32Array {
+  const groups = Int32Array.from({ length: Math.ceil(n / together) }, (_, i) => i);
   const random = new Random(seed, "order", epoch);
-  for (let i = n - 1; i > 0; i--) {
+  for (let i = groups.length - 1; i > 0; i--) {
     const j = random.below(i + 1);
-    const held = order[i];
-    order[i] = order[j];
-    order[j] = held;
+    const held = groups[i];
+    groups[i] = groups[j];
+    groups[j] = held;
   }
-  return order;
+  if (together === 1) return groups;
+  return Int32Array.from(
+    [...groups].flatMap((g) => Array.from({ length: together }, (_, k) => g * together + k)).filter((i) => i < n),
+  );
 }

@@ -7,8 +7,8 @@ export class LayerNorm {
   readonly weight: Tensor;
   readonly bias: Tensor;
 
-  constructor(width: number, init: Init) {
-    this.weight = init.constant([width], 1);
+  constructor(width: number, init: Init, gain = 1) {
+    this.weight = init.constant([width], gain);
     this.bias = init.constant([width], 0);
   }
 

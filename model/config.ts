@@ -11,8 +11,8 @@ export interface VisionConfig {
   readonly layers: number;
   readonly heads: number;
   readonly mlp: number;
-  /** Initial values that differ from the official ones: std of the positions, bound of the patch kernel. */
-  readonly initial?: { readonly position: number; readonly patch: number };
+  /** Initial values that differ from the official ones: std of the positions, bound of the patch kernel, keys = queries. */
+  readonly initial?: { readonly position: number; readonly patch: number; readonly tied: boolean };
 }
 
 /** A CLIP text transformer. */
@@ -33,6 +33,8 @@ export interface HeadConfig {
   readonly feedForward: number;
   /** Probability of dropout while training. */
   readonly dropout: number;
+  /** Initial values that differ from the official ones: std of the frame positions, gain of the last norm. */
+  readonly initial?: { readonly position: number; readonly gain: number };
 }
 
 export interface ModelConfig {
@@ -63,7 +65,15 @@ export const vitB32: ModelConfig = {
 export const stageModel = (vocabulary: number): ModelConfig => ({
   embed: 64,
   // strong positions and weak patches: the subject token is a sum of positions, and few steps must teach what it means
-  vision: { image: 64, patch: 16, width: 64, layers: 3, heads: 4, mlp: 256, initial: { position: 0.5, patch: 0.03 } },
+  vision: {
+    image: 64,
+    patch: 16,
+    width: 64,
+    layers: 3,
+    heads: 4,
+    mlp: 256,
+    initial: { position: 0.5, patch: 0.03, tied: true },
+  },
   text: { context: 24, vocabulary, width: 64, layers: 2, heads: 4 },
   head: { kind: "transformer", frames: 4, layers: 1, heads: 4, feedForward: 128, dropout: 0 },
   activation: "gelu",

@@ -16,12 +16,12 @@ export class TemporalTransformer implements TemporalHead {
   readonly frame_position_embedding: { weight: Tensor };
 
   constructor(config: HeadConfig, embed: number, init: Init) {
-    const { layers, heads, feedForward, frames } = config;
+    const { layers, heads, feedForward, frames, initial } = config;
     this.fusion_layer = {
       layers: init.copies(layers, () => new PostNormLayer(embed, heads, feedForward, init)),
-      norm: new LayerNorm(embed, init),
+      norm: new LayerNorm(embed, init, initial?.gain),
     };
-    this.frame_position_embedding = { weight: init.normal([frames, embed], 1) };
+    this.frame_position_embedding = { weight: init.normal([frames, embed], initial?.position ?? 1) };
   }
 
   forward(x_BTE: Tensor, drop?: Dropout): Tensor {

@@ -75,6 +75,7 @@ export async function runJob(
     ...forTraining,
     batch: settings.batch,
     seed: settings.seed,
+    together: settings.together,
     workers: settings.workers,
     maxBad: settings.maxBad,
     onBad: ({ reason }) => progress.say(`bad sample: ${reason}; another takes its place`),

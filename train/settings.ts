@@ -22,6 +22,7 @@ export const schema = {
   beta2: { check: real(0, 0.999999), value: 0.98, about: "AdamW: decay of the second moment" },
   clip: { check: real(1e-6, 1e6), value: 1, about: "largest global gradient norm" },
   dropout: { check: real(0, 0.99), value: 0, about: "dropout of the temporal head" },
+  together: { check: whole(1, 64), value: 2, about: "neighbours that share a batch: the two turns of a staging" },
   workers: { check: whole(0, 64), value: 1, about: "decoding threads" },
   checkpointEvery: { check: whole(1, 1e7), value: 200, about: "steps between checkpoints" },
   maxBad: { check: real(0, 1), value: 0.01, about: "share of unreadable samples that stops the run" },
