@@ -3,7 +3,7 @@
 
 import { ShapeError } from "../engine/errors.ts";
 import { project } from "./linear-algebra.ts";
-import { extent, type Matrix, matrix, normalizeRows } from "./matrix.ts";
+import { extent, type Matrix, matrix, normalizeRows, takeRows } from "./matrix.ts";
 import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
 
@@ -18,6 +18,8 @@ export interface ProbeSplit {
   readonly emotion?: ArrayLike<number>;
   /** Features of the captions [N, E]; gives the rows "R@1 …" where the test split has them. */
   readonly text?: Matrix;
+  /** The captions: where several clips have the same one, retrieval asks for the first of them only. */
+  readonly captions?: readonly string[];
 }
 
 /** A line of a result table: fractions, not percent. */
@@ -49,10 +51,17 @@ export function probeStage({ train, test }: { readonly train: ProbeSplit; readon
     rows.push(["emotion", accuracy(test.emotion, predictClasses(model, z))]);
   }
   if (test.text) {
-    const found = retrievalAt(similarities(test.features, test.text), 1);
+    const asked = firstOfEach(test.captions);
+    const pick = (m: Matrix) => (asked ? takeRows(m, asked) : m);
+    const found = retrievalAt(similarities(pick(test.features), pick(test.text)), 1);
     rows.push(["R@1 video-text", found.byRow], ["R@1 text-video", found.byColumn]);
   }
   return rows;
+}
+
+/** Numbers of the clips whose caption no earlier clip has. */
+function firstOfEach(captions: readonly string[] | undefined): number[] | undefined {
+  return captions && [...captions.keys()].filter((i) => captions.indexOf(captions[i]) === i);
 }
 
 /** Cosines of every row of a_NE with every row of b_ME, [N, M] in f64. */

@@ -11,8 +11,8 @@ export interface VisionConfig {
   readonly layers: number;
   readonly heads: number;
   readonly mlp: number;
-  /** Initial values that differ from the official ones: std of the positions, bound of the patch kernel, keys = queries. */
-  readonly initial?: { readonly position: number; readonly patch: number; readonly tied: boolean };
+  /** Initial values that differ from the official ones: std of the positions, bound of the patch kernel. */
+  readonly initial?: { readonly position: number; readonly patch: number };
 }
 
 /** A CLIP text transformer. */
@@ -72,10 +72,19 @@ export const stageModel = (vocabulary: number): ModelConfig => ({
     layers: 3,
     heads: 4,
     mlp: 256,
-    initial: { position: 0.5, patch: 0.03, tied: true },
+    initial: { position: 0.5, patch: 0.03 },
   },
   text: { context: 24, vocabulary, width: 64, layers: 2, heads: 4 },
-  head: { kind: "transformer", frames: 4, layers: 1, heads: 4, feedForward: 128, dropout: 0 },
+  // the head starts close to the mean over frames
+  head: {
+    kind: "transformer",
+    frames: 4,
+    layers: 1,
+    heads: 4,
+    feedForward: 128,
+    dropout: 0,
+    initial: { position: 0.02, gain: 0.1 },
+  },
   activation: "gelu",
   subject: "sap",
 });

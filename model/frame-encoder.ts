@@ -26,7 +26,7 @@ export class FrameEncoder {
     const std = width ** -0.5;
     const fan = (shape: number[]) => init.uniform(shape, shape[1] ** -0.5);
     const starts = {
-      inProjection: (shape: number[]) => init[initial?.tied ? "tied" : "uniform"](shape, Math.sqrt(6 / (4 * width))),
+      inProjection: (shape: number[]) => init.uniform(shape, Math.sqrt(6 / (4 * width))),
       outProjection: fan,
       fc: fan,
       projection: fan,

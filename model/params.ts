@@ -1,6 +1,5 @@
 // Parameters: names, initial values, flat groups. A module is a plain object whose fields are tensors or modules.
 import { allocateGroup, assign, declare, Scope, type Shard, Tensor } from "../engine/index.ts";
-import { Random } from "../data/philox.ts";
 import { initNormal, initUniform } from "../kernels/index.ts";
 
 /** Every tensor of a tree with its dotted name, in the order of the fields; a tensor with two names comes once. */
@@ -13,11 +12,7 @@ export function* named(tree: object, prefix = "", seen = new Set<Tensor>()): Gen
   }
 }
 
-type Start =
-  | { kind: "normal"; std: number }
-  | { kind: "uniform"; bound: number }
-  | { kind: "constant"; value: number }
-  | { kind: "tied"; bound: number };
+type Start = { kind: "normal"; std: number } | { kind: "uniform"; bound: number } | { kind: "constant"; value: number };
 
 /** Declares parameters together with how they start; `fill` gives them their values once they have memory. */
 export class Init {
@@ -36,14 +31,6 @@ export class Init {
 
   constant(shape: readonly number[], value: number): Tensor {
     return this.#declare(shape, { kind: "constant", value });
-  }
-
-  /**
-   * A packed query-key-value matrix [3D, D], uniform, whose keys start as its queries: tokens first attend to those
-   * that resemble them, which small transformers otherwise take long to learn (after Trockman & Kolter 2023).
-   */
-  tied(shape: readonly number[], bound: number): Tensor {
-    return this.#declare(shape, { kind: "tied", bound });
   }
 
   /** Makes `count` modules that start as identical copies of one another. */
@@ -68,20 +55,11 @@ export class Init {
     for (const { tensor, start, stream } of this.#starts) {
       const flat = tensor.reshape([-1]);
       if (start.kind === "constant") assign(tensor, new Float32Array(tensor.numel).fill(start.value));
-      else if (start.kind === "tied")
-        assign(tensor, tiedRows(tensor.shape, start.bound, new Random(seed, "tied", stream)));
       else if (start.kind === "normal") initNormal(flat, { seed, stream, std: start.std });
       else initUniform(flat, { seed, stream, bound: start.bound });
     }
     void scope;
   }
-}
-
-function tiedRows([rows, columns]: readonly number[], bound: number, random: Random): Float32Array {
-  const third = (rows / 3) * columns;
-  const data = Float32Array.from({ length: rows * columns }, () => random.uniform(-bound, bound));
-  data.copyWithin(third, 0, third);
-  return data;
 }
 
 /** A named set of parameters that share a learning rate and a weight decay. */

@@ -9,8 +9,9 @@ import { encode, type Trainer } from "./trainer.ts";
 /** How frames are shown to a model of this configuration. */
 export const viewOf = (trainer: Trainer) => {
   const { image } = trainer.model.config.vision;
-  // the published crop takes 224 of 256 pixels; figures near the border suffer from that at 64, so 64 of 68
-  return { frames: trainer.model.config.head.frames, side: image, resize: Math.round((image * 17) / 16) };
+  // the published crop takes 224 of 256 pixels; at 64 it would cut people off, so a small frame is shown whole
+  const resize = image >= 224 ? Math.round((image * 256) / 224) : image;
+  return { frames: trainer.model.config.head.frames, side: image, resize };
 };
 
 export interface EvaluationSets {
@@ -26,7 +27,8 @@ export async function evaluate(trainer: Trainer, sets: EvaluationSets, at: (done
     const features = await featuresOf(trainer, set, (done) => at(before + done));
     before += set.samples;
     const { video, text, categories, vad } = features;
-    return { features: video, text, categories, vad, emotion: emotions?.[i] };
+    const captions = Array.from({ length: set.samples }, (_, at) => set.info(at).caption);
+    return { features: video, text, captions, categories, vad, emotion: emotions?.[i] };
   };
   return probeStage({ train: await probe(sets.train, 0), test: await probe(sets.test, 1) });
 }

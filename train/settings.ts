@@ -9,12 +9,12 @@ const real = (least: number, most: number) => v.pipe(v.number(), v.finite(), v.m
 /** Every setting: schema, default, and what it means. Defaults are those of the main job. */
 export const schema = {
   seed: { check: whole(0, 2 ** 31 - 1), value: 2022, about: "seed of data order, initial values and dropout" },
-  steps: { check: whole(1, 1e7), value: 520, about: "optimiser updates" },
+  steps: { check: whole(1, 1e7), value: 600, about: "optimiser updates" },
   batch: { check: whole(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
   subject: { check: v.picklist(["sap", "none"]), value: "sap", about: "how the model is told where the subject is" },
-  beta: { check: real(0, 1e6), value: 10, about: "β of Eq. 6; 0 is InfoNCE" },
+  beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
   form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
-  lr: { check: real(1e-12, 10), value: 1.5e-3, about: "largest learning rate" },
+  lr: { check: real(1e-12, 10), value: 2e-3, about: "largest learning rate" },
   lrEnd: { check: real(0, 10), value: 1e-5, about: "learning rate at the last step" },
   warmup: { check: whole(0, 1e7), value: 40, about: "steps over which the learning rate rises" },
   decay: { check: real(0, 10), value: 0.05, about: "weight decay of matrices" },
