@@ -71,7 +71,7 @@ function rewritten(text: KernelText, constants: Readonly<Record<string, number>>
   let code = text.code.replace(/\benable \w+;/g, "").replace(/\/\/.*$/gm, "");
   for (let alias = aliasOf(code); alias; alias = aliasOf(code))
     code = code.replace(alias[0], "").replace(new RegExp(`\\b${alias[1]}\\b`, "g"), alias[2]);
-  code = code
+  code = specialised(code)
     .replace(
       /\boverride (\w+)\s*:\s*(\w+)\s*=[^;]+;/g,
       (_, name, type) => `const ${name}: ${type} = ${constants[name]};`,
@@ -85,6 +85,21 @@ function rewritten(text: KernelText, constants: Readonly<Record<string, number>>
     .replace(/\bblock\b/g, "quartet");
   const lane = /,?\s*@builtin\(subgroup_invocation_id\) (\w+): u32/.exec(code);
   return lane ? code.replace(lane[0], "").replace(/fn main\([^{]*\{/, `$& let ${lane[1]} = 0u;`) : code;
+}
+
+/** A function that takes a pointer to a buffer becomes one function for each buffer. */
+function specialised(code: string): string {
+  const pattern = /fn (\w+)\((\w+): ptr<storage, array<\w+(?:<\w+>)?>, \w+>, [\s\S]*?\n\}/g;
+  let made = code;
+  for (const [text, name, row] of code.matchAll(pattern)) {
+    const buffers = new Set([...code.matchAll(new RegExp(`\\b${name}\\(&(\\w+)`, "g"))].map(([, buffer]) => buffer));
+    const copies = [...buffers].map((buffer) => {
+      const own = text.replace(/\(\w+: ptr<storage, array<\w+(?:<\w+>)?>, \w+>, /, `_${buffer}(`);
+      return own.replace(new RegExp(`\\b${row}\\b`, "g"), buffer);
+    });
+    made = made.replace(text, copies.join("\n")).replace(new RegExp(`\\b${name}\\(&(\\w+), `, "g"), `${name}_$1(`);
+  }
+  return made;
 }
 
 const aliasOf = (code: string) => /\balias (\w+) = ([^;]+);/.exec(code);
