@@ -107,31 +107,43 @@ export function shapeFor(term: Term, sizes: Sizes): number[] {
 export interface Outcome {
   outputs: Record<string, Float64Array>;
   gradients: Record<string, Float64Array>;
+  /** Inputs that are not updated in place, read back. */
+  untouched: Record<string, Float64Array>;
 }
 
 const asF64 = (data: ArrayLike<number>): Float64Array => Float64Array.from(data);
 
-/** Runs an op on the device; with `upstream` (by output name) also its gradient. */
+export interface RunOptions {
+  /** By output name; with it the gradient is computed as well. */
+  upstream?: Record<string, Float64Array>;
+  /** Inputs whose gradient is wanted; default: all that have one. */
+  wanted?: Iterable<string>;
+  T?: "f32" | "f16";
+}
+
+/** Runs an op on the device, and its gradient where there is an upstream one. */
 export async function runOp(
   op: Op,
   { sizes, attrs }: Case,
   inputs: Record<string, Float64Array>,
-  upstream?: Record<string, Float64Array>,
-  T: "f32" | "f16" = "f32",
+  { upstream, wanted = op.differentiable, T = "f32" }: RunOptions = {},
 ): Promise<Outcome> {
+  const names = new Set(wanted);
   const outputs: Record<string, Promise<ArrayLike<number>>> = {};
   const gradients: Record<string, Promise<ArrayLike<number>>> = {};
+  const untouched: Record<string, Promise<ArrayLike<number>>> = {};
   {
     using tape = new Tape();
     const args = op.sig.inputs.map((term) => {
       const dtype = term.dtype === "T" ? T : term.dtype;
       const made = tensor(inputs[term.name], shapeFor(term, sizes), dtype);
-      if (upstream && op.differentiable.has(term.name)) made.value.needsGrad = true;
+      if (upstream && names.has(term.name)) made.value.needsGrad = true;
       return made;
     });
     const result = call(op, [...args, attrs]);
     const fresh = result === undefined ? [] : result instanceof Tensor ? [result] : result;
     let at = 0;
+    for (const [i, term] of op.sig.inputs.entries()) untouched[term.name] = later(args[i]);
     for (const term of op.sig.outputs) {
       const same = op.sig.inputs.findIndex(({ name }) => name === term.name);
       outputs[term.name] = later(same >= 0 ? args[same] : fresh[at++]);
@@ -142,7 +154,7 @@ export async function runOp(
         fresh.map((t, i) => tensor(upstream[op.sig.outputs[i].name], t.shape, t.dtype)),
       );
       for (const [i, term] of op.sig.inputs.entries())
-        if (op.differentiable.has(term.name)) gradients[term.name] = later(found.get(args[i]));
+        if (names.has(term.name)) gradients[term.name] = later(found.get(args[i]));
     }
   }
   const settle = async (all: Record<string, Promise<ArrayLike<number>>>) => {
@@ -151,7 +163,12 @@ export async function runOp(
     );
     return Object.fromEntries(entries);
   };
-  return { outputs: await settle(outputs), gradients: await settle(gradients) };
+  for (const { name } of op.sig.outputs) delete untouched[name];
+  return {
+    outputs: await settle(outputs),
+    gradients: await settle(gradients),
+    untouched: await settle(untouched),
+  };
 }
 
 /** |got − want| <= tolerance · (1 + max|want|), element by element; NaN never passes. */
@@ -173,11 +190,15 @@ export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 /** What flows into an op's outputs from behind, by output name. */
-export function drawUpstream(op: Op, c: Case): Record<string, Float64Array> {
+export function drawUpstream(
+  op: Op,
+  c: Case,
+  round: (x: number) => number = Math.fround,
+): Record<string, Float64Array> {
   const random = uniform(c.seed + 1);
   const want = op.ref(drawInputs(op, c), fullSizes(op, c)!, c.attrs);
   return Object.fromEntries(
-    op.sig.outputs.map(({ name }) => [name, Float64Array.from(want[name], () => Math.fround(gaussian(random)))]),
+    op.sig.outputs.map(({ name }) => [name, Float64Array.from(want[name], () => round(gaussian(random)))]),
   );
 }
 
@@ -220,8 +241,10 @@ export function alternatives(op: Op): string[] {
   return [...names];
 }
 
-/** Alternatives that this device offers for these sizes, in at least one pass. */
-export function offered(op: Op, name: string, facts: DeviceFacts, { attrs }: Case, full: Sizes): boolean {
+/** Whether this device offers an alternative for a case, in at least one pass. */
+export function offered(op: Op, name: string, facts: DeviceFacts, c: Case): boolean {
+  const full = fullSizes(op, c)!;
+  const { attrs } = c;
   const has = ({ pass }: CompiledPass) => {
     const variant = pass.variants.get(name);
     return variant !== undefined && (variant.available?.(facts, full, attrs) ?? true);
@@ -237,7 +260,6 @@ export async function check<C>(cases: fc.Arbitrary<C>, property: (c: C) => Promi
     numRuns: runs,
     seed: Number(process.env.SEED ?? 2022),
     includeErrorInReport: true,
-    endOnFailure: false,
   } as fc.Parameters<[C]>);
 }
 
