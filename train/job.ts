@@ -86,6 +86,7 @@ export async function runJob(
       progress.start(phase, clips);
       return evaluate(trainer, job.sets, (done) => progress.at(done));
     };
+    await run.checkSpace(3 * 4 * trainer.parameters); // parameters and two moments
     const before = (await readRows(join(folder, "before.json"))) ?? (await measure("measure untrained"));
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
     const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop });

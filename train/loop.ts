@@ -57,14 +57,17 @@ export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: L
   progress.start("train", settings.steps, from);
   const save = (step: number) => checkpoint(step, trainer, loader, run, gpu, watch);
   let step = from;
-  let last: { report: Promise<StepReport>; keys: string[]; lr: number; began: number } | undefined;
+  let last: { report: Promise<StepReport>; keys: string[]; lr: number } | undefined;
+  let settledAt = performance.now();
   const settle = async () => {
     if (!last) return;
-    const { keys, lr, began } = last;
+    const { keys, lr } = last;
     const report = await last.report;
     last = undefined;
+    const now = performance.now();
+    const clipsPerSecond = settings.batch / ((now - settledAt) / 1000);
+    settledAt = now;
     const kept = watch.note(report, keys);
-    const clipsPerSecond = settings.batch / ((performance.now() - began) / 1000);
     const { loss, norm, bad, logitScale } = report;
     await run.append({
       step: report.step,
@@ -77,13 +80,11 @@ export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: L
     });
     progress.at(report.step, `loss ${loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
   };
-  let began = performance.now();
   for await (const batch of loader.batches(from, settings.steps)) {
     const lr = learningRate(settings.lr, step, schedule);
     const report = trainer.update(++step, batch, lr);
     report.catch(() => {}); // awaited in settle
-    const current = { report, keys: batch.keys, lr, began };
-    began = performance.now();
+    const current = { report, keys: batch.keys, lr };
     await settle();
     last = current;
     if (stop.requested !== undefined) break;

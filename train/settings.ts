@@ -9,7 +9,7 @@ const real = (least: number, most: number) => v.pipe(v.number(), v.finite(), v.m
 /** Every setting: schema, default, and what it means. Defaults are those of the main job. */
 export const schema = {
   seed: { check: whole(0, 2 ** 31 - 1), value: 2022, about: "seed of data order, initial values and dropout" },
-  steps: { check: whole(1, 1e7), value: 600, about: "optimiser updates" },
+  steps: { check: whole(1, 1e7), value: 450, about: "optimiser updates" },
   batch: { check: whole(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
   subject: { check: v.picklist(["sap", "none"]), value: "sap", about: "how the model is told where the subject is" },
   beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },

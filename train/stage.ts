@@ -6,11 +6,15 @@ import { fileURLToPath } from "node:url";
 import { indexName } from "../data/shard-index.ts";
 import { writeShards } from "../data/shard-writer.ts";
 import { categories, makeStage, type Split, type StageClip, splits, stageSizes } from "../data/stage/index.ts";
+import { cacheFolder } from "../engine/index.ts";
 import type { Progress } from "./progress.ts";
 import type { StopRequest } from "./stop.ts";
 
 /** Seed of the embedded set: everyone trains on the same clips. */
 export const stageSeed = 2022;
+
+/** Changes with every change of what is drawn, said or labelled, so that clips of an older version are not trained on. */
+const stageVersion = 2;
 
 /** Threads that draw clips; more than this many would wait for the one that writes. */
 const mostWorkers = 8;
@@ -21,10 +25,14 @@ export interface StagePlace {
   readonly sizes: Readonly<Record<Split, number>>;
 }
 
-const embedded: StagePlace = {
-  folder: join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage", "shards"),
-  sizes: stageSizes,
-};
+/** In a clone beside its source; an installed package is not written to, so there in the user's cache folder. */
+function stageFolder(): string {
+  const source = join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage");
+  const base = existsSync(join(source, "index.ts")) ? join(source, "shards") : join(cacheFolder(), "stage");
+  return join(base, `v${stageVersion}-seed${stageSeed}`);
+}
+
+const embedded: StagePlace = { folder: stageFolder(), sizes: stageSizes };
 
 const isPresent = (folder: string, split: string): boolean => existsSync(join(folder, indexName(split)));
 
