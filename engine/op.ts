@@ -235,7 +235,10 @@ function compile(d: OpDeclaration<string, Attrs, string>): Op {
   const names: string[] = [];
   const terms = new Map<string, Term>();
   const note = (term: Term) => {
-    if (!terms.has(term.name)) {
+    const known = terms.get(term.name);
+    if (known && (known.axes.join() !== term.axes.join() || known.dtype !== term.dtype))
+      throw new KernelError(`op ${d.name}: ${term.name} is ${known.text} in one place and ${term.text} in another`);
+    if (!known) {
       names.push(term.name);
       terms.set(term.name, term);
     }

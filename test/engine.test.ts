@@ -310,6 +310,25 @@ test("a kernel whose bindings are not the pass's tensors is named", async () => 
   );
 });
 
+test("a temporary of two shapes under one name is refused at the declaration", () => {
+  const declareIt = (name: string, second: string) =>
+    op({
+      name,
+      about: "two passes share a temporary",
+      sig: "x_NK -> y_NK",
+      forward: [pass("x_NK -> sums_N", "", () => 1), pass(`x_NK ${second} -> y_NK`, "", () => 1)],
+      ref: ({ x }) => ({ y: x }),
+      flops: () => 0,
+      bench: [],
+    });
+  throwsWith(
+    caught(() => declareIt("twoShapes", "sums_K")),
+    KernelError,
+    /twoShapes: sums is sums_N in one place and sums_K in another/,
+  );
+  assert.is(declareIt("oneShape", "sums_N").name, "oneShape");
+});
+
 test("a lost device is one error that every later call repeats", async () => {
   const other = await openGpu();
   try {
