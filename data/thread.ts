@@ -40,6 +40,7 @@ export class Thread<Q, A> {
   /** Ends the thread; questions that wait fail with this reason. */
   async close(why: string): Promise<void> {
     this.end(new Error(why));
+    this.worker.ref(); // or a process with nothing else to do would end before the thread has
     await this.worker.terminate();
   }
 
