@@ -48,5 +48,5 @@ export const copy = op({
   ref: ({ x }) => ({ y: x.slice() }),
   flops: () => 0,
   bench: [{ N: 2 ** 22 }],
-  test: { sizes: { N: [1, 2, 3, 4, 5, 63, 64, 65] } },
+  test: { sizes: { N: [1, 2, 3, 4, 5, 63, 64, 65, 1023, 1024, 1025] } },
 });

@@ -151,6 +151,7 @@ export class Gpu implements Runner {
   profiler: Profiler | undefined;
   /** Test mode: every value in memory of its own, poisoned before and checked after each run. */
   guard = false;
+  #guardedRuns = 0;
   /** What the last run took: launches and planned bytes. */
   last = { launches: 0, bytes: 0, activations: 0, peak: 0 };
   /** Launches since the device opened. */
@@ -360,7 +361,8 @@ export class Gpu implements Runner {
     const guarded = { ...segment, calls, values: padding, uploads, wanted: segment.wanted.map(replace) };
     const alone: Segment = { ...guarded, pinned: true };
     const plan = this.planner.prepare(alone, structure, numbers);
-    for (const buffer of plan.buffers) this.#poison(buffer);
+    const poison = poisons[this.#guardedRuns++ % poisons.length];
+    for (const [slot, buffer] of plan.buffers.entries()) this.#poison(buffer, poison + slot);
     const result = this.#execute(
       plan,
       { ...guarded, pinned: segment.pinned },
@@ -374,18 +376,18 @@ export class Gpu implements Runner {
     for (const [i, value] of segment.values.entries()) {
       const slot = plan.layout.slotOf[i];
       if (slot < 0) continue;
-      const check = this.#checkMargin(plan.buffers[slot], value, calls);
+      const check = this.#checkMargin(plan.buffers[slot], poison + slot, value, calls);
       check.catch(() => {}); // idle() throws it
       this.#checks.push(check);
     }
     return { reads };
   }
 
-  #poison(buffer: ArenaBuffer): void {
-    this.write(buffer, new Uint32Array(buffer.bytes / 4).fill(poison));
+  #poison(buffer: ArenaBuffer, word: number): void {
+    this.write(buffer, new Uint32Array(buffer.bytes / 4).fill(word));
   }
 
-  async #checkMargin(buffer: ArenaBuffer, value: Value, calls: Segment["calls"]): Promise<void> {
+  async #checkMargin(buffer: ArenaBuffer, poison: number, value: Value, calls: Segment["calls"]): Promise<void> {
     const words = (await this.read(rawWords(buffer.bytes), buffer)) as Uint32Array;
     for (let i = value.bytes / 4; i < words.length; i++) {
       if (words[i] === poison) continue;
@@ -397,7 +399,8 @@ export class Gpu implements Runner {
   }
 }
 
-const poison = 0x7fff7fff;
+/** NaN and large finite numbers by turns (as f32 and as f16), and in each buffer others, so that copied ones show too. */
+const poisons = [0x7fff7f00, 0x4cbe7000];
 const margin = 256;
 
 function guardedValue(value: Value): Value {

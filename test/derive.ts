@@ -16,7 +16,10 @@ export interface Case {
   readonly seed: number;
 }
 
-const edges = [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33];
+/** Small sizes, tile edges and primes; beyond 64 and 128 columns or rows a launch has several workgroups. */
+const edges = [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 67, 132];
+/** For ops over flat arrays, whose workgroups take 8192 elements. */
+const flatEdges = [...edges, 8191, 8193, 20_011];
 const mostElements = 30_000;
 
 /** The GPU all tests of this process share. */
@@ -44,7 +47,9 @@ const inputAxes = (op: Op): string[] => [...new Set(op.sig.inputs.flatMap((t) =>
 /** Cases of an op, as its declaration allows. */
 export function casesOf(op: Op, limit = mostElements): fc.Arbitrary<Case> {
   const sizes: Record<string, fc.Arbitrary<number>> = {};
-  for (const axis of inputAxes(op)) sizes[axis] = fc.constantFrom(...(op.test.sizes?.[axis] ?? edges));
+  const axes = inputAxes(op);
+  const usual = axes.length === 1 && op.axes.length === 1 ? flatEdges : edges;
+  for (const axis of axes) sizes[axis] = fc.constantFrom(...(op.test.sizes?.[axis] ?? usual));
   const settings = (op.test.attrs ?? [{}]).map((given) => ({ ...op.attrs, ...given }) as Attrs);
   return fc
     .record({

@@ -65,7 +65,7 @@ const uniformAt = (text: KernelText): number => Math.max(-1, ...text.bindings.ma
 
 /**
  * WGSL that the interpreter (1.6.0) runs as written: no enables, aliases, overrides and immediates, subgroups of one lane, no
- * `while` (its end jumps the wrong way), no variable named `block`.
+ * `while` (its end jumps the wrong way), no barrier at the start of a block (it is not seen there), no variable named `block`.
  */
 function rewritten(text: KernelText, constants: Readonly<Record<string, number>>): string {
   let code = text.code.replace(/\benable \w+;/g, "").replace(/\/\/.*$/gm, "");
@@ -82,6 +82,7 @@ function rewritten(text: KernelText, constants: Readonly<Record<string, number>>
     .replace("@builtin(subgroup_id)", "@builtin(local_invocation_index)")
     .replace(/fn (?!main\b)\w+\(([^)]*)\) \{[\s\S]*?\n\}/g, procedure)
     .replace(/\bwhile \((.*)\) \{/g, "for (; $1; ) {")
+    .replace(/\{\s*(?=workgroupBarrier\(\))/g, "{ let first = 0u; ")
     .replace(/\bblock\b/g, "quartet");
   const lane = /,?\s*@builtin\(subgroup_invocation_id\) (\w+): u32/.exec(code);
   return lane ? code.replace(lane[0], "").replace(/fn main\([^{]*\{/, `$& let ${lane[1]} = 0u;`) : code;

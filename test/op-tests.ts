@@ -96,7 +96,7 @@ const forward = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
     const inputs = drawInputs(op, c);
     const { outputs, untouched } = await runOp(op, c, inputs);
     compare(op, c, inputs, outputs, op.test.tolerance ?? 2e-5);
-    for (const name in untouched) assert.equal(untouched[name], inputs[name], `${op.name} changed its input ${name}`);
+    for (const name in untouched) same(untouched[name], inputs[name], `input ${name} afterwards and before`);
   });
 
 function compare(
@@ -114,7 +114,14 @@ async function sameBits(op: Op, c: Case): Promise<void> {
   const inputs = drawInputs(op, c);
   const upstream = op.differentiable.size ? drawUpstream(op, c) : undefined;
   const [a, b] = [await runOp(op, c, inputs, { upstream }), await runOp(op, c, inputs, { upstream })];
-  assert.equal(a, b);
+  for (const kind of ["outputs", "gradients"] as const)
+    for (const name in a[kind]) same(a[kind][name], b[kind][name], `${name} of two runs`);
+}
+
+/** Bit by bit, with NaN equal to itself. */
+function same(got: Float64Array, want: Float64Array, what: string): void {
+  const at = got.findIndex((value, i) => !Object.is(value, want[i]));
+  assert.ok(at < 0 && got.length === want.length, `${what}: [${at}] is ${got[at]} and ${want[at]}`);
 }
 
 async function alternative(op: Op, name: string, c: Case, gpu: Gpu): Promise<void> {
@@ -143,7 +150,7 @@ async function alone(op: Op, c: Case, gpu: Gpu): Promise<void> {
   const all = gpu.last.launches;
   for (const name of op.differentiable) {
     const found = await runOp(op, c, inputs, { upstream, wanted: [name] });
-    assert.equal(found.gradients[name], gradients[name], `d${name} depends on which gradients are wanted`);
+    same(found.gradients[name], gradients[name], `d${name} alone and among all`);
     assert.ok(gpu.last.launches <= all, `d${name} alone takes ${gpu.last.launches} launches, all gradients ${all}`);
   }
 }

@@ -56,6 +56,6 @@ export const adamw = op({
   bench: [{ N: 1 << 24 }],
   test: {
     draw: { v: "positive", factor: (random) => [Math.max(0, 1.2 * random() - 0.2)] },
-    attrs: [{}, { step: 7, lr: 0.1, decay: 0.1, beta1: 0.9, beta2: 0.999 }, { lr: 0.5, least: 0, most: 0.5 }],
+    attrs: [{}, { step: 7, lr: 0.1, decay: 0.1, beta1: 0.9, beta2: 0.999, eps: 0.1 }, { lr: 0.5, least: 0, most: 0.5 }],
   },
 });

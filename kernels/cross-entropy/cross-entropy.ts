@@ -40,5 +40,5 @@ export const crossEntropy = op({
   },
   flops: ({ N, C }) => 10 * N * C,
   bench: [{ N: 128, C: 128 }],
-  test: { draw: { targets: (random, { C }, n) => Array.from({ length: n }, () => Math.floor(random() * C)) } },
+  test: { draw: { targets: (random, { C }, n) => Array.from({ length: n }, () => Math.floor(random() * (C + 1))) } },
 });

@@ -30,7 +30,15 @@ export const squareSums = op({
   },
   flops: ({ N }) => 2 * N,
   bench: [{ N: 1 << 24 }],
-  test: { sizes: { N: [1, 2, 3, 4, 5, 7, 33, 16383, 16385, 30000] } },
+  test: {
+    sizes: { N: [1, 2, 3, 4, 5, 7, 33, 16383, 16385, 30000] },
+    draw: {
+      g: (random, _, n) =>
+        Array.from({ length: n }, () =>
+          random() < 0.1 ? [Infinity, -Infinity, NaN][Math.floor(3 * random())] : random(),
+        ),
+    },
+  },
 });
 
 const totalNorm = op({

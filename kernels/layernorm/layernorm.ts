@@ -66,4 +66,5 @@ export const layernorm = op({
     { N: 16 * 8 * 51, D: 768 }, // one layer of the frame encoder, 16 clips
     { N: 16 * 77, D: 512 }, // one layer of the text encoder
   ],
+  test: { attrs: [{}, { eps: 0.1 }] },
 });

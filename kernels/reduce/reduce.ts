@@ -112,6 +112,7 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
       { N: 16, A: 8, M: 512 },
       { N: 1, A: 1 << 20, M: 1 },
     ],
+    test: { sizes: { A: [1, 2, 3, 4, 5, 8, 13, 33, 65, 67, 130, 1025] } }, // chunks are 64 long
   });
 }
 

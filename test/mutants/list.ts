@@ -1,0 +1,256 @@
+// The mutations: small faults of the kind that are made, in every family of kernels. Data; main.ts applies them.
+
+/** One fault. */
+export interface Mutation {
+  /** The op whose derived tests have to notice. */
+  readonly op: string;
+  /** Where the text is from: a .wgsl file, or the file that emits it. */
+  readonly file: string;
+  /** What the first occurrence of this in the kernel's text becomes. */
+  readonly find: string;
+  readonly replace: string;
+  readonly why: string;
+}
+
+type Row = readonly [op: string, find: string, replace: string, why: string];
+
+const of = (file: string, ...rows: readonly Row[]): Mutation[] =>
+  rows.map(([op, find, replace, why]) => ({ op, file, find, replace, why }));
+
+export const mutations: readonly Mutation[] = [
+  ...of("engine/builtin/fill.wgsl", [
+    "fill",
+    "min(start + dim.chunk, dim.N)",
+    "min(start + dim.chunk, dim.N - 1)",
+    "last one unwritten",
+  ]),
+  ...of(
+    "engine/builtin/accumulate.wgsl",
+    ["accumulate", "vec4f(a[i]) + vec4f(b[i])", "vec4f(a[i])", "second term dropped"],
+    ["accumulate", "(dim.N + 3u) / 4u", "dim.N / 4u", "tail unwritten"],
+  ),
+  ...of("engine/builtin/copy.wgsl", [
+    "copy",
+    "min(start + dim.chunk, dim.N)",
+    "min(start + dim.chunk, dim.N + 1)",
+    "one too many",
+  ]),
+
+  ...of(
+    "kernels/lib/flat.wgsl",
+    ["neg", "(n + 3) / 4", "n / 4", "tail unwritten"],
+    ["exp", "* (WG * STEPS); }", "* WG; }", "chunks start too early"],
+    ["square", "start + WG * STEPS", "start + WG", "chunks too short"],
+  ),
+  ...of("kernels/lib/erf.wgsl", ["gelu", "-3.7612447e-1", "3.7612447e-1", "swapped sign"]),
+  ...of(
+    "kernels/pointwise.ts",
+    ["tanh", "1 - y_i * y_i", "1 - y_i", "wrong derivative"],
+    ["relu", "x_i > vec4f(0)", "x_i > vec4f(0.5)", "wrong mask"],
+    ["clamp", "x_i <= vec4f(dim.high)", "x_i <= vec4f(dim.low)", "wrong bound of the mask"],
+    ["quickGelu", "1 + 1.702 * x_i", "1 + x_i", "missing factor"],
+    ["sub", "vec4f(-1)", "vec4f(1)", "swapped sign of the second gradient"],
+    ["mul", "vec4<T>(dy_i * (a_i))", "vec4<T>(0 * dy_i)", "gradient of the second input dropped"],
+    ["sigmoid", "let y_i = vec4f(y[i]);", "let y_i = vec4f(y[start]);", "reads one element for all"],
+  ),
+  ...of(
+    "kernels/broadcast.ts",
+    ["addAlong", "select(alpha + 1, 0u, alpha + 1 == dim.A)", "alpha + 1", "b does not start again"],
+    ["mulAlong", "(4 * i / dim.M) % dim.A", "(4 * i) % dim.A", "wrong broadcast"],
+    ["mulAlong", "dim.M + q % dim.M", "dim.M + q / dim.M", "wrong place in a row"],
+    ["mulAlong", "min((c + 1) * size, dim.N)", "min((c + 1) * size - 1, dim.N)", "last row of a chunk dropped"],
+    ["divAlong", "(-y_i / b_i)", "(y_i / b_i)", "swapped sign of b's gradient"],
+    ["subAlong", "b4 += step;", "b4 += 0;", "b stays where it began"],
+  ),
+
+  ...of("kernels/reduce/rows.wgsl", ["sum", "a += SG", "a += 2 * SG", "every other term"]),
+  ...of("kernels/reduce/rows4.wgsl", ["mean", "subgroupAdd(sum4(acc))", "sum4(acc)", "lanes not joined"]),
+  ...of("kernels/reduce/columns.wgsl", ["mean", "dim.factor * sum", "sum", "missing scale"]),
+  ...of("kernels/reduce/columns4.wgsl", ["sum", "start + a * M4", "start + a", "wrong stride"]),
+  ...of("kernels/reduce/chunks.wgsl", [
+    "sum",
+    "min(first + size, dim.A)",
+    "first + size",
+    "into the next chunk's terms",
+  ]),
+  ...of("kernels/reduce/final.wgsl", ["sum", "c < dim.C", "c + 1 < dim.C", "last chunk dropped"]),
+  ...of("kernels/reduce/max.wgsl", ["max", "v > best", "v < best", "max becomes min"]),
+  ...of("kernels/reduce/max-dx.wgsl", ["max", "(id / dim.M) % dim.A", "id % dim.A", "wrong axis"]),
+  ...of("kernels/reduce/spread.wgsl", ["repeat", "id % dim.M", "id % dim.A", "wrong axis"]),
+  ...of("kernels/reduce/spread4.wgsl", ["repeat", "a < dim.A", "a + 1 < dim.A", "last copy unwritten"]),
+
+  ...of("kernels/shape/swap.wgsl", ["swapAxes", "(n * dim.P + p) * dim.Q", "(n * dim.Q + p) * dim.Q", "dims swapped"]),
+  ...of("kernels/shape/transpose4.wgsl", [
+    "swapAxes",
+    "(r0.y, r1.y, r2.y, r3.y)",
+    "(r0.y, r1.y, r3.y, r2.y)",
+    "rows exchanged",
+  ]),
+  ...of("kernels/shape/window.wgsl", ["slice", "at >= 0 && at < wide", "at < wide", "missing guard in front"]),
+  ...of("kernels/shape/window4.wgsl", ["slice", "dim.shift * inner", "dim.shift", "shift by elements, not rows"]),
+  ...of("kernels/shape/concat.wgsl", ["concat", "n * right + q - left", "n * left + q - left", "wrong stride"]),
+
+  ...of("kernels/embedding/forward.wgsl", ["embedding", "id < dim.V", "id <= dim.V", "off by one at the table's end"]),
+  ...of("kernels/embedding/dtable.wgsl", ["embedding", "place > 0 &&", "place > 1 &&", "two owners of a row"]),
+  ...of("kernels/embedding/dtable4.wgsl", ["embedding", "(a + b) + (c + e)", "(a + b) + c", "fourth term dropped"]),
+  ...of("kernels/embedding/order.wgsl", ["embedding", "at < vec4u(n)", "at <= vec4u(n)", "ranks off by one"]),
+  ...of("kernels/embedding/row.wgsl", ["rowGather", "min(index[n], dim.L - 1)", "index[n]", "missing guard"]),
+  ...of("kernels/embedding/row-dx.wgsl", ["rowGather", "q < token + width", "q <= token + width", "one too many"]),
+
+  ...of(
+    "kernels/matmul/emit.ts",
+    ["matmul", "fma(vec4f(x.w), b3, s0)", "fma(vec4f(x.w), b2, s0)", "wrong row of b"],
+    ["matmul", "if (col + 3u < dim.cols)", "if (col + 2u < dim.cols)", "writes into the next row"],
+    ["matmulNT", "workgroupBarrier();", "", "removed barrier after copying"],
+    ["matmulTN", "workgroupBarrier();\n  }", "}", "removed barrier before the next step"],
+    ["matmulTN", "(end + 3u) / 4u", "end / 4u", "last, partial step dropped"],
+    ["matmulTN", "wid.z * dim.chunk;", "wid.z * dim.chunk + 4u * min(wid.z, 1u);", "parts of the sum have gaps"],
+    ["matmulNT", "min(4u * q + 3u, dim.depth - 1u)", "min(4u * q + 2u, dim.depth - 1u)", "wrong element of a row"],
+    ["linear", " + shift", "", "bias dropped"],
+    ["linear", "row >= dim.rows || col >= dim.cols", "col >= dim.cols", "missing guard of rows"],
+    ["linearResidual", " + rest", "", "residual dropped"],
+    ["batchedMatmul", "wid.z * dim.bN", "wid.z * dim.aN", "wrong stride of batches"],
+    ["batchedMatmulNT", "wid.z * dim.cN", "0u", "every batch into the first"],
+  ),
+  ...of("kernels/matmul/logits-dv.wgsl", ["logits", "scale[0] * u[i]", "u[i]", "missing scale"]),
+  ...of("kernels/matmul/copy.wgsl", [
+    "linearResidual",
+    "dresidual[i] = dy[i]",
+    "dresidual[i] += dy[i]",
+    "adds to what was there",
+  ]),
+  ...of(
+    "kernels/lib/activation.wgsl",
+    ["linearActivation", "0.134145", "0.044715", "wrong coefficient of a slope"],
+    ["linearActivation", "(1.702 * x, vec4f(-80)", "(1.7 * x, vec4f(-80)", "another constant"],
+  ),
+  ...of("kernels/lib/colsum.wgsl", [
+    "linear",
+    "min((p + 1) * dim.part, dim.rows)",
+    "(p + 1) * dim.part",
+    "sum beyond the last row",
+  ]),
+
+  ...of(
+    "kernels/layernorm/forward.wgsl",
+    ["layernorm", " + dim.eps", "", "eps dropped"],
+    ["layernorm", " + count * sum4(off * off)", "", "spread between lanes dropped"],
+    ["layernorm", "subgroup) * ROWS", "subgroup) * (ROWS - 1)", "rows computed twice, others not"],
+  ),
+  ...of("kernels/layernorm/dx.wgsl", ["layernorm", " - xHat * meanGX[r]", "", "term dropped"]),
+  ...of("kernels/layernorm/sums.wgsl", ["layernorm", " * rstd[i]", "", "missing scale"]),
+  ...of("kernels/layernorm/sums-ragged.wgsl", ["layernorm", "gain += g", "gain = g", "missing +="]),
+  ...of("kernels/layernorm/total.wgsl", ["layernorm", "r < dim.R", "r + 1 < dim.R", "last part dropped"]),
+  ...of("kernels/softmax/forward.wgsl", ["softmax", "top = subgroupMax(top);", "top = 0;", "maximum not subtracted"]),
+  ...of("kernels/softmax/dx.wgsl", ["softmax", " - sum)", ")", "term dropped"]),
+  ...of("kernels/softmax/log-dx.wgsl", ["logSoftmax", "exp(f32(y[start + j]))", "f32(y[start + j])", "missing exp"]),
+  ...of("kernels/normalize/forward.wgsl", ["normalize", "max(length, dim.floor)", "length", "floor dropped"]),
+  ...of("kernels/normalize/dx.wgsl", ["normalize", "length > dim.floor", "length < dim.floor", "wrong branch"]),
+
+  ...of(
+    "kernels/attention/probabilities.wgsl",
+    ["attention", "row % dim.L + 1", "row % dim.L + 2", "sees one key of the future"],
+    ["attention", "top = subgroupMax(top);", "", "every lane its own maximum"],
+  ),
+  ...of("kernels/attention/slopes.wgsl", ["attention", "(slope[s] - mean)", "slope[s]", "term dropped"]),
+  ...of(
+    "kernels/attention/tile.ts",
+    ["attention", "s0 * dim.scale", "s0", "missing scale"],
+    ["attention", "row + 7u < dim.rows", "row + 6u < dim.rows", "writes into the next head"],
+  ),
+  ...of(
+    "kernels/attention/fused-forward.wgsl",
+    ["attention", "total[r] * keep", "total[r]", "sum not rescaled"],
+    ["attention", "workgroupBarrier();\n    for", "for", "removed barrier before copying"],
+  ),
+  ...of("kernels/attention/fused-dkv.wgsl", ["attention", " - along)", ")", "term dropped"]),
+  ...of("kernels/attention/fused-dq.wgsl", [
+    "attention",
+    "workgroupBarrier();\n\n",
+    "\n\n",
+    "removed barrier after copying",
+  ]),
+  ...of("kernels/attention/keep.wgsl", ["attentionKept", "at / dim.M * dim.L", "at / dim.M * dim.M", "wrong stride"]),
+  ...of("kernels/attention/map.wgsl", ["attentionRow", "j < dim.visible", "j <= dim.visible", "one key too many"]),
+  ...of(
+    "kernels/attention/subject-maps.wgsl",
+    ["subjectAttention", "> dim.threshold", ">= dim.threshold", "patches without the subject belong to it"],
+    ["subjectAttention", "j > 0 && subject(b, j)", "subject(b, max(j, 1))", "the prompt sees the class token"],
+    ["subjectAttention", "p * (1.0 - A)", "p", "attention is copied, not moved"],
+  ),
+  ...of("kernels/attention/subject-slopes.wgsl", ["subjectAttention", "(dU - sumU)", "dU", "term dropped"]),
+  ...of("kernels/attention/share-slopes.wgsl", ["subjectAttention", "g[line] - dw[i]", "g[line]", "term dropped"]),
+  ...of("kernels/attention/two-hop-slopes.wgsl", [
+    "subjectAttentionTwoHop",
+    " + A * dr[start + j]",
+    "",
+    "term dropped",
+  ]),
+  ...of("kernels/attention/two-hop-split.wgsl", ["subjectAttentionTwoHop", "p * (1.0 - A)", "p", "attention copied"]),
+
+  ...of("kernels/patch-embed/patches.wgsl", ["patches", "(id / R) % 3", "(id / R) % 2", "a channel missing"]),
+  ...of("kernels/patch-embed/patches4.wgsl", ["patches", "(p % wide) * R", "(p % high) * R", "sides exchanged"]),
+  ...of("kernels/patch-embed/tokens.wgsl", ["tokens", " + pos[q]", "", "positions dropped"]),
+  ...of("kernels/patch-embed/dtokens.wgsl", ["tokens", "if (q < dim.D)", "if (q <= dim.D)", "one too many"]),
+  ...of("kernels/prompt/cover.wgsl", ["cover", "f32(R * R)", "f32(R)", "sum, not mean"]),
+  ...of("kernels/prompt/prompt.wgsl", ["prompt", "pos[(p + 1) * width", "pos[p * width", "the class token's position"]),
+  ...of("kernels/prompt/dpos4.wgsl", ["prompt", "select(vec4f(), sum, l > 0)", "sum", "missing mask"]),
+  ...of("kernels/kl-weights/log-softmax.wgsl", ["klWeights", " - top - logSum", " - top", "not normalised"]),
+  ...of(
+    "kernels/kl-weights/weights.wgsl",
+    ["klWeights", "i == j ||", "", "own pair not excepted"],
+    ["klWeights", "select(j, i,", "select(i, j,", "KL the other way round"],
+  ),
+  ...of("kernels/snce/lse.wgsl", [
+    "snce",
+    "exp(vec2f(l[r * B + j], l[j * B + r])",
+    "exp(vec2f(l[r * B + j], l[r * B + j])",
+    "one direction twice",
+  ]),
+  ...of("kernels/snce/dl.wgsl", ["snce", "(video - 1)", "video", "term dropped"]),
+  ...of("kernels/snce/total.wgsl", ["snce", "dim.factor * sum", "sum", "missing scale"]),
+  ...of("kernels/cross-entropy/lse.wgsl", [
+    "crossEntropy",
+    "min(targets[n], dim.C - 1)",
+    "targets[n]",
+    "missing guard",
+  ]),
+  ...of("kernels/cross-entropy/dlogits.wgsl", ["crossEntropy", "select(p, p - 1, hit)", "p", "target not subtracted"]),
+
+  ...of(
+    "kernels/adamw/adamw.wgsl",
+    ["adamw", "(grad * grad)", "grad", "not squared"],
+    ["adamw", " + dim.eps", "", "eps dropped"],
+    ["adamw", "clip > 0", "clip >= 0", "a skipped update is made"],
+  ),
+  ...of(
+    "kernels/sgd/sgd.wgsl",
+    ["sgd", "grad + dim.momentum * next", "grad + next", "missing momentum"],
+    ["sgd", " + dim.decay * p[i]", "", "decay dropped"],
+  ),
+  ...of(
+    "kernels/grad-norm/squares.wgsl",
+    ["squareSums", "real & !odd", "!odd", "padding counted"],
+    ["squareSums", "bad.x + bad.y + bad.z + bad.w", "bad.x + bad.y + bad.w", "a fault in every fourth place missed"],
+  ),
+  ...of("kernels/grad-norm/total.wgsl", ["totalNorm", "sqrt(square)", "square", "missing root"]),
+  ...of("kernels/grad-norm/clip.wgsl", [
+    "clipFactor",
+    "norm[0] / dim.lossScale",
+    "norm[0]",
+    "norm of scaled gradients",
+  ]),
+
+  ...of(
+    "kernels/random/philox.wgsl",
+    ["initUniform", "0xd2511f53", "0xd2511f55", "another constant"],
+    ["dropout", "round < 10", "round < 9", "a round less"],
+  ),
+  ...of("kernels/random/uniform.wgsl", ["initUniform", "4.656612873e-10 - 1", "4.656612873e-10", "not centred"]),
+  ...of("kernels/random/normal.wgsl", ["initNormal", "& 0x40000000", "& 0x20000000", "wrong bit of the quadrant"]),
+  ...of("kernels/random/dropout.wgsl", ["dropout", "dim.firstRow + n", "n", "mask depends on the batch"]),
+  ...of("kernels/random/dropout4.wgsl", ["dropout", "select(0u, 1u, block >= D4)", "0u", "row not carried"]),
+  ...of("kernels/conv1d/forward.wgsl", ["conv1d", "start + k * dim.E", "start + k", "wrong stride"]),
+  ...of("kernels/conv1d/dx.wgsl", ["conv1d", "t - k < dim.U", "t - k <= dim.U", "one too many"]),
+  ...of("kernels/conv1d/dw.wgsl", ["conv1d", "b < dim.B", "b < 1", "first clip only"]),
+];
