@@ -47,8 +47,24 @@ export class ShardSet {
   }
 
   /** Everything about sample i except its pictures. */
-  info(i: number, reader = new ShardReader()): CheckedInfo {
-    return reader.info(this.items[i], this.categories.length);
+  info(i: number, reader?: ShardReader): CheckedInfo {
+    if (reader) return reader.info(this.items[i], this.categories.length);
+    const own = new ShardReader();
+    try {
+      return own.info(this.items[i], this.categories.length);
+    } finally {
+      own.close();
+    }
+  }
+
+  /** The same of every sample, in order. */
+  *infos(): Generator<CheckedInfo> {
+    const reader = new ShardReader();
+    try {
+      for (let i = 0; i < this.samples; i++) yield this.info(i, reader);
+    } finally {
+      reader.close();
+    }
   }
 }
 

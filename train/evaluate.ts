@@ -27,7 +27,7 @@ export async function evaluate(trainer: Trainer, sets: EvaluationSets, at: (done
     const features = await featuresOf(trainer, set, (done) => at(before + done));
     before += set.samples;
     const { video, text, categories, vad } = features;
-    const captions = Array.from({ length: set.samples }, (_, at) => set.info(at).caption);
+    const captions = Array.from(set.infos(), ({ caption }) => caption);
     return { features: video, text, captions, categories, vad, emotion: emotions?.[i] };
   };
   return probeStage({ train: await probe(sets.train, 0), test: await probe(sets.test, 1) });
@@ -54,10 +54,7 @@ async function featuresOf(trainer: Trainer, set: ShardSet, at: (done: number) =>
 /** The subject's emotion where the data set tells it (the embedded one does), as a number per name. */
 function emotionsOf(sets: readonly ShardSet[]): number[][] | undefined {
   const names = sets.map((set) =>
-    Array.from(
-      { length: set.samples },
-      (_, i) => (set.info(i).meta as { emotion?: string } | undefined)?.emotion ?? "",
-    ),
+    Array.from(set.infos(), ({ meta }) => (meta as { emotion?: string } | undefined)?.emotion ?? ""),
   );
   const known = [...new Set(names.flat())].sort();
   return known.includes("") ? undefined : names.map((list) => list.map((name) => known.indexOf(name)));

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cpus } from "node:os";
 import { forTraining, Loader } from "../data/loader.ts";
-import { openShards, type ShardSet } from "../data/shards.ts";
+import { openShards } from "../data/shards.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Row } from "../eval/probe-table.ts";
 import { type ModelConfig, stageModel } from "../model/config.ts";
@@ -41,12 +41,8 @@ export interface Outcome {
 
 export async function openJob(data: string): Promise<Job> {
   const sets = { train: await openShards(data, "train"), test: await openShards(data, "test") };
-  const tokenizer = new WordTokenizer(vocabularyOf(captionsOf(sets.train)), context);
+  const tokenizer = new WordTokenizer(vocabularyOf(Array.from(sets.train.infos(), ({ caption }) => caption)), context);
   return { data, sets, tokenizer, config: stageModel(tokenizer.vocabulary) };
-}
-
-function* captionsOf(set: ShardSet): Generator<string> {
-  for (let i = 0; i < set.samples; i++) yield set.info(i).caption;
 }
 
 /** Seconds each phase takes on the two-core software adapter, for the first estimate of the time left. */
