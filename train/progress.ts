@@ -46,12 +46,12 @@ export class Progress {
     this.wait = stream.isTTY ? REDRAW_MS : every * 1000;
   }
 
-  /** Begins the phase `name` of `total` units; the one before is finished. `done` of them may be from an earlier run. */
+  /** Begins the next phase `name` of `total` units; the one before is finished. `done` of them may be from an earlier run. */
   start(name: string, total: number, done = 0): void {
     this.finishPhase();
-    this.current = this.phases.findIndex(([phase]) => phase === name);
-    if (this.current < 0)
-      throw new Error(`progress: no phase "${name}"; known: ${this.phases.map(([n]) => n).join(", ")}`);
+    const next = this.phases.findIndex(([phase], i) => i > this.current && phase === name);
+    if (next < 0) throw new Error(`progress: no phase "${name}"; known: ${this.phases.map(([n]) => n).join(", ")}`);
+    this.current = next;
     [this.total, this.done, this.first] = [total, done, done];
     this.began = this.now();
     this.draw("", true);
