@@ -45,6 +45,7 @@ export class Thread<Q, A> {
   }
 
   private receive(answer: Answer<A>): void {
+    if (this.ended) return; // an answer that was on its way when the thread was closed
     const waiter = this.waiting.get(answer.id);
     this.waiting.delete(answer.id);
     if (this.waiting.size === 0) this.worker.unref();
