@@ -1,11 +1,13 @@
 // What the derived tests find: an op that is right passes, and each way to be wrong is told by the test that exists for it.
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { op, pass, passOf, type Variant } from "../engine/op.ts";
 import { ops } from "../kernels/index.ts";
 import { casesOf, drawInputs, drawUpstream, type Op, runOp, sharedGpu } from "./derive.ts";
+import { mutations } from "./mutants/list.ts";
 import { testsOf } from "./op-tests.ts";
-import fc from "fast-check";
 
 const gpu = await sharedGpu();
 
@@ -133,6 +135,17 @@ test("a pass that only unwanted gradients need is not launched", async () => {
     return gpu.last.launches;
   };
   assert.equal([await launches(["a", "b"]), await launches(["a"]), await launches(["b"])], [3, 2, 2]);
+});
+
+test("every fault of npm run mutants still has its op and its text", () => {
+  assert.ok(mutations.length >= 100);
+  for (const { op, file, find } of mutations) {
+    assert.ok(
+      ops.some(({ name }) => name === op),
+      `there is no op ${op}`,
+    );
+    if (file.endsWith(".wgsl")) assert.ok(readFileSync(file, "utf8").includes(find), `${file} does not have "${find}"`);
+  }
 });
 
 test.run();
