@@ -56,7 +56,9 @@ export class Memory {
     usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   ): Storage {
     const size = align256(bytes);
-    this.#check(size, purpose);
+    if (purpose !== "staging" && size > this.maxBinding)
+      throw new LimitError(`${purpose}: one buffer of ${mb(size)}; this adapter binds at most ${mb(this.maxBinding)}`);
+    this.#checkBudget(size, purpose);
     this.created++;
     this.live[purpose] += size;
     return { id: nextId(), buffer: this.device.createBuffer({ size, usage, label: purpose }), offset: 0, bytes: size };
@@ -67,10 +69,9 @@ export class Memory {
     this.live[purpose] -= storage.bytes;
   }
 
-  #check(bytes: number, purpose: Purpose): void {
-    if (purpose !== "staging" && bytes > this.maxBinding)
-      throw new LimitError(`${purpose}: one buffer of ${mb(bytes)}; this adapter binds at most ${mb(this.maxBinding)}`);
-    if (this.total + bytes > this.budget) this.#trim();
+  /** Makes room for `bytes` by destroying idle arena buffers other than `spared`; an error where that is not enough. */
+  #checkBudget(bytes: number, purpose: Purpose, spared: ReadonlySet<ArenaBuffer> = new Set()): void {
+    if (this.total + bytes > this.budget) this.#trim(spared);
     if (this.total + bytes <= this.budget) return;
     const parts = Object.entries(this.live)
       .filter(([, n]) => n > 0)
@@ -82,10 +83,10 @@ export class Memory {
     );
   }
 
-  /** Destroys arena buffers that hold nothing. */
-  #trim(): void {
+  /** Destroys arena buffers that hold nothing, but for those spared. */
+  #trim(spared: ReadonlySet<ArenaBuffer>): void {
     for (const entry of this.#arena.splice(0)) {
-      if (entry.busy) this.#arena.push(entry);
+      if (entry.busy || spared.has(entry)) this.#arena.push(entry);
       else {
         entry.destroyed = true;
         this.free(entry, "activations");
@@ -105,12 +106,7 @@ export class Memory {
       return fit;
     });
     const missing = slots.reduce((sum, bytes, i) => sum + (plan[i] ? 0 : align256(bytes)), 0);
-    if (this.total + missing > this.budget) {
-      for (const entry of taken) entry.busy = true;
-      this.#trim();
-      for (const entry of taken) entry.busy = false;
-      if (this.total + missing > this.budget) this.#check(missing - 0, "activations");
-    }
+    this.#checkBudget(missing, "activations", taken);
     return slots.map((bytes, i) => plan[i] ?? this.#grow(bytes));
   }
 

@@ -202,6 +202,21 @@ test("a budget is checked before allocating, and the error says what fits", asyn
   }
 });
 
+test("a plan is checked against the budget as a whole, before its first buffer", async () => {
+  const n = 2 ** 24; // 64 MB each, three of them: more than one binding, which they need not share
+  const other = await openGpu({ memory: 2 ** 26 });
+  try {
+    const error = await compute(() => accumulate(fill({ n, value: 1 }), fill({ n, value: 2 }))).catch(
+      (e: unknown) => e,
+    );
+    throwsWith(error, LimitError, /192\.0 MB more for activations would pass the budget of 64\.0 MB/);
+    assert.is(other.memory.total, 0);
+  } finally {
+    other.close();
+    useRunner(gpu);
+  }
+});
+
 test("a tensor larger than one binding is refused by name", () => {
   const plan = (n: number) =>
     caught(() =>
