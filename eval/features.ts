@@ -8,6 +8,7 @@ export interface Features {
   /** [N, E] of unit length. */
   readonly video: Matrix;
   readonly text: Matrix;
+  readonly captions: readonly string[];
   /** Multi-hot [N, C]. */
   readonly categories: Matrix;
   /** [N, 3]. */
@@ -27,7 +28,7 @@ export async function extractFeatures(
     categories: [] as Uint8Array[],
     vad: [] as Float32Array[],
   };
-  let done = 0;
+  const captions: string[] = [];
   for await (const batch of batches) {
     const [video, text] = await compute(() => {
       const { v_BE, t_BE } = encode(batch);
@@ -37,7 +38,8 @@ export async function extractFeatures(
     parts.text.push(text as Float32Array);
     parts.categories.push(batch.categories);
     parts.vad.push(batch.vad);
-    at((done += batch.captions.length));
+    captions.push(...batch.captions);
+    at(captions.length);
   }
   const join = <A extends Float32Array | Uint8Array>(pieces: readonly A[], whole: A): Matrix => {
     let offset = 0;
@@ -49,6 +51,7 @@ export async function extractFeatures(
   };
   const length = (pieces: readonly { length: number }[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
   return {
+    captions,
     video: join(parts.video, new Float32Array(length(parts.video))),
     text: join(parts.text, new Float32Array(length(parts.text))),
     categories: join(parts.categories, new Uint8Array(length(parts.categories))),

@@ -26,8 +26,7 @@ export async function evaluate(trainer: Trainer, sets: EvaluationSets, at: (done
   const probe = async (set: ShardSet, i: number): Promise<ProbeSplit> => {
     const features = await featuresOf(trainer, set, (done) => at(before + done));
     before += set.samples;
-    const { video, text, categories, vad } = features;
-    const captions = Array.from(set.infos(), ({ caption }) => caption);
+    const { video, text, captions, categories, vad } = features;
     return { features: video, text, captions, categories, vad, emotion: emotions?.[i] };
   };
   return probeStage({ train: await probe(sets.train, 0), test: await probe(sets.test, 1) });
