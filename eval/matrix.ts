@@ -1,18 +1,8 @@
 // A table of numbers with a shape: what the probes and metrics of this folder take and give. An array from a .npy file is
 // one as it stands. Values are row-major.
 
+import type { Numbers } from "../data/npy.ts";
 import { HealthError, ShapeError } from "../engine/errors.ts";
-
-/** The typed arrays whose elements are plain numbers. */
-export type Numbers =
-  | Float32Array
-  | Float64Array
-  | Int32Array
-  | Uint32Array
-  | Int16Array
-  | Uint16Array
-  | Int8Array
-  | Uint8Array;
 
 /** `shape[0]` rows of `shape[1]` values, row-major. One dimension counts as a single column. */
 export interface Matrix {

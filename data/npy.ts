@@ -4,8 +4,18 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { FormatError, ShapeError } from "../engine/errors.ts";
-import { quoted } from "../data/json.ts";
-import type { Numbers } from "./matrix.ts";
+import { quoted } from "./json.ts";
+
+/** The typed arrays whose elements are plain numbers. */
+export type Numbers =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 /** One array in C order. Where `data` cannot hold the file's type as it is: f2 becomes f32, i8 and u8 f64, bool bytes of 0 and 1. */
 export interface NpyArray {
