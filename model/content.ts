@@ -1,0 +1,39 @@
+// What a file of weights holds besides the numbers: a tree of plain values, in which a tensor is a name and a foreign object
+// is only its class name and its parts. Nothing here was ever called.
+import type { Dtype } from "./dtypes.ts";
+
+/** A tensor in a file of weights. */
+export interface StoredTensor {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+}
+
+/** The place of a tensor in the tree; `name` is its key in the file's `tensors`. */
+export class TensorRef {
+  constructor(readonly name: string) {}
+}
+
+/** An object of a class that is not ours, as data: what it would have been made of. */
+export class Inert {
+  constructor(
+    /** The class or function, as in "argparse.Namespace". */
+    readonly name: string,
+    /** What it would have been called with; empty for a mention of the name alone. */
+    readonly args: readonly Content[] = [],
+    /** Its attributes, or whatever else it was to be filled with; null if nothing. */
+    readonly state: Content = null,
+  ) {}
+}
+
+/** A value of the tree: whole numbers beyond 2^53 are bigint, tuples and lists are arrays. */
+export type Content =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | TensorRef
+  | Inert
+  | readonly Content[]
+  | ReadonlyMap<string | number, Content>;
