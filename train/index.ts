@@ -1,7 +1,7 @@
 // The public names of the training layer: loss, optimiser, schedule, one model in training.
 export { Learner, type StepNumbers } from "./learner.ts";
 export { type LossSettings, sentimentContrast } from "./loss.ts";
-export { type AdamSettings, AdamW, type Health } from "./optimizer.ts";
+export { type AdamSettings, AdamW, type Health, type PerGroup } from "./optimizer.ts";
 export { planStep, type StepPlan } from "./step-plan.ts";
 export { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
 export { checkSettings, defaults, type Settings } from "./settings.ts";

@@ -1,15 +1,19 @@
 // AdamW over flat parameter groups: global norm, clipping and the update stay on the device.
-import type { Shard, Tensor } from "../engine/index.ts";
+import { type Shard, type Tensor, UsageError } from "../engine/index.ts";
 import { adamw, clipFactor, gradNorm } from "../kernels/index.ts";
 import { logitScaleMost } from "../model/emotionclip.ts";
 import type { Group } from "../model/params.ts";
+
+/** One number for all groups, or one for each group by its name. */
+export type PerGroup = number | Readonly<Record<string, number>>;
 
 export interface AdamSettings {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  readonly decay: number;
-  /** Largest global gradient norm. */
+  /** Weight decay: a single number is that of the groups that decay, the others have none. */
+  readonly decay: PerGroup;
+  /** Largest global gradient norm; 3e38 for no limit. */
   readonly clip: number;
 }
 
@@ -30,24 +34,36 @@ export class AdamW {
    * Update number `step` (from 1) with the gradients in the shards. A step with anything not finite changes nothing.
    * logit_scale stays within [0, ln 100], as in CLIP.
    */
-  step(step: number, lr: number): Health {
-    const { beta1, beta2, eps, decay, clip } = this.settings;
+  step(step: number, lr: PerGroup): Health {
+    const { beta1, beta2, eps, clip } = this.settings;
     const all = [...this.shards.values()].flat();
     const { norm, bad } = gradNorm(all.map(({ gradients }) => gradients));
     const factor = clipFactor(norm, bad, { most: clip });
-    for (const { name, decay: decays } of this.groups) {
+    for (const group of this.groups) {
+      const { name } = group;
       const range = name === "logit_scale" ? { least: 0, most: logitScaleMost } : {};
       for (const { parameters, gradients, moments } of this.shards.get(name)!)
         adamw(parameters, gradients, moments[0], moments[1], factor, {
           step,
-          lr,
+          lr: ofGroup(lr, name),
           beta1,
           beta2,
           eps,
-          decay: decays ? decay : 0,
+          decay: this.#decayOf(group),
           ...range,
         });
     }
     return { norm, bad };
   }
+
+  #decayOf({ name, decay: decays }: Group): number {
+    const { decay } = this.settings;
+    return typeof decay === "number" && !decays ? 0 : ofGroup(decay, name);
+  }
+}
+
+function ofGroup(values: PerGroup, name: string): number {
+  if (typeof values === "number") return values;
+  if (!Object.hasOwn(values, name)) throw new UsageError(`optimizer: the group ${name} has no value`);
+  return values[name];
 }
