@@ -1,5 +1,6 @@
-// The three launches that gradients themselves need. Declared like every other op, and tested like it.
+// The four launches that gradients themselves need. Declared like every other op, and tested like it.
 import accumulateText from "./builtin/accumulate.wgsl";
+import addToText from "./builtin/add-to.wgsl";
 import copyText from "./builtin/copy.wgsl";
 import fillText from "./builtin/fill.wgsl";
 import { ceilDiv, op, type Pass, pass } from "./op.ts";
@@ -34,6 +35,21 @@ export const accumulate = op({
   ],
   backward: [copied("dy_N -> da_N", { x: "dy", y: "da" }), copied("dy_N -> db_N", { x: "dy", y: "db" })],
   ref: ({ a, b }) => ({ y: a.map((v, i) => v + b[i]) }),
+  flops: ({ N }) => N,
+  bench: [{ N: 2 ** 22 }],
+  test: { sizes: { N: [1, 2, 3, 4, 5, 7, 1023, 1024, 1025, 4099] } },
+});
+
+export const addTo = op({
+  name: "addTo",
+  about: "y += x in place, exactly N elements: the gradient of a batch that comes in parts",
+  sig: "x_N y_N -> y_N",
+  forward: [
+    pass("x_N y_N -> y_N", addToText, ({ N }) => ceilDiv(ceilDiv(N, 4), chunk(N / 4)), {
+      uniforms: ({ N }) => ({ chunk: chunk(N / 4) }),
+    }),
+  ],
+  ref: ({ x, y }) => ({ y: x.map((v, i) => v + y[i]) }),
   flops: ({ N }) => N,
   bench: [{ N: 2 ** 22 }],
   test: { sizes: { N: [1, 2, 3, 4, 5, 7, 1023, 1024, 1025, 4099] } },

@@ -247,7 +247,7 @@ export class Gpu implements Runner {
     );
     for (const value of wanted.keeps) {
       const from = this.planner.locate(plan, segment, value, "keep");
-      const kept = this.memory.takeKept(value.bytes);
+      const kept = this.memory.takeKept(value.bytes, plan.buffers);
       encoder.copyBufferToBuffer(from.buffer, from.offset, kept.buffer, 0, value.bytes);
       value.storage = kept;
     }

@@ -64,6 +64,11 @@ export class Memory {
     return { id: nextId(), buffer: this.device.createBuffer({ size, usage, label: purpose }), offset: 0, bytes: size };
   }
 
+  /** Refuses what would pass the budget, before the first of several buffers is made. */
+  demand(bytes: number, purpose: Purpose): void {
+    this.#checkBudget(bytes, purpose);
+  }
+
   free(storage: Storage, purpose: Purpose): void {
     storage.buffer.destroy();
     this.live[purpose] -= storage.bytes;
@@ -125,9 +130,17 @@ export class Memory {
     return entry;
   }
 
-  /** A buffer that stays busy until given back: for values kept beyond their segment. */
-  takeKept(bytes: number): ArenaBuffer {
-    const entry = this.#find(bytes, new Set()) ?? this.#grow(bytes);
+  /**
+   * A buffer that stays busy until given back: for values kept beyond their segment. Not one of the plan that has just
+   * written them: it may hold what is still to be kept or read.
+   */
+  takeKept(bytes: number, plan: readonly ArenaBuffer[]): ArenaBuffer {
+    const spared = new Set(plan);
+    let entry = this.#find(bytes, spared);
+    if (!entry) {
+      this.#checkBudget(align256(bytes), "activations", spared);
+      entry = this.#grow(bytes);
+    }
     entry.busy = true;
     return entry;
   }

@@ -1,5 +1,5 @@
 // The gradient tape: a scope that remembers op calls and walks them backwards.
-import { accumulate, copy, fill } from "./builtin.ts";
+import { accumulate, addTo, copy, fill } from "./builtin.ts";
 import { ShapeError } from "./errors.ts";
 import type { CompiledPass, Op } from "./op.ts";
 import { Scope, type TapeEntry } from "./record.ts";
@@ -35,15 +35,22 @@ export class Tape extends Scope {
 
   /** Σ ⟨upstream, output⟩ differentiated: the vector-Jacobian product. Without `upstream`, ones. */
   vjp(outputs: readonly Tensor[], upstream?: readonly Tensor[]): Gradients {
-    const walk = new Backward(
-      this,
-      this.#entries,
-      outputs.map(({ value }) => value),
-    );
-    walk.run(upstream?.map(({ value }) => value));
+    const walk = this.#walk(outputs, upstream, false);
     return {
       get: (tensor) => new Tensor(walk.found.get(tensor.value) ?? walk.zero(tensor.value), tensor.shape),
     };
+  }
+
+  /** As `vjp`, but parameters in flat groups have theirs added to what their places hold: a batch in parts. */
+  accumulate(outputs: readonly Tensor[], upstream: readonly Tensor[]): void {
+    this.#walk(outputs, upstream, true);
+  }
+
+  #walk(outputs: readonly Tensor[], upstream: readonly Tensor[] | undefined, adds: boolean): Backward {
+    const roots = outputs.map(({ value }) => value);
+    const walk = new Backward(this, this.#entries, roots, adds);
+    walk.run(upstream?.map(({ value }) => value));
+    return walk;
   }
 }
 
@@ -56,6 +63,8 @@ class Backward {
     readonly scope: Scope,
     readonly entries: readonly TapeEntry[],
     readonly roots: readonly Value[],
+    /** Places of gradients keep what they hold and have more added. */
+    readonly adds: boolean,
   ) {
     const reached = new Set(roots);
     for (let i = entries.length - 1; i >= 0; i--) {
@@ -105,8 +114,8 @@ class Backward {
     const targets = new Map<number, Value>();
     for (const [input, slot] of wanted) {
       const value = values[input];
-      const direct = this.#uses.get(value) === 1 && !this.found.has(value) && value.grad !== undefined && exact(value);
-      if (direct) all[slot] = value.grad!;
+      const place = this.#uses.get(value) === 1 && !this.found.has(value) ? this.#placeOf(value) : undefined;
+      if (place) all[slot] = place;
       targets.set(input, value);
     }
     const first = this.scope.begin(op, way, values, dims, attrs, T);
@@ -119,10 +128,14 @@ class Backward {
     this.#uses.set(value, left);
     const before = this.found.get(value);
     const last = left === 0;
-    const place = last && value.grad && exact(value) ? value.grad : undefined;
-    let sum = before ? this.#binary(before, gradient, place) : gradient;
-    if (last && value.grad && sum !== value.grad) sum = this.#place(sum, value.grad);
+    let sum = before ? this.#binary(before, gradient, last ? this.#placeOf(value) : undefined) : gradient;
+    if (last && value.grad && sum !== value.grad) sum = this.#moved(this.adds ? addTo : copy, sum, value.grad);
     this.found.set(value, sum);
+  }
+
+  /** Where a whole gradient may be written at once. */
+  #placeOf(value: Value): Value | undefined {
+    return exact(value) && !this.adds ? value.grad : undefined;
   }
 
   #binary(a: Value, b: Value, target: Value | undefined): Value {
@@ -134,11 +147,12 @@ class Backward {
     return values[2];
   }
 
-  #place(from: Value, to: Value): Value {
+  /** Copied, or added, to where it belongs. */
+  #moved(how: Op, from: Value, to: Value): Value {
     const T = from.dtype === "f16" ? "f16" : "f32";
     const dims = { N: from.numel };
-    const first = this.scope.begin(copy, "only", [from, to], dims, {}, T);
-    this.scope.launch(copy.ways.get("only")!.forward, [from, to], dims, {}, T, first);
+    const first = this.scope.begin(how, "only", [from, to], dims, {}, T);
+    this.scope.launch(how.ways.get("only")!.forward, [from, to], dims, {}, T, first);
     return to;
   }
 }

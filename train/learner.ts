@@ -1,5 +1,6 @@
 // A model with its optimiser, and how one update is recorded: on a device, or in a plan that only measures.
-import { later, type Shard, Tape, type Tensor, type TypedArray } from "../engine/index.ts";
+import { keep, later, Scope, type Shard, Tape, type Tensor, type TypedArray } from "../engine/index.ts";
+import { concat } from "../kernels/index.ts";
 import { Dropout } from "../model/block.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { EmotionClip } from "../model/emotionclip.ts";
@@ -8,13 +9,21 @@ import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizer.ts";
 import type { Settings } from "./settings.ts";
 
-/** What both branches read of a batch, as tensors of the open scope. */
-export interface BatchTensors {
+/** What both branches read of some clips, as tensors of the open scope. */
+export interface ClipTensors {
   readonly frames_BT3SS: Tensor;
   readonly mask_BTSS: Tensor;
   readonly tokens_BW: Tensor;
   /** Position of each text's end token. */
   readonly ends_B: Tensor;
+}
+
+/** A batch as a step asks for it: each call makes tensors of the scope that is open then. */
+export interface StepInputs {
+  /** Clips `from` … `from + count − 1`. */
+  clips(from: number, count: number): ClipTensors;
+  /** Sentiment logits of the whole batch, s_BQ. */
+  sentiment(): Tensor;
 }
 
 /** The four numbers that a step reads back. */
@@ -23,6 +32,18 @@ export interface StepNumbers {
   readonly norm: Promise<TypedArray>;
   readonly bad: Promise<TypedArray>;
   readonly logitScale: Promise<TypedArray>;
+}
+
+/** Some clips of a batch. */
+interface Part {
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Rows of unit length: a video and its text. */
+interface Pair {
+  readonly v: Tensor;
+  readonly t: Tensor;
 }
 
 export class Learner {
@@ -50,17 +71,74 @@ export class Learner {
     return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);
   }
 
-  /** Records update number `step` (from 1), in a tape of its own; `inputs` makes the batch inside it. */
-  record(step: number, lr: number, inputs: () => BatchTensors & { s_BQ: Tensor }): StepNumbers {
-    const { settings, model } = this;
+  /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
+  record(step: number, lr: number, inputs: StepInputs): StepNumbers {
+    const { batch, micro } = this.settings;
+    return micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs);
+  }
+
+  #atOnce(step: number, lr: number, inputs: StepInputs): StepNumbers {
     using tape = new Tape();
-    const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B, s_BQ } = inputs();
-    const drop = new Dropout(settings.dropout, settings.seed, step * settings.batch);
-    const v_BE = model.encodeVideo(frames_BT3SS, mask_BTSS, drop);
-    const t_BE = model.encodeText(tokens_BW, ends_B);
-    const loss = sentimentContrast(v_BE, t_BE, s_BQ, model.logit_scale, settings);
+    const { v, t } = this.#encode(step, { from: 0, count: this.settings.batch }, inputs);
+    const loss = sentimentContrast(v, t, inputs.sentiment(), this.model.logit_scale, this.settings);
     tape.gradients(loss);
+    return this.#update(step, lr, later(loss));
+  }
+
+  /**
+   * The same gradients in the memory of `micro` clips (Gao et al. 2021): every pair of the batch meets in the loss, so all
+   * features come first, without a tape; then the slope of the loss at them; then each part once more, on a tape that starts
+   * from that slope. A third more work. Dropout draws by row of the batch, so both passes see the same.
+   */
+  #inParts(step: number, lr: number, inputs: StepInputs): StepNumbers {
+    using scope = new Scope();
+    const { batch, micro } = this.settings;
+    const parts = Array.from({ length: Math.ceil(batch / micro) }, (_, i): Part => {
+      return { from: i * micro, count: Math.min(micro, batch - i * micro) };
+    });
+    const features = parts.map((part) => this.#features(step, part, inputs));
+    const { loss, slopes } = this.#slopes(features, inputs);
+    for (const [i, part] of parts.entries()) {
+      using tape = new Tape();
+      const { v, t } = this.#encode(step, part, inputs);
+      const upstream = [slopes[i].v, slopes[i].t];
+      if (i === 0) tape.vjp([v, t], upstream);
+      else tape.accumulate([v, t], upstream);
+    }
+    void scope;
+    return this.#update(step, lr, loss);
+  }
+
+  #features(step: number, part: Part, inputs: StepInputs): Pair {
+    using scope = new Scope();
+    void scope;
+    const { v, t } = this.#encode(step, part, inputs);
+    return { v: keep(v), t: keep(t) };
+  }
+
+  /** The loss of the whole batch, its slope at every feature, and that of the logit scale in its place. */
+  #slopes(features: readonly Pair[], inputs: StepInputs): { loss: Promise<TypedArray>; slopes: Pair[] } {
+    using tape = new Tape();
+    const v_BE = concat(features.map(({ v }) => v));
+    const t_BE = concat(features.map(({ t }) => t));
+    const loss = sentimentContrast(v_BE, t_BE, inputs.sentiment(), this.model.logit_scale, this.settings);
+    const gradients = tape.gradients(loss);
+    const slopes = features.map(({ v, t }) => ({ v: keep(gradients.get(v)), t: keep(gradients.get(t)) }));
+    return { loss: later(loss), slopes };
+  }
+
+  #encode(step: number, { from, count }: Part, inputs: StepInputs): Pair {
+    const { dropout, seed, batch } = this.settings;
+    const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = inputs.clips(from, count);
+    const drop = new Dropout(dropout, seed, (step * batch + from) * frames_BT3SS.shape[1]);
+    return {
+      v: this.model.encodeVideo(frames_BT3SS, mask_BTSS, drop),
+      t: this.model.encodeText(tokens_BW, ends_B),
+    };
+  }
+
+  #update(step: number, lr: number, loss: Promise<TypedArray>): StepNumbers {
     const { norm, bad } = this.#optimizer.step(step, lr);
-    return { loss: later(loss), norm: later(norm), bad: later(bad), logitScale: later(model.logit_scale) };
+    return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale) };
   }
 }

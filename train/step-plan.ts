@@ -38,13 +38,15 @@ export function planStep(
   let learner: Learner | undefined;
   const report = planOnly(facts, maxBinding, () => {
     learner = new Learner(config, settings);
-    learner.record(1, settings.lr, () => ({
-      frames_BT3SS: placeholder([B, T, 3, S, S]),
-      mask_BTSS: placeholder([B, T, S, S]),
-      tokens_BW: placeholder([B, W], "u32"),
-      ends_B: placeholder([B], "u32"),
-      s_BQ: placeholder([B, 7]),
-    }));
+    learner.record(1, settings.lr, {
+      clips: (_, count) => ({
+        frames_BT3SS: placeholder([count, T, 3, S, S]),
+        mask_BTSS: placeholder([count, T, S, S]),
+        tokens_BW: placeholder([count, W], "u32"),
+        ends_B: placeholder([count], "u32"),
+      }),
+      sentiment: () => placeholder([B, 7]),
+    });
   });
   const flat = [...learner!.shards.values()].flat().reduce((sum, { numel }) => sum + 4 * numel, 0);
   const { arena, activations, launches, flops } = report;

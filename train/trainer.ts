@@ -7,7 +7,7 @@ import type { EmotionClip } from "../model/emotionclip.ts";
 import { named } from "../model/params.ts";
 import type { Entry, SafetensorsFile } from "../model/safetensors.ts";
 import { endPositions } from "../model/text-encoder.ts";
-import { type BatchTensors, Learner } from "./learner.ts";
+import { type ClipTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a step tells, read back while the next one runs. */
@@ -40,10 +40,10 @@ export class Trainer extends Learner {
 
   /** Update number `step` (from 1) on a batch; resolves when its numbers have been read back. */
   async update(step: number, batch: ClipBatch, lr: number): Promise<StepReport> {
-    const reads = this.record(step, lr, () => ({
-      ...upload(this.model, this.tokenizer, batch),
-      s_BQ: tensor(batch.sentiment, [batch.captions.length, 7]),
-    }));
+    const reads = this.record(step, lr, {
+      clips: (from, count) => upload(this.model, this.tokenizer, batch, from, count),
+      sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
+    });
     const all = [reads.loss, reads.norm, reads.bad, reads.logitScale];
     const [[loss], [norm], [bad], [logitScale]] = await Promise.all(all);
     return { step, loss, norm, bad, logitScale };
@@ -92,14 +92,21 @@ export function encode(
   return { v_BE: model.encodeVideo(frames_BT3SS, mask_BTSS, drop), t_BE: model.encodeText(tokens_BW, ends_B) };
 }
 
-function upload({ config }: EmotionClip, tokenizer: Tokenizer, batch: ClipBatch): BatchTensors {
-  const B = batch.captions.length;
+/** Clips `from` … `from + B − 1` of a batch, as tensors of the open scope. */
+function upload(
+  { config }: EmotionClip,
+  tokenizer: Tokenizer,
+  { frames, mask, captions }: ClipBatch,
+  from = 0,
+  B = captions.length,
+): ClipTensors {
   const { frames: T } = config.head;
   const { image: S } = config.vision;
-  const tokens = tokenizer.encode(batch.captions);
+  const rows = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + B) * width);
+  const tokens = tokenizer.encode(captions.slice(from, from + B));
   return {
-    frames_BT3SS: tensor(batch.frames, [B, T, 3, S, S]),
-    mask_BTSS: tensor(batch.mask, [B, T, S, S]),
+    frames_BT3SS: tensor(rows(frames, T * 3 * S * S), [B, T, 3, S, S]),
+    mask_BTSS: tensor(rows(mask, T * S * S), [B, T, S, S]),
     tokens_BW: tensor(tokens, [B, tokenizer.context], "u32"),
     ends_B: tensor(endPositions(tokens, tokenizer.context), [B], "u32"),
   };

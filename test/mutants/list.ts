@@ -29,6 +29,11 @@ export const mutations: readonly Mutation[] = [
     ["accumulate", "vec4f(a[i]) + vec4f(b[i])", "vec4f(a[i])", "second term dropped"],
     ["accumulate", "(dim.N + 3u) / 4u", "dim.N / 4u", "tail unwritten"],
   ),
+  ...of(
+    "engine/builtin/add-to.wgsl",
+    ["addTo", "vec4f(y[i]) + select", "select", "what was there is lost"],
+    ["addTo", "(dim.N + 3u) / 4u", "dim.N / 4u", "tail unwritten"],
+  ),
   ...of("engine/builtin/copy.wgsl", [
     "copy",
     "min(start + dim.chunk, dim.N)",
