@@ -123,13 +123,17 @@ function gather4x2(
 
 const PANEL = 128;
 
-/** Xᵀ X, [d, d] row-major and symmetric. Panels of rows are transposed so that every product is of contiguous runs. */
-export function gram(x: Rows): Float64Array {
+/**
+ * Xᵀ diag(h) X, [d, d] row-major and symmetric; h is 1 if left out. Panels of rows are transposed so that every product is of
+ * contiguous runs.
+ */
+export function gram(x: Rows, h?: Float64Array): Float64Array {
   const { d } = x;
   const sum = new Float64Array(d * d);
   const padded = Math.ceil(d / 4) * 4;
   const panel: Rows = { n: d, padded, d: PANEL, data: new Float64Array(padded * PANEL) };
   const [p, q] = [new Float64Array(padded), new Float64Array(padded)];
+  const pair = [new Float64Array(PANEL), new Float64Array(PANEL)];
   for (let start = 0; start < x.n; start += PANEL) {
     for (let r = 0; r < PANEL; r++) {
       const live = start + r < x.n;
@@ -137,8 +141,12 @@ export function gram(x: Rows): Float64Array {
     }
     for (let k = 0; k < d; k += 2) {
       const odd = Math.min(k + 1, d - 1);
-      const u = panel.data.subarray(k * PANEL, (k + 1) * PANEL);
-      const v = panel.data.subarray(odd * PANEL, (odd + 1) * PANEL);
+      const [u, v] = [k, odd].map((column, side) => {
+        const values = panel.data.subarray(column * PANEL, (column + 1) * PANEL);
+        if (!h) return values;
+        for (let r = 0; r < PANEL; r++) pair[side][r] = start + r < x.n ? values[r] * h[start + r] : 0;
+        return pair[side];
+      });
       for (let i = 0; i <= odd; i += 4) project4x2(panel.data, i * PANEL, PANEL, u, v, p, q, i);
       for (let i = 0; i <= k; i++) sum[k * d + i] += p[i];
       if (odd > k) for (let i = 0; i <= odd; i++) sum[odd * d + i] += q[i];
@@ -148,14 +156,27 @@ export function gram(x: Rows): Float64Array {
   return sum;
 }
 
-/** L with L Lᵀ = identity·shift + scale·a for a symmetric a [d, d]; lower triangle, row-major. The sum must be positive definite. */
-export function cholesky(a: Float64Array, d: number, shift: number, scale: number): Float64Array {
+/** Share of a diagonal entry below which what is left of it as a pivot is rounding. */
+const LOST = 1e-14;
+
+/**
+ * L with L Lᵀ = identity·shift + scale·a for a symmetric a [d, d] whose lower triangle is read; lower triangle, row-major. The sum
+ * must be positive definite but for rounding: a pivot lost in it is put at the size of the rounding, and `lost` hears its number.
+ */
+export function cholesky(
+  a: Float64Array,
+  d: number,
+  shift: number,
+  scale: number,
+  lost: (i: number) => void = () => {},
+): Float64Array {
   const l = new Float64Array(d * d);
   for (let i = 0; i < d; i++) {
-    for (let j = 0; j <= i; j++) {
-      const rest = scale * a[i * d + j] + (i === j ? shift : 0) - dotRange(l, i * d, j * d, j);
-      l[i * d + j] = i === j ? Math.sqrt(rest) : rest / l[j * d + j];
-    }
+    for (let j = 0; j < i; j++) l[i * d + j] = (scale * a[i * d + j] - dotRange(l, i * d, j * d, j)) / l[j * d + j];
+    const whole = scale * a[i * d + i] + shift;
+    const rest = whole - dotRange(l, i * d, i * d, i);
+    if (!(rest > LOST * whole)) lost(i);
+    l[i * d + i] = Math.sqrt(Math.max(rest, LOST * whole));
   }
   return l;
 }

@@ -1,7 +1,8 @@
 // Minimises ½Σ‖w_k‖² + C·Σ_i loss(z_i), z_ik = w_k·x_i + b_k, to its optimum: L-BFGS whose first guess of the inverse
 // Hessian is the exact one for constant class probabilities, with a line search on the slope. All columns of all problems
 // share the two passes over X that an iteration costs. Features are centred inside, which takes the intercept out of the
-// Hessian; the intercept is not penalised.
+// Hessian; the intercept is not penalised. What L-BFGS cannot bring to the optimum (features of very different size, classes
+// that are separable and hardly penalised) is finished with Newton steps, in newton.ts.
 
 import { HealthError } from "../engine/errors.ts";
 import {
@@ -15,6 +16,7 @@ import {
   solveCholesky,
   symmetricEigen,
 } from "./linear-algebra.ts";
+import { newtonDirection } from "./newton.ts";
 
 /** The data term of one problem over its own columns. */
 export interface Loss {
@@ -24,6 +26,8 @@ export interface Loss {
   evaluate(z: readonly Float64Array[], r: readonly Float64Array[]): number;
   /** The mean over i of ∂²loss/∂z_ij∂z_ik, [columns, columns]. */
   curvature(z: readonly Float64Array[]): Float64Array;
+  /** h[i] = ∂²loss/∂z_ij∂z_ik for every row i. */
+  second(z: readonly Float64Array[], j: number, k: number, h: Float64Array): void;
 }
 
 /** Weights [columns][d] and intercepts of one problem, in the centred features. */
@@ -48,6 +52,9 @@ export interface Limits {
 }
 
 const MEMORY = 12;
+/** Newton steps are tried where a problem has at most this many unknowns: the Hessian then takes up to 128 MB. */
+const NEWTON_SIZE = 4096;
+const NEWTON_STEPS = 200;
 
 /** Solves all problems over the same rows `x` (centred) together; the sum over i in `Loss` is weighted by `C`. */
 export function minimise(
@@ -56,7 +63,7 @@ export function minimise(
   C: number,
   losses: readonly Loss[],
   starts: readonly Start[],
-  limits: Limits = { gradient: 1e-8, iterations: 1000 },
+  limits: Limits = { gradient: 1e-8, iterations: 300 },
 ): Optimum[] {
   const problems = losses.map((loss, i) => new Problem(x, mean, C, loss, starts[i]));
   project(x, columns(problems, "weights"), columns(problems, "z"));
@@ -69,14 +76,15 @@ export function minimise(
   for (let step = 0; ; step++) {
     active = active.filter((p) => !p.stalled && p.norm > limits.gradient);
     if (active.length === 0) break;
-    if (step === limits.iterations) throw notConverged(active[0], step);
+    if (step === limits.iterations) break;
     for (const p of active) p.chooseDirection();
     project(x, columns(active, "directionWeights"), columns(active, "dz"));
     for (const p of active) p.search();
     gather(x, columns(active, "r"), columns(active, "weightGradient"));
     for (const p of active) p.finishGradient();
   }
-  const sick = problems.find((p) => !(p.norm <= Math.max(1e-6, limits.gradient, p.noise)));
+  for (const p of problems) if (!p.isSolved(limits)) p.polish();
+  const sick = problems.find((p) => !p.isSolved(limits));
   if (sick) throw notConverged(sick, sick.iterations);
   return problems.map((p) => p.optimum());
 }
@@ -105,6 +113,8 @@ class Problem {
   readonly noise: number;
   precondition: (g: Float64Array) => void = () => {};
   norm = Number.POSITIVE_INFINITY;
+  /** Length of the last Newton step in the norm of the Hessian; no weight is further from the optimum, for the Hessian is ≥ 1. */
+  distance = Number.POSITIVE_INFINITY;
   stalled = false;
   iterations = 0;
   private value = 0;
@@ -210,16 +220,17 @@ class Problem {
 
   /**
    * Finds t with a slope at most a tenth of the first one along the direction. The objective is convex, so its slope only
-   * grows: a bracket on the sign and false position inside it (Illinois) find the zero. z, r, theta move to the point found.
+   * grows: a bracket on the sign, and inside it false position (Illinois) with halving in between, find the zero. z, r, theta move to the point found;
+   * false where there is none.
    */
-  search(): void {
+  search(): boolean {
     this.shift(this.dz, this.direction);
     const [penaltySlope, penaltyCurvature] = this.penaltyAlong();
     const slope0 = this.C * this.slope(this.r) + penaltySlope;
     const value0 = this.value;
     if (!(slope0 < 0)) {
       this.stall();
-      return;
+      return false;
     }
     let [low, high] = [
       { t: 0, slope: slope0 },
@@ -237,7 +248,7 @@ class Problem {
       const enough = Math.abs(slope) <= 0.1 * -slope0 && value <= value0 + 1e-12 * Math.abs(value0);
       if (enough) {
         this.accept(t, value);
-        return;
+        return true;
       }
       if (slope < 0) {
         if (low.t > 0 && high.t < Number.POSITIVE_INFINITY) high.slope /= 2;
@@ -246,12 +257,12 @@ class Problem {
         if (high.t < Number.POSITIVE_INFINITY) low.slope /= 2;
         high = { t, slope };
       }
-      t =
-        high.t === Number.POSITIVE_INFINITY
-          ? t * 3
-          : low.t + ((high.t - low.t) * -low.slope) / (high.slope - low.slope);
+      if (high.t === Number.POSITIVE_INFINITY) t *= 3;
+      else if (attempt % 4 === 3) t = (low.t + high.t) / 2;
+      else t = low.t + ((high.t - low.t) * -low.slope) / (high.slope - low.slope);
     }
     this.stall();
+    return false;
   }
 
   private penaltyAlong(): [slope: number, curvature: number] {
@@ -285,6 +296,38 @@ class Problem {
     this.stalled = true;
     this.loss.evaluate(this.z, this.r);
     this.stepTaken.fill(0);
+  }
+
+  isSolved({ gradient }: Limits): boolean {
+    if (this.norm <= Math.max(1e-6, gradient, this.noise)) return true;
+    const length = Math.sqrt(2 * this.penalty());
+    return this.distance <= 1e-6 * Math.max(1, length) && this.distance ** 2 <= 1e-9 * this.value;
+  }
+
+  /** Newton steps with the whole Hessian, until they no longer get shorter. */
+  polish(): void {
+    const { x, C, loss, z, direction } = this;
+    if (this.theta.length > NEWTON_SIZE) return;
+    for (let step = 0; step < NEWTON_STEPS; step++) {
+      const square = newtonDirection(x, C, loss, z, this.gradient, direction);
+      const near = square <= 1e-12 * this.value;
+      if (!Number.isFinite(square) || (near && Math.sqrt(square) >= this.distance / 2)) return;
+      this.distance = Math.sqrt(square);
+      project(x, this.directionWeights, this.dz);
+      if (near) this.takeWhole();
+      else if (!this.search()) return;
+      gather(x, this.r, this.weightGradient);
+      this.finishGradient();
+    }
+  }
+
+  /** The step of length one: so near the optimum the objective no longer tells a good one from a bad one. */
+  private takeWhole(): void {
+    this.shift(this.dz, this.direction);
+    this.moveTrial(1);
+    const data = this.C * this.loss.evaluate(this.trial, this.r);
+    this.accept(1, 0);
+    this.value = data + this.penalty();
   }
 
   optimum(): Optimum {

@@ -1,8 +1,9 @@
 // The metrics of the paper's tables: pure functions on typed arrays, in f64, with scikit-learn's definitions. All are
 // fractions (the official code prints 100 times them). A metric over no samples or over non-finite scores is an error.
 
-import { HealthError, ShapeError } from "../engine/errors.ts";
+import { ShapeError } from "../engine/errors.ts";
 import { column, extent, type Matrix, requireFinite } from "./matrix.ts";
+import { aucOf, precisionOf, rankingOf } from "./ranking.ts";
 
 type Labels = ArrayLike<number>;
 type Scores = ArrayLike<number>;
@@ -12,15 +13,8 @@ type Scores = ArrayLike<number>;
  * Without positives it is 0, with positives only it is 1.
  */
 export function averagePrecision(labels: Labels, scores: Scores): number {
-  const { positives, steps } = rank(labels, scores, "average precision");
-  if (positives === 0) return 0;
-  let [found, taken, sum] = [0, 0, 0];
-  for (const step of steps) {
-    found += step.positives;
-    taken += step.positives + step.negatives;
-    sum += (step.positives / positives) * (found / taken);
-  }
-  return sum;
+  requireSameLength(labels, scores, "average precision");
+  return precisionOf(rankingOf(labels, scores, "average precision"));
 }
 
 /**
@@ -28,34 +22,8 @@ export function averagePrecision(labels: Labels, scores: Scores): number {
  * one label occurs (scikit-learn 1.2 raises an error there).
  */
 export function rocAuc(labels: Labels, scores: Scores): number {
-  const { positives, negatives, steps } = rank(labels, scores, "ROC AUC");
-  if (positives === 0 || negatives === 0) return Number.NaN;
-  let [above, wins] = [0, 0];
-  for (const step of steps) {
-    wins += step.negatives * (above + step.positives / 2);
-    above += step.positives;
-  }
-  return wins / (positives * negatives);
-}
-
-/** Counts per distinct score, the highest score first. */
-function rank(labels: Labels, scores: Scores, what: string) {
-  requireSameLength(labels, scores, what);
-  requireFinite(scores, `${what}: scores`);
-  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const steps: { positives: number; negatives: number }[] = [];
-  let [positives, negatives] = [0, 0];
-  for (let i = 0; i < order.length; i++) {
-    const label = labels[order[i]];
-    if (label !== 0 && label !== 1)
-      throw new HealthError(`${what}: label ${label} of sample ${order[i]}; labels are 0 or 1`);
-    if (i === 0 || scores[order[i]] !== scores[order[i - 1]]) steps.push({ positives: 0, negatives: 0 });
-    steps[steps.length - 1].positives += label;
-    steps[steps.length - 1].negatives += 1 - label;
-    positives += label;
-    negatives += 1 - label;
-  }
-  return { positives, negatives, steps };
+  requireSameLength(labels, scores, "ROC AUC");
+  return aucOf(rankingOf(labels, scores, "ROC AUC"));
 }
 
 /** A metric per class, their plain mean, and where it is not defined. */

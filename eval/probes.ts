@@ -2,7 +2,7 @@
 // scikit-learn's objectives. Features come as they are; normalise them first where the protocol says so.
 
 import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
-import { centred, cholesky, dot, gram, type Rows, solveCholesky } from "./linear-algebra.ts";
+import { centred, cholesky, dot, gram, type Rows, solveCholesky, symmetricEigen } from "./linear-algebra.ts";
 import { type Loss, minimise, type Start } from "./logistic.ts";
 import { column, extent, type Matrix, matrix, requireFinite } from "./matrix.ts";
 
@@ -111,8 +111,7 @@ export function fitRidge(x_ND: Matrix, y_NT: Matrix, { alpha }: { readonly alpha
     y.map((values, t) => values.map((v) => v - means[t])),
     rows,
   );
-  const factor = cholesky(gram(x), d, alpha, 1);
-  for (const w of rows) solveCholesky(factor, d, w);
+  solveRidge(gram(x), d, alpha, rows);
   const intercepts = Float64Array.from(rows, (w, t) => means[t] - dot(w, mean));
   return { weights: matrix(targets, d, weights), intercepts };
 }
@@ -220,7 +219,35 @@ function startFrom(model: LinearModel | undefined, of: number[], d: number, mean
   return intercepts.every(Number.isFinite) ? { weights, intercepts } : undefined;
 }
 
-/** log(1 + exp(−ỹ z)) for y in {0, 1}; r = σ(z) − y. */
+/** Solves (a + αI) w = b in place for every b; a is Xᵀ X. */
+function solveRidge(a: Float64Array, d: number, alpha: number, b: readonly Float64Array[]): void {
+  let lost = 0;
+  const factor = cholesky(a, d, alpha, 1, () => lost++);
+  if (lost === 0) {
+    for (const w of b) solveCholesky(factor, d, w);
+    return;
+  }
+  // Columns depend on each other and α is below what rounding leaves: as scikit-learn does then, the shortest solution.
+  const unit = Float64Array.from({ length: d }, (_, i) => 1 / Math.sqrt(a[i * d + i] + alpha));
+  const scaled = a.map((v, i) => {
+    const [row, column] = [Math.floor(i / d), i % d];
+    return (v + (row === column ? alpha : 0)) * unit[row] * unit[column];
+  });
+  const { values, vectors } = symmetricEigen(scaled, d);
+  const least = 1e-12 * values.reduce((most, v) => Math.max(most, v), 0);
+  for (const w of b) {
+    const right = w.map((v, i) => v * unit[i]);
+    w.fill(0);
+    for (let k = 0; k < d; k++) {
+      if (values[k] <= least) continue;
+      let along = 0;
+      for (let i = 0; i < d; i++) along += vectors[i * d + k] * right[i];
+      for (let i = 0; i < d; i++) w[i] += (along / values[k]) * vectors[i * d + k] * unit[i];
+    }
+  }
+}
+
+/** log(1 + exp(−ỹ z)) for y in {0, 1}; r = σ(z) − y, written so that it keeps its digits where it is small. */
 function logisticLoss(y: Float64Array): Loss {
   return {
     columns: 1,
@@ -228,47 +255,66 @@ function logisticLoss(y: Float64Array): Loss {
       let sum = 0;
       for (let i = 0; i < y.length; i++) {
         const e = Math.exp(-Math.abs(z[i]));
-        sum += Math.log1p(e) + Math.max(z[i], 0) - y[i] * z[i];
-        r[i] = (z[i] >= 0 ? 1 : e) / (1 + e) - y[i];
+        const wrong = y[i] === 1 ? z[i] < 0 : z[i] > 0;
+        sum += Math.log1p(e) + (wrong ? Math.abs(z[i]) : 0);
+        r[i] = ((wrong ? 1 : e) / (1 + e)) * (y[i] === 1 ? -1 : 1);
       }
       return sum;
     },
     curvature([z]) {
       let sum = 0;
-      for (let i = 0; i < y.length; i++) {
-        const p = sigmoid(z[i]);
-        sum += p * (1 - p);
-      }
+      for (let i = 0; i < y.length; i++) sum += slope(z[i]);
       return Float64Array.of(sum / y.length);
     },
+    second([z], _j, _k, h) {
+      for (let i = 0; i < y.length; i++) h[i] = slope(z[i]);
+    },
   };
+}
+
+/** σ(z)(1 − σ(z)). */
+function slope(z: number): number {
+  const e = Math.exp(-Math.abs(z));
+  return e / (1 + e) ** 2;
 }
 
 /** log Σ_k exp(z_k) − z_target; r = softmax(z) − onehot. */
 function softmaxLoss(targets: Int32Array, K: number): Loss {
   const p = new Float64Array(K);
+  const softmaxAt = (z: readonly Float64Array[], i: number) => {
+    for (let k = 0; k < K; k++) p[k] = z[k][i];
+    return softmaxInPlace(p);
+  };
   return {
     columns: K,
     evaluate(z, r) {
       let sum = 0;
       for (let i = 0; i < targets.length; i++) {
-        for (let k = 0; k < K; k++) p[k] = z[k][i];
-        sum -= p[targets[i]];
-        sum += softmaxInPlace(p);
-        for (let k = 0; k < K; k++) r[k][i] = p[k];
-        r[targets[i]][i] -= 1;
+        const target = targets[i];
+        const whole = softmaxAt(z, i);
+        let others = 0; // 1 − p_target, with all its digits
+        for (let k = 0; k < K; k++) if (k !== target) others += r[k][i] = p[k];
+        r[target][i] = -others;
+        sum += p[target] > 0.5 ? -Math.log1p(-others) : whole - z[target][i];
       }
       return sum;
     },
     curvature(z) {
       const S = new Float64Array(K * K);
       for (let i = 0; i < targets.length; i++) {
-        for (let k = 0; k < K; k++) p[k] = z[k][i];
-        softmaxInPlace(p);
+        softmaxAt(z, i);
         for (let j = 0; j < K; j++)
           for (let k = 0; k < K; k++) S[j * K + k] += (p[j] * ((j === k ? 1 : 0) - p[k])) / targets.length;
       }
       return S;
+    },
+    second(z, j, k, h) {
+      for (let i = 0; i < targets.length; i++) {
+        softmaxAt(z, i);
+        let others = 0;
+        for (let c = 0; c < K; c++) if (c !== j) others += p[c];
+        h[i] = j === k ? p[j] * others : -p[j] * p[k];
+      }
     },
   };
 }

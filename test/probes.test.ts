@@ -224,6 +224,96 @@ test("features far from zero are solved to the optimum of the features as they a
   }
 });
 
+/** Independent check of an optimum where rounding alone makes gradients of thousands: what C Σ r x loses in f64. */
+const roundingOf = (x: Matrix, C: number) =>
+  1e-13 * C * x.shape[0] * Float64Array.from(x.data).reduce((most, v) => Math.max(most, Math.abs(v)), 1);
+
+test("features of very different size, and hardly any penalty, are solved to the optimum too", () => {
+  for (const [size, C] of [
+    [1, 1e4],
+    [100, 10],
+    [1e4, 3.16],
+  ])
+    for (let seed = 0; seed < 12; seed++) {
+      const drawn = draw(seed, 8 + 3 * seed, 1 + (seed % 7), 3);
+      const [n, d] = drawn.x.shape;
+      const x = matrix(
+        n,
+        d,
+        Float64Array.from(drawn.x.data, (v, i) => v * size * 10 ** (2 * ((i % d) % 3) - 2)),
+      );
+      const separate = fitOneVsRest(x, drawn.y, { C });
+      const p = oneVsRestScores(separate, x).data;
+      const found = gradient(separate, x, (i, k) => p[i * 3 + k] - drawn.y.data[i * 3 + k], C);
+      assert.ok(found <= Math.max(1e-6, roundingOf(x, C)), `size ${size}, seed ${seed}: gradient ${found}`);
+      const softmax = fitSoftmax(x, drawn.labels, { C });
+      const K = softmax.classes.length;
+      const q = softmaxScores(softmax, x).data;
+      const r = (i: number, k: number) => q[i * K + k] - (drawn.labels[i] === softmax.classes[k] ? 1 : 0);
+      const left = gradient(softmax, x, r, C);
+      assert.ok(left <= Math.max(1e-6, roundingOf(x, C)), `size ${size}, seed ${seed}: gradient ${left}`);
+    }
+});
+
+test("features s times as large want weights s times as small at a C that is s² times as small", () => {
+  for (const s of [1e-4, 30, 1e3]) {
+    const { x, y, labels } = draw(21, 60, 5, 3);
+    const scaled = matrix(
+      60,
+      5,
+      Float64Array.from(x.data, (v) => v * s),
+    );
+    const C = 3.16;
+    const pairs: [LinearModel, LinearModel][] = [
+      [fitOneVsRest(x, y, { C }), fitOneVsRest(scaled, y, { C: C / s ** 2 })],
+      [fitSoftmax(x, labels, { C }), fitSoftmax(scaled, labels, { C: C / s ** 2 })],
+    ];
+    for (const [plain, other] of pairs)
+      plain.weights.data.forEach((w, i) => {
+        // a gradient of 1e-8 allows an error of 1e-8 s of the scaled weights
+        assert.ok(Math.abs(w - other.weights.data[i] * s) < 1e-6 * Math.max(1, s), `weight ${i} at s = ${s}`);
+      });
+  }
+});
+
+test("ridge: columns that repeat each other far above the penalty share their weight", () => {
+  const { x, y } = draw(9, 40, 2, 2);
+  const twice = matrix(
+    40,
+    4,
+    Float64Array.from({ length: 160 }, (_, i) => 1e8 * x.data[2 * Math.floor(i / 4) + (i % 2)]),
+  );
+  const model = fitRidge(twice, y, { alpha: 1 });
+  const plain = fitRidge(x, y, { alpha: 1e-16 });
+  model.weights.data.forEach((w, i) => {
+    const want = plain.weights.data[2 * Math.floor(i / 4) + (i % 2)] / 2e8;
+    assert.ok(Math.abs(w / want - 1) < 1e-6, `weight ${i}: ${w} instead of ${want}`);
+  });
+});
+
+test("columns and rows that repeat each other are no obstacle", () => {
+  const { x, y, labels } = draw(4, 12, 3, 2);
+  const row = (i: number) => 3 * (Math.floor(i / 6) % 12) + (i % 3);
+  const many = matrix(
+    36,
+    6,
+    Float64Array.from({ length: 216 }, (_, i) => x.data[row(i)]),
+  );
+  const repeated = (values: ArrayLike<number>, columns: number) =>
+    Float64Array.from({ length: 36 * columns }, (_, i) => values[i % (12 * columns)]);
+  const plain = fitOneVsRest(x, y, { C: 6 });
+  // Three times the rows are three times C; a weight shared by two equal columns is penalised half: C = 6 in all.
+  const wide = fitOneVsRest(many, matrix(36, 2, repeated(y.data, 2)), { C: 1 });
+  wide.weights.data.forEach((w, i) => {
+    assert.ok(Math.abs(2 * w - plain.weights.data[3 * Math.floor(i / 6) + (i % 3)]) < 1e-6, `weight ${i}`);
+  });
+  const classes = fitSoftmax(many, repeated(labels, 1), { C: 1 });
+  const alone = fitSoftmax(x, labels, { C: 6 });
+  classes.weights.data.forEach((w, i) => {
+    assert.ok(Math.abs(2 * w - alone.weights.data[3 * Math.floor(i / 6) + (i % 3)]) < 1e-6, `weight ${i}`);
+  });
+});
+
 test("the same data give the same bits, and a start at the optimum stays there", () => {
   const { x, y, labels } = draw(11, 200, 8, 4);
   const model = fitOneVsRest(x, y, { C: 3.16 });
