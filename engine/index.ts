@@ -16,7 +16,19 @@ export {
   type SourceContext,
   type Variant,
 } from "./op.ts";
-export { allocateGroup, assign, declare, parameter, persistent, type Shard, tensor } from "./params.ts";
+export {
+  allocateFrozen,
+  allocateGroup,
+  arrived,
+  assign,
+  assignPart,
+  declare,
+  type Frozen,
+  parameter,
+  persistent,
+  type Shard,
+  tensor,
+} from "./params.ts";
 export { type Bound, type ProfileRow, Profiler, type Roofline, type Span, traceOf } from "./profile.ts";
 export { compute, keep, later, Scope } from "./record.ts";
 export { type Dtype, parseSignature, shapeError } from "./signature.ts";

@@ -72,6 +72,21 @@ export function assign(target: Tensor, data: ArrayLike<number>): void {
   onDevice().write(target.value.storage, toTyped(data, target.dtype));
 }
 
+/** Replaces elements of a float32 tensor from element `first` on: a large one is filled piece by piece. */
+export function assignPart(target: Tensor, first: number, data: Float32Array): void {
+  if (target.dtype !== "f32" || !(first >= 0 && first + data.length <= target.numel))
+    throw new ShapeError(
+      `assignPart: elements ${first} to ${first + data.length} of ${target.dtype} [${target.shape}]`,
+    );
+  if (!target.value.storage) throw new ShapeError("assignPart: the tensor has no memory yet");
+  onDevice().write(target.value.storage, data, 4 * first);
+}
+
+/** Resolves when all data assigned so far is on the device, and what the driver held for the transfer is free again. */
+export async function arrived(): Promise<void> {
+  await onDevice().idle();
+}
+
 function onDevice(): Gpu {
   const current = runner();
   if (!("memory" in current)) throw new ShapeError("this needs a device; the planner only measures");
@@ -95,6 +110,37 @@ export interface Shard {
  * dispatch per shard; a shard is as large as one binding allows. Each member gets its place for the gradient.
  */
 export function allocateGroup(members: readonly Tensor[], moments: number): Shard[] {
+  return shardsOf(members).map((shard) => makeShard(shard, moments));
+}
+
+/** The memory of a frozen group. */
+export interface Frozen {
+  readonly bytes: number;
+  /** Destroys it; the tensors must not be used afterwards. */
+  free(): void;
+}
+
+/** As `allocateGroup`, for tensors that are used but not trained: no gradients, no moments, and a tape passes them by. */
+export function allocateFrozen(members: readonly Tensor[]): Frozen {
+  const memory = "memory" in runner() ? onDevice().memory : undefined;
+  const sizes = shardsOf(members).map((shard) => ({ shard, bytes: bytesOf(shard) }));
+  const bytes = sizes.reduce((sum, each) => sum + each.bytes, 0);
+  memory?.demand(bytes, "parameters");
+  const buffers = sizes.map(({ shard, bytes }) => {
+    const flat = new Value(bytes / 4, "f32");
+    flat.storage = memory?.allocate(bytes, "parameters");
+    place(shard, flat);
+    return flat.storage;
+  });
+  for (const { value } of members) value.needsGrad = false;
+  const free = () => {
+    for (const storage of buffers) if (storage) memory!.free(storage, "parameters");
+  };
+  return { bytes, free };
+}
+
+/** Members that one binding holds together, in order. */
+function shardsOf(members: readonly Tensor[]): Tensor[][] {
   const limit = "memory" in runner() ? onDevice().memory.maxBinding : Number.POSITIVE_INFINITY;
   const shards: Tensor[][] = [];
   let room = 0;
@@ -107,11 +153,25 @@ export function allocateGroup(members: readonly Tensor[], moments: number): Shar
     shards.at(-1)!.push(member);
     room -= bytes;
   }
-  return shards.map((shard) => makeShard(shard, moments));
+  return shards;
+}
+
+const bytesOf = (members: readonly Tensor[]): number =>
+  members.reduce((sum, member) => sum + align256(member.value.bytes), 0);
+
+/** Puts members side by side into a flat array; returns where each begins, in bytes. */
+function place(members: readonly Tensor[], flat: Value): number[] {
+  let next = 0;
+  return members.map(({ value }) => {
+    const offset = next;
+    value.storage = slice(flat, offset, value.bytes);
+    next += align256(value.bytes);
+    return offset;
+  });
 }
 
 function makeShard(members: readonly Tensor[], moments: number): Shard {
-  const bytes = members.reduce((sum, member) => sum + align256(member.value.bytes), 0);
+  const bytes = bytesOf(members);
   const numel = bytes / 4;
   const flat = (purpose: Purpose): Tensor => {
     const value = new Value(numel, "f32");
@@ -120,14 +180,10 @@ function makeShard(members: readonly Tensor[], moments: number): Shard {
   };
   const parameters = flat("parameters");
   const gradients = flat("gradients");
-  const offsets: number[] = [];
-  let offset = 0;
-  for (const { value } of members) {
-    offsets.push(offset);
-    value.storage = slice(parameters.value, offset, value.bytes);
+  const offsets = place(members, parameters.value);
+  for (const [i, { value }] of members.entries()) {
     value.grad = new Value(value.numel, "f32");
-    value.grad.storage = slice(gradients.value, offset, value.bytes);
-    offset += align256(value.bytes);
+    value.grad.storage = slice(gradients.value, offsets[i], value.bytes);
   }
   const part = (of: Tensor, i: number): Tensor => {
     const { value, shape } = members[i];

@@ -48,11 +48,12 @@ export class Init {
     return tensor;
   }
 
-  /** Writes the initial values on the device; the same seed gives the same bits. */
-  fill(): void {
+  /** Writes the initial values on the device, of all tensors or those wanted; the same seed gives the same bits. */
+  fill(wanted?: ReadonlySet<Tensor>): void {
     const { seed } = this;
     using scope = new Scope();
     for (const { tensor, start, stream } of this.#starts) {
+      if (wanted && !wanted.has(tensor)) continue;
       const flat = tensor.reshape([-1]);
       if (start.kind === "constant") assign(tensor, new Float32Array(tensor.numel).fill(start.value));
       else if (start.kind === "normal") initNormal(flat, { seed, stream, std: start.std });

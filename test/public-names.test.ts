@@ -16,10 +16,10 @@ const modules: Record<string, object> = { engine, kernels, model, data, train, e
 const names: Record<string, string> = {
   engine: `
     BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError HealthError KernelError LimitError
-    Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateGroup assign cacheFolder ceilDiv
-    compute copy declare fill findAdapter keep later nearest op openGpu ops parameter parseSignature pass passOf
+    Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
+    assignPart cacheFolder ceilDiv compute copy declare fill findAdapter keep later nearest op openGpu ops parameter parseSignature pass passOf
     persistent placeholder planOnly shapeError tensor traceOf tunedPath
-    Attrs Bound Counters DeviceFacts Dtype GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
+    Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
     SourceContext Span TypedArray Variant`,
   kernels: `
     adamw add appendToken attention attentionKept attentionRow cast clamp clipFactor concat conv1d cover
@@ -29,11 +29,12 @@ const names: Record<string, string> = {
     snce softmax sqrt square sub subjectAttention subjectAttentionTwoHop sum tanh transpose
     SaamOptions SubjectMode`,
   model: `
-    Attention Block Dropout EmotionClip FrameEncoder Init LayerNorm PostNormLayer SafetensorsFile TemporalConv
-    TemporalMean TemporalTransformer TextEncoder allocate endPositions gridOf groupsOf logitScaleMost
-    logitScaleStart named parseSafetensors safetensorsBytes safetensorsSize stageModel vitB32
-    FileDtype Group HeadConfig Linear ModelConfig SafetensorsEntry Subject TemporalHead TensorInfo TextConfig
-    VisionConfig`,
+    Attention Block Dropout EmotionClip FrameEncoder Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
+    TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
+    configToJson endPositions gridOf groupsOf logitScaleMost logitScaleStart named parseSafetensors preset presetNames
+    safetensorsBytes safetensorsSize stageModel textRows vitB32
+    Dropping FileDtype Group HeadConfig Linear Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
+    TensorInfo TextConfig VisionConfig`,
   data: `
     Loader MEAN SENTIMENTS STD ShardReader badSamples boxesOf centreOffset decodeImage forEvaluation forTraining
     frameInto indexShards letterbox linspaceFrames maskFullSizeInto maskInto normaliseInto openShards resize
