@@ -1,7 +1,21 @@
-// What a model is made of: one typed configuration, and the presets of the published ones (ViT towers only).
+// What a model is made of: one typed configuration, its checks, and the small model. Published ones are in presets.ts.
+import { UsageError } from "../engine/errors.ts";
+import type { SubjectMode } from "../kernels/index.ts";
 
-/** How the frame encoder is told where the subject is (Sec. 3.3 of the paper). */
-export type Subject = "sap" | "none";
+/** How the frame encoder is told where the subject is: prompting, masked attention (Sec. 3.3 of the paper), or not. */
+export type Subject = "sap" | "saam" | "none";
+
+/** Subject-aware attention masking. What the paper leaves open is decided as docs/DESIGN.md says. */
+export interface SaamConfig {
+  /** Blocks 0 … layers − 1 move attention to the subject; the later ones see all tokens alike. */
+  readonly layers: number;
+  /** How the moved amount reaches the subject. */
+  readonly mode: SubjectMode;
+  /** A patch belongs to the subject where its share of it exceeds this. */
+  readonly threshold: number;
+  /** Shape of a layer's saam_logit: [heads] unless given; or [1], [heads, L], [L, L], [heads, L, L]. */
+  readonly logit?: readonly number[];
+}
 
 /** A ViT frame encoder. Lengths in pixels, widths in channels. */
 export interface VisionConfig {
@@ -22,6 +36,8 @@ export interface TextConfig {
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
+  /** Where texts cut at the context's length are read: at the start token, as published (compat), or at the last slot. */
+  readonly endToken?: "compat" | "last";
 }
 
 /** What makes one vector of a clip's frames. */
@@ -46,12 +62,92 @@ export interface ModelConfig {
   /** Activation of the two towers; the head always uses exact GELU. */
   readonly activation: "gelu" | "quickGelu";
   readonly subject: Subject;
+  /** Settings of subject "saam"; all blocks, `shift` and any pixel unless given. */
+  readonly saam?: SaamConfig;
+  /** With subject "sap": patches with any subject count fully, as the paper has it, instead of by their share. */
+  readonly sapIndicator?: boolean;
 }
 
 /** Patches along one side of a frame; a remainder at the right and bottom is dropped. */
 export const gridOf = ({ image, patch }: VisionConfig): number => Math.floor(image / patch);
 
-/** EmotionCLIP as published: ViT-B/32, eight frames, six temporal layers, SAP. */
+/** The settings of SAAM; undefined for other subjects. */
+export function saamOf({ subject, saam, vision }: ModelConfig): SaamConfig | undefined {
+  if (subject !== "saam") return undefined;
+  return saam ?? { layers: vision.layers, mode: "shift", threshold: 0 };
+}
+
+/** Sizes beyond these are no model. */
+const most = {
+  image: 4096,
+  width: 65536,
+  layers: 1024,
+  heads: 4096,
+  context: 65536,
+  vocabulary: 2 ** 24,
+  frames: 1024,
+};
+
+/** Why there can be no such model: the first fault, with what was found and what is allowed; undefined for a sound one. */
+export function faultOf(config: ModelConfig): string | undefined {
+  const { embed, vision, text, head } = config;
+  const sizes: [name: string, value: number, limit: number][] = [
+    ["embed", embed, most.width],
+    ["vision.image", vision.image, most.image],
+    ["vision.patch", vision.patch, vision.image],
+    ["vision.width", vision.width, most.width],
+    ["vision.layers", vision.layers, most.layers],
+    ["vision.heads", vision.heads, most.heads],
+    ["vision.mlp", vision.mlp, 4 * most.width],
+    ["text.context", text.context, most.context],
+    ["text.vocabulary", text.vocabulary, most.vocabulary],
+    ["text.width", text.width, most.width],
+    ["text.layers", text.layers, most.layers],
+    ["text.heads", text.heads, most.heads],
+    ["head.frames", head.frames, most.frames],
+    ["head.layers", head.layers, most.layers],
+    ["head.heads", head.heads, most.heads],
+    ["head.feedForward", head.feedForward, 4 * most.width],
+  ];
+  for (const [name, value, limit] of sizes)
+    if (!Number.isInteger(value) || value < 1 || value > limit)
+      return `${name} is ${value}, expected a whole number from 1 to ${limit}`;
+  const divided: [name: string, width: number, heads: number][] = [
+    ["vision", vision.width, vision.heads],
+    ["text", text.width, text.heads],
+    ["head", embed, head.kind === "transformer" ? head.heads : 1],
+  ];
+  for (const [name, width, heads] of divided)
+    if (width % heads !== 0) return `${name}: ${heads} heads do not divide a width of ${width} equally`;
+  if (head.kind === "conv1d" && head.frames < 3) return `head.frames is ${head.frames}, a convolution of 3 needs 3`;
+  if (!(head.dropout >= 0 && head.dropout < 1)) return `head.dropout is ${head.dropout}, expected 0 <= p < 1`;
+  return saamFault(config);
+}
+
+function saamFault(config: ModelConfig): string | undefined {
+  const { subject, saam, sapIndicator, vision } = config;
+  if (sapIndicator && subject !== "sap") return `sapIndicator goes with subject "sap", not "${subject}"`;
+  if (saam && subject !== "saam") return `settings of saam go with subject "saam", not "${subject}"`;
+  if (!saam) return undefined;
+  const { layers, threshold, logit } = saam;
+  if (!Number.isInteger(layers) || layers < 0 || layers > vision.layers)
+    return `saam.layers is ${layers}, expected a whole number from 0 to the ${vision.layers} blocks`;
+  if (!(threshold >= 0 && threshold <= 1)) return `saam.threshold is ${threshold}, expected 0 to 1`;
+  const { heads } = vision;
+  const L = gridOf(vision) ** 2 + 2;
+  const shapes = [[1], [heads], [heads, L], [L, L], [heads, L, L]].map((shape) => `[${shape.join(",")}]`);
+  const found = `[${(logit ?? [heads]).join(",")}]`;
+  return shapes.includes(found) ? undefined : `saam.logit is ${found}, expected ${shapes.join(", ")}`;
+}
+
+/** The configuration itself; one that no model can have is a UsageError. */
+export function checkConfig(config: ModelConfig): ModelConfig {
+  const fault = faultOf(config);
+  if (fault) throw new UsageError(`model: ${fault}`);
+  return config;
+}
+
+/** EmotionCLIP as published: ViT-B/32, eight frames, six temporal layers, SAP. Others by name: presets.ts. */
 export const vitB32: ModelConfig = {
   embed: 512,
   vision: { image: 224, patch: 32, width: 768, layers: 12, heads: 12, mlp: 3072 },

@@ -1,8 +1,8 @@
 // EmotionCLIP: frames with a subject, and text, into one space (figure 2 of the paper).
 import type { Tensor } from "../engine/index.ts";
 import { normalize } from "../kernels/index.ts";
-import type { Dropout } from "./block.ts";
-import type { ModelConfig } from "./config.ts";
+import type { Dropping } from "./block.ts";
+import { checkConfig, type ModelConfig } from "./config.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import type { Init } from "./params.ts";
 import { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
@@ -16,9 +16,9 @@ export const logitScaleMost = Math.log(100);
 class Backbone extends TextEncoder {
   readonly visual: FrameEncoder;
 
-  constructor({ embed, vision, text, activation, subject }: ModelConfig, init: Init) {
-    super(text, embed, activation, init);
-    this.visual = new FrameEncoder(vision, embed, activation, subject, init);
+  constructor(config: ModelConfig, init: Init) {
+    super(config.text, config.embed, config.activation, init);
+    this.visual = new FrameEncoder(config, init);
   }
 }
 
@@ -31,7 +31,7 @@ export class EmotionClip {
     readonly config: ModelConfig,
     init: Init,
   ) {
-    const { embed, head } = config;
+    const { embed, head } = checkConfig(config);
     this.logit_scale = init.constant([], logitScaleStart);
     this.backbone = new Backbone(config, init);
     if (head.kind === "transformer") this.visual_head = new TemporalTransformer(head, embed, init);
@@ -39,7 +39,7 @@ export class EmotionClip {
   }
 
   /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
-  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropout): Tensor {
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping): Tensor {
     const [B, T, , S] = frames_BT3SS.shape;
     const f_NE = this.backbone.visual.forward(frames_BT3SS.reshape([B * T, 3, S, S]), mask_BTSS.reshape([B * T, S, S]));
     return normalize(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop));

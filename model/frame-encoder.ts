@@ -1,8 +1,21 @@
-// The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3, "SAP").
-import type { Tensor } from "../engine/index.ts";
-import { appendToken, attentionRow, cover, first, matmul, mean, patchEmbed, prompt, slice } from "../kernels/index.ts";
-import { Block, LayerNorm } from "./block.ts";
-import { gridOf, type Subject, type VisionConfig } from "./config.ts";
+// The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3: prompting, "SAP", or masking of
+// attention, "SAAM"), or is not told.
+import { type Tensor, tensor, UsageError } from "../engine/index.ts";
+import {
+  appendToken,
+  attentionRow,
+  concat,
+  cover,
+  expandTo,
+  first,
+  matmul,
+  mean,
+  patchEmbed,
+  prompt,
+  slice,
+} from "../kernels/index.ts";
+import { Block, everyToken, LayerNorm, type Mix, SubjectBlock } from "./block.ts";
+import { gridOf, type ModelConfig, saamOf } from "./config.ts";
 import type { Init } from "./params.ts";
 
 /** Its fields carry the checkpoint's names, so `named(encoder)` is its state dict. */
@@ -10,19 +23,19 @@ export class FrameEncoder {
   readonly class_embedding: Tensor;
   readonly positional_embedding: Tensor;
   readonly proj: Tensor;
+  /** The subject token of SAAM; with SAP it is made from the mask. */
+  readonly hmn_embedding?: Tensor;
   readonly conv1: { weight: Tensor };
   readonly ln_pre: LayerNorm;
   readonly transformer: { resblocks: Block[] };
   readonly ln_post: LayerNorm;
 
   constructor(
-    readonly config: VisionConfig,
-    embed: number,
-    activation: "gelu" | "quickGelu",
-    readonly subject: Subject,
+    readonly config: ModelConfig,
     init: Init,
   ) {
-    const { width, layers, patch, heads, mlp, initial } = config;
+    const { embed, activation, subject, vision } = config;
+    const { width, layers, patch, heads, mlp, initial } = vision;
     const std = width ** -0.5;
     const fan = (shape: number[]) => init.uniform(shape, shape[1] ** -0.5);
     const starts = {
@@ -32,40 +45,96 @@ export class FrameEncoder {
       projection: fan,
     };
     this.class_embedding = init.normal([width], std);
-    this.positional_embedding = init.normal([gridOf(config) ** 2 + 1, width], initial?.position ?? std);
+    this.positional_embedding = init.normal([gridOf(vision) ** 2 + 1, width], initial?.position ?? std);
     this.proj = init.normal([width, embed], std);
+    if (subject === "saam") this.hmn_embedding = init.normal([width], std);
     this.conv1 = { weight: init.uniform([width, 3, patch, patch], initial?.patch ?? (3 * patch * patch) ** -0.5) };
     this.ln_pre = new LayerNorm(width, init);
-    const block = () => new Block(width, heads, mlp, activation, false, init, starts);
-    this.transformer = { resblocks: Array.from({ length: layers }, block) };
+    const saam = saamOf(config);
+    const block = (layer: number) =>
+      saam && layer < saam.layers
+        ? new SubjectBlock(saam, width, heads, mlp, activation, init, starts)
+        : new Block(width, heads, mlp, activation, init, starts);
+    this.transformer = { resblocks: Array.from({ length: layers }, (_, layer) => block(layer)) };
     this.ln_post = new LayerNorm(width, init);
   }
 
-  /** Tokens before the blocks: [cls, patches, hmn], normalised. frames_N3SS, mask_NSS -> x_NMD. */
+  /** The share of each patch that shows the subject: mask_NSS (0..1) -> cover_NP; undefined for subject "none". */
+  cover(mask_NSS: Tensor): Tensor | undefined {
+    const { subject, vision } = this.config;
+    return subject === "none" ? undefined : cover(mask_NSS, { patch: vision.patch });
+  }
+
+  /** Tokens with their positions: [cls, patches, hmn], without hmn where there is no cover. frames_N3SS -> x_NMD. */
+  embed(frames_N3SS: Tensor, cover_NP: Tensor | undefined): Tensor {
+    const { positional_embedding, class_embedding, conv1, hmn_embedding } = this;
+    const z_NLD = patchEmbed(frames_N3SS, conv1.weight, class_embedding, positional_embedding);
+    if (!cover_NP) return z_NLD;
+    const hmn_ND = hmn_embedding
+      ? expandTo(hmn_embedding, [z_NLD.shape[0], z_NLD.shape[2]]) // learnt; SAAM's blocks show it the subject
+      : prompt(cover_NP, positional_embedding, { indicator: this.config.sapIndicator ?? false }); // z_hmn = Σ_i a_i e_i
+    return appendToken(z_NLD, hmn_ND);
+  }
+
+  /** Tokens before the blocks, normalised. frames_N3SS, mask_NSS -> x_NMD. */
   tokens(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor {
-    const z_NLD = patchEmbed(frames_N3SS, this.conv1.weight, this.class_embedding, this.positional_embedding);
-    if (this.subject === "none") return this.ln_pre.forward(z_NLD);
-    const cover_NP = cover(mask_NSS, { patch: this.config.patch }); // the share of each patch that shows the subject
-    const hmn_ND = prompt(cover_NP, this.positional_embedding); // z_hmn = Σ_i a_i e_i
-    return this.ln_pre.forward(appendToken(z_NLD, hmn_ND));
+    return this.ln_pre.forward(this.embed(frames_N3SS, this.cover(mask_NSS)));
   }
 
   /** One vector per frame: frames_N3SS, mask_NSS (0..1) -> y_NE, not normalised. */
   forward(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor {
-    let x_NMD = this.tokens(frames_N3SS, mask_NSS);
-    for (const block of this.transformer.resblocks) x_NMD = block.forward(x_NMD);
-    return matmul(this.ln_post.forward(first(x_NMD)), this.proj); // read out at z_cls
+    let last!: Tensor;
+    for (const { output } of this.blocks(frames_N3SS, mask_NSS)) last = output;
+    return matmul(this.ln_post.forward(first(last)), this.proj); // read out at z_cls
   }
 
-  /** What the subject token attends to in each block, mean over heads, patches only: weights_NP per block. SAP only. */
+  /** The blocks in turn: what goes in, how it attends, what comes out. */
+  *blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Generator<{ block: Block; input: Tensor; mix: Mix; output: Tensor }> {
+    const cover_NP = this.cover(mask_NSS);
+    let x_NMD = this.ln_pre.forward(this.embed(frames_N3SS, cover_NP));
+    for (const block of this.transformer.resblocks) {
+      const input = x_NMD;
+      const mix = block instanceof SubjectBlock && cover_NP ? block.towards(cover_NP) : everyToken;
+      x_NMD = block.forward(input, mix);
+      yield { block, input, mix, output: x_NMD };
+    }
+  }
+
+  /**
+   * What the subject token takes from the patches in each block, mean over heads: weights_NP per block (figure 5 of the
+   * paper). In blocks of SAAM this is the map that weighs the values, W, not the softmax before attention moved.
+   */
   subjectAttention(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
-    let x_NMD = this.tokens(frames_N3SS, mask_NSS);
-    return this.transformer.resblocks.map((block) => {
-      const { heads } = block.attn;
-      const L = x_NMD.shape[1];
-      const p_NHL = attentionRow(block.attn.project(block.ln_1.forward(x_NMD)), { heads, row: L - 1 });
-      x_NMD = block.forward(x_NMD);
-      return slice(mean(p_NHL, 1), 1, L - 1, 1);
+    if (this.config.subject === "none") throw new UsageError('a model with subject "none" has no subject token');
+    return Array.from(this.blocks(frames_N3SS, mask_NSS), ({ block, input, mix }) => {
+      const { attn, ln_1 } = block;
+      const row = input.shape[1] - 1;
+      const qkv_NMC = attn.project(ln_1.forward(input));
+      const w_NHM =
+        block instanceof SubjectBlock
+          ? rowOf(mix, qkv_NMC, attn.heads, row)
+          : attentionRow(qkv_NMC, { heads: attn.heads, row });
+      return slice(mean(w_NHM, 1), 1, row, 1);
     });
   }
+}
+
+/**
+ * Row `row` of every head's map W, by mixing values that are unit vectors: qkv_BLC -> w_BHL. As many tokens as a head is
+ * wide go into one pass.
+ */
+function rowOf(mix: Mix, qkv_BLC: Tensor, heads: number, row: number): Tensor {
+  const [B, L, C] = qkv_BLC.shape;
+  const D = C / 3;
+  const K = D / heads;
+  const qk = slice(qkv_BLC, 0, 2 * D, 2);
+  const parts: Tensor[] = [];
+  for (let from = 0; from < L; from += K) {
+    const unit = new Float32Array(L * D); // token from + c has value 1 in column c of each head
+    for (let j = from; j < Math.min(from + K, L); j++)
+      for (let h = 0; h < heads; h++) unit[j * D + h * K + j - from] = 1;
+    const y_BLD = mix(concat([qk, expandTo(tensor(unit, [L, D]), [B, L, D])], 2), heads);
+    parts.push(first(y_BLD, row).reshape([B, heads, K]));
+  }
+  return slice(concat(parts, 2), 0, L, 2);
 }

@@ -1,18 +1,32 @@
 // The public names of the model layer: EmotionCLIP, its parts, its parameters and their files.
-export { Attention, Block, Dropout, LayerNorm, type Linear, PostNormLayer } from "./block.ts";
 export {
+  Attention,
+  Block,
+  Dropout,
+  type Dropping,
+  LayerNorm,
+  type Linear,
+  type Mix,
+  PostNormLayer,
+  SubjectBlock,
+} from "./block.ts";
+export {
+  checkConfig,
   gridOf,
   type HeadConfig,
   type ModelConfig,
+  type SaamConfig,
   stageModel,
   type Subject,
   type TextConfig,
   type VisionConfig,
   vitB32,
 } from "./config.ts";
+export { configFromJson, configFromValue, configToJson } from "./official-config.ts";
 export type { Dtype as FileDtype } from "./dtypes.ts";
 export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip.ts";
 export { FrameEncoder } from "./frame-encoder.ts";
+export { preset, presetNames } from "./presets.ts";
 export { allocate, type Group, groupsOf, Init, named } from "./params.ts";
 export {
   type Entry as SafetensorsEntry,
@@ -23,4 +37,4 @@ export {
   type TensorInfo,
 } from "./safetensors.ts";
 export { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
-export { endPositions, TextEncoder } from "./text-encoder.ts";
+export { endPositions, TextEncoder, textRows } from "./text-encoder.ts";

@@ -1,13 +1,13 @@
 // The temporal head: frame features of a clip -> one vector (Sec. 3.2; transformer, mean or depth-wise convolution).
-import type { Tensor } from "../engine/index.ts";
+import { ShapeError, type Tensor } from "../engine/index.ts";
 import { add, conv1d, mean } from "../kernels/index.ts";
-import { type Dropout, LayerNorm, PostNormLayer } from "./block.ts";
+import { type Dropping, LayerNorm, PostNormLayer } from "./block.ts";
 import type { HeadConfig } from "./config.ts";
 import type { Init } from "./params.ts";
 
 export interface TemporalHead {
   /** x_BTE -> y_BE. */
-  forward(x_BTE: Tensor, drop?: Dropout): Tensor;
+  forward(x_BTE: Tensor, drop?: Dropping): Tensor;
 }
 
 /** mean over T of (Encoder(x + positions) + x): the residual adds the frame features without the positions. */
@@ -24,8 +24,13 @@ export class TemporalTransformer implements TemporalHead {
     this.frame_position_embedding = { weight: init.normal([frames, embed], initial?.position ?? 1) };
   }
 
-  forward(x_BTE: Tensor, drop?: Dropout): Tensor {
-    let y_BTE = add(x_BTE, this.frame_position_embedding.weight);
+  forward(x_BTE: Tensor, drop?: Dropping): Tensor {
+    const { weight } = this.frame_position_embedding;
+    if (x_BTE.shape[1] !== weight.shape[0])
+      throw new ShapeError(
+        `TemporalTransformer: clips of ${x_BTE.shape[1]} frames, the model takes ${weight.shape[0]}`,
+      );
+    let y_BTE = add(x_BTE, weight);
     for (const layer of this.fusion_layer.layers) y_BTE = layer.forward(y_BTE, drop);
     return mean(add(this.fusion_layer.norm.forward(y_BTE), x_BTE), 1);
   }

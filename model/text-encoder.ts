@@ -1,7 +1,7 @@
 // CLIP's text transformer: causal, read out at the end token.
 import type { Tensor } from "../engine/index.ts";
 import { add, embedding, matmul, rowGather } from "../kernels/index.ts";
-import { Block, LayerNorm } from "./block.ts";
+import { Block, LayerNorm, upToItself } from "./block.ts";
 import type { TextConfig } from "./config.ts";
 import type { Init } from "./params.ts";
 
@@ -15,6 +15,22 @@ export function endPositions(tokens_BW: Uint32Array, context: number): Uint32Arr
     ends[b] = best;
   }
   return ends;
+}
+
+/**
+ * Rows of ids and where each is read out. A text that was cut at the context's length has lost its end token, the largest
+ * id: the published model then reads the start token (`compat`); `last` puts the end token into the last slot.
+ */
+export function textRows(
+  tokens_BW: Uint32Array,
+  { context, vocabulary, endToken = "compat" }: TextConfig,
+): { tokens_BW: Uint32Array; ends_B: Uint32Array } {
+  if (endToken === "compat") return { tokens_BW, ends_B: endPositions(tokens_BW, context) };
+  const rows = tokens_BW.slice();
+  const end = vocabulary - 1;
+  for (let at = 0; at < rows.length; at += context)
+    if (!rows.subarray(at, at + context).includes(end)) rows[at + context - 1] = end;
+  return { tokens_BW: rows, ends_B: endPositions(rows, context) };
 }
 
 export class TextEncoder {
@@ -35,7 +51,7 @@ export class TextEncoder {
       fc: (shape: number[]) => init.normal(shape, (2 * width) ** -0.5),
       projection: (shape: number[]) => init.normal(shape, narrow),
     };
-    const block = () => new Block(width, heads, 4 * width, activation, true, init, starts);
+    const block = () => new Block(width, heads, 4 * width, activation, init, starts);
     this.transformer = { resblocks: Array.from({ length: layers }, block) };
     this.token_embedding = { weight: init.normal([vocabulary, width], 0.02) };
     this.ln_final = new LayerNorm(width, init);
@@ -44,7 +60,7 @@ export class TextEncoder {
   /** tokens_BW:u32, ends_B:u32 (see endPositions) -> y_BE, not normalised. */
   forward(tokens_BW: Tensor, ends_B: Tensor): Tensor {
     let x_BWD = add(embedding(this.token_embedding.weight, tokens_BW), this.positional_embedding);
-    for (const block of this.transformer.resblocks) x_BWD = block.forward(x_BWD);
+    for (const block of this.transformer.resblocks) x_BWD = block.forward(x_BWD, upToItself);
     const end_BD = rowGather(this.ln_final.forward(x_BWD), ends_B);
     return matmul(end_BD, this.text_projection);
   }

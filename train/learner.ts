@@ -130,7 +130,7 @@ export class Learner {
   #encode(step: number, { from, count }: Part, inputs: StepInputs): Pair {
     const { dropout, seed, batch } = this.settings;
     const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = inputs.clips(from, count);
-    const drop = new Dropout(dropout, seed, (step * batch + from) * frames_BT3SS.shape[1]);
+    const drop = new Dropout(dropout, seed, step * batch + from);
     return {
       v: this.model.encodeVideo(frames_BT3SS, mask_BTSS, drop),
       t: this.model.encodeText(tokens_BW, ends_B),
