@@ -10,6 +10,15 @@ export {
   PostNormLayer,
   SubjectBlock,
 } from "./block.ts";
+export { type ConfigOverride, describe, type Description } from "./checkpoint/describe.ts";
+export {
+  fillModel,
+  type Loaded,
+  loadModel,
+  type LoadOptions,
+  prepareLoad,
+} from "./checkpoint/load.ts";
+export type { LoadPlan, LoadReport } from "./checkpoint/plan.ts";
 export {
   checkConfig,
   gridOf,

@@ -17,8 +17,8 @@ const names: Record<string, string> = {
   engine: `
     BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError HealthError KernelError LimitError
     Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
-    assignPart cacheFolder ceilDiv compute copy declare fill findAdapter keep later nearest op openGpu ops parameter parseSignature pass passOf
-    persistent placeholder planOnly shapeError tensor traceOf tunedPath
+    assignPart cacheFolder ceilDiv compute copy declare fill findAdapter keep later nearest op openGpu ops
+    parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
     Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
     SourceContext Span TypedArray Variant`,
   kernels: `
@@ -31,9 +31,9 @@ const names: Record<string, string> = {
   model: `
     Attention Block Dropout EmotionClip FrameEncoder Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
     TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
-    configToJson endPositions gridOf groupsOf logitScaleMost logitScaleStart named parseSafetensors preset presetNames
-    safetensorsBytes safetensorsSize stageModel textRows vitB32
-    Dropping FileDtype Group HeadConfig Linear Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
+    configToJson describe endPositions fillModel gridOf groupsOf loadModel logitScaleMost logitScaleStart named
+    parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize stageModel textRows vitB32
+    ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
     Loader MEAN SENTIMENTS STD ShardReader badSamples boxesOf centreOffset decodeImage forEvaluation forTraining

@@ -1,0 +1,75 @@
+// From a path to one open file of weights: a file is itself; of a run's folder it is the model at its end, or else the newest
+// checkpoint, whose bytes are checked against its manifest.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { type Json, parseJson } from "../../data/json.ts";
+import { FormatError } from "../../engine/errors.ts";
+import type { ModelConfig } from "../config.ts";
+import { type OpenOptions, openWeights, type WeightFile } from "../weights.ts";
+import { readStoredConfig } from "./stored-config.ts";
+
+/** An open file, and the configuration that lies beside it. */
+export interface ModelFile {
+  readonly file: WeightFile;
+  readonly stored: ModelConfig | undefined;
+}
+
+/** Opens .pt, .pth, .safetensors, .safetensors.index.json, a run folder or one of its checkpoints. */
+export async function openModelFile(path: string, options: OpenOptions = {}): Promise<ModelFile> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) return { file: await openWeights(path, options), stored: undefined };
+  const names = await readdir(path);
+  const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
+  if (whole) return { file: await openWeights(join(path, whole), options), stored: undefined };
+  if (names.includes("manifest.json")) return openCheckpoint(path);
+  const newest = names
+    .filter((name) => /^ckpt-\d{8,15}$/.test(name))
+    .sort((a, b) => Number(b.slice(5)) - Number(a.slice(5)))[0];
+  if (newest) return openCheckpoint(join(path, newest));
+  throw new FormatError(`${basename(path)}: a folder without checkpoint.safetensors or a checkpoint ckpt-…`);
+}
+
+async function openCheckpoint(folder: string): Promise<ModelFile> {
+  const label = basename(resolve(folder));
+  const file = await openWeights(join(folder, "model.safetensors"));
+  try {
+    await verify(join(folder, "model.safetensors"), await readJson(join(folder, "manifest.json"), label), label);
+    const config = join(dirname(resolve(folder)), "config.json");
+    const settings = await readJson(config, basename(dirname(config))).catch(() => undefined); // moved out of its run
+    const model = settings === undefined ? undefined : field(settings, "model");
+    return { file, stored: model === undefined ? undefined : readStoredConfig(model, "config.json: model") };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The file has the length and the sha256 that the manifest says. */
+async function verify(path: string, manifest: Json, label: string): Promise<void> {
+  const said = field(field(manifest, "files"), "model.safetensors");
+  const { size } = await stat(path);
+  const fault = (what: string) => new FormatError(`${label}/model.safetensors: ${what}`);
+  if (field(said, "bytes") !== size) throw fault(`${size} bytes; the manifest says ${field(said, "bytes")}`);
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(piece);
+  if (field(said, "sha256") !== hash.digest("hex")) throw fault("damaged, its sha256 does not match the manifest");
+}
+
+async function readJson(path: string, label: string): Promise<Json> {
+  const file = `${label}/${basename(path)}`;
+  const { size } = await stat(path).catch(() => ({ size: -1 }));
+  if (size < 0) throw new FormatError(`${file}: no such file`);
+  if (size > 2 ** 20) throw new FormatError(`${file}: ${size} bytes; at most ${2 ** 20} are allowed`);
+  return parseJson(await readFile(path), file, 2 ** 20);
+}
+
+/** A member of an object; undefined of anything else. */
+function field(json: Json | undefined, name: string): Json | undefined {
+  if (json === null || typeof json !== "object" || Array.isArray(json)) return undefined;
+  return json[name];
+}
