@@ -20,3 +20,4 @@ export { badSamples, indexShards } from "./shard-check.ts";
 export type { ShardEntry, ShardIndex } from "./shard-index.ts";
 export { type WriteOptions, writeShards } from "./shard-writer.ts";
 export { openShards, type Sample, ShardReader, type ShardSet } from "./shards.ts";
+export { ClipTokenizer, openTokenizer, type Tokenizer } from "./tokenizer/clip.ts";

@@ -36,11 +36,11 @@ const names: Record<string, string> = {
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
-    Loader MEAN SENTIMENTS STD ShardReader badSamples boxesOf centreOffset decodeImage forEvaluation forTraining
-    frameInto indexShards letterbox linspaceFrames maskFullSizeInto maskInto normaliseInto openShards resize
+    ClipTokenizer Loader MEAN SENTIMENTS STD ShardReader badSamples boxesOf centreOffset decodeImage forEvaluation forTraining
+    frameInto indexShards letterbox linspaceFrames maskFullSizeInto maskInto normaliseInto openShards openTokenizer resize
     resizeCrop scaleBox shortSideSize writeShards
     BadSample Box BoxRule Clip ClipBatch ClipInfo Detection Image Labels LoaderOptions Rect Sample ShardEntry
-    ShardIndex ShardSet Size View WriteOptions`,
+    ShardIndex ShardSet Size Tokenizer View WriteOptions`,
   train: `
     AdamW Learner Trainer WordTokenizer checkSettings defaults encode learningRate paperSchedule planStep
     sentimentContrast stepSchedule vocabularyOf wordsOf

@@ -1,0 +1,49 @@
+// A word-level tokenizer for small data sets: lower-case words and marks, the vocabulary taken from the training captions.
+// Rows look as CLIP's do: start token, words, end token (the largest id), zeros.
+import { UsageError } from "../../engine/errors.ts";
+import type { Tokenizer } from "./clip.ts";
+
+const mostWords = 16_384;
+
+/** Lower-case words with their apostrophes, single digits, single marks. */
+export function wordsOf(text: string): string[] {
+  return text.toLowerCase().match(/\p{L}+(?:'\p{L}+)*|\p{N}|[^\s\p{L}\p{N}]/gu) ?? [];
+}
+
+/** The words of some texts, the most frequent ones if there are many, sorted. */
+export function vocabularyOf(texts: Iterable<string>): string[] {
+  const counts = new Map<string, number>();
+  for (const text of texts) for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const ranked = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  return ranked
+    .slice(0, mostWords)
+    .map(([word]) => word)
+    .sort();
+}
+
+/** Ids: 0 is padding, 1 an unknown word, then the words in order, start, end. */
+export class WordTokenizer implements Tokenizer {
+  readonly #ids: Map<string, number>;
+  /** Number of ids. */
+  readonly vocabulary: number;
+
+  constructor(
+    words: readonly string[],
+    readonly context: number,
+  ) {
+    if (context < 2) throw new UsageError(`context is ${context}; a row holds at least a start and an end token`);
+    this.#ids = new Map(words.map((word, i) => [word, i + 2]));
+    this.vocabulary = words.length + 4;
+  }
+
+  /** tokens_BW; longer texts are cut so that the end token stays. */
+  encode(texts: readonly string[]): Uint32Array {
+    const { context, vocabulary } = this;
+    const rows = new Uint32Array(texts.length * context);
+    for (const [b, text] of texts.entries()) {
+      const ids = wordsOf(text).map((word) => this.#ids.get(word) ?? 1);
+      rows.set([vocabulary - 2, ...ids.slice(0, context - 2), vocabulary - 1], b * context);
+    }
+    return rows;
+  }
+}
