@@ -1,0 +1,92 @@
+// What a pickle is made of here: descriptions. There is no value that could be called, and no name becomes a property.
+import type { Dtype } from "../dtypes.ts";
+import type { View } from "./storage.ts";
+
+/** A float, so that 3.0 is not taken for a count. */
+export class Real {
+  constructor(readonly value: number) {}
+}
+
+export class List {
+  readonly items: Value[] = [];
+}
+
+export class Tuple {
+  constructor(readonly items: readonly Value[]) {}
+}
+
+/** A dict or an OrderedDict. */
+export class Dict {
+  readonly entries = new Map<string | number, Value>();
+}
+
+/** The mention of a class or function, by module and name. */
+export class Global {
+  constructor(
+    readonly module: string,
+    readonly name: string,
+  ) {}
+
+  get path(): string {
+    return `${this.module}.${this.name}`;
+  }
+}
+
+/** An object of a foreign class: what it would have been made with and filled with. */
+export class Foreign {
+  state: Value | undefined;
+  constructor(
+    readonly global: Global,
+    readonly args: readonly Value[],
+  ) {}
+}
+
+/** A storage by its key; `count` elements from `from` on, of all that lie under that key. */
+export class Storage {
+  constructor(
+    readonly dtype: Dtype,
+    readonly key: string,
+    readonly from: number,
+    readonly count: number,
+  ) {}
+}
+
+export class Tensor {
+  constructor(
+    readonly storage: Storage,
+    readonly view: View,
+  ) {}
+}
+
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Real
+  | List
+  | Tuple
+  | Dict
+  | Global
+  | Foreign
+  | Storage
+  | Tensor;
+
+/** The kind of a value for messages; what it holds is not repeated. */
+export function kindOf(value: Value | undefined): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "None";
+  if (value instanceof Uint8Array) return "bytes";
+  if (value instanceof Real) return "a float";
+  if (value instanceof List) return "a list";
+  if (value instanceof Tuple) return `a tuple of ${value.items.length}`;
+  if (value instanceof Dict) return "a dict";
+  if (value instanceof Global) return "a class";
+  if (value instanceof Foreign) return "a foreign object";
+  if (value instanceof Storage) return "a storage";
+  if (value instanceof Tensor) return "a tensor";
+  if (typeof value === "string") return "text";
+  return typeof value === "boolean" ? "a bool" : "a whole number";
+}
