@@ -76,7 +76,8 @@ export function configFromJson(bytes: Uint8Array, file: string): ModelConfig {
 
 /** A parsed configuration -> the model: a CLIP tower alone gets the published head and SAP. */
 export function configFromValue(value: Json, file: string): ModelConfig {
-  const isWhole = typeof value === "object" && value !== null && "clip" in value;
+  if (!isObject(value)) throw new FormatError(`${file}: the top is ${shown(value)}, expected an object`);
+  const isWhole = "clip" in value;
   refuseResNet(isWhole ? value.clip : value, file);
   const config = isWhole ? ofModel(read(model, value, file), file) : ofClip(read(clip, value, file));
   const fault = faultOf(config);

@@ -101,7 +101,7 @@ test("emotionclip plan prints the plan; a batch that does not fit comes with the
 test("emotionclip plan refuses a model it does not know, and frames that are no number, with exit code 2", async () => {
   const unknown = await emotionclip("plan", "--model", "vit-b32");
   assert.is(unknown.code, 2);
-  assert.match(unknown.stderr, /unknown "vit-b32" \(did you mean vit-b-32\?\)/);
+  assert.match(unknown.stderr, /unknown model "vit-b32" \(did you mean ViT-B-32\?\)/);
   const frames = await emotionclip("plan", "--frames", "0");
   assert.is(frames.code, 2);
   assert.match(frames.stderr, /--frames: "0" is not a whole number from 1 to 1024/);

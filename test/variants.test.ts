@@ -10,6 +10,7 @@ import type { FrameEncoder } from "../model/frame-encoder.ts";
 import { EmotionClip } from "../model/emotionclip.ts";
 import { allocate, groupsOf, Init, named } from "../model/params.ts";
 import { textRows } from "../model/text-encoder.ts";
+import { Trainer } from "../train/trainer.ts";
 import { sharedGpu } from "./derive.ts";
 import {
   agree,
@@ -22,6 +23,7 @@ import {
   type Results,
   tolerance,
 } from "./golden.ts";
+import { settings, tiny as small, syntheticBatch, tokenizer } from "./synthetic.ts";
 
 await sharedGpu();
 
@@ -209,6 +211,22 @@ test("a patch is the subject's where its share exceeds the threshold", async () 
   const [high] = await looked(saam(1, { threshold: 0.125 }), 30, 9);
   assert.ok(low.slice(4, 8).every((w) => w > 0));
   assert.ok(high.slice(0, 4).every((w) => w > 0) && high.slice(4, 16).every((w) => w === 0));
+});
+
+test("a step of training moves the subject token and every logit of SAAM, by the same bits each time", async () => {
+  const run = async () => {
+    const trainer = new Trainer({ ...small, subject: "saam" }, tokenizer, { ...settings, dropout: 0.1 });
+    const { visual } = trainer.model.backbone;
+    const subject = [...named(visual)].filter(([name]) => /hmn|saam/.test(name)).map(([, t]) => t);
+    assert.is(subject.length, 1 + small.vision.layers);
+    const before = await Promise.all(subject.map((t) => t.data()));
+    const { loss, bad } = await trainer.update(1, syntheticBatch(1), settings.lr);
+    const after = await Promise.all(subject.map((t) => t.data()));
+    assert.is(bad, 0);
+    for (const [i, data] of after.entries()) assert.ok(data.every((v, j) => v !== before[i][j]));
+    return [loss, ...after.map((data) => [...data])];
+  };
+  assert.equal(await run(), await run());
 });
 
 test("the indicator prompt counts a touched patch fully; with whole patches it changes nothing", async () => {

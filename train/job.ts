@@ -114,6 +114,12 @@ const meanings: Record<string, { about: string; chance?: number }> = {
   "R@1 text-video": { about: "captions whose own clip is the nearest of all" },
 };
 
+const told = {
+  sap: "with subject prompting",
+  saam: "with subject-aware attention masking",
+  none: "without subject prompt",
+} as const;
+
 async function report(
   job: Job,
   trainer: Trainer,
@@ -126,7 +132,7 @@ async function report(
     return { name, before: value, after: after[i][1], ...(meanings[name] ?? { about: "" }) };
   });
   await writeReport(join(folder, "report.html"), {
-    title: `EmotionCLIP ${settings.subject === "sap" ? "with subject prompting" : "without subject prompt"}`,
+    title: `EmotionCLIP ${told[settings.subject]}`,
     summary: `A small EmotionCLIP trained on ${job.sets.train.samples} clips for ${settings.steps} steps of ${settings.batch}, measured on ${job.sets.test.samples} held-out clips.`,
     facts: [
       ["Adapter", gpu.facts.adapter],
@@ -140,7 +146,7 @@ async function report(
     settings: { ...settings } as unknown as { [key: string]: Json },
     results,
     series: await readSeries(join(folder, "metrics.jsonl")),
-    attention: settings.subject === "sap" ? await attentionFrames(trainer, job.sets.test) : [],
+    attention: settings.subject !== "none" ? await attentionFrames(trainer, job.sets.test) : [],
   });
 }
 

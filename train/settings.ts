@@ -12,7 +12,11 @@ export const schema = {
   steps: { check: whole(1, 1e7), value: 450, about: "optimiser updates" },
   batch: { check: whole(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
   micro: { check: whole(0, 65536), value: 0, about: "clips encoded at a time, to save memory; 0: the whole batch" },
-  subject: { check: v.picklist(["sap", "none"]), value: "sap", about: "how the model is told where the subject is" },
+  subject: {
+    check: v.picklist(["sap", "saam", "none"]),
+    value: "sap",
+    about: "how the model is told where the subject is",
+  },
   beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
   form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
   lr: { check: real(1e-12, 10), value: 2e-3, about: "largest learning rate" },

@@ -6,7 +6,7 @@ import type { ModelConfig } from "../model/config.ts";
 import type { EmotionClip } from "../model/emotionclip.ts";
 import { named } from "../model/params.ts";
 import type { Entry, SafetensorsFile } from "../model/safetensors.ts";
-import { endPositions } from "../model/text-encoder.ts";
+import { textRows } from "../model/text-encoder.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
@@ -103,12 +103,12 @@ function upload(
   const { frames: T } = config.head;
   const { image: S } = config.vision;
   const rows = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + B) * width);
-  const tokens = tokenizer.encode(captions.slice(from, from + B));
+  const { tokens_BW, ends_B } = textRows(tokenizer.encode(captions.slice(from, from + B)), config.text);
   return {
     frames_BT3SS: tensor(rows(frames, T * 3 * S * S), [B, T, 3, S, S]),
     mask_BTSS: tensor(rows(mask, T * S * S), [B, T, S, S]),
-    tokens_BW: tensor(tokens, [B, tokenizer.context], "u32"),
-    ends_B: tensor(endPositions(tokens, tokenizer.context), [B], "u32"),
+    tokens_BW: tensor(tokens_BW, [B, config.text.context], "u32"),
+    ends_B: tensor(ends_B, [B], "u32"),
   };
 }
 
