@@ -5,7 +5,7 @@ import type { SubjectMode } from "../kernels/index.ts";
 /** How the frame encoder is told where the subject is: prompting, masked attention (Sec. 3.3 of the paper), or not. */
 export type Subject = "sap" | "saam" | "none";
 
-/** Subject-aware attention masking. What the paper leaves open is decided as docs/DESIGN.md says. */
+/** Subject-aware attention masking. What the paper leaves open is decided in docs/adr/4-saam.md. */
 export interface SaamConfig {
   /** Blocks 0 … layers − 1 move attention to the subject; the later ones see all tokens alike. */
   readonly layers: number;
