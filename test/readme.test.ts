@@ -100,6 +100,7 @@ async function npmFault(words: readonly string[]): Promise<string | undefined> {
 const programs: Record<string, readonly string[]> = {
   test: ["--adapter", "--only"],
   mutants: ["--adapter", "--filter", "--json"],
+  golden: ["--adapter", "--filter", "--json"],
 };
 
 async function commandFault(words: readonly string[]): Promise<string | undefined> {

@@ -11,6 +11,7 @@ export const programs = {
   cli: { cli: "train/main.ts", "loader-worker": "data/worker.ts", "stage-worker": "data/stage/worker.ts" },
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts" },
+  golden: { golden: "test/parity/main.ts" },
 };
 
 /**

@@ -1,0 +1,121 @@
+// A folder of golden files: its manifest, and its files by path. Knows nothing of what the files mean.
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import { type GoldenTensor, TensorFile } from "./tensor-file.ts";
+
+/** |got − want| ≤ atol + rtol·|want|; both 0 asks for equality. */
+export interface Tolerance {
+  readonly rtol: number;
+  readonly atol: number;
+}
+
+/** What the manifest says of one file. Folders have no size and no digest. */
+export interface ManifestEntry {
+  readonly kind: string;
+  readonly desc?: string;
+  readonly bytes?: number;
+  readonly sha256?: string;
+  readonly tensors?: Readonly<Record<string, Partial<Tolerance> & { readonly note?: string }>>;
+}
+
+export class Folder {
+  /** Paths relative to the folder, in the manifest's order. */
+  readonly files: readonly string[];
+  readonly #entries: Readonly<Record<string, ManifestEntry>>;
+  readonly #open = new Map<string, TensorFile>();
+
+  constructor(readonly root: string) {
+    const path = join(root, "manifest.json");
+    if (!existsSync(path)) throw new UsageError(`${root}: no manifest.json; golden files come with one`);
+    this.#entries = entriesOf(readFileSync(path, "utf8"));
+    this.files = Object.keys(this.#entries);
+  }
+
+  /** Whether a file is listed and there. */
+  has(file: string): boolean {
+    return Object.hasOwn(this.#entries, file) && existsSync(this.path(file));
+  }
+
+  entry(file: string): ManifestEntry {
+    return this.#entries[file];
+  }
+
+  path(file: string): string {
+    return join(this.root, file);
+  }
+
+  json<T>(file: string): T {
+    return JSON.parse(readFileSync(this.path(file), "utf8")) as T;
+  }
+
+  tensors(file: string): TensorFile {
+    const known = this.#open.get(file) ?? new TensorFile(this.path(file));
+    this.#open.set(file, known);
+    return known;
+  }
+
+  tensor(file: string, name: string): GoldenTensor {
+    return this.tensors(file).tensor(name);
+  }
+
+  /** What the manifest allows a tensor; equality where it names no tolerance. */
+  tolerance(file: string, name: string): Tolerance {
+    const { rtol = 0, atol = 0 } = this.#entries[file].tensors?.[name] ?? {};
+    return { rtol, atol };
+  }
+
+  /** A number that the description gives, for example `heads=4`. */
+  described(file: string, what: RegExp): number | undefined {
+    const found = what.exec(this.#entries[file].desc ?? "")?.[1];
+    return found === undefined ? undefined : Number(found);
+  }
+
+  /** Why a file is not the one that the manifest lists, or undefined. */
+  damage(file: string): string | undefined {
+    const { bytes, sha256 } = this.#entries[file];
+    if (!existsSync(this.path(file))) return "is listed, but missing";
+    if (bytes !== undefined && statSync(this.path(file)).size !== bytes)
+      return `has ${statSync(this.path(file)).size} bytes, the manifest says ${bytes}`;
+    if (sha256 && digest(this.path(file)) !== sha256) return "has another sha256 than the manifest says";
+    return undefined;
+  }
+
+  /** The listed files beside `file`, by base name. */
+  beside(file: string, name: string): string | undefined {
+    const path = posix.join(posix.dirname(file), name);
+    return this.has(path) ? path : undefined;
+  }
+
+  /** Folders that hold a model: every one with configuration, weights and inputs. */
+  get models(): string[] {
+    const folders = this.files.filter((file) => posix.basename(file) === "model.safetensors").map(dirname);
+    return folders.filter(
+      (each) => this.has(posix.join(each, "config.json")) && this.has(posix.join(each, "inputs.safetensors")),
+    );
+  }
+}
+
+function entriesOf(text: string): Record<string, ManifestEntry> {
+  try {
+    const { files } = JSON.parse(text) as { files?: unknown };
+    if (files && typeof files === "object" && !Array.isArray(files)) return files as Record<string, ManifestEntry>;
+  } catch (error) {
+    throw new FormatError(`manifest.json: ${(error as Error).message}`);
+  }
+  throw new FormatError('manifest.json: no object "files"');
+}
+
+function digest(path: string): string {
+  const hash = createHash("sha256");
+  const piece = Buffer.alloc(1 << 22);
+  const file = openSync(path, "r");
+  try {
+    for (let count = readSync(file, piece); count > 0; count = readSync(file, piece))
+      hash.update(piece.subarray(0, count));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest("hex");
+}
