@@ -17,7 +17,7 @@ import { endPositions } from "../model/text-encoder.ts";
 import { openWeights } from "../model/weights.ts";
 import { writeSafetensors } from "../train/checkpoint.ts";
 import { sharedGpu } from "./derive.ts";
-import { agree, fixture, golden, goldenJson, type GoldenTensor } from "./golden.ts";
+import { agree, fixture, golden, goldenJson, goldenPath, type GoldenTensor } from "./golden.ts";
 import { refusal } from "./refusal.ts";
 
 const gpu = await sharedGpu();
@@ -90,6 +90,62 @@ test("the official weights give the official features", async () => {
   assert.is(loaded.report.kind, "EmotionCLIP checkpoint");
   assert.equal(loaded.report.fresh, []);
   await agree(expected, await features(loaded));
+  loaded.free();
+});
+
+for (const name of ["emotionclip_official.pt", "emotionclip_legacy.pt"])
+  test(`${name} gives the official features, bit for bit those of its safetensors`, async () => {
+    const loaded = await loadModel(goldenPath(`${folder}/${name}`), { config: heads });
+    assert.equal(loaded.report.unexpected, []);
+    await agree(expected, await features(loaded));
+    for (const [parameter, t] of named(loaded.model))
+      assert.equal(await t.data(), of(`model.${parameter}`).data as Float32Array, parameter);
+    loaded.free();
+  });
+
+test("half-precision weights give the features of their precision", async () => {
+  const loaded = await loadModel(goldenPath(`${folder}/emotionclip_fp16.pt`), { config: heads });
+  for (const [name, got] of Object.entries(await features(loaded))) {
+    const want = of(name).data;
+    const most = Math.max(...Array.from(want, Math.abs));
+    const worst = Math.max(...Array.from(await got, (value, i) => Math.abs(value - want[i])));
+    assert.ok(worst < 2e-2 * most, `${name} is ${worst / most} of its largest value away`); // 11 bits a weight, five blocks
+  }
+  loaded.free();
+});
+
+for (const [name, kind] of [
+  ["openclip_backbone.pth", "OpenCLIP backbone"],
+  ["openclip_training.pt", "OpenCLIP training checkpoint"],
+] as const)
+  test(`${name} is an ${kind}, and its towers give the official features`, async () => {
+    const loaded = await loadModel(goldenPath(`${folder}/${name}`), {
+      config: { ...heads, head: { frames: 3, heads: 4 } },
+    });
+    assert.is(loaded.report.kind, kind);
+    const { frame_features, text_features_raw } = await features(loaded);
+    await agree(expected, { frame_features, text_features_raw });
+    loaded.free();
+  });
+
+test("OpenAI's file needs no flags: heads and QuickGELU follow from what it is", async () => {
+  const file = "checkpoints/openai_clip.expected.safetensors";
+  const [image, mask, text] = ["image", "mask", "text"].map(fixture(file));
+  const loaded = await loadModel(goldenPath(`${folder}/openai_clip.pth`));
+  const { config } = goldenJson<{ config: Json }>(`${folder}/openai_clip.expected.json`);
+  const { head: _, ...towers } = configFromValue(config, "openai_clip.expected.json");
+  const { head: __, ...found } = loaded.config;
+  assert.equal(found, towers);
+  assert.is(loaded.report.kind, "OpenAI CLIP");
+  const ids = Uint32Array.from(text.data);
+  const [image_features_raw, text_features_raw] = await compute(() => [
+    loaded.model.backbone.visual.forward(tensor(image.data, [3, 3, 24, 24]), tensor(mask.data, [3, 24, 24])),
+    loaded.model.backbone.forward(tensor(ids, [3, 12], "u32"), tensor(endPositions(ids, 12), [3], "u32")),
+  ]);
+  await agree(file, {
+    image_features_raw: Promise.resolve(image_features_raw),
+    text_features_raw: Promise.resolve(text_features_raw),
+  });
   loaded.free();
 });
 

@@ -2,13 +2,13 @@
 // model once and a few megabytes of the file.
 import { basename } from "node:path";
 import { quoted } from "../../data/json.ts";
-import { allocateFrozen, arrived, assign, assignPart, FormatError } from "../../engine/index.ts";
+import { allocateFrozen, arrived, assign, assignPart, FormatError, type Tensor } from "../../engine/index.ts";
 import type { ModelConfig } from "../config.ts";
 import { convert, type Dtype, itemBytes } from "../dtypes.ts";
 import type { EmotionClip } from "../emotionclip.ts";
-import type { OpenOptions } from "../weights.ts";
+import type { OpenOptions, WeightFile } from "../weights.ts";
 import { openModelFile } from "./open.ts";
-import { type LoadPlan, type LoadReport, type PlanOptions, planLoad, type Source } from "./plan.ts";
+import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
 import { resizePositions } from "./positions.ts";
 
 export interface LoadOptions extends PlanOptions, OpenOptions {
@@ -57,23 +57,11 @@ export async function prepareLoad(
 
 /** Gives the planned model memory on the open GPU and reads its parameters into it. */
 export async function fillModel(plan: LoadPlan, at?: LoadOptions["at"]): Promise<Loaded> {
-  const { model, config, init, report, sources } = plan;
-  const tensors = [...sources.map(({ tensor }) => tensor), ...freshTensors(plan)];
-  const frozen = allocateFrozen(tensors);
+  const { model, config, init, report, parameters } = plan;
+  const frozen = allocateFrozen([...parameters.values()]);
   try {
-    const of = sources.reduce((sum, { tensor }) => sum + tensor.numel, 0);
-    let done = 0;
-    let waiting = 0;
-    for (const source of sources) {
-      for await (const count of stream(plan, source)) {
-        at?.((done += count), of);
-        waiting += 4 * count;
-        if (waiting < inTransfer) continue;
-        await arrived();
-        waiting = 0;
-      }
-    }
-    if (report.fresh.length) init.fill(new Set(freshTensors(plan)));
+    await readParameters(plan, parameters, at);
+    if (report.fresh.length) init.fill(new Set(report.fresh.map((name) => parameters.get(name)!)));
     await arrived();
   } catch (error) {
     frozen.free();
@@ -82,27 +70,61 @@ export async function fillModel(plan: LoadPlan, at?: LoadOptions["at"]): Promise
   return { model, config, report, free: frozen.free };
 }
 
-const freshTensors = ({ report, parameters }: LoadPlan) => report.fresh.map((name) => parameters.get(name)!);
-
-/** Writes one parameter; gives the numbers of each piece. A number that is not finite is refused by name. */
-async function* stream({ file }: LoadPlan, { tensor, stored, dtype, resize }: Source): AsyncGenerator<number> {
-  const check = (values: Float32Array, first: number) => {
-    const bad = firstNonFinite(values);
-    if (bad < 0) return values;
-    throw new FormatError(`${basename(file.path)}: ${quoted(stored)} is not finite at element ${first + bad}`);
-  };
-  if (resize) {
-    const { from, to } = resize;
-    assign(tensor, resizePositions(check(await file.floats(stored), 0), [from, from], [to, to]));
-    yield tensor.numel;
-    return;
+/** Reads what the file has into tensors of these official names, which have memory; the others keep their values. */
+export async function readParameters(
+  { file, sources }: LoadPlan,
+  into: ReadonlyMap<string, Tensor>,
+  at?: LoadOptions["at"],
+): Promise<void> {
+  const of = sources.reduce((sum, { tensor }) => sum + tensor.numel, 0);
+  const sent = transfer();
+  let done = 0;
+  for (const { name, stored, resize } of sources) {
+    const tensor = into.get(name)!;
+    if (resize) await readResized(file, stored, tensor, resize);
+    else await readTensor(file, stored, tensor, sent);
+    at?.((done += tensor.numel), of);
   }
+  await arrived();
+}
+
+async function readResized(
+  file: WeightFile,
+  stored: string,
+  tensor: Tensor,
+  { from, to }: { from: number; to: number },
+): Promise<void> {
+  const table = await file.floats(stored);
+  refuseNonFinite(file, stored, table, 0);
+  assign(tensor, resizePositions(table, [from, from], [to, to]));
+}
+
+/** Counts bytes sent to the device and waits for it now and then. */
+export function transfer(): (bytes: number) => Promise<void> {
+  let waiting = 0;
+  return async (bytes) => {
+    waiting += bytes;
+    if (waiting < inTransfer) return;
+    await arrived();
+    waiting = 0;
+  };
+}
+
+/** Streams one tensor of a file to the device; a number that is not finite is refused by name. */
+export async function readTensor(
+  file: WeightFile,
+  stored: string,
+  tensor: Tensor,
+  sent: (bytes: number) => Promise<void>,
+): Promise<void> {
+  const { dtype } = file.tensors.get(stored)!;
   let first = 0;
   for await (const piece of file.chunks(stored)) {
-    const values = check(asFloats(dtype, piece), first);
+    const values = asFloats(dtype, piece);
+    refuseNonFinite(file, stored, values, first);
     assignPart(tensor, first, values);
     first += values.length;
-    yield values.length;
+    await sent(values.byteLength);
   }
 }
 
@@ -115,9 +137,10 @@ function asFloats(dtype: Dtype, piece: Uint8Array): Float32Array {
   return values;
 }
 
-/** Index of the first number whose exponent is all ones; -1 where all are finite. */
-function firstNonFinite(values: Float32Array): number {
+/** Finite numbers have an exponent that is not all ones. */
+function refuseNonFinite(file: WeightFile, stored: string, values: Float32Array, first: number): void {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < words.length; i++) if ((words[i] & 0x7f800000) === 0x7f800000) return i;
-  return -1;
+  for (let i = 0; i < words.length; i++)
+    if ((words[i] & 0x7f800000) === 0x7f800000)
+      throw new FormatError(`${basename(file.path)}: ${quoted(stored)} is not finite at element ${first + i}`);
 }
