@@ -1,15 +1,13 @@
 // emotionclip bench (npm run bench): what every op costs, beside the roofline and other engines.
-import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { DiskError, UsageError } from "../engine/errors.ts";
-import { type Gpu, openGpu } from "../engine/gpu.ts";
+import { UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/gpu.ts";
 import { ops } from "../kernels/index.ts";
 import { baselines } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";
 import { type Bench, benchOps } from "./ops.ts";
 import { benchRecording } from "./recording.ts";
+import { writeResults } from "./results.ts";
 import { measureRoofline } from "./roofline.ts";
 import { heading, type Row, textOf } from "./row.ts";
 import { amount } from "./table.ts";
@@ -61,45 +59,12 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
   await benchOps(all, ops);
   const missed = [...(await benchBars(all, ops)), ...(await benchRecording(all))];
   if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
-  if (write) writeResults(rows, gpu);
+  if (write) writeResults(gpu, "", { rows });
   gpu.close();
   for (const bar of missed) console.error(`missed: ${bar}`);
   const wrong = rows.filter(({ correct }) => correct === false);
   if (wrong.length) {
     console.error(`${wrong.length} of ${rows.length} rows are wrong`);
     process.exitCode = 1;
-  }
-}
-
-const root = fileURLToPath(new URL("..", import.meta.url));
-
-function writeResults(rows: readonly Row[], { facts: { adapter }, info }: Gpu): void {
-  const day = new Date().toISOString().slice(0, 10);
-  const short = adapter
-    .replace(/[^\w.]+/g, "-")
-    .slice(0, 48)
-    .replace(/-+$/, "");
-  const path = `${root}bench/results/${day}-${short}.json`;
-  const about = {
-    date: new Date().toISOString(),
-    adapter,
-    driver: info.description,
-    commit: commit(),
-    node: process.version,
-  };
-  try {
-    mkdirSync(`${root}bench/results`, { recursive: true });
-    writeFileSync(path, `${JSON.stringify({ ...about, rows }, undefined, 1)}\n`);
-  } catch (error) {
-    throw new DiskError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
-  }
-  console.error(`written to ${path}`);
-}
-
-function commit(): string {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
-  } catch {
-    return "unknown";
   }
 }

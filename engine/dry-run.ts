@@ -1,12 +1,13 @@
 // Planning without a device: records a computation, lays it out, reports bytes and flops, runs nothing.
 import { ShapeError } from "./errors.ts";
-import type { CompiledPass, DeviceFacts } from "./op.ts";
+import type { DeviceFacts } from "./op.ts";
 import { type Segment, layOut } from "./plan.ts";
 import { currentScope } from "./record.ts";
 import { planBytes } from "./replay.ts";
 import { type Runner, runner, useRunner } from "./runner.ts";
 import type { Dtype } from "./signature.ts";
 import { Tensor, type TypedArray } from "./tensor.ts";
+import { workOf } from "./work.ts";
 
 /** What a computation will take. Bytes are those of the buffers that the engine will allocate. */
 export interface PlanReport {
@@ -17,12 +18,16 @@ export interface PlanReport {
   /** Largest sum of bytes alive at once: no layout could need less. */
   readonly peak: number;
   readonly launches: number;
+  /** Arithmetic of the launches as their ops declare it (work.ts), and that of each op. */
   readonly flops: number;
+  readonly flopsByOp: Readonly<Record<string, number>>;
+  /** Bytes that the launches read and write. */
+  readonly bytes: number;
 }
 
 class DryRunner implements Runner {
   readonly forced = new Set<string>();
-  report: PlanReport = { arena: 0, activations: 0, peak: 0, launches: 0, flops: 0 };
+  report: PlanReport = { arena: 0, activations: 0, peak: 0, launches: 0, flops: 0, flopsByOp: {}, bytes: 0 };
 
   constructor(
     readonly facts: DeviceFacts,
@@ -32,12 +37,23 @@ class DryRunner implements Runner {
   run(segment: Segment, _structure: Int32Array, _numbers: readonly number[], wanted: { reads: readonly unknown[] }) {
     const layout = layOut(segment, this.maxBinding);
     const { report } = this;
+    const flopsByOp = { ...report.flopsByOp };
+    let { flops, bytes } = report;
+    for (const call of segment.calls) {
+      const work = workOf(call);
+      const { name } = call.pass.op;
+      flopsByOp[name] = (flopsByOp[name] ?? 0) + work.flops;
+      flops += work.flops;
+      bytes += work.bytes;
+    }
     this.report = {
       arena: Math.max(report.arena, planBytes(layout)),
       activations: Math.max(report.activations, layout.activations),
       peak: Math.max(report.peak, layout.peak),
       launches: report.launches + segment.calls.length,
-      flops: report.flops + countFlops(segment),
+      flops,
+      flopsByOp,
+      bytes,
     };
     return { reads: wanted.reads.map(() => new Promise<TypedArray>(() => {})) };
   }
@@ -47,19 +63,6 @@ class DryRunner implements Runner {
   }
 
   giveBack(): void {}
-}
-
-/** Forward flops by declaration; a gradient counts twice its forward (two products for one). */
-export function countFlops({ calls }: Segment): number {
-  let flops = 0;
-  let before: { values: unknown; pass: CompiledPass } | undefined;
-  for (const { pass, values, dims, attrs } of calls) {
-    const same =
-      before && before.pass.op === pass.op && before.pass.backward === pass.backward && before.values === values;
-    if (!same) flops += pass.op.flops(dims, attrs) * (pass.backward ? 2 : 1);
-    before = { values, pass };
-  }
-  return flops;
 }
 
 /** Plans `body` for a device of these properties; tensors it uses may be declared only. */

@@ -20,6 +20,11 @@ export const commands: readonly Entry[] = [
     about: "the memory and the work of a training step, before anything is allocated",
     load: () => import("./plan.ts"),
   },
+  {
+    name: "inspect",
+    about: "what a file of weights is and holds: names, shapes, norms",
+    load: () => import("./inspect.ts"),
+  },
   { name: "ops", about: "the table of all ops", load: () => import("./ops.ts") },
   {
     name: "profile",
@@ -30,6 +35,11 @@ export const commands: readonly Entry[] = [
     name: "bench",
     about: "time every op against the roofline and other libraries",
     load: () => import("../bench/main.ts"),
+  },
+  {
+    name: "full-size",
+    about: "the published model at random: a forward pass and a training step, timed and checked",
+    load: () => import("../bench/full-size.ts"),
   },
   {
     name: "tune",

@@ -1,22 +1,22 @@
 // `emotionclip plan`: what a training step will take, before anything is allocated.
 import { Command } from "commander";
 import { words } from "../data/stage/index.ts";
-import { LimitError, nearest, UsageError } from "../engine/errors.ts";
+import { UsageError } from "../engine/errors.ts";
 import { type DeviceFacts, openGpu } from "../engine/index.ts";
-import { type ModelConfig, stageModel, vitB32 } from "../model/config.ts";
+import { type ModelConfig, stageModel } from "../model/config.ts";
+import { preset, presetNames } from "../model/presets.ts";
 import { checkSettings, defaults, readFlag, type Settings } from "./settings.ts";
-import { planStep, type StepPlan } from "./step-plan.ts";
+import { fittingMicro, type Limits, planStep, refusalOf, sizeText as size, type StepPlan } from "./step-plan.ts";
 
-const models: Record<string, () => ModelConfig> = {
-  stage: () => stageModel(words.length + 4), // the tokenizer adds padding, unknown, start and end
-  "vit-b-32": () => vitB32,
-};
+/** The small model of the main job, or a published one by its official name. */
+const configOf = (name: string): ModelConfig => (name === "stage" ? stageModel(words.length + 4) : preset(name)); // the tokenizer adds padding, unknown, start and end
 
 /** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
   return new Command()
-    .option("--model <name>", `one of ${Object.keys(models).join(", ")}`, "stage")
+    .option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage")
     .option("--batch <n>", "clips per update", String(defaults.batch))
+    .option("--micro <n>", "clips encoded at a time, 0 for all", String(defaults.micro))
     .option("--frames <n>", "frames per clip (default: the model's)")
     .option("--json", "one JSON object instead of text")
     .action(plan);
@@ -25,27 +25,27 @@ export function command(): Command {
 interface Flags {
   model: string;
   batch: string;
+  micro: string;
   frames?: string;
   json?: boolean;
 }
 
-async function plan({ model, batch, frames, json }: Flags): Promise<void> {
-  if (!Object.hasOwn(models, model)) {
-    const near = nearest(model, Object.keys(models));
-    throw new UsageError(
-      `--model: unknown "${model}"${near ? ` (did you mean ${near}?)` : ""}; known: ${Object.keys(models).join(", ")}`,
-    );
-  }
-  const given = models[model]();
+async function plan({ model, batch, micro, frames, json }: Flags): Promise<void> {
+  const given = configOf(model);
   const config = frames === undefined ? given : { ...given, head: { ...given.head, frames: framesOf(frames) } };
-  const settings = checkSettings({ batch: readFlag("batch", batch), dropout: config.head.dropout });
+  const settings = checkSettings({
+    batch: readFlag("batch", batch),
+    micro: readFlag("micro", micro),
+    dropout: config.head.dropout,
+  });
   const gpu = await openGpu();
   const { facts } = gpu;
   const { budget, maxBinding } = gpu.memory;
   const step = planStep(config, settings, facts);
   const refusal = refusalOf(config, settings, facts, { budget, maxBinding });
   const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;
-  const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits };
+  const parts = refusal ? fittingMicro(config, settings, facts, { budget, maxBinding }) : settings.micro;
+  const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts };
   process.stdout.write(`${json ? JSON.stringify(result) : page(result)}\n`);
   gpu.close();
 }
@@ -55,22 +55,6 @@ function framesOf(text: string): number {
   if (!Number.isInteger(frames) || frames < 1 || frames > 1024)
     throw new UsageError(`--frames: "${text}" is not a whole number from 1 to 1024`);
   return frames;
-}
-
-interface Limits {
-  readonly budget: number;
-  readonly maxBinding: number;
-}
-
-/** Why this step cannot run on the adapter, in one line; undefined where it can. */
-function refusalOf(config: ModelConfig, settings: Settings, facts: DeviceFacts, limits: Limits): string | undefined {
-  try {
-    const { peak } = planStep(config, settings, facts, limits.maxBinding);
-    return peak > limits.budget ? `${size(peak)} are more than the budget of ${size(limits.budget)}` : undefined;
-  } catch (error) {
-    if (error instanceof LimitError) return error.message.split("\n")[0];
-    throw error;
-  }
 }
 
 /** The largest batch below that of the settings which fits, by bisection; 0 if none does. */
@@ -84,18 +68,17 @@ function largestBatch(config: ModelConfig, settings: Settings, facts: DeviceFact
   return good;
 }
 
-const size = (bytes: number): string =>
-  bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-
 interface Result extends StepPlan, Limits {
   readonly model: string;
   readonly adapter: string;
   readonly refusal: string | undefined;
   readonly fits: number;
+  /** Clips to encode at a time so that this batch fits; undefined where nothing helps. */
+  readonly parts: number | undefined;
 }
 
 function page({ model, adapter, clips, frames, values, memory, peak, launches, flops, ...rest }: Result): string {
-  const { budget, maxBinding, refusal, fits } = rest;
+  const { budget, maxBinding, refusal, fits, parts } = rest;
   const row = (label: string, value: string, note = "") =>
     `  ${label.padEnd(18)}${value.padStart(14)}   ${note}`.trimEnd();
   return [
@@ -108,6 +91,14 @@ function page({ model, adapter, clips, frames, values, memory, peak, launches, f
     row("peak", size(peak), `budget ${size(budget)}, largest binding ${size(maxBinding)}`),
     row("launches", launches.toLocaleString("en")),
     row("work", flops < 1e12 ? `${(flops / 1e9).toFixed(2)} GFLOP` : `${(flops / 1e12).toFixed(2)} TFLOP`),
-    refusal ? `does not fit: ${refusal}\na batch of ${fits} would${fits ? "" : " not fit either"}` : "fits",
+    ...(refusal
+      ? [
+          `does not fit: ${refusal}`,
+          `a batch of ${fits} would${fits ? "" : " not fit either"}`,
+          ...(parts
+            ? [`this batch would, ${parts} clips encoded at a time (--micro ${parts}; a third more work)`]
+            : []),
+        ]
+      : ["fits"]),
   ].join("\n");
 }

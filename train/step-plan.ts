@@ -1,6 +1,8 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
-import { type DeviceFacts, placeholder, planOnly } from "../engine/index.ts";
+import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { EmotionClip } from "../model/emotionclip.ts";
+import { Init } from "../model/params.ts";
 import { Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
@@ -22,7 +24,11 @@ export interface StepPlan {
   /** The sum: what the engine will have allocated after the first step. */
   readonly peak: number;
   readonly launches: number;
+  /** Arithmetic of all launches, and that of each op; the encoding of a part counts as often as it is done. */
   readonly flops: number;
+  readonly flopsByOp: Readonly<Record<string, number>>;
+  /** Bytes that the launches read and write. */
+  readonly bytes: number;
 }
 
 /** Plans one update of `config` on a device with these properties. LimitError where a tensor passes `maxBinding`. */
@@ -49,7 +55,7 @@ export function planStep(
     });
   });
   const flat = [...learner!.shards.values()].flat().reduce((sum, { numel }) => sum + 4 * numel, 0);
-  const { arena, activations, launches, flops } = report;
+  const { arena, activations, ...work } = report;
   const memory = {
     parameters: flat,
     gradients: flat,
@@ -58,5 +64,58 @@ export function planStep(
     workspace: Math.max(0, arena - activations),
   };
   const peak = Object.values(memory).reduce((a, b) => a + b, 0);
-  return { clips: B, frames: T, values: learner!.parameters, memory, peak, launches, flops };
+  return { clips: B, frames: T, values: learner!.parameters, memory, ...work, peak };
 }
+
+/** Plans the features of one clip and one text, without gradients. */
+export function planForward(config: ModelConfig, facts: DeviceFacts): PlanReport {
+  const { head, vision, text } = config;
+  const [T, S, W] = [head.frames, vision.image, text.context];
+  return planOnly(facts, Number.POSITIVE_INFINITY, () => {
+    const model = new EmotionClip(config, new Init(0));
+    using scope = new Scope();
+    void scope;
+    keep(model.encodeVideo(placeholder([1, T, 3, S, S]), placeholder([1, T, S, S])));
+    keep(model.encodeText(placeholder([1, W], "u32"), placeholder([1], "u32")));
+  });
+}
+
+/** What a device allows, in bytes. */
+export interface Limits {
+  readonly budget: number;
+  readonly maxBinding: number;
+}
+
+/** Why this step cannot run within the limits, in one line; undefined where it can. */
+export function refusalOf(
+  config: ModelConfig,
+  settings: Settings,
+  facts: DeviceFacts,
+  { budget, maxBinding }: Limits,
+): string | undefined {
+  try {
+    const { peak } = planStep(config, settings, facts, maxBinding);
+    return peak > budget ? `${sizeText(peak)} are more than the budget of ${sizeText(budget)}` : undefined;
+  } catch (error) {
+    if (error instanceof LimitError) return error.message.split("\n")[0];
+    throw error;
+  }
+}
+
+/** Clips to encode at a time so that the step fits: 0 (all) where possible, else the batch halved; undefined if none does. */
+export function fittingMicro(
+  config: ModelConfig,
+  settings: Settings,
+  facts: DeviceFacts,
+  limits: Limits,
+): number | undefined {
+  for (let micro = settings.batch; micro >= 1; micro = micro === 1 ? 0 : Math.ceil(micro / 2)) {
+    const parts = { ...settings, micro: micro === settings.batch ? 0 : micro };
+    if (refusalOf(config, parts, facts, limits) === undefined) return parts.micro;
+  }
+  return undefined;
+}
+
+/** Bytes as a person reads them. */
+export const sizeText = (bytes: number): string =>
+  bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;

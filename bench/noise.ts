@@ -1,0 +1,46 @@
+// A batch of any model from a seed alone: no files, no data set. What a step costs does not depend on the values.
+import { tensor } from "../engine/index.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { endPositions } from "../model/text-encoder.ts";
+import type { StepInputs } from "../train/learner.ts";
+import { gaussians, uniform } from "./draw.ts";
+
+/** The batch, and the numbers that a check of its loss needs. */
+export interface Noise extends StepInputs {
+  readonly sentiments: Float32Array;
+}
+
+/** Frames of noise, a box in each, texts of random words, sentiments: from the seed alone. */
+export function noise({ head, vision, text }: ModelConfig, B: number, seed: number): Noise {
+  const { frames: T } = head;
+  const { image: S } = vision;
+  const { context: W, vocabulary: V } = text;
+  const random = uniform(seed);
+  const whole = (most: number) => Math.floor(most * random());
+  const frames = gaussians(B * T * 3 * S * S, seed + 1);
+  const mask = new Float32Array(B * T * S * S);
+  for (let n = 0; n < B * T; n++) {
+    const [left, top, side] = [whole(S / 2), whole(S / 2), 1 + whole(S / 2)];
+    for (let y = top; y < top + side; y++) mask.fill(1, (n * S + y) * S + left, (n * S + y) * S + left + side);
+  }
+  const tokens = new Uint32Array(B * W);
+  for (let b = 0; b < B; b++) {
+    const length = Math.min(W - 1, 8 + whole(W / 2));
+    tokens[b * W] = V - 2;
+    for (let w = 1; w < length; w++) tokens[b * W + w] = 1 + whole(V - 3);
+    tokens[b * W + length] = V - 1; // the end token has the largest id
+  }
+  const sentiment = gaussians(7 * B, seed + 2).map((x) => 3 * x);
+  const rows = <A extends Float32Array | Uint32Array>(all: A, width: number, from: number, count: number) =>
+    all.subarray(from * width, (from + count) * width);
+  return {
+    sentiments: sentiment,
+    clips: (from, count) => ({
+      frames_BT3SS: tensor(rows(frames, T * 3 * S * S, from, count), [count, T, 3, S, S]),
+      mask_BTSS: tensor(rows(mask, T * S * S, from, count), [count, T, S, S]),
+      tokens_BW: tensor(rows(tokens, W, from, count), [count, W], "u32"),
+      ends_B: tensor(endPositions(rows(tokens, W, from, count) as Uint32Array, W), [count], "u32"),
+    }),
+    sentiment: () => tensor(sentiment, [B, 7]),
+  };
+}
