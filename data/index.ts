@@ -1,5 +1,17 @@
 // The public names of the data layer: files -> typed arrays. It knows no tensors.
 export type { BadSample, ClipBatch } from "./batch.ts";
+export { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "./benchmarks/batches.ts";
+export type { Benchmark, Sample as BenchmarkSample } from "./benchmarks/benchmark.ts";
+export { benchmarkSplits, type OpenOptions, openBenchmark } from "./benchmarks/index.ts";
+export { loadSample, type Pixels } from "./benchmarks/load.ts";
+export {
+  type BenchmarkName,
+  benchmarkNames,
+  type Compat,
+  type Decision,
+  type Switches,
+  switchTable,
+} from "./benchmarks/switches.ts";
 export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./clip.ts";
 export type { View } from "./frames.ts";
 export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./image.ts";

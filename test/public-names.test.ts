@@ -36,11 +36,13 @@ const names: Record<string, string> = {
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
-    ClipTokenizer Loader MEAN SENTIMENTS STD ShardReader badSamples boxesOf centreOffset decodeImage forEvaluation forTraining
-    frameInto indexShards letterbox linspaceFrames maskFullSizeInto maskInto normaliseInto openShards openTokenizer resize
-    resizeCrop scaleBox shortSideSize writeShards
-    BadSample Box BoxRule Clip ClipBatch ClipInfo Detection Image Labels LoaderOptions Rect Sample ShardEntry
-    ShardIndex ShardSet Size Tokenizer View WriteOptions`,
+    ClipTokenizer Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
+    benchmarkSplits boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards letterbox
+    linspaceFrames loadSample maskFullSizeInto maskInto normaliseInto openBenchmark openShards openTokenizer
+    resize resizeCrop scaleBox shortSideSize switchTable writeShards
+    BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxRule Clip ClipBatch
+    ClipInfo Compat Decision Detection Image Labels LoaderOptions OpenOptions Pixels Rect Sample ShardEntry
+    ShardIndex ShardSet Size Switches Tokenizer View WriteOptions`,
   train: `
     AdamW Learner Trainer WordTokenizer checkSettings defaults encode learningRate paperSchedule planStep
     sentimentContrast stepSchedule vocabularyOf wordsOf

@@ -12,8 +12,10 @@ export interface Benchmark {
   readonly kind: "video" | "image";
   /** Frames of a sample, T; 1 for pictures. */
   readonly frames: number;
-  /** Names of the classes that `labels` or `label` count; empty for LIRIS-ACCEDE. */
+  /** Names of the classes that `labels` (MELD: `label`) counts; empty for LIRIS-ACCEDE. */
   readonly classes: readonly string[];
+  /** Names of the classes that `label` counts where samples have `labels` too: the embedded set. */
+  readonly emotions?: readonly string[];
   /** Names of `values`, as valence and arousal; empty for MovieGraphs and MELD. */
   readonly dimensions: readonly string[];
   readonly samples: readonly Sample[];
@@ -31,6 +33,8 @@ export interface Sample {
   /** The movie, video or dialogue that it was cut from. */
   readonly group: string;
   readonly source: Source;
+  /** What is said in it. */
+  readonly text?: string;
   /** 0 or 1 for each class. */
   readonly labels?: Uint8Array;
   /** The number of its one class. */

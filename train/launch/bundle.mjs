@@ -8,7 +8,12 @@ import { writeWhole } from "./cache.mjs";
  * @type {Record<string, Record<string, string>>}
  */
 export const programs = {
-  cli: { cli: "train/main.ts", "loader-worker": "data/worker.ts", "stage-worker": "data/stage/worker.ts" },
+  cli: {
+    cli: "train/main.ts",
+    "loader-worker": "data/worker.ts",
+    "stage-worker": "data/stage/worker.ts",
+    "benchmark-worker": "data/benchmarks/worker.ts",
+  },
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts" },
   golden: { golden: "test/parity/main.ts" },

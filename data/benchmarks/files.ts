@@ -1,0 +1,85 @@
+// Reads the files around a data set's pictures: whole, bounded, as strict UTF-8; and lists its folders.
+import { closeSync, fstatSync, opendirSync, openSync, readdirSync, readSync } from "node:fs";
+import { basename } from "node:path";
+import { DiskError, FormatError } from "../../engine/errors.ts";
+import { folderInside, inside } from "../inside.ts";
+
+export const fileLimits = {
+  /** Tables and JSON of a split; the real ones stay below 10 MB. */
+  text: 32 * 2 ** 20,
+  /** One picture. */
+  picture: 64 * 2 ** 20,
+  /** Boxes of all frames of a data set; MovieGraphs has some ten million frames. */
+  boxes: 2 ** 31 - 1,
+} as const;
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+/** All bytes of the file `name` below `root`. Messages call it by its base name. */
+export function readBytes(root: string, name: string, limit: number): Uint8Array {
+  const file = basename(name);
+  const path = inside(root, name, file);
+  return system(file, () => {
+    const handle = openSync(path, "r");
+    try {
+      const { size } = fstatSync(handle);
+      if (size > limit) throw new FormatError(`${file}: has ${size} bytes, allowed are ${limit}`);
+      return readWhole(handle, size, file);
+    } finally {
+      closeSync(handle);
+    }
+  });
+}
+
+/** One call of the system may read less than it was asked for. */
+function readWhole(handle: number, size: number, file: string): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let done = 0; done < size; ) {
+    const got = readSync(handle, bytes, done, Math.min(size - done, 2 ** 28), done);
+    if (got === 0) throw new FormatError(`${file}: ends at byte ${done} while it is read`);
+    done += got;
+  }
+  return bytes;
+}
+
+/** The same as text; a mark of byte order is dropped. */
+export function readText(root: string, name: string): string {
+  const bytes = readBytes(root, name, fileLimits.text);
+  try {
+    return strict.decode(bytes);
+  } catch {
+    throw new FormatError(`${basename(name)}: is not valid UTF-8`);
+  }
+}
+
+/** Names in the folder `name` below `root`, hidden ones aside, sorted by their characters' codes. */
+export function listNames(root: string, name: string, file: string): string[] {
+  const path = folderInside(root, name, file);
+  const names = system(basename(name), () => readdirSync(path));
+  return names.filter((each) => !each.startsWith(".")).sort();
+}
+
+/** The same in the order in which the file system has them: `readdir` would sort. */
+export function listUnsorted(root: string, name: string, file: string): string[] {
+  const path = folderInside(root, name, file);
+  const names: string[] = [];
+  system(basename(name), () => {
+    const folder = opendirSync(path);
+    try {
+      for (let entry = folder.readSync(); entry; entry = folder.readSync()) names.push(entry.name);
+    } finally {
+      folder.closeSync();
+    }
+  });
+  return names.filter((each) => !each.startsWith("."));
+}
+
+/** What the system refuses is no fault of the file: a DiskError, which nothing skips. */
+function system<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof FormatError) throw error;
+    throw new DiskError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}

@@ -1,0 +1,28 @@
+// What a data set's file provides: its protocol, and how a split is read.
+import type { Sample } from "./benchmark.ts";
+import type { Switches } from "./switches.ts";
+
+/** What a reader is asked for. */
+export interface Request {
+  readonly root: string;
+  readonly split: string;
+  /** Frames of a sample, T. */
+  readonly frames: number;
+  readonly switches: Switches;
+}
+
+/** What it answers. */
+export interface ReadSplit {
+  readonly samples: readonly Sample[];
+  /** What was left out or changed, and why. */
+  readonly notes?: readonly string[];
+}
+
+export interface Reader {
+  readonly splits: readonly string[];
+  readonly kind: "video" | "image";
+  readonly classes: readonly string[];
+  readonly dimensions: readonly string[];
+  readonly emotions?: readonly string[];
+  read(request: Request): ReadSplit | Promise<ReadSplit>;
+}
