@@ -11,6 +11,19 @@ import type { Reader } from "./reader.ts";
 import { stage } from "./stage.ts";
 import { type BenchmarkName, benchmarkNames, decisionsOf, resolveSwitches, type SwitchOptions } from "./switches.ts";
 
+export type { Benchmark, Sample } from "./benchmark.ts";
+export {
+  type BenchmarkName,
+  benchmarkNames,
+  type Compat,
+  type Decision,
+  decisionsOf,
+  resolveSwitches,
+  type SwitchOptions,
+  type Switches,
+  switchTable,
+} from "./switches.ts";
+
 const readers: Readonly<Record<BenchmarkName, Reader>> = { bold, moviegraphs, meld, liris, emotic, stage };
 
 /** Names of a data set's splits. */
