@@ -1,5 +1,6 @@
 // All checks over a folder: one result for each file that the manifest lists.
 import { type Check, isTensors } from "./check.ts";
+import { weightFacts, weightFeatures, weightFiles } from "./checkpoints.ts";
 import type { Folder } from "./folder.ts";
 import { imageResize, integerRules, maskResize } from "./images.ts";
 import { lossTensors, lossValues } from "./loss.ts";
@@ -7,6 +8,7 @@ import { metricTensors, metricValues, npyFiles } from "./metrics.ts";
 import { config, inputs, intermediates, saamTower, variants, weights, zeroShot } from "./model.ts";
 import { ops, saamAttention } from "./ops.ts";
 import { modelConfigs, stateDict } from "./tables.ts";
+import { texts } from "./texts.ts";
 import { adamwSettings, gradients, schedules, sequence, steps } from "./training.ts";
 import { Verdict } from "./verdict.ts";
 
@@ -16,6 +18,7 @@ const checks: readonly Check[] = [
   ...[variants, zeroShot, saamTower, saamAttention],
   ...[schedules, metricTensors, metricValues, npyFiles],
   ...[imageResize, maskResize, integerRules],
+  ...[weightFiles, weightFacts, weightFeatures, texts],
   ...[modelConfigs, stateDict],
   ops,
 ];
