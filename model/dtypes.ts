@@ -19,6 +19,19 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   return out;
 }
 
+/** Elements as numbers, exact but for whole ones beyond 2^53: in float32 where that holds them, else in float64. */
+export function toNumbers(dtype: Dtype, bytes: Uint8Array): Float32Array | Float64Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % itemBytes[dtype] === 0 ? bytes : bytes.slice();
+  const count = byteLength / itemBytes[dtype];
+  if (dtype === "F32") return new Float32Array(buffer, byteOffset, count);
+  if (dtype === "F64") return new Float64Array(buffer, byteOffset, count);
+  if (dtype === "I64") return Float64Array.from(new BigInt64Array(buffer, byteOffset, count), Number);
+  if (dtype === "U64") return Float64Array.from(new BigUint64Array(buffer, byteOffset, count), Number);
+  if (dtype === "I32") return new Float64Array(new Int32Array(buffer, byteOffset, count));
+  if (dtype === "U32") return new Float64Array(new Uint32Array(buffer, byteOffset, count));
+  return toFloat32(dtype, bytes);
+}
+
 /** As `toFloat32`, into `out`, which has room for exactly the elements of `bytes`. */
 export function convert(dtype: Dtype, bytes: Uint8Array, out: Float32Array): void {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % itemBytes[dtype] === 0 ? bytes : bytes.slice();

@@ -1,0 +1,155 @@
+// `emotionclip inspect`: what a file of weights is and holds. Everything is read before anything is printed, so a damaged file
+// gives its message and nothing else.
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { Command } from "commander";
+import { FormatError, UsageError } from "../engine/errors.ts";
+import { describe, type Description } from "../model/checkpoint/describe.ts";
+import { openModelFile } from "../model/checkpoint/open.ts";
+import { type Dtype, itemBytes, toNumbers } from "../model/dtypes.ts";
+import type { SafetensorsFile } from "../model/safetensors.ts";
+import type { StoredTensor, WeightFile } from "../model/weights.ts";
+import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "./checkpoint.ts";
+import { pageOf, type Tree, treeOf } from "./inspect-page.ts";
+
+/** A tensor as `--json` shows it. */
+export interface TensorRow {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** L2 norm of the finite numbers; undefined with --no-norms. */
+  readonly norm?: number;
+  /** How many numbers are NaN or infinite. */
+  readonly nonFinite?: number;
+}
+
+/** What `--json` prints. */
+export interface Inspection {
+  readonly file: string;
+  readonly format: WeightFile["format"];
+  readonly kind: Description["kind"];
+  /** Why the kind or its configuration is not known; empty where both are. */
+  readonly reason: string;
+  readonly notes: readonly string[];
+  readonly config: Description["config"];
+  readonly tensors: readonly TensorRow[];
+  /** Numbers in all tensors. */
+  readonly elements: number;
+  /** Bytes of all tensors as they are stored; views that share a storage count each. */
+  readonly bytes: number;
+  /** Names of the tensors with numbers that are not finite. */
+  readonly nonFinite: readonly string[];
+  /** All else that the file holds. */
+  readonly content: Tree;
+}
+
+interface Flags {
+  json?: boolean;
+  norms: boolean;
+  digest?: boolean;
+  inert: string[];
+}
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  return new Command()
+    .argument("<file>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")
+    .option("--json", "one JSON object instead of text")
+    .option("--no-norms", "names and shapes only; reads no weights")
+    .option("--digest", "one sha256 over all tensors, of a run's newest checkpoint the optimizer's too")
+    .option("--inert <class>", "accept this class in a pickle as data (may be repeated)", collect, [])
+    .action(inspect);
+}
+
+const collect = (name: string, names: string[]) => [...names, name];
+
+async function inspect(path: string, { json, norms, digest, inert }: Flags): Promise<void> {
+  if (digest && json) throw new UsageError("--digest prints one line; it does not go with --json");
+  if (digest) return void process.stdout.write(`${await digestOf(path, inert)}\n`);
+  const inspection = await inspectModel(path, { norms, inert });
+  process.stdout.write(json ? `${JSON.stringify(inspection)}\n` : pageOf(inspection));
+}
+
+/** Looks at a file of weights or a run's folder. With `norms`, every tensor is read, and so checked. */
+export async function inspectModel(
+  path: string,
+  { norms = true, inert = [] }: { norms?: boolean; inert?: readonly string[] } = {},
+): Promise<Inspection> {
+  const { file, stored } = await openModelFile(path, { inert });
+  try {
+    const { kind, reason, notes, config } = describe(file, stored);
+    const tensors: TensorRow[] = [];
+    for (const [name, { dtype, shape }] of file.tensors)
+      tensors.push({ name, dtype, shape, ...(norms && (await statistics(file, name, dtype))) });
+    const sum = (of: (tensor: StoredTensor) => number) => tensors.reduce((total, each) => total + of(each), 0);
+    return {
+      file: basename(file.path),
+      format: file.format,
+      kind,
+      reason,
+      notes,
+      config,
+      tensors,
+      elements: sum(({ shape }) => countOf(shape)),
+      bytes: sum(({ shape, dtype }) => countOf(shape) * itemBytes[dtype]),
+      nonFinite: tensors.filter(({ nonFinite = 0 }) => nonFinite > 0).map(({ name }) => name),
+      content: treeOf(file.content),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+const countOf = (shape: readonly number[]) => shape.reduce((n, length) => n * length, 1);
+
+/** Sums in float64, a piece at a time. */
+async function statistics(file: WeightFile, name: string, dtype: Dtype): Promise<{ norm: number; nonFinite: number }> {
+  let sum = 0;
+  let nonFinite = 0;
+  for await (const piece of file.chunks(name)) {
+    const values = toNumbers(dtype, piece);
+    for (let i = 0; i < values.length; i++) {
+      const square = values[i] * values[i];
+      if (values[i] - values[i] === 0) sum += square;
+      else nonFinite++;
+    }
+  }
+  return { norm: Math.sqrt(sum), nonFinite };
+}
+
+/** sha256 over name, dtype, shape and bytes of every tensor, sorted by name. */
+async function digestOf(path: string, inert: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  const add = async (file: Hashable) => {
+    for (const name of [...file.tensors.keys()].sort()) {
+      const { dtype, shape } = file.tensors.get(name)!;
+      hash.update(`${JSON.stringify([name, dtype, shape])}\n`);
+      for await (const piece of file.chunks(name)) hash.update(piece);
+    }
+  };
+  const checkpoint = await checkpointOf(path);
+  if (checkpoint) {
+    await add(checkpoint.model);
+    await add(checkpoint.optimizer);
+    await checkpoint.close();
+  } else {
+    const { file } = await openModelFile(path, { inert });
+    await add(file);
+    await file.close();
+  }
+  return hash.digest("hex");
+}
+
+type Hashable = Pick<WeightFile, "tensors" | "chunks"> | SafetensorsFile;
+
+/** The checkpoint that a folder is or holds; undefined for a file. */
+async function checkpointOf(path: string) {
+  if (!(await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
+  if (/^ckpt-\d+$/.test(basename(path))) return loadCheckpoint(path);
+  if ((await checkpointSteps(path)).length === 0) return undefined;
+  const warn = (line: string) => void process.stderr.write(`${line}\n`);
+  const newest = await newestCheckpoint(path, warn);
+  if (!newest) throw new FormatError(`${basename(path)}: holds no checkpoint`);
+  return newest;
+}
