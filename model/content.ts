@@ -8,6 +8,9 @@ export interface StoredTensor {
   readonly shape: readonly number[];
 }
 
+/** Gives the buffer for the next piece of so many bytes. */
+export type Room = (length: number) => Uint8Array;
+
 /** The place of a tensor in the tree; `name` is its key in the file's `tensors`. */
 export class TensorRef {
   constructor(readonly name: string) {}

@@ -5,6 +5,7 @@ import { basename, dirname } from "node:path";
 import { inside } from "../data/inside.ts";
 import { type Json, parseJson, quoted } from "../data/json.ts";
 import { FormatError, nearest, ShapeError } from "../engine/errors.ts";
+import type { Room } from "./content.ts";
 import {
   type Entry,
   limits,
@@ -47,7 +48,7 @@ export class SafetensorsIndex {
 
   read = (name: string): Promise<Uint8Array> => this.fileOf(name).read(name);
   floats = (name: string): Promise<Float32Array> => this.fileOf(name).floats(name);
-  chunks = (name: string): AsyncIterable<Uint8Array> => this.fileOf(name).chunks(name);
+  chunks = (name: string, room?: Room): AsyncIterable<Uint8Array> => this.fileOf(name).chunks(name, room);
 
   async close(): Promise<void> {
     for (const file of this.files.values()) await file.close();

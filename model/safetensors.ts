@@ -4,6 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { JsonScanner, quoted } from "../data/json.ts";
 import { FormatError, nearest, ShapeError } from "../engine/errors.ts";
+import type { Room } from "./content.ts";
 import { convert, type Dtype, isDtype, itemBytes } from "./dtypes.ts";
 
 /** Limits of the format and of good sense; a file beyond them is refused before anything is allocated for it. */
@@ -61,12 +62,16 @@ export class SafetensorsFile implements Header {
     throw new FormatError(`${basename(this.path)}: no tensor ${quoted(name)}${near ? ` (did you mean ${near}?)` : ""}`);
   }
 
-  /** The bytes of a tensor in pieces of at most `size`; a piece holds whole elements. */
-  async *chunks(name: string, size: number = limits.chunk): AsyncGenerator<Uint8Array> {
+  /** The bytes of a tensor in pieces of at most `size`, in buffers that `room` gives; a piece holds whole elements. */
+  async *chunks(
+    name: string,
+    room: Room = (length) => new Uint8Array(length),
+    size: number = limits.chunk,
+  ): AsyncGenerator<Uint8Array> {
     const { offset, bytes } = this.info(name);
     const step = Math.max(8, size - (size % 8));
     for (let done = 0; done < bytes; done += step) {
-      const piece = new Uint8Array(Math.min(step, bytes - done));
+      const piece = room(Math.min(step, bytes - done));
       await readAt(this.handle, piece, offset + done, basename(this.path));
       yield piece;
     }

@@ -3,7 +3,7 @@
 import { basename } from "node:path";
 import { quoted } from "../data/json.ts";
 import { FormatError, nearest } from "../engine/errors.ts";
-import { type Content, type StoredTensor, TensorRef } from "./content.ts";
+import { type Content, type Room, type StoredTensor, TensorRef } from "./content.ts";
 import { convert, itemBytes } from "./dtypes.ts";
 import { type Bytes, FileBytes, PIECE } from "./pytorch/bytes.ts";
 import { openArchive, openLegacy, type TorchFile } from "./pytorch/open.ts";
@@ -25,8 +25,8 @@ export interface WeightFile {
   floats(name: string): Promise<Float32Array>;
   /** The elements in their dtype: row-major, little-endian. */
   bytes(name: string): Promise<Uint8Array>;
-  /** The same in pieces of whole elements. */
-  chunks(name: string): AsyncIterable<Uint8Array>;
+  /** The same in pieces of whole elements, each in a buffer of its own, or in the one that `room` gives for its length. */
+  chunks(name: string, room?: Room): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -93,9 +93,9 @@ function torchWeights(path: string, file: Bytes, torch: TorchFile): WeightFile {
       }
       return out;
     },
-    chunks: (name) => {
+    chunks: (name, room = (length) => new Uint8Array(length)) => {
       info(name);
-      return torch.pieces(name, (length) => new Uint8Array(length));
+      return torch.pieces(name, room);
     },
     close: () => file.close(),
   };
@@ -125,7 +125,7 @@ function face(path: string, format: WeightFile["format"], file: SafetensorsFile 
     content,
     floats: (name) => file.floats(name),
     bytes: (name) => file.read(name),
-    chunks: (name) => file.chunks(name),
+    chunks: (name, room) => file.chunks(name, room),
     close: () => file.close(),
   };
 }

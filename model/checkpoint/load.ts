@@ -26,7 +26,7 @@ export interface Loaded {
 }
 
 /** Bytes on their way to the device at most: drivers keep what is in transfer a second time. */
-const inTransfer = 64 * 2 ** 20;
+const inTransfer = 32 * 2 ** 20;
 
 /**
  * Loads .pt, .pth, .safetensors, .safetensors.index.json, a run folder or a checkpoint folder of one onto the open GPU. Errors:
@@ -77,12 +77,12 @@ export async function readParameters(
   at?: LoadOptions["at"],
 ): Promise<void> {
   const of = sources.reduce((sum, { tensor }) => sum + tensor.numel, 0);
-  const sent = transfer();
+  const transfer = new Transfer();
   let done = 0;
   for (const { name, stored, resize } of sources) {
     const tensor = into.get(name)!;
     if (resize) await readResized(file, stored, tensor, resize);
-    else await readTensor(file, stored, tensor, sent);
+    else await readTensor(file, stored, tensor, transfer);
     at?.((done += tensor.numel), of);
   }
   await arrived();
@@ -99,32 +99,35 @@ async function readResized(
   assign(tensor, resizePositions(table, [from, from], [to, to]));
 }
 
-/** Counts bytes sent to the device and waits for it now and then. */
-export function transfer(): (bytes: number) => Promise<void> {
-  let waiting = 0;
-  return async (bytes) => {
-    waiting += bytes;
-    if (waiting < inTransfer) return;
-    await arrived();
-    waiting = 0;
+/** The way from a file to the device: one buffer for all pieces, and a wait where much is under way. */
+export class Transfer {
+  #room = new Uint8Array(0);
+  #underWay = 0;
+
+  /** Room for the next piece; the one before has been written by then. */
+  readonly room = (length: number): Uint8Array => {
+    if (this.#room.length < length) this.#room = new Uint8Array(length);
+    return this.#room.subarray(0, length);
   };
+
+  async sent(bytes: number): Promise<void> {
+    this.#underWay += bytes;
+    if (this.#underWay < inTransfer) return;
+    await arrived();
+    this.#underWay = 0;
+  }
 }
 
 /** Streams one tensor of a file to the device; a number that is not finite is refused by name. */
-export async function readTensor(
-  file: WeightFile,
-  stored: string,
-  tensor: Tensor,
-  sent: (bytes: number) => Promise<void>,
-): Promise<void> {
+export async function readTensor(file: WeightFile, stored: string, tensor: Tensor, transfer: Transfer): Promise<void> {
   const { dtype } = file.tensors.get(stored)!;
   let first = 0;
-  for await (const piece of file.chunks(stored)) {
+  for await (const piece of file.chunks(stored, transfer.room)) {
     const values = asFloats(dtype, piece);
     refuseNonFinite(file, stored, values, first);
     assignPart(tensor, first, values);
     first += values.length;
-    await sent(values.byteLength);
+    await transfer.sent(values.byteLength);
   }
 }
 

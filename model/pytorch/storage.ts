@@ -1,13 +1,11 @@
 // Storages and the tensors in them. A storage is a run of elements in the file; a tensor is a view of it by offset, shape
 // and strides, like any other or like none. Views are gathered into rows when they are read.
+import type { Room } from "../content.ts";
 import type { Dtype } from "../dtypes.ts";
 import { itemBytes } from "../dtypes.ts";
 import { type Bytes, PIECE } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { checkCrc, unpack, type ZipEntry } from "./zip.ts";
-
-/** Gives the buffer for the next piece of so many bytes. */
-export type Room = (length: number) => Uint8Array;
 
 /** The bytes of a storage: an entry of an archive, or a stretch of a legacy file, which has no checksum. */
 export class StorageData {
