@@ -114,8 +114,34 @@ function attended(of: Of, prefix: string, attend: (qkv: Tensor) => Tensor, logit
   return reads;
 }
 
-/** Every row of the softmax map, as [N, heads, L, L]. */
-async function wholeMap(of: Of, causal: boolean): Promise<Float32Array> {
+/**
+ * A map of attention [N, heads, L, L], seen from outside: values that are unit vectors bring out its columns, as many at a time
+ * as a head is wide.
+ */
+async function mapOf(of: Of, attend: (qkv: Tensor) => Tensor): Promise<Float32Array> {
+  const [N, H, L, K] = of("q").shape;
+  const map = new Float32Array(N * H * L * L);
+  for (let from = 0; from < L; from += K) {
+    const unit = Float32Array.from({ length: N * H * L * K }, (_, i) =>
+      Number(Math.floor(i / K) % L === from + (i % K)),
+    );
+    const { data, shape } = pack([of("q"), of("k"), { ...of("v"), data: unit }]);
+    let read: Read;
+    {
+      using _ = new Tape();
+      read = later(attend(tensor(data, shape)));
+    }
+    const columns = unpack(await read, of("q").shape, 0, 1);
+    for (let i = 0; i < columns.length; i++) {
+      const [row, c] = [Math.floor(i / K), i % K];
+      if (from + c < L) map[row * L + from + c] = columns[i];
+    }
+  }
+  return map;
+}
+
+/** The same map row by row, as `attentionRow` gives it. */
+async function rowsOf(of: Of, causal: boolean): Promise<Float32Array> {
   const [N, H, L] = of("q").shape;
   const { data, shape } = pack(["q", "k", "v"].map(of));
   const rows: Read[] = [];
@@ -344,7 +370,12 @@ const checks: Record<string, OpCheck> = {
           names,
           attended(of, kind, (qkv) => attention(qkv, { heads, causal })),
         );
-        if (names.includes(`${kind}.p`)) await verdict.tensor(`${kind}.p`, wholeMap(of, causal));
+        if (!names.includes(`${kind}.p`)) continue;
+        await verdict.tensor(`${kind}.p`, rowsOf(of, causal));
+        await verdict.tensor(
+          `${kind}.p`,
+          mapOf(of, (qkv) => attention(qkv, { heads, causal })),
+        );
       }
     },
   },
@@ -466,17 +497,34 @@ export const saamAttention: Check = {
     const of = (name: string) => file.tensor(name);
     verdict.input("q", "k", "v", "dy", "subject");
     const { data, shape } = of("subject");
+    const cover = () => tensor(Float32Array.from(data), shape);
+    const heads = of("q").shape[1];
     for (const name of file.names) {
       const [, mode, kind] = /^(shift|two_hop|hadamard)_(\w+)\.y$/.exec(name) ?? [];
       if (!mode) continue;
       verdict.input(`A_logit_${kind}`);
       const logit = leaf(of(`A_logit_${kind}`));
-      const attend = (qkv: Tensor) =>
-        saam(qkv, logit, tensor(Float32Array.from(data), shape), {
-          heads: of("q").shape[1],
-          mode: mode as SubjectMode,
-        });
+      const attend = (qkv: Tensor) => saam(qkv, logit, cover(), { heads, mode: mode as SubjectMode });
       await agree(verdict, file.names, attended(of, `${mode}_${kind}`, attend, logit));
+      if (file.has(`${mode}_${kind}.W`)) await verdict.tensor(`${mode}_${kind}.W`, mapOf(of, attend));
     }
+    if (file.has("S"))
+      await verdict.tensor(
+        "S",
+        mapOf(of, (qkv) => attention(qkv, { heads })),
+      );
+    if (!file.has("U")) return;
+    // with A = 1 all attention moves, and the map is U; where it may not go, it is exactly zero
+    const all = parameter([40]);
+    const U = await mapOf(of, (qkv) => saam(qkv, all, cover(), { heads, mode: "shift" }));
+    await verdict.tensor("U", U);
+    if (file.has("allowed")) await verdict.tensor("allowed", reached(U, of("q").shape));
   },
 };
+
+/** Where a map [N, heads, L, L] is not zero, for the first head: [N, L, L]. */
+function reached(map: Float32Array, [N, H, L]: readonly number[]): Uint8Array {
+  return Uint8Array.from({ length: N * L * L }, (_, i) =>
+    Number(map[Math.floor(i / L / L) * H * L * L + (i % (L * L))] > 0),
+  );
+}

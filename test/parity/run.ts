@@ -1,13 +1,14 @@
 // All checks over a folder: one result for each file that the manifest lists.
 import { type Check, isTensors } from "./check.ts";
 import { weightFacts, weightFeatures, weightFiles } from "./checkpoints.ts";
+import { classTables, dataFolders, dataTensors, dataValues } from "./data.ts";
 import type { Folder } from "./folder.ts";
 import { imageResize, integerRules, maskResize } from "./images.ts";
 import { lossTensors, lossValues } from "./loss.ts";
 import { metricTensors, metricValues, npyFiles } from "./metrics.ts";
 import { config, inputs, intermediates, saamTower, variants, weights, zeroShot } from "./model.ts";
 import { ops, saamAttention } from "./ops.ts";
-import { modelConfigs, stateDict } from "./tables.ts";
+import { modelConfigs, paperTables, positions, stateDict } from "./tables.ts";
 import { texts } from "./texts.ts";
 import { adamwSettings, gradients, schedules, sequence, steps } from "./training.ts";
 import { Verdict } from "./verdict.ts";
@@ -19,7 +20,8 @@ const checks: readonly Check[] = [
   ...[schedules, metricTensors, metricValues, npyFiles],
   ...[imageResize, maskResize, integerRules],
   ...[weightFiles, weightFacts, weightFeatures, texts],
-  ...[modelConfigs, stateDict],
+  ...[dataFolders, dataValues, dataTensors, classTables],
+  ...[modelConfigs, stateDict, positions, paperTables],
   ops,
 ];
 

@@ -1,8 +1,10 @@
-// Tables of the official project: its model configurations, and the state dict of the published model.
+// Tables: the official model configurations, the state dict of the published model, position tables, the paper's numbers.
 import { basename, posix } from "node:path";
 import type { Json } from "../../data/json.ts";
 import { configFromValue, EmotionClip, groupsOf, Init, named, preset, presetNames, vitB32 } from "../../model/index.ts";
-import type { Check } from "./check.ts";
+import { paper } from "../../eval/published.ts";
+import { type Grid, resizePositions } from "../../model/checkpoint/positions.ts";
+import { type Check, isTensors } from "./check.ts";
 
 /** Every ViT configuration is the preset of its name; ResNet towers are refused. */
 export const modelConfigs: Check = {
@@ -67,5 +69,32 @@ export const stateDict: Check = {
       groups.flatMap(({ name: group, members }) => members.map(([name, t]) => [name, { shape: t.shape, group }])),
     );
     for (const { name, shape, group } of want.tensors) if (group) verdict.same(name, ours.get(name), { shape, group });
+  },
+};
+
+/** Position tables of another grid; `in.4x4_to_3x5` names both. */
+export const positions: Check = {
+  takes: (file, folder) => isTensors(file) && folder.tensors(file).names.some((name) => resized.test(name)),
+  run: async (verdict) => {
+    const tensors = verdict.folder.tensors(verdict.file);
+    for (const name of tensors.names) {
+      const [, grids, ...sides] = resized.exec(name) ?? [];
+      if (!grids) continue;
+      const [h0, w0, h1, w1] = sides.map(Number);
+      const table = tensors.tensor(name).data as Float32Array;
+      verdict.input(name);
+      await verdict.tensor(`out.${grids}`, resizePositions(table, [h0, w0] as Grid, [h1, w1] as Grid));
+    }
+  },
+};
+
+const resized = /^in\.((\d+)x(\d+)_to_(\d+)x(\d+))$/;
+
+/** What the paper reports, to which our results are compared. */
+export const paperTables: Check = {
+  takes: (file) => basename(file) === "paper_tables.json",
+  run: (verdict) => {
+    for (const [name, table] of Object.entries(verdict.folder.json<Record<string, unknown>>(verdict.file)))
+      verdict.same(name, (paper as Record<string, unknown>)[name], table);
   },
 };
