@@ -1,5 +1,6 @@
 // The public names of the evaluation layer: features, probes on them, metrics, and the files they are kept in.
 export { bootstrap, type BootstrapOptions, type Interval } from "./bootstrap.ts";
+export { encodeImages, type EncodeOptions, encodeTexts, encodeVideos, type Pixels, type Stream } from "./encode.ts";
 export { extractFeatures, type Features } from "./features.ts";
 export { type Matrix, matrix, normalizeRows } from "./matrix.ts";
 export {
@@ -36,3 +37,16 @@ export {
   softmaxScores,
 } from "./probes.ts";
 export { type Savgol, savgol } from "./savgol.ts";
+export { tokenizerOf } from "./tokenizer.ts";
+export {
+  classifierOf,
+  emotionTemplates,
+  probabilities,
+  promptsOf,
+  rankedClasses,
+  scoreZeroShot,
+  type ZeroShotClass,
+  zeroShotClassifier,
+  zeroShotLogits,
+  type ZeroShotScore,
+} from "./zero-shot.ts";

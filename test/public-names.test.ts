@@ -48,12 +48,14 @@ const names: Record<string, string> = {
     sentimentContrast stepSchedule vocabularyOf wordsOf
     AdamSettings Health LossSettings Schedule Settings StepNumbers StepPlan StepReport Tokenizer`,
   eval: `
-    accuracy anyLabelAccuracy averagePrecision averageRecall bootstrap confusion decide extractFeatures f1PerLabel
-    fitOneVsRest fitRidge fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes
-    oneVsRestScores pearson predictClasses probeStage r2 readNpy readNpyFile retrievalAt rocAuc savgol
-    similarities softmaxScores topK weightedF1
-    BootstrapOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix NpyArray ProbeSplit Row
-    Savgol SoftmaxModel`,
+    accuracy anyLabelAccuracy averagePrecision averageRecall bootstrap classifierOf confusion decide
+    emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge
+    fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores
+    pearson predictClasses probabilities probeStage promptsOf r2 rankedClasses readNpy readNpyFile
+    retrievalAt rocAuc savgol scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
+    zeroShotClassifier zeroShotLogits
+    BootstrapOptions EncodeOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix
+    NpyArray Pixels ProbeSplit Row Savgol SoftmaxModel Stream ZeroShotClass ZeroShotScore`,
   test: `
     checkOp testsOf
     OpTest`,

@@ -19,7 +19,7 @@ import type { Settings } from "./settings.ts";
 import { attentionFrames } from "./show.ts";
 import type { StopRequest } from "./stop.ts";
 import { Trainer } from "./trainer.ts";
-import { vocabularyOf, WordTokenizer } from "./words.ts";
+import { vocabularyOf, wordsFile, WordTokenizer } from "./words.ts";
 
 /** Words of a caption that the text branch sees, start and end included. */
 const context = 24;
@@ -85,10 +85,13 @@ export async function runJob(
     await run.checkSpace(3 * 4 * trainer.parameters); // parameters and two moments
     const before = (await readRows(join(folder, "before.json"))) ?? (await measure("measure untrained"));
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
+    const words = JSON.stringify(job.tokenizer.words);
+    await replaceFile(join(folder, wordsFile), words);
     const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
-    await run.finish(trainer.modelEntries(), { model: "EmotionCLIP", config: JSON.stringify(trainer.model.config) });
+    const config = JSON.stringify(trainer.model.config);
+    await run.finish(trainer.modelEntries(), { model: "EmotionCLIP", config, words });
     const outcome = { before, after, seconds: (performance.now() - began) / 1000 };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     await report(job, trainer, settings, folder, gpu, outcome);

@@ -1,2 +1,2 @@
 // The word tokenizer of small data sets lies beside CLIP's.
-export { vocabularyOf, WordTokenizer, wordsOf } from "../data/tokenizer/words.ts";
+export { vocabularyOf, wordsFile, WordTokenizer, wordsOf } from "../data/tokenizer/words.ts";

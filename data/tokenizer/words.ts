@@ -5,6 +5,9 @@ import type { Tokenizer } from "./clip.ts";
 
 const mostWords = 16_384;
 
+/** What a run writes beside its checkpoints, so that the model can be given texts later: the words, as a JSON list. */
+export const wordsFile = "words.json";
+
 /** Lower-case words with their apostrophes, single digits, single marks. */
 export function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/\p{L}+(?:'\p{L}+)*|\p{N}|[^\s\p{L}\p{N}]/gu) ?? [];
@@ -28,7 +31,7 @@ export class WordTokenizer implements Tokenizer {
   readonly vocabulary: number;
 
   constructor(
-    words: readonly string[],
+    readonly words: readonly string[],
     readonly context: number,
   ) {
     if (context < 2) throw new UsageError(`context is ${context}; a row holds at least a start and an end token`);

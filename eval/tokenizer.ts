@@ -1,0 +1,60 @@
+// The tokenizer that belongs to a checkpoint: CLIP's, or the words of a small data set, which the model's file carries.
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { type Json, parseJson, quoted } from "../data/json.ts";
+import { openTokenizer, type Tokenizer } from "../data/tokenizer/clip.ts";
+import { clipVocabulary } from "../data/tokenizer/vocabulary.ts";
+import { wordsFile, WordTokenizer } from "../data/tokenizer/words.ts";
+import { FormatError, UsageError } from "../engine/errors.ts";
+import type { ModelConfig } from "../model/index.ts";
+import type { WeightFile } from "../model/weights.ts";
+
+const mostBytes = 4 * 2 ** 20;
+
+/**
+ * The tokenizer of the model in `file` (plan.file of prepareLoad): CLIP's where it has CLIP's vocabulary or a byte-pair table
+ * `bpe` is given, else one over the words stored with the model.
+ */
+export async function tokenizerOf(
+  file: Pick<WeightFile, "path" | "content">,
+  { text }: ModelConfig,
+  bpe?: string,
+): Promise<Tokenizer> {
+  const { context, vocabulary } = text;
+  if (bpe !== undefined || vocabulary === clipVocabulary) return (await openTokenizer(bpe, vocabulary)).rows(context);
+  const name = basename(file.path);
+  const words = storedWords(file);
+  if (!words)
+    throw new UsageError(
+      `${name}: has a vocabulary of ${vocabulary}, whose words are not stored with it (${wordsFile}); give the byte-pair table it was trained with: --bpe`,
+    );
+  const tokenizer = new WordTokenizer(words, context);
+  if (tokenizer.vocabulary === vocabulary) return tokenizer;
+  throw new FormatError(
+    `${name}: ${words.length} words make ${tokenizer.vocabulary} ids, but the model has ${vocabulary}`,
+  );
+}
+
+/** Words in a file's metadata, or in words.json beside it or beside its checkpoint folder. */
+function storedWords({ path, content }: Pick<WeightFile, "path" | "content">): string[] | undefined {
+  const name = basename(path);
+  const metadata = content instanceof Map ? content.get("__metadata__") : undefined;
+  const stored = metadata instanceof Map ? metadata.get("words") : undefined;
+  if (typeof stored === "string") return checked(parse(new TextEncoder().encode(stored), name), name);
+  const folder = dirname(resolve(path));
+  const beside = [folder, dirname(folder)].map((each) => join(each, wordsFile)).find((each) => existsSync(each));
+  if (!beside) return undefined;
+  const { size } = statSync(beside);
+  if (size > mostBytes) throw new FormatError(`${wordsFile}: ${size} bytes; at most ${mostBytes} are allowed`);
+  return checked(parse(readFileSync(beside), wordsFile), wordsFile);
+}
+
+const parse = (bytes: Uint8Array, name: string): Json => parseJson(bytes, name, mostBytes);
+
+function checked(json: Json, name: string): string[] {
+  if (!Array.isArray(json)) throw new FormatError(`${name}: the words are not a list`);
+  return json.map((word, i) => {
+    if (typeof word !== "string") throw new FormatError(`${name}: word ${i} is ${quoted(JSON.stringify(word))}`);
+    return word;
+  });
+}

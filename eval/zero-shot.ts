@@ -1,0 +1,137 @@
+// Zero-shot recognition (official helper): a class is the mean of its prompts' text features, a score the cosine to it.
+import { ShapeError, UsageError } from "../engine/errors.ts";
+import type { Tokenizer } from "../data/tokenizer/clip.ts";
+import type { EmotionClip } from "../model/index.ts";
+import { type EncodeOptions, encodeTexts } from "./encode.ts";
+import { extent, type Matrix, matrix, normalizeRows } from "./matrix.ts";
+import { averageRecall, confusion, topK } from "./metrics.ts";
+
+/** A class and what is said of it; each text goes through every template. */
+export interface ZeroShotClass {
+  readonly name: string;
+  readonly texts: readonly string[];
+}
+
+/** Scores are cosines times this, whatever the model's own temperature. */
+const scale = 100;
+
+/** Prompts for emotions; without templates a class's text stands alone. */
+export const emotionTemplates: readonly string[] = [
+  "{}",
+  "a person who feels {}",
+  "a photo of a person who feels {}",
+  "a person is feeling {}",
+  "someone looks {}",
+];
+
+/** Every text of a class in every template; `{}` is where the text goes. */
+export function promptsOf({ texts }: ZeroShotClass, templates: readonly string[]): string[] {
+  return templates.flatMap((template) => {
+    if (!template.includes("{}")) throw new UsageError(`template "${template}" has no {} for the class`);
+    return texts.map((text) => template.replaceAll("{}", () => text));
+  });
+}
+
+/**
+ * Text features [N, E], `counts[c]` rows for each class in turn -> one row of unit length for each class [C, E]: rows
+ * normalised, averaged, normalised.
+ */
+export function classifierOf(features_NE: Matrix, counts: readonly number[]): Matrix {
+  const [N, E] = extent(features_NE, "prompts");
+  const sum = counts.reduce((a, b) => a + b, 0);
+  if (sum !== N || counts.some((count) => count < 1))
+    throw new ShapeError(`prompts: ${N} rows for classes of ${counts.slice(0, 8).join(", ")} prompts`);
+  const { data } = normalizeRows(features_NE);
+  const means = new Float64Array(counts.length * E);
+  let row = 0;
+  for (const [c, count] of counts.entries())
+    for (let k = 0; k < count; k++, row++) for (let e = 0; e < E; e++) means[c * E + e] += data[row * E + e] / count;
+  return normalizeRows(matrix(counts.length, E, means));
+}
+
+/** The classifier [C, E] of a model for some classes. */
+export async function zeroShotClassifier(
+  model: EmotionClip,
+  tokenizer: Tokenizer,
+  classes: readonly ZeroShotClass[],
+  templates: readonly string[] = ["{}"],
+  options?: EncodeOptions,
+): Promise<Matrix> {
+  const prompts = classes.map((each) => promptsOf(each, templates));
+  const features = await encodeTexts(model, tokenizer, prompts.flat(), options);
+  return classifierOf(
+    features,
+    prompts.map(({ length }) => length),
+  );
+}
+
+/** Logits [N, C] of features [N, E]: 100 · cosine. */
+export function zeroShotLogits(features_NE: Matrix, classifier_CE: Matrix): Matrix {
+  const [N, E] = extent(features_NE, "features");
+  const [C, own] = extent(classifier_CE, "classifier");
+  if (own !== E) throw new ShapeError(`features of ${E} numbers, but the classifier has ${own}`);
+  const { data } = normalizeRows(features_NE);
+  const logits = new Float64Array(N * C);
+  for (let n = 0; n < N; n++)
+    for (let c = 0; c < C; c++) {
+      let dot = 0;
+      for (let e = 0; e < E; e++) dot += data[n * E + e] * classifier_CE.data[c * E + e];
+      logits[n * C + c] = scale * dot;
+    }
+  return matrix(N, C, logits);
+}
+
+/** Softmax of each row. */
+export function probabilities(logits_NC: Matrix): Matrix {
+  const [N, C] = extent(logits_NC, "logits");
+  const data = Float64Array.from(logits_NC.data);
+  for (let n = 0; n < N; n++) {
+    const row = data.subarray(n * C, (n + 1) * C);
+    const most = row.reduce((a, b) => Math.max(a, b));
+    const sum = row.reduce((total, value, c) => total + (row[c] = Math.exp(value - most)), 0);
+    for (let c = 0; c < C; c++) row[c] /= sum;
+  }
+  return matrix(N, C, data);
+}
+
+/** Classes of a row of scores, best first; of equal ones the higher index. */
+export function rankedClasses(scores_NC: Matrix, n: number): number[] {
+  const C = scores_NC.shape[1] ?? 1;
+  const row = scores_NC.data.subarray(n * C, (n + 1) * C);
+  return Array.from(row.keys()).sort((a, b) => row[b] - row[a] || b - a);
+}
+
+/** What zero-shot recognition of a labelled data set comes to; shares from 0 to 1. */
+export interface ZeroShotScore {
+  readonly top1: number;
+  /** With fewer than five classes the true one is always among them. */
+  readonly top5: number;
+  /** Weighted average recall: the share of samples recognised. */
+  readonly war: number;
+  /** Unweighted average recall: the mean over the classes that occur. */
+  readonly uar: number;
+  /** Recall of each class; NaN where it does not occur. */
+  readonly recall: readonly number[];
+  /** Rows are the true classes, columns the recognised ones. */
+  readonly confusion: Matrix;
+}
+
+/** Scores logits or probabilities [N, C] against true classes; ties favour the higher class, as in the official helper. */
+export function scoreZeroShot(scores_NC: Matrix, labels: ArrayLike<number>): ZeroShotScore {
+  const [N, C] = extent(scores_NC, "zero-shot scores");
+  const top1 = topK(labels, scores_NC, 1);
+  const predicted = Int32Array.from({ length: N }, (_, n) => rankedClasses(scores_NC, n)[0]);
+  const table = confusion(labels, predicted, C);
+  const recall = Array.from({ length: C }, (_, c) => {
+    const row = Array.from(table.data.subarray(c * C, (c + 1) * C));
+    return row[c] / row.reduce((a, b) => a + b, 0);
+  });
+  return {
+    top1,
+    top5: topK(labels, scores_NC, 5),
+    war: top1,
+    uar: averageRecall(labels, predicted),
+    recall,
+    confusion: table,
+  };
+}
