@@ -1,12 +1,13 @@
 // Frames -> tokens: patches as rows, one product with the convolution's weight, class token and positions.
 import { ShapeError } from "../../engine/errors.ts";
-import { type Attrs, op, passOf } from "../../engine/op.ts";
+import { type Attrs, op, pass, passOf } from "../../engine/op.ts";
 import type { Sizes } from "../../engine/signature.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import { matmulNT } from "../matmul/matmul.ts";
 import { windowPass } from "../shape/window.ts";
+import dframes from "./dframes.wgsl";
 import dtokens from "./dtokens.wgsl";
 import dtokens4 from "./dtokens4.wgsl";
 import patchesText from "./patches.wgsl";
@@ -27,7 +28,7 @@ export const side = (_: Sizes, { patch }: Attrs) => ({ R: Number(patch) });
 /** K = 3 · patch²: whole vec4s along a patch's row exactly if 48 divides K. */
 const inVec4s = ({ J, K }: Sizes): boolean => J % 4 === 0 && K % 48 === 0;
 
-/** frames_N3IJ -> x_NPK: every patch as a row of K = 3 · patch² pixels. Frames take no gradient. */
+/** frames_N3IJ -> x_NPK: every patch as a row of K = 3 · patch² pixels. */
 export const patches = op({
   name: "patches",
   about: "x[n, p] = the 3 · patch² pixels of patch p, patches row by row",
@@ -52,6 +53,11 @@ export const patches = op({
       },
       (dims) => (inVec4s(dims) ? "vec4" : "any"),
     ),
+  ],
+  backward: [
+    pass("dx_NPK -> dframes_N3IJ", dframes, ({ N, I, J }, consts) => lanesGrid(N * 3 * I * J, consts), {
+      uniforms: side,
+    }),
   ],
   ref({ frames }, { N, P, I, J, K }, { patch: R }) {
     const x: number[] = [];
