@@ -45,8 +45,8 @@ const names: Record<string, string> = {
     ShardIndex ShardSet Size Switches Tokenizer View WriteOptions`,
   train: `
     AdamW Learner Trainer WordTokenizer checkSettings defaults encode learningRate paperSchedule planStep
-    sentimentContrast stepSchedule vocabularyOf wordsOf
-    AdamSettings Health LossSettings Schedule Settings StepNumbers StepPlan StepReport Tokenizer`,
+    readOfficialTraining resumeOfficial sentimentContrast stepSchedule vocabularyOf wordsOf
+    AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport Tokenizer`,
   eval: `
     accuracy anyLabelAccuracy averagePrecision averageRecall bootstrap classifierOf confusion decide
     emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge

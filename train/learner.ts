@@ -66,6 +66,15 @@ export class Learner {
     this.#optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps: 1e-6, decay, clip });
   }
 
+  /** Every parameter with its shard and its number there, which is where its moments are. */
+  *places(): Generator<[name: string, shard: Shard, index: number]> {
+    for (const { name, members } of this.groups) {
+      const names = new Map(members.map(([name, t]) => [t, name]));
+      for (const shard of this.shards.get(name)!)
+        for (const [i, member] of shard.members.entries()) yield [names.get(member)!, shard, i];
+    }
+  }
+
   /** Number of trained values. */
   get parameters(): number {
     return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);

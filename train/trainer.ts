@@ -1,5 +1,5 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
-import { assign, type Shard, type Tensor, tensor } from "../engine/index.ts";
+import { assign, type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/batch.ts";
 import type { Dropout } from "../model/block.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -56,24 +56,16 @@ export class Trainer extends Learner {
 
   /** Both moments of every parameter. */
   *optimizerEntries(): Generator<Entry> {
-    for (const [name, shard, i] of this.#places())
+    for (const [name, shard, i] of this.places())
       for (const [k, kind] of ["exp_avg", "exp_avg_sq"].entries())
         yield entry(`${name}.${kind}`, shard.part(shard.moments[k], i));
-  }
-
-  *#places(): Generator<[string, Shard, number]> {
-    for (const { name, members } of this.groups) {
-      const names = new Map(members.map(([name, t]) => [t, name]));
-      for (const shard of this.shards.get(name)!)
-        for (const [i, member] of shard.members.entries()) yield [names.get(member)!, shard, i];
-    }
   }
 
   /** Continues from a checkpoint's files. */
   async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<void> {
     for (const [name, t] of named(this.model)) assign(t, await model.floats(name));
     if (!optimizer) return;
-    for (const [name, shard, i] of this.#places())
+    for (const [name, shard, i] of this.places())
       for (const [k, kind] of ["exp_avg", "exp_avg_sq"].entries()) {
         const part = shard.part(shard.moments[k], i);
         assign(part, await optimizer.floats(`${name}.${kind}`));
