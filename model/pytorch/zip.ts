@@ -268,19 +268,20 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decodeName(file: Bytes, bytes: Uint8Array): string {
   if (bytes.length > limits.name) file.fail(`zip: a name of ${bytes.length} bytes; at most ${limits.name} are allowed`);
+  if (bytes.length === 0 || bytes.includes(0)) file.fail("zip: a name that is empty or has a NUL");
   try {
-    const name = utf8.decode(bytes);
-    if (name !== "" && !name.includes("\0")) return name;
-  } catch {}
-  return file.fail(`zip: an entry's name is ${bytes.length ? "not valid UTF-8" : "empty"}`);
+    return utf8.decode(bytes);
+  } catch {
+    return file.fail("zip: a name that is not valid UTF-8");
+  }
 }
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function whole(file: Bytes, view: DataView, at: number, what: string): number {
-  const value = Number(view.getBigUint64(at, true));
-  if (!Number.isSafeInteger(value)) file.fail(`zip: ${what} is ${value}; at most 2^53 - 1`);
-  return value;
+  const value = view.getBigUint64(at, true);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) file.fail(`zip: ${what} is ${value}; at most 2^53 - 1`);
+  return Number(value);
 }
 
 /** The content of an entry that is small enough to hold, unpacked and its checksum compared. */
