@@ -34,7 +34,7 @@ export const emotic: Reader = {
     const classes = readArray(root, `annotations_pre/${split}_cat_arr.npy`, rows.length, labels.emotic.length);
     const values = readArray(root, `annotations_pre/${split}_cont_arr.npy`, rows.length, dimensions.length);
     check(classes, `${split}_cat_arr.npy`, labels.emotic, (value) => value === 0 || value === 1, "0 or 1");
-    check(values, `${split}_cont_arr.npy`, dimensions, Number.isFinite, "a finite number");
+    check(values, `${split}_cont_arr.npy`, dimensions, isFloat, "a finite number");
 
     const samples = rows.map(({ name, box, place }, i): Sample => {
       const mask = { kind: "box", box } as const;
@@ -64,6 +64,9 @@ function readArray(root: string, name: string, rows: number, columns: number): N
 }
 
 const rowOf = ({ shape, data }: NpyArray, i: number) => data.subarray(i * shape[1], (i + 1) * shape[1]);
+
+/** Finite as the 32-bit float that it becomes. */
+const isFloat = (value: number) => Number.isFinite(Math.fround(value));
 
 /** Rows count from 1, as in the table. */
 function check(

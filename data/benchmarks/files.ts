@@ -3,6 +3,7 @@ import { closeSync, fstatSync, opendirSync, openSync, readdirSync, readSync } fr
 import { basename } from "node:path";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import { folderInside, inside } from "../inside.ts";
+import { quoted } from "../json.ts";
 
 export const fileLimits = {
   /** Tables and JSON of a split; the real ones stay below 10 MB. */
@@ -15,8 +16,11 @@ export const fileLimits = {
 
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-/** All bytes of the file `name` below `root`. Messages call it by its base name. */
-export function readBytes(root: string, name: string, limit: number): Uint8Array {
+/**
+ * All bytes of the file `name` below `root`. Messages call it by its base name. `first`: the character that it must begin
+ * with, which spares reading a large file of something else.
+ */
+export function readBytes(root: string, name: string, limit: number, first?: string): Uint8Array {
   const file = basename(name);
   const path = inside(root, name, file);
   return system(file, () => {
@@ -24,6 +28,11 @@ export function readBytes(root: string, name: string, limit: number): Uint8Array
     try {
       const { size } = fstatSync(handle);
       if (size > limit) throw new FormatError(`${file}: has ${size} bytes, allowed are ${limit}`);
+      if (first !== undefined) {
+        const begin = String.fromCharCode(...readWhole(handle, Math.min(size, 64), file)).trimStart();
+        if (!begin.startsWith(first))
+          throw new FormatError(`${file}: begins with ${quoted(begin.slice(0, 8))}, not with ${first}`);
+      }
       return readWhole(handle, size, file);
     } finally {
       closeSync(handle);

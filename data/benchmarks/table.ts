@@ -7,6 +7,7 @@ import { readText } from "./files.ts";
 
 /** Longest line and longest record of a table, in characters; a real one has some hundreds. */
 const RECORD = 2 ** 20;
+const LARGEST = 3.4028234663852886e38;
 const REAL = /^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/;
 
 /** How the cells of a table are found. */
@@ -31,6 +32,8 @@ export function readTable(root: string, name: string, form: TableForm, each: (ro
     if (length > RECORD) throw new FormatError(`${file}: a line of ${length} characters, allowed are ${RECORD}`);
     start += length + 1;
   }
+  const nul = text.indexOf("\0"); // the package passes over one behind a closing quote
+  if (nul >= 0) throw new FormatError(`${file}: line ${text.slice(0, nul).split("\n").length} has a NUL`);
   const table = new Table(file, form, each);
   if (form.form === "csv") readCsv(text, file, table);
   else readLines(text, form.form === "tabs" ? "\t" : /[ \t]+/, table);
@@ -145,10 +148,11 @@ export class Row {
     return value >= min && value <= max ? value : this.refuse(column, `a whole number from ${min} to ${max}`);
   }
 
-  real(column: string, min = -Number.MAX_VALUE, max = Number.MAX_VALUE): number {
+  /** By default anything that a 32-bit float can hold. */
+  real(column: string, min = -LARGEST, max = LARGEST): number {
     const value = realOf(this.cell(column));
     if (value >= min && value <= max) return value;
-    return this.refuse(column, max === Number.MAX_VALUE ? "a number" : `a number from ${min} to ${max}`);
+    return this.refuse(column, max === LARGEST ? "a number" : `a number from ${min} to ${max}`);
   }
 
   /** The place of the cell's text in a list of names. */
