@@ -267,7 +267,7 @@ export async function createExclusive(path: string, text: string): Promise<boole
   }
 }
 
-/** A file that only grows. Lines are written in the order of the calls. */
+/** A file that only grows. Pieces are written in the order of the calls. */
 export class AppendFile {
   private last: Promise<void> = Promise.resolve();
   private constructor(private readonly file: OutFile) {}
@@ -285,8 +285,9 @@ export class AppendFile {
     return new AppendFile(file);
   }
 
-  append(text: string): Promise<void> {
-    const next = this.last.then(() => this.file.write(new TextEncoder().encode(text)));
+  append(piece: string | Uint8Array): Promise<void> {
+    const bytes = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+    const next = this.last.then(() => this.file.write(bytes));
     this.last = next;
     this.last.catch(() => {}); // reported to whoever awaits `append` or `sync`
     return next;

@@ -23,26 +23,37 @@ export interface BootstrapOptions {
  * defined one the interval is NaN.
  */
 export function bootstrap(n: number, metric: (rows: Uint32Array) => number, options: BootstrapOptions): Interval {
+  return bootstrapAll(n, [metric], options)[0];
+}
+
+/** The same for several metrics, with one drawing of the test sets. */
+export function bootstrapAll(
+  n: number,
+  metrics: readonly ((rows: Uint32Array) => number)[],
+  options: BootstrapOptions,
+): Interval[] {
   const { resamples = 1000, level = 0.95, seed } = options;
   if (!(n > 0)) throw new ShapeError("bootstrap: there are no samples");
   if (!(resamples >= 1 && level > 0 && level < 1))
     throw new UsageError(
       `bootstrap: ${resamples} resamples at level ${level}; at least one, and a level between 0 and 1`,
     );
-  const values = new Float64Array(resamples);
+  const values = metrics.map(() => new Float64Array(resamples));
   const rows = new Uint32Array(n);
   for (let r = 0; r < resamples; r++) {
     const random = new Random(seed, "bootstrap", r);
     for (let i = 0; i < n; i++) rows[i] = random.below(n);
-    values[r] = metric(rows);
+    for (const [m, metric] of metrics.entries()) values[m][r] = metric(rows);
   }
-  const defined = values.filter((v) => !Number.isNaN(v)).sort();
   const tail = (1 - level) / 2;
-  return {
-    low: quantile(defined, tail),
-    high: quantile(defined, 1 - tail),
-    undefinedResamples: resamples - defined.length,
-  };
+  return values.map((all) => {
+    const defined = all.filter((v) => !Number.isNaN(v)).sort();
+    return {
+      low: quantile(defined, tail),
+      high: quantile(defined, 1 - tail),
+      undefinedResamples: resamples - defined.length,
+    };
+  });
 }
 
 /** Linear interpolation between the sorted values (NumPy's default). */

@@ -25,7 +25,17 @@ export const commands: readonly Entry[] = [
     about: "what a file of weights is and holds: names, shapes, norms",
     load: () => import("./inspect.ts"),
   },
+  {
+    name: "eval",
+    about: "the paper's linear evaluation of a checkpoint, or of anybody's features",
+    load: () => import("./eval.ts"),
+  },
   { name: "ops", about: "the table of all ops", load: () => import("./ops.ts") },
+  {
+    name: "attention",
+    about: "what the subject token of a checkpoint looks at, drawn over the frames",
+    load: () => import("./attention.ts"),
+  },
   {
     name: "profile",
     about: "time every kernel of a command, or one of your own",

@@ -6,6 +6,7 @@ import type { Json } from "../data/json.ts";
 import { replaceFile, type Written } from "../data/disk.ts";
 import { Html, html, inlineJson } from "./html.ts";
 import { type AttentionFrame, attentionFigure, heatLegend } from "./report-attention.ts";
+import { caution } from "./page.ts";
 import { script, style } from "./report-page.ts";
 
 export type { AttentionFrame } from "./report-attention.ts";
@@ -77,11 +78,6 @@ ${settingsSection(report.settings)}
 </body></html>
 `.source;
 }
-
-const caution =
-  "They say how well a small model sorts the clips of one data set, as its annotators or its grammar labelled them. What a " +
-  "face or a posture shows is not what someone feels. In the European Union, inferring emotions of people at work or in " +
-  "education is prohibited (Regulation 2024/1689, Article 5).";
 
 function resultSection(results: readonly Result[]): Html | undefined {
   if (results.length === 0) return undefined;

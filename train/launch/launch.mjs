@@ -30,7 +30,7 @@ async function main() {
   const isHelp =
     command === "" ||
     command.startsWith("-") ||
-    WITHOUT_GPU.has(command) ||
+    worksOnFiles(command, rest) ||
     rest.some((word) => word === "--help" || word === "-h");
   const [entry, adapter] = await Promise.all([build(program), isHelp ? undefined : findAdapter(command, wanted)]);
   if (adapter?.notice) say(adapter.notice);
@@ -40,6 +40,13 @@ async function main() {
   const code = await run(entry, program === "cli" ? [command, ...rest].filter(Boolean) : rest, env);
   if (code === 4) forgetAdapters(root);
   process.exit(code);
+}
+
+/** `eval` needs no model where the features are given, `tables` only to train what it compares. */
+function worksOnFiles(command, rest) {
+  if (command === "eval") return rest.some((word) => /^--features(=|$)/.test(word));
+  if (command === "tables") return !rest.some((word) => word === "--train" || /^--checkpoint(=|$)/.test(word));
+  return WITHOUT_GPU.has(command);
 }
 
 /** The tests start the command line too; if it cannot be built, they say so where they need it. */

@@ -1,0 +1,67 @@
+// What an opened data set knows of its samples, as the probes take it, and what its features depend on, as one hash.
+
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Benchmark, Sample } from "../data/benchmarks/benchmark.ts";
+import { matrix } from "./matrix.ts";
+import type { Targets } from "./score.ts";
+
+/** The targets of a split; a kind that some samples lack is left out. */
+export function targetsOfBenchmark({ samples }: Benchmark): Targets {
+  const rows = (of: (sample: Sample) => ArrayLike<number> | undefined) => {
+    const all = samples.map(of);
+    const width = all[0]?.length;
+    if (width === undefined || all.some((row) => row?.length !== width)) return undefined;
+    const data = new Float64Array(samples.length * width);
+    for (const [i, row] of all.entries()) data.set(row!, i * width);
+    return matrix(samples.length, width, data);
+  };
+  const [labels, label, values] = [rows((s) => s.labels), rows((s) => oneOf(s.label)), rows((s) => s.values)];
+  return {
+    ...(labels && { labels }),
+    ...(label && { label: label.data }),
+    ...(values && { values }),
+    groups: samples.map(({ group }) => group),
+  };
+}
+
+const oneOf = (label: number | undefined) => (label === undefined ? undefined : [label]);
+
+/**
+ * sha256 over everything that decides the features of a split: ids, places and masks of the samples, and size and time of change
+ * of every file below the data set's folder that they name. The folder's own place does not count; targets do not either.
+ */
+export async function fingerprint({ samples }: Benchmark): Promise<string> {
+  const hash = createHash("sha256");
+  const files = new Set<string>();
+  for (const { id, source } of samples) {
+    hash.update(JSON.stringify([id, placeless(source)]));
+    for (const path of filesOf(source)) files.add(path);
+  }
+  for (const path of files) {
+    const found = await stat(path).catch(() => undefined); // a missing file is named when its sample is read
+    hash.update(JSON.stringify([found?.size, found?.mtimeMs]));
+  }
+  return hash.digest("hex");
+}
+
+function placeless(source: Sample["source"]): object {
+  if (source.kind === "files") {
+    const { root: _, ...rest } = source;
+    return rest;
+  }
+  if (source.kind === "shard") {
+    const { path: _, ...rest } = source.sample;
+    return { ...rest, kind: source.kind };
+  }
+  return source;
+}
+
+function filesOf(source: Sample["source"]): string[] {
+  if (source.kind === "shard") return [source.sample.path];
+  if (source.kind === "faulty") return [];
+  const { root, frames, mask } = source;
+  const names = mask.kind === "joints" ? [...frames, mask.file] : frames;
+  return names.map((name) => join(root, name));
+}

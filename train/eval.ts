@@ -1,0 +1,181 @@
+// `emotionclip eval <data set>`: the official linear evaluation of a checkpoint, or of features that somebody else computed.
+// All files are read and checked before a GPU is opened, and none is opened where the features are known.
+import { availableParallelism } from "node:os";
+import { performance } from "node:perf_hooks";
+import { Argument, Command } from "commander";
+import { replaceFile } from "../data/disk.ts";
+import {
+  type Benchmark,
+  type BenchmarkName,
+  benchmarkNames,
+  decisionsOf,
+  openBenchmark,
+  resolveSwitches,
+  type Switches,
+  type SwitchOptions,
+  switchTable,
+} from "../data/benchmarks/index.ts";
+import { nearest, UsageError } from "../engine/errors.ts";
+import { targetsOfBenchmark } from "../eval/benchmark-targets.ts";
+import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
+import { type Protocol, protocols, splitsOf } from "../eval/protocol.ts";
+import { type EvaluationResult, resultText } from "../eval/result.ts";
+import { score, tasksWithout } from "../eval/score.ts";
+import { type Extracted, type Extraction, extractSplits } from "./eval-features.ts";
+import { evaluationPage } from "./eval-page.ts";
+import { Progress } from "./progress.ts";
+import { missingClips } from "./stage.ts";
+import { gracefulStop } from "./stop.ts";
+
+interface Flags {
+  checkpoint?: string;
+  data?: string;
+  features?: string;
+  compat?: string;
+  switch?: string[];
+  bootstrap: string;
+  perClass?: boolean;
+  json?: boolean;
+  html?: string;
+  cache?: string;
+  batch?: string;
+  workers?: string;
+}
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
+  return new Command()
+    .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
+    .option("--checkpoint <path>", "model to evaluate: .pt, .pth, .safetensors, a run folder")
+    .option("--data <folder>", "the data set in its own layout; for stage the default is the embedded one")
+    .option(
+      "--features <files>",
+      "features of any model instead: train.npy,val.npy in the order of the splits, or one .safetensors",
+    )
+    .option("--compat <which>", "official or corrected: all switches at once (default: as each says)")
+    .option("--switch <name=value>", `one switch; may be repeated: ${switches}`, (text, all: string[] = []) => [
+      ...all,
+      text,
+    ])
+    .option("--bootstrap <n>", "resampled test sets for the 95 % intervals; 0 for none", "1000")
+    .option("--per-class", "print every class and confusion matrices")
+    .option("--json", "one JSON object instead of text")
+    .option("--html <file>", "also write a page of its own, without network")
+    .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
+    .option("--batch <n>", "samples given to the model at once (default: 64 MB of pixels)")
+    .option("--workers <n>", "decoding threads (default: a core is left for the rest)")
+    .action(run);
+}
+
+async function run(name: string, flags: Flags): Promise<void> {
+  const options = optionsOf(name, flags);
+  const { protocol, switches, benchmark } = options;
+  const began = performance.now();
+  const found =
+    flags.features === undefined
+      ? await fromModel(options, flags)
+      : await fromFiles(flags.features, options, flags.data);
+  if (!found) return;
+  const extracted = performance.now();
+  const { splits, source, notes } = found;
+  const tasks = score(protocol, splits, { switches, resamples: options.resamples });
+  const lacking = tasksWithout(protocol, splits).filter((task) => !tasks.some((result) => result.task === task.name));
+  const missing = protocol.on.filter((split) => !splits.some((each) => each.name === split));
+  const result: EvaluationResult = {
+    benchmark,
+    source,
+    splits: splits.map(({ name, features }) => ({ name, samples: features.shape[0], width: features.shape[1] })),
+    decisions: decisionsOf(benchmark, switches),
+    notes: [
+      ...notes,
+      ...lacking.map((task) => `${task.name}: no targets${flags.data ? "" : "; --data <folder> gives them"}`),
+      ...missing.map((split) => `split ${split}: no features`),
+    ],
+    tasks,
+    seconds: { features: (extracted - began) / 1000, probes: (performance.now() - extracted) / 1000 },
+  };
+  if (flags.html) await replaceFile(flags.html, evaluationPage(result, protocol));
+  process.stdout.write(`${flags.json ? JSON.stringify(result) : resultText(result, protocol, flags.perClass)}\n`);
+}
+
+/** Flags, checked. */
+export interface EvalOptions {
+  readonly benchmark: BenchmarkName;
+  readonly protocol: Protocol;
+  readonly switches: Switches;
+  readonly switchOptions: SwitchOptions;
+  readonly resamples: number;
+  readonly batch: number | undefined;
+  readonly workers: number;
+}
+
+function optionsOf(name: string, flags: Flags): EvalOptions {
+  const benchmark = benchmarkNames.find((known) => known === name);
+  if (!benchmark) {
+    const near = nearest(name, benchmarkNames);
+    throw new UsageError(
+      `unknown data set "${name}"${near ? ` (did you mean ${near}?)` : ""}; known: ${benchmarkNames.join(", ")}`,
+    );
+  }
+  if (flags.features !== undefined && flags.checkpoint !== undefined)
+    throw new UsageError("--features and --checkpoint: one of them says where the features come from");
+  if (flags.features === undefined && flags.checkpoint === undefined)
+    throw new UsageError("--checkpoint <path> is needed, or --features <files>; see emotionclip eval --help");
+  const switchOptions = { compat: flags.compat as SwitchOptions["compat"], switches: switchesOf(flags.switch ?? []) };
+  return {
+    benchmark,
+    protocol: protocols[benchmark],
+    switchOptions,
+    switches: resolveSwitches(switchOptions),
+    resamples: whole("bootstrap", flags.bootstrap, 0, 1e6),
+    batch: flags.batch === undefined ? undefined : whole("batch", flags.batch, 1, 4096),
+    workers: flags.workers === undefined ? spareCores() : whole("workers", flags.workers, 0, 64),
+  };
+}
+
+const spareCores = () => Math.min(16, Math.max(1, availableParallelism() - 1));
+
+function switchesOf(words: readonly string[]): Partial<Switches> {
+  const pairs = words.map((word) => {
+    const at = word.indexOf("=");
+    if (at < 1) throw new UsageError(`--switch: "${word}" is not name=value`);
+    return [word.slice(0, at), word.slice(at + 1)];
+  });
+  return Object.fromEntries(pairs) as Partial<Switches>; // names and values are checked by resolveSwitches
+}
+
+function whole(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw new UsageError(`--${flag}: "${text}" is not a whole number from ${least} to ${most}`);
+}
+
+/** Features from files; targets that they lack come from the data set. */
+async function fromFiles(text: string, options: EvalOptions, data: string | undefined): Promise<Extracted> {
+  const files = await readFeatureFiles(text, options.protocol);
+  const opened: Benchmark[] = [];
+  if (data !== undefined)
+    for (const { name } of files)
+      opened.push(await openBenchmark(options.benchmark, data, { ...options.switchOptions, split: name }));
+  const targets = new Map(opened.map((split) => [split.split, targetsOfBenchmark(split)]));
+  return {
+    splits: joinTargets(files, targets, options.protocol),
+    source: `features from ${[...new Set(files.map(({ file }) => file))].join(", ")}`,
+    notes: opened.flatMap(({ notes }) => notes),
+  };
+}
+
+/** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */
+async function fromModel(options: EvalOptions, flags: Flags): Promise<Extracted | undefined> {
+  const stop = gracefulStop();
+  const extraction: Extraction = { ...options, checkpoint: flags.checkpoint!, data: flags.data, cache: flags.cache };
+  const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
+  const missing = options.benchmark === "stage" && flags.data === undefined ? missingClips() : 0;
+  const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];
+  const progress = new Progress({ phases: [...makes, ...phases] });
+  const found = await extractSplits(extraction, progress, stop);
+  progress.end();
+  if (!found) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
+  return found;
+}
