@@ -89,8 +89,8 @@ test("a picture of one colour keeps it at every size", () => {
 });
 
 test("JPEG files of every kind decode to PIL's bytes, grey ones to RGB", async () => {
-  const want = tensors("data/jpeg.safetensors");
-  for (const { file, w, h } of json("data/rules.json").jpeg) {
+  const want = tensors("data/expected.safetensors");
+  for (const { file, w, h } of json("data/expected.json").jpeg) {
     const image = await decodeImage(readFileSync(join(golden, "data/jpeg", file)), file);
     assert.equal([image.width, image.height], [w, h]);
     assert.equal(new Uint8Array(image.data), new Uint8Array(want.get(`jpeg.${file.slice(0, -4)}`)!), file);
@@ -138,7 +138,7 @@ test("crop offsets, long sides and linspace follow the integer rules", () => {
 });
 
 test("letterbox geometry, detector boxes and Emotic's boxes follow the official rules", () => {
-  const rules = json("data/rules.json");
+  const rules = json("data/expected.json");
   for (const { h, w, scale, resized_wh, ...padding } of rules.letterbox) {
     const got = letterbox({ width: w, height: h });
     assert.equal(got, { scale, width: resized_wh[0], height: resized_wh[1], ...padding });

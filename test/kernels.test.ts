@@ -18,12 +18,14 @@ import {
   gradNorm,
   initNormal,
   initUniform,
+  klWeights,
   maximum,
   mean,
   mul,
   permute,
   sgd,
   slice,
+  snce,
   sub,
   sum,
   transpose,
@@ -118,6 +120,28 @@ test("add: shapes that do not broadcast are a ShapeError that names both", () =>
   );
   assert.not.throws(() => add(made([2, 3]), made([3])));
   void scope;
+});
+
+test("a product with a number is the product with a tensor of it", async () => {
+  let both: Promise<ArrayLike<number>>[];
+  {
+    using tape = new Tape();
+    const x = tensor([1, -2, 3.5]);
+    both = [later(mul(x, 2.5)), later(mul(x, tensor([2.5], [])))];
+    void tape;
+  }
+  const [a, b] = await Promise.all(both);
+  assert.equal(Array.from(a), Array.from(b));
+});
+
+test("snce: a batch of one has no loss", async () => {
+  let loss: Promise<ArrayLike<number>>;
+  {
+    using tape = new Tape();
+    loss = later(snce(tensor([17.3], [1, 1]), klWeights(tensor([1, 2, 3], [1, 3]))));
+    void tape;
+  }
+  assert.is((await loss)[0], 0);
 });
 
 test("permute: axis i of the result is axis order[i]", () =>

@@ -1,7 +1,7 @@
 // A folder of golden files: its manifest, and its files by path. Knows nothing of what the files mean.
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
-import { dirname, join, posix } from "node:path";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { dirname, join, posix, sep } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { type GoldenTensor, TensorFile } from "./tensor-file.ts";
 
@@ -86,6 +86,15 @@ export class Folder {
   beside(file: string, name: string): string | undefined {
     const path = posix.join(posix.dirname(file), name);
     return this.has(path) ? path : undefined;
+  }
+
+  /** Files that are there, but neither listed nor inside a listed folder. */
+  get unlisted(): string[] {
+    const listed = (file: string) =>
+      file === "manifest.json" || this.files.some((each) => file === each || file.startsWith(`${each}/`));
+    return readdirSync(this.root, { recursive: true, encoding: "utf8" })
+      .map((name) => name.split(sep).join("/"))
+      .filter((file) => !listed(file) && statSync(this.path(file)).isFile());
   }
 
   /** Folders that hold a model: every one with configuration, weights and inputs. */

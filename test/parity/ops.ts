@@ -470,11 +470,13 @@ async function steps(verdict: Verdict, of: Of, decay: string): Promise<Reads> {
 
 const stem = (file: string) => basename(file).replace(/\.\w+$/, "");
 
-/** A file is what its name says, or else the first op whose tensors it holds. */
+/** A file is what its name says, or else the op of which it holds all tensors, and the most. */
 function opOf(file: string, names: readonly string[]): OpCheck | undefined {
   const fits = ({ needs }: OpCheck) => needs.every((name) => names.includes(name));
   if (Object.hasOwn(checks, stem(file))) return checks[stem(file)];
-  return Object.values(checks).find(fits);
+  return Object.values(checks)
+    .filter(fits)
+    .sort((a, b) => b.needs.length - a.needs.length)[0];
 }
 
 /** Every single op. */
