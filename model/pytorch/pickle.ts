@@ -69,7 +69,8 @@ class Machine {
   }
 
   private finish(): Value {
-    if (this.marks.length || this.stack.length !== 1) this.fail(`${this.stack.length} values at STOP; 1 is right`);
+    if (this.marks.length) this.fail("an open MARK at STOP");
+    if (this.stack.length !== 1) this.fail(`${this.stack.length} values at STOP; 1 is right`);
     return this.stack[0];
   }
 
