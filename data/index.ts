@@ -13,6 +13,8 @@ export {
   switchTable,
 } from "./benchmarks/switches.ts";
 export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./clip.ts";
+export { type BoxMeaning, boxesFrom, type FrameName, nobody, openBoxes, type SubjectBoxes } from "./footage/boxes.ts";
+export { type Footage, type FootageOptions, readFootage } from "./footage/footage.ts";
 export type { View } from "./frames.ts";
 export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./image.ts";
 export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./loader.ts";

@@ -37,12 +37,13 @@ const names: Record<string, string> = {
     TensorInfo TextConfig VisionConfig`,
   data: `
     ClipTokenizer Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
-    benchmarkSplits boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards letterbox
-    linspaceFrames loadSample maskFullSizeInto maskInto normaliseInto openBenchmark openShards openTokenizer
-    resize resizeCrop scaleBox shortSideSize switchTable writeShards
-    BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxRule Clip ClipBatch
-    ClipInfo Compat Decision Detection Image Labels LoaderOptions OpenOptions Pixels Rect Sample ShardEntry
-    ShardIndex ShardSet Size Switches Tokenizer View WriteOptions`,
+    benchmarkSplits boxesFrom boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards
+    letterbox linspaceFrames loadSample maskFullSizeInto maskInto nobody normaliseInto openBenchmark openBoxes
+    openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
+    BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxMeaning BoxRule Clip
+    ClipBatch ClipInfo Compat Decision Detection Footage FootageOptions FrameName Image Labels LoaderOptions
+    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Size SubjectBoxes Switches Tokenizer View
+    WriteOptions`,
   train: `
     AdamW Learner Trainer WordTokenizer checkSettings defaults encode learningRate paperSchedule planStep
     readOfficialTraining resumeOfficial sentimentContrast stepSchedule vocabularyOf wordsOf

@@ -1,0 +1,174 @@
+// A user's footage -> the model's input: a folder of frames, picture files, or a video; frames chosen by number, resized,
+// cropped in the middle, with masks of the subject.
+import { basename } from "node:path";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import { decodeImage, normaliseInto } from "../image.ts";
+import { maskInto } from "../mask.ts";
+import { centreOffset, type Image, resizeCrop, shortSideSize } from "../resize.ts";
+import { linspaceFrames } from "../sampling.ts";
+import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
+import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
+import { countFrames, videoFrames } from "./video.ts";
+
+export interface FootageOptions {
+  /** Frames to take, evenly spaced as in evaluation, repeated where there are fewer; "all" takes each once. */
+  readonly frames: number | "all";
+  /** Side of the model's square pictures in pixels. */
+  readonly side: number;
+  /** Short side before the crop; 256 for 224, and in proportion for other sides. */
+  readonly resize?: number;
+  /** First and last frame to choose from, numbered from 0, both included; the whole footage. */
+  readonly range?: readonly [first: number, last: number];
+  /** Where the subject is; nowhere, which leaves the masks empty. */
+  readonly subject?: SubjectBoxes;
+}
+
+/** T frames as the model sees them. */
+export interface Footage {
+  /** [T, 3, S, S], normalised. */
+  readonly frames: Float32Array;
+  /** [T, S, S], 1 where the subject is. */
+  readonly mask: Float32Array;
+  /** The same frames as RGB bytes, S x S. */
+  readonly pictures: readonly Image[];
+  /** File names, or numbers in a video. */
+  readonly names: readonly string[];
+  /** Frames whose mask shows the subject somewhere. */
+  readonly seen: number;
+}
+
+/** Frames of one call: more are no clip. */
+const MOST = 1024;
+/** Pictures decoded at once. */
+const AHEAD = 4;
+
+/**
+ * Reads a folder of frames (natural order), picture files in the order given, or one video file. What is wrong with a
+ * file is a FormatError that begins with its name; a missing ffmpeg is a UsageError.
+ */
+export async function readFootage(source: string | readonly string[], options: FootageOptions): Promise<Footage> {
+  const { frames, side, resize = Math.round((side * 256) / 224), range } = options;
+  if (side > resize) throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
+  const reel = await openReel(typeof source === "string" ? [source] : source);
+  const chosen = choose(reel, frames, range);
+  const footage = new Canvas(chosen.length, side, resize, options.subject ?? nobody);
+  const distinct = [...new Set(chosen)];
+  let at = 0;
+  for await (const image of reel.pictures(distinct)) {
+    const index = distinct[at++];
+    const slots = [...chosen.keys()].filter((slot) => chosen[slot] === index);
+    footage.draw(slots, image, { name: reel.nameOf(index), index });
+  }
+  return footage;
+}
+
+/** Footage that is opened: how many frames there are, and how to get some of them. */
+interface Reel {
+  readonly name: string;
+  readonly length: number;
+  nameOf(index: number): string;
+  /** The pictures of these frames, ascending and distinct, in order. */
+  pictures(wanted: readonly number[]): AsyncIterable<Image>;
+}
+
+async function openReel(paths: readonly string[]): Promise<Reel> {
+  if (paths.length === 0) throw new UsageError("no pictures and no video to read");
+  const [first] = paths;
+  if (paths.length === 1) {
+    if (await isFolder(first)) return reelOf(shownName(first), await picturesIn(first));
+    if (!(await isPicture(first))) return videoReel(first);
+  }
+  return reelOf(paths.length === 1 ? shownName(first) : `${paths.length} pictures`, paths);
+}
+
+function reelOf(name: string, paths: readonly string[]): Reel {
+  return {
+    name,
+    length: paths.length,
+    nameOf: (index) => basename(paths[index]),
+    async *pictures(wanted) {
+      const begun: Promise<Image>[] = [];
+      for (const [at] of wanted.entries()) {
+        for (let next = at + begun.length; next < Math.min(at + AHEAD, wanted.length); next++) {
+          const image = pictureAt(paths[wanted[next]]);
+          image.catch(() => {}); // awaited in its turn
+          begun.push(image);
+        }
+        yield await begun.shift()!;
+      }
+    },
+  };
+}
+
+async function pictureAt(path: string): Promise<Image> {
+  const { bytes, name } = await readUserFile(path, PICTURE_BYTES);
+  return decodeImage(bytes, name);
+}
+
+/** Videos of at most so many frames are counted by decoding: a few containers hold frames that are never shown. */
+const COUNTED = 5000;
+
+async function videoReel(path: string): Promise<Reel> {
+  const packed = await countFrames(path);
+  const length = packed <= COUNTED ? await countFrames(path, true) : packed;
+  return {
+    name: shownName(path),
+    length,
+    nameOf: String,
+    pictures: (wanted) => videoFrames(path, wanted),
+  };
+}
+
+/** JPEG and PNG are known by their first bytes; anything else may be a video. */
+async function isPicture(path: string): Promise<boolean> {
+  const { bytes, name } = await readUserFile(path, 4, true);
+  if (bytes.length === 0) throw new FormatError(`${name}: has 0 bytes`);
+  return (bytes[0] === 0xff && bytes[1] === 0xd8) || (bytes[0] === 0x89 && bytes[1] === 0x50);
+}
+
+/** Numbers of the frames to show, ascending. */
+function choose({ name, length }: Reel, frames: number | "all", range: FootageOptions["range"]): number[] {
+  const [first, last] = range ?? [0, length - 1];
+  if (!Number.isInteger(first) || !Number.isInteger(last) || first < 0 || last < first || last >= length)
+    throw new UsageError(`frames ${first} to ${last} of ${name}: it has frames 0 to ${length - 1}`);
+  const count = frames === "all" ? last - first + 1 : frames;
+  if (!Number.isInteger(count) || count < 1 || count > MOST)
+    throw new UsageError(`${count} frames of ${name}: expected 1 to ${MOST}`);
+  return [...linspaceFrames(first, last, count)];
+}
+
+/** The arrays of some footage, into which pictures are drawn one after another; each of its own size. */
+class Canvas implements Footage {
+  readonly frames: Float32Array;
+  readonly mask: Float32Array;
+  readonly pictures: Image[];
+  readonly names: string[];
+  seen = 0;
+
+  constructor(
+    T: number,
+    readonly side: number,
+    readonly resize: number,
+    readonly subject: SubjectBoxes,
+  ) {
+    this.frames = new Float32Array(3 * T * side * side);
+    this.mask = new Float32Array(T * side * side);
+    this.pictures = new Array(T);
+    this.names = new Array(T);
+  }
+
+  draw(slots: readonly number[], image: Image, frame: FrameName): void {
+    const { side, frames, mask } = this;
+    const size = shortSideSize(image, this.resize);
+    const crop = { x: centreOffset(size.width, side), y: centreOffset(size.height, side), width: side, height: side };
+    const picture = resizeCrop(image, size, crop);
+    const boxes = this.subject(frame, image, size);
+    for (const slot of slots) {
+      normaliseInto(frames, 3 * slot * side * side, picture);
+      maskInto(mask, slot * side * side, boxes, crop);
+      this.pictures[slot] = picture;
+      this.names[slot] = frame.name;
+      if (mask.subarray(slot * side * side, (slot + 1) * side * side).includes(1)) this.seen++;
+    }
+  }
+}
