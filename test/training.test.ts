@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import type { ClipBatch } from "../data/batch.ts";
 import { HealthError } from "../engine/index.ts";
 import { named } from "../model/params.ts";
-import { trainLoop } from "../train/loop.ts";
+import { type LoopOptions, trainLoop } from "../train/loop.ts";
 import { Progress } from "../train/progress.ts";
 import { RunFolder } from "../train/run-folder.ts";
 import type { Settings } from "../train/settings.ts";
@@ -93,7 +93,15 @@ function poison(batch: ClipBatch): ClipBatch {
 // ---- the loop, with its run folder ----
 
 /** Trains in `folder` as a command would; steps in `bad` get a NaN, and a stop is asked for after step `until`. */
-async function train(folder: string, given: Settings, { bad = [] as number[], until = given.steps } = {}) {
+async function train(
+  folder: string,
+  given: Settings,
+  {
+    bad = [],
+    until = given.steps,
+    evaluate,
+  }: Partial<{ bad: number[]; until: number } & Pick<LoopOptions, "evaluate">> = {},
+) {
   const trainer = new Trainer(tiny, tokenizer, given);
   const run = await RunFolder.open(folder, { ...given });
   let step = 0;
@@ -111,7 +119,7 @@ async function train(folder: string, given: Settings, { bad = [] as number[], un
   };
   const progress = new Progress({ phases: [["train", 1]], stream: { write: () => {} } });
   try {
-    return { steps: await trainLoop({ trainer, loader, run, gpu, progress, stop }), trainer };
+    return { steps: await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate }), trainer };
   } finally {
     await run.close();
   }
@@ -121,6 +129,7 @@ interface Logged {
   step: number;
   loss: number | null;
   skipped?: number;
+  probes?: Record<string, number>;
 }
 
 const logOf = (folder: string): Logged[] =>
@@ -128,6 +137,35 @@ const logOf = (folder: string): Logged[] =>
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
+
+test("the model is measured every k steps, into the line of the step, and training does not notice", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 7, checkpointEvery: 3, evalEvery: 2 };
+    let count = 0;
+    const evaluate = async (): Promise<[string, number][]> => [["mAP", ++count / 10]];
+    const measured = await train(join(folder, "measured"), given, { evaluate });
+    const probes = logOf(join(folder, "measured")).map((line) => line.probes?.mAP);
+    assert.equal(probes, [undefined, 0.1, undefined, 0.2, undefined, 0.3, undefined]);
+    const plain = await train(join(folder, "plain"), { ...given, evalEvery: 0 }, { evaluate });
+    assert.equal(await parametersOf(measured.trainer), await parametersOf(plain.trainer));
+    assert.is(count, 3);
+    // Stopped after step 5, whose checkpoint is there: the lines of before stay, and step 6 is measured once.
+    await train(join(folder, "parts"), given, { evaluate, until: 5 });
+    await train(join(folder, "parts"), given, { evaluate });
+    const lines = logOf(join(folder, "parts"));
+    assert.equal(
+      lines.map(({ step, probes }) => [step, probes?.mAP]),
+      [
+        [1, undefined],
+        [2, 0.4],
+        [3, undefined],
+        [4, 0.5],
+        [5, undefined],
+        [6, 0.6],
+        [7, undefined],
+      ],
+    );
+  }));
 
 test("a run that is stopped and resumed ends with the bits of one that was not", () =>
   inTemporary(async (folder) => {

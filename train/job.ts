@@ -63,7 +63,8 @@ export async function runJob(
   stop: StopRequest,
 ): Promise<Outcome | undefined> {
   const began = performance.now();
-  const trainer = new Trainer({ ...job.config, subject: settings.subject }, job.tokenizer, settings);
+  const head = { ...job.config.head, kind: settings.head };
+  const trainer = new Trainer({ ...job.config, head, subject: settings.subject }, job.tokenizer, settings);
   const recorded = { ...settings, model: trainer.model.config, data: job.data } as unknown as Recorded;
   const run = await RunFolder.open(folder, recorded, { notice: (line) => progress.say(line) });
   const loader = new Loader(job.sets.train, {
@@ -87,7 +88,8 @@ export async function runJob(
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
-    const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop });
+    const probe = () => evaluate(trainer, job.sets, () => {});
+    const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
     const config = JSON.stringify(trainer.model.config);

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { HealthError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Loader } from "../data/loader.ts";
+import type { Row } from "../eval/probe-table.ts";
 import type { Progress } from "./progress.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";
@@ -47,10 +48,13 @@ export interface LoopOptions {
   readonly gpu: Gpu;
   readonly progress: Progress;
   readonly stop: StopRequest;
+  /** Measures the model as it stands, every `evalEvery` steps: figures of merit as fractions, into the step's log line. */
+  readonly evaluate?: () => Promise<Row[]>;
 }
 
 /** Trains from the run's newest checkpoint to the last step, or until a stop is requested. Returns the steps done. */
-export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: LoopOptions): Promise<number> {
+export async function trainLoop(options: LoopOptions): Promise<number> {
+  const { trainer, loader, run, gpu, progress, stop, evaluate } = options;
   const { settings } = trainer;
   const schedule = stepSchedule(settings.steps, settings.warmup, settings.lrEnd);
   const { from, watch } = await resume(trainer, run);
@@ -59,15 +63,16 @@ export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: L
   let step = from;
   let last: { report: Promise<StepReport>; keys: string[]; lr: number } | undefined;
   let settledAt = performance.now();
-  const settle = async () => {
+  const settle = async (measure?: LoopOptions["evaluate"]) => {
     if (!last) return;
     const { keys, lr } = last;
     const report = await last.report;
     last = undefined;
     const now = performance.now();
     const clipsPerSecond = settings.batch / ((now - settledAt) / 1000);
-    settledAt = now;
     const kept = watch.note(report, keys);
+    const probes = await measure?.();
+    settledAt = probes ? performance.now() : now;
     const { loss, norm, bad, logitScale } = report;
     await run.append({
       step: report.step,
@@ -77,7 +82,9 @@ export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: L
       logitScale,
       clipsPerSecond: round(clipsPerSecond),
       ...(kept ? {} : { skipped: bad, clips: keys }),
+      ...(probes && { probes: Object.fromEntries(probes) }),
     });
+    if (probes) progress.say(`step ${report.step}: ${probes.map(asPercent).join("  ")}`);
     progress.at(report.step, `loss ${loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
   };
   for await (const batch of loader.batches(from, settings.steps)) {
@@ -88,7 +95,9 @@ export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: L
     await settle();
     last = current;
     if (stop.requested !== undefined) break;
-    if (step % settings.checkpointEvery === 0 && step < settings.steps) {
+    if (step === settings.steps) continue;
+    if (evaluate && settings.evalEvery > 0 && step % settings.evalEvery === 0) await settle(evaluate);
+    if (step % settings.checkpointEvery === 0) {
       await settle();
       await save(step);
     }
@@ -97,6 +106,9 @@ export async function trainLoop({ trainer, loader, run, gpu, progress, stop }: L
   if (step > from) await save(step);
   return step;
 }
+
+/** Two decimals of a percent, as the official evaluator shows them; the log has all digits. */
+const asPercent = ([name, value]: Row) => `${name} ${(100 * value).toFixed(2)}`;
 
 const round = (x: number) => Math.round(x * 10) / 10;
 

@@ -17,6 +17,11 @@ export const schema = {
     value: "sap",
     about: "how the model is told where the subject is",
   },
+  head: {
+    check: v.picklist(["transformer", "mean", "conv1d"]),
+    value: "transformer",
+    about: "what makes one vector of a clip's frames",
+  },
   beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
   form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
   lr: { check: real(1e-12, 10), value: 2e-3, about: "largest learning rate" },
@@ -30,6 +35,7 @@ export const schema = {
   together: { check: whole(1, 64), value: 2, about: "neighbours that share a batch: the two turns of a staging" },
   workers: { check: whole(0, 64), value: 1, about: "decoding threads" },
   checkpointEvery: { check: whole(1, 1e7), value: 200, about: "steps between checkpoints" },
+  evalEvery: { check: whole(0, 1e7), value: 0, about: "steps between probes of the model in training; 0 for none" },
   maxBad: { check: real(0, 1), value: 0.01, about: "share of unreadable samples that stops the run" },
 } as const;
 
