@@ -6,6 +6,7 @@ import { inside } from "../data/inside.ts";
 import { type Json, parseJson, quoted } from "../data/json.ts";
 import { FormatError, nearest, ShapeError } from "../engine/errors.ts";
 import type { Room } from "./content.ts";
+import { itemBytes } from "./dtypes.ts";
 import {
   type Entry,
   limits,
@@ -146,7 +147,7 @@ export function shardedFiles(
   stem = "model",
   metadata: Readonly<Record<string, string>> = {},
 ): ShardedFile[] {
-  const sizeOf = (entry: Entry) => safetensorsSize([entry]) - safetensorsSize([{ ...entry, shape: [0] }]);
+  const sizeOf = ({ dtype, shape }: Entry) => shape.reduce((bytes, length) => bytes * length, itemBytes[dtype]);
   const shards: Entry[][] = [];
   let room = 0;
   let total = 0;
@@ -168,7 +169,7 @@ export function shardedFiles(
   const nameOf = (i: number) => `${stem}-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
   const map = shards.flatMap((shard, i) => shard.map(({ name }): [string, string] => [name, nameOf(i)]));
   const index = new TextEncoder().encode(
-    `${JSON.stringify({ metadata: { total_size: total }, weight_map: Object.fromEntries(map) }, null, 2)}\n`,
+    `${JSON.stringify({ metadata: { total_size: total, ...metadata }, weight_map: Object.fromEntries(map) }, null, 2)}\n`,
   );
   const files = shards.map((shard, i): ShardedFile => {
     const size = safetensorsSize(shard, metadata);

@@ -26,9 +26,24 @@ export const commands: readonly Entry[] = [
     load: () => import("./inspect.ts"),
   },
   {
+    name: "convert",
+    about: "any file of weights to safetensors, under the official names",
+    load: () => import("./convert.ts"),
+  },
+  {
     name: "eval",
     about: "the paper's linear evaluation of a checkpoint, or of anybody's features",
     load: () => import("./eval.ts"),
+  },
+  {
+    name: "encode",
+    about: "features of videos, frames, images or texts, as .npy or .safetensors",
+    load: () => import("./encode.ts"),
+  },
+  {
+    name: "zero-shot",
+    about: "score clips or images against classes described in words",
+    load: () => import("./zero-shot.ts"),
   },
   { name: "ops", about: "the table of all ops", load: () => import("./ops.ts") },
   {

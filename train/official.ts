@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import { CheckpointError, FormatError } from "../engine/errors.ts";
 import { arrived } from "../engine/index.ts";
+import { keptContent } from "../model/checkpoint/content-json.ts";
 import { at } from "../model/checkpoint/describe.ts";
 import { readParameters, readTensor, Transfer } from "../model/checkpoint/load.ts";
 import { planLoad } from "../model/checkpoint/plan.ts";
@@ -62,7 +63,7 @@ export async function readOfficialTraining(file: WeightFile, groups: readonly Gr
   const steps = new Set<number>();
   const moments = new Map<string, StoredMoments>();
   for (const [i, index] of stored.flatMap((group) => listAt(group, "params")).entries()) {
-    const state = at(file.content, "optimizer", "state", index as number);
+    const state = at(read.content, "optimizer", "state", index as number);
     if (state === undefined) continue;
     const found = { exp_avg: read.tensor(state, "exp_avg"), exp_avg_sq: read.tensor(state, "exp_avg_sq") };
     for (const name of Object.values(found)) {
@@ -91,14 +92,14 @@ export async function readOfficialTraining(file: WeightFile, groups: readonly Gr
     beta2,
     eps: read.numberIn(stored[0], "eps"),
     schedule: scheduleOf(read),
-    scale: at(file.content, "grad_scaler", "scale") === undefined ? undefined : read.number("grad_scaler", "scale"),
+    scale: at(read.content, "grad_scaler", "scale") === undefined ? undefined : read.number("grad_scaler", "scale"),
     moments,
   };
 }
 
 /** The scheduler as a function of the iteration (schedule.ts). */
 function scheduleOf(read: Reader): Schedule {
-  const flag = (name: string) => at(read.file.content, "lr_scheduler", name) === true;
+  const flag = (name: string) => at(read.content, "lr_scheduler", name) === true;
   const number = (...name: string[]) => read.number("lr_scheduler", ...name);
   const cosine = {
     length: number("wrapped_scheduler", "T_max"),
@@ -108,7 +109,7 @@ function scheduleOf(read: Reader): Schedule {
     warmup: number("warmup_t"),
     warmupBy: flag("warmup_by_epoch") ? "epoch" : "iteration",
   } as const;
-  const mode = at(read.file.content, "lr_scheduler", "warmup_mode");
+  const mode = at(read.content, "lr_scheduler", "warmup_mode");
   if (mode === "fix") return { ...cosine, mode, from: number("warmup_init_lr") };
   if (mode === "auto" || mode === "factor") return { ...cosine, mode, factor: number("warmup_init_factor") };
   return read.fail("lr_scheduler: warmup_mode is not auto, factor or fix");
@@ -116,21 +117,25 @@ function scheduleOf(read: Reader): Schedule {
 
 /** Entries of a checkpoint by their path, each checked. */
 class Reader {
-  constructor(readonly file: WeightFile) {}
+  readonly content: Content;
+
+  constructor(readonly file: WeightFile) {
+    this.content = keptContent(file.content, basename(file.path));
+  }
 
   fail(what: string): never {
     throw new FormatError(`${basename(this.file.path)}: ${what}`);
   }
 
   list(...path: string[]): readonly Content[] {
-    const found = at(this.file.content, ...path);
+    const found = at(this.content, ...path);
     return Array.isArray(found) && found.length
       ? found
       : this.fail(`no ${path.join(".")}: no training state of the official code`);
   }
 
   number(...path: string[]): number {
-    return this.checked(at(this.file.content, ...path), path.join("."));
+    return this.checked(at(this.content, ...path), path.join("."));
   }
 
   numberIn(dict: Content, name: string): number {
@@ -139,14 +144,16 @@ class Reader {
 
   tensor(dict: Content, name: string): string {
     const found = at(dict, name);
-    return found instanceof TensorRef ? found.name : this.fail(`optimizer.state: ${name} is no tensor`);
+    return found instanceof TensorRef && this.file.tensors.has(found.name)
+      ? found.name
+      : this.fail(`optimizer.state: ${name} is no tensor`);
   }
 
   /** A number, or a tensor of one number in newer versions of PyTorch. */
   async step(value: Content | undefined): Promise<number> {
     if (!(value instanceof TensorRef)) return this.checked(value, "optimizer.state: step");
-    const { shape } = this.file.tensors.get(value.name)!;
-    if (shape.length) this.fail(`${value.name} is [${shape}]; one number is expected`);
+    const shape = this.file.tensors.get(value.name)?.shape;
+    if (shape?.length !== 0) this.fail(`${value.name} is [${shape ?? "missing"}]; one number is expected`);
     return this.checked((await this.file.floats(value.name))[0], value.name);
   }
 

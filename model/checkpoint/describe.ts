@@ -35,7 +35,8 @@ export function describe(file: Stored, stored?: ModelConfig): Description {
       layout.backboneOnly,
     );
     const own = stored ?? storedIn(file);
-    if (own) return { kind: "EmotionCLIP of this program", layout, sizes, config: own, reason: "", notes: [] };
+    const kind = layout.backboneOnly ? layout.kind : "EmotionCLIP of this program";
+    if (own) return { kind, layout, sizes, config: own, reason: "", notes: [] };
     const { activation, note } = activationOf(file, layout.kind);
     const config = configOf(sizes, { activation, ...headsGuessed(sizes) });
     const notes = note ? [note] : [];

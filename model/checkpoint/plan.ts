@@ -5,7 +5,7 @@ import { quoted } from "../../data/json.ts";
 import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
 import type { Tensor } from "../../engine/index.ts";
 import { gridOf, type ModelConfig } from "../config.ts";
-import { type Dtype, itemBytes } from "../dtypes.ts";
+import type { Dtype } from "../dtypes.ts";
 import { EmotionClip } from "../emotionclip.ts";
 import { Init, named } from "../params.ts";
 import type { WeightFile } from "../weights.ts";
@@ -197,7 +197,3 @@ function listed(label: string, names: readonly string[], line: (name: string) =>
   if (names.length > shown) lines.push(`  ${"".padEnd(11)} and ${names.length - shown} more`);
   return lines;
 }
-
-/** Bytes of the parameters in the file. */
-export const storedBytes = ({ sources }: LoadPlan): number =>
-  sources.reduce((sum, { dtype, tensor }) => sum + itemBytes[dtype] * tensor.numel, 0);

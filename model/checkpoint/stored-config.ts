@@ -62,8 +62,9 @@ export function readStoredConfig(json: Json, where: string): ModelConfig {
 }
 
 /** The same out of text, which may also be a configuration in the official form (official-config.ts). */
-export function parseStoredConfig(text: string, where: string): ModelConfig {
-  const json = parseJson(new TextEncoder().encode(text), where, 2 ** 20);
+export function parseStoredConfig(text: string | Uint8Array, where: string): ModelConfig {
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+  const json = parseJson(bytes, where, 2 ** 20);
   const isOfficial = typeof json === "object" && json !== null && ("clip" in json || "vision_cfg" in json);
   return isOfficial ? configFromValue(json, where) : readStoredConfig(json, where);
 }

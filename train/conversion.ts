@@ -1,0 +1,167 @@
+// What a conversion writes: the tensors of a file of weights under their official names, in another number format where that
+// is asked for, and the model's configuration beside them, so that the result loads without flags.
+import { basename } from "node:path";
+import { quoted } from "../data/json.ts";
+import { CheckpointError, FormatError } from "../engine/errors.ts";
+import { toHalf } from "../engine/half.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { contentToJson } from "../model/checkpoint/content-json.ts";
+import { type ConfigOverride, describe } from "../model/checkpoint/describe.ts";
+import { planLoad } from "../model/checkpoint/plan.ts";
+import { resizePositions } from "../model/checkpoint/positions.ts";
+import type { Kind } from "../model/checkpoint/layout.ts";
+import { convert, type Dtype, itemBytes } from "../model/dtypes.ts";
+import type { Entry } from "../model/safetensors.ts";
+import type { WeightFile } from "../model/weights.ts";
+
+export interface ConversionOptions {
+  /** Number format of floating-point tensors; others stay as they are. */
+  readonly dtype: "keep" | "f32" | "f16" | "bf16";
+  /** The model alone, under its official names; or all tensors of the file under theirs, and what it says of its training. */
+  readonly part: "model" | "all";
+  /** Side of the frames in pixels: positions are resized to its grid. */
+  readonly image?: number;
+  /** What the file does not tell of the model. */
+  readonly config?: ConfigOverride;
+  readonly strict?: boolean;
+}
+
+export interface Conversion {
+  readonly entries: readonly Entry[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly kind: Kind;
+  readonly config: ModelConfig | undefined;
+  readonly resized: { readonly from: number; readonly to: number } | undefined;
+  readonly notes: readonly string[];
+}
+
+/** Plans a conversion of an open file; `stored` is a configuration that lies beside it. Reads no large tensor. */
+export async function planConversion(
+  file: WeightFile,
+  { dtype, part, image, config, strict }: ConversionOptions,
+  stored?: ModelConfig,
+): Promise<Conversion> {
+  const known = describe(file, stored);
+  if (part === "model" && known.kind === "unknown")
+    throw new FormatError(
+      `${basename(file.path)}: no model of CLIP or EmotionCLIP: ${known.reason}; --part all takes it as it is`,
+    );
+  const isDecided = (known.config && !known.reason) || config;
+  if (image !== undefined && !isDecided) throw new CheckpointError(`${basename(file.path)}: ${known.reason}`);
+  const vision = { ...config?.vision, ...(image !== undefined && { image }) };
+  const plan = isDecided ? await planLoad(file, { strict, config: { ...config, vision } }, stored) : undefined;
+
+  const resized = plan?.sources.find(({ resize }) => resize);
+  const { layout } = known;
+  const officialNames = new Map(
+    [...layout.names].map(([official, name]) => [
+      name,
+      layout.backboneOnly ? name.slice(layout.prefix.length) : official,
+    ]),
+  );
+  const names =
+    part === "model" ? [...layout.names.values()] : [...file.tensors.keys()].filter((name) => !isAlias(name));
+  const isModel = new Set(layout.names.values());
+  const entries = names.map((name): Entry => {
+    const to = part === "model" ? officialNames.get(name)! : name;
+    const finite = isModel.has(name);
+    if (name === resized?.stored) return resizedEntry(file, to, name, resized.resize!, dtype);
+    return entryOf(file, to, name, dtype, finite);
+  });
+  const kept = new Set(names);
+  const metadata = {
+    format: "pt",
+    ...(plan && { config: JSON.stringify(plan.config) }),
+    ...(part === "all" && { content: contentToJson(file.content, (name) => kept.has(name)) }),
+  };
+  const open = plan ? [] : [`${known.reason || "no model is known"}: the result has no configuration`];
+  return {
+    entries,
+    metadata,
+    kind: known.kind,
+    config: plan?.config,
+    resized: plan?.report.resized,
+    notes: [...(plan?.report.notes ?? known.notes), ...open],
+  };
+}
+
+/** The official scheduler drags the model's parameters along a second time. */
+const isAlias = (name: string) => /^lr_scheduler\.param_groups\./.test(name);
+
+const formats = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
+const isFloat = (dtype: Dtype) => /^B?F\d+$/.test(dtype);
+
+function entryOf(
+  file: WeightFile,
+  name: string,
+  stored: string,
+  wanted: ConversionOptions["dtype"],
+  finite: boolean,
+): Entry {
+  const { dtype: from, shape } = file.tensors.get(stored)!;
+  const dtype = wanted === "keep" || !isFloat(from) ? from : formats[wanted];
+  const bytes = async function* (): AsyncGenerator<Uint8Array> {
+    const room = oneRoom();
+    for await (const piece of file.chunks(stored, room)) {
+      if (!isFloat(from) || (dtype === from && !finite)) yield piece;
+      else yield narrowed(piece, from, dtype, finite, `${basename(file.path)}: ${quoted(stored)}`);
+    }
+  };
+  return { name, dtype, shape, bytes };
+}
+
+function resizedEntry(
+  file: WeightFile,
+  name: string,
+  stored: string,
+  { from, to }: { readonly from: number; readonly to: number },
+  wanted: ConversionOptions["dtype"],
+): Entry {
+  const { dtype: before, shape } = file.tensors.get(stored)!;
+  const dtype = wanted === "keep" ? before : formats[wanted];
+  const bytes = async (): Promise<Uint8Array> => {
+    const table = resizePositions(await file.floats(stored), [from, from], [to, to]);
+    return narrowed(new Uint8Array(table.buffer), "F32", dtype, true, `${basename(file.path)}: ${quoted(stored)}`);
+  };
+  return { name, dtype, shape: [to * to + 1, shape[1]], bytes };
+}
+
+/** One buffer for all pieces: each is written before the next is read. */
+function oneRoom(): (length: number) => Uint8Array {
+  let buffer = new Uint8Array(0);
+  return (length) => {
+    if (buffer.length < length) buffer = new Uint8Array(length);
+    return buffer.subarray(0, length);
+  };
+}
+
+/** Elements in another number format; with `finite`, what is not a finite number there is refused. */
+function narrowed(piece: Uint8Array, from: Dtype, to: Dtype, finite: boolean, label: string): Uint8Array {
+  const values = new Float32Array(piece.byteLength / itemBytes[from]);
+  convert(from, piece, values);
+  for (let i = 0; finite && i < values.length; i++)
+    if (values[i] - values[i] !== 0) throw new FormatError(`${label} has a number that is not finite`);
+  if (to === from) return piece;
+  if (to === "F32") return new Uint8Array(values.buffer);
+  const halves = to === "F16" ? toHalves(values, label) : toUpper(values);
+  return new Uint8Array(halves.buffer);
+}
+
+function toHalves(values: Float32Array, label: string): Uint16Array {
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = toHalf(values[i]);
+    if ((out[i] & 0x7c00) === 0x7c00 && Number.isFinite(values[i]))
+      throw new FormatError(`${label} has ${values[i]}, and f16 ends at 65504; use bf16`);
+  }
+  return out;
+}
+
+/** bfloat16 is the upper half of float32, rounded to nearest even. */
+function toUpper(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(words, (word) => {
+    const isNumber = (word & 0x7fffffff) <= 0x7f800000;
+    return isNumber ? (word + 0x7fff + ((word >>> 16) & 1)) >>> 16 : (word >>> 16) | 0x40;
+  });
+}

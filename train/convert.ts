@@ -1,0 +1,169 @@
+// `emotionclip convert`: any readable file of weights -> safetensors, streamed. The result appears whole or not at all.
+import { stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { AtomicFile, checkSpace, listFolder, remove, type Written } from "../data/disk.ts";
+import { bytesOf } from "../engine/memory.ts";
+import { UsageError } from "../engine/errors.ts";
+import { configNamed } from "../model/checkpoint/config-file.ts";
+import { openModelFile } from "../model/checkpoint/open.ts";
+import { safetensorsBytes, safetensorsSize } from "../model/safetensors.ts";
+import { type ShardedFile, shardedFiles } from "../model/safetensors-index.ts";
+import { type Conversion, planConversion } from "./conversion.ts";
+
+interface Flags {
+  dtype: "keep" | "f32" | "f16" | "bf16";
+  part: "model" | "all";
+  shardSize?: string;
+  image?: string;
+  config?: string;
+  strict: boolean;
+  inert: string[];
+  json?: boolean;
+}
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  return new Command()
+    .argument("<in>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")
+    .argument("<out>", "a .safetensors file; with --shard-size several beside a .safetensors.index.json")
+    .addOption(new Option("--dtype <format>", "number format").choices(["keep", "f32", "f16", "bf16"]).default("keep"))
+    .addOption(
+      new Option("--part <part>", "the model under its official names, or all, optimizer included")
+        .choices(["model", "all"])
+        .default("model"),
+    )
+    .option("--shard-size <size>", "most bytes of tensors in one file: 500M, 2G")
+    .option("--image <side>", "resize positions for frames of this many pixels")
+    .option("--config <model>", "where the file does not tell it: ViT-B-16 …, or a configuration in a .json file")
+    .option("--no-strict", "take names and shapes that do not fit the model as they are")
+    .option(
+      "--inert <class>",
+      "accept this class in a pickle as data (may be repeated)",
+      (name, all) => [...all, name],
+      [] as string[],
+    )
+    .option("--json", "one JSON object instead of text")
+    .action(convert);
+}
+
+async function convert(from: string, to: string, flags: Flags): Promise<void> {
+  const shard = flags.shardSize === undefined ? undefined : sizeOf(flags.shardSize);
+  const stem = await stemOf(from, to, shard !== undefined);
+  const config = flags.config === undefined ? undefined : await configNamed(flags.config);
+  const { file, stored } = await openModelFile(from, { inert: flags.inert });
+  try {
+    const { dtype, part, strict } = flags;
+    const image = flags.image === undefined ? undefined : sideOf(flags.image);
+    const plan = await planConversion(file, { dtype, part, strict, image, config }, stored);
+    const files = filesOf(plan, basename(stem), shard);
+    const written = await writeAll(dirname(to), files);
+    process.stdout.write(flags.json ? `${JSON.stringify(summary(from, plan, written))}\n` : page(plan, written));
+  } finally {
+    await file.close();
+  }
+}
+
+function sizeOf(text: string): number {
+  try {
+    return bytesOf(text);
+  } catch {
+    throw new UsageError(`--shard-size: "${text.slice(0, 40)}" is not a size such as 500M or 2G`);
+  }
+}
+
+function sideOf(text: string): number {
+  const side = Number(text);
+  if (/^\d{1,4}$/.test(text) && side >= 1 && side <= 4096) return side;
+  throw new UsageError(`--image: "${text.slice(0, 40)}" is not a whole number from 1 to 4096`);
+}
+
+/** The result's path without its ending; it must be a safetensors file, and not the one that is read. */
+async function stemOf(from: string, to: string, isSharded: boolean): Promise<string> {
+  const stem = /^(.*[^/\\])\.safetensors(\.index\.json)?$/s.exec(to);
+  if (!stem) throw new UsageError(`${basename(to)}: only .safetensors is written`);
+  if (stem[2] && !isSharded) throw new UsageError(`${basename(to)}: an index goes with --shard-size`);
+  const found = await stat(to).catch(() => undefined);
+  if (found?.isDirectory()) throw new UsageError(`${to}: is a folder`);
+  const own = resolve(from).replace(/\.safetensors(\.index\.json)?$/, "");
+  if (own === resolve(stem[1])) throw new UsageError(`${to}: would take the place of what is read`);
+  return stem[1];
+}
+
+function filesOf({ entries, metadata }: Conversion, stem: string, shard: number | undefined): ShardedFile[] {
+  if (shard !== undefined) return shardedFiles(entries, shard, stem, metadata);
+  const size = safetensorsSize(entries, metadata);
+  return [{ name: `${stem}.safetensors`, size, bytes: () => safetensorsBytes(entries, metadata) }];
+}
+
+type WrittenFile = Written & { readonly name: string };
+
+/** Writes all files, then gives them their names, the last one last; after a fault none is there. */
+async function writeAll(folder: string, files: readonly ShardedFile[]): Promise<WrittenFile[]> {
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  await checkSpace(folder, total, "the result");
+  const before = new Set(await listFolder(folder));
+  const open: AtomicFile[] = [];
+  const said = announcer(total);
+  try {
+    for (const { name, bytes } of files) {
+      const file = await AtomicFile.create(`${folder}/${name}`);
+      open.push(file);
+      for await (const piece of bytes()) {
+        await file.write(piece);
+        said(piece.byteLength);
+      }
+    }
+    const written: WrittenFile[] = [];
+    for (const [i, { name }] of files.entries()) {
+      written.push({ name, ...(await open[i].commit()) });
+    }
+    return written;
+  } catch (error) {
+    for (const file of open) await file.abort();
+    for (const { name } of files) if (!before.has(name)) await remove(`${folder}/${name}`).catch(() => {});
+    throw error;
+  }
+}
+
+/** A line on stderr for each further tenth of a long conversion. */
+function announcer(total: number): (bytes: number) => void {
+  let done = 0;
+  let shown = 0;
+  return (bytes) => {
+    done += bytes;
+    const tenth = Math.floor((10 * done) / total);
+    if (total < 2 ** 28 || tenth <= shown) return;
+    shown = tenth;
+    process.stderr.write(`${10 * tenth} % of ${megabytes(total)}\n`);
+  };
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function summary(
+  from: string,
+  { kind, entries, config, resized, notes }: Conversion,
+  files: readonly WrittenFile[],
+): object {
+  return {
+    in: basename(from),
+    kind,
+    tensors: entries.length,
+    config: config ?? null,
+    resized: resized ?? null,
+    notes,
+    files,
+  };
+}
+
+function page({ kind, entries, resized, notes }: Conversion, files: readonly WrittenFile[]): string {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return [
+    `${kind}: ${entries.length} tensors, ${megabytes(bytes)}`,
+    ...(resized ? [`positions resized from ${resized.from}x${resized.from} to ${resized.to}x${resized.to}`] : []),
+    ...notes.map((note) => `note: ${note}`),
+    ...files.map(({ name, sha256 }) => `${sha256}  ${name}`),
+    "",
+  ].join("\n");
+}
