@@ -1,4 +1,5 @@
 // The public names of the evaluation layer: features, probes on them, metrics, and the files they are kept in.
+export { type AttentionMaps, attentionMaps } from "./attention-maps.ts";
 export { bootstrap, type BootstrapOptions, type Interval } from "./bootstrap.ts";
 export { encodeImages, type EncodeOptions, encodeTexts, encodeVideos, type Pixels, type Stream } from "./encode.ts";
 export { extractFeatures, type Features } from "./features.ts";

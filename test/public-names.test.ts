@@ -49,13 +49,13 @@ const names: Record<string, string> = {
     readOfficialTraining resumeOfficial sentimentContrast stepSchedule vocabularyOf wordsOf
     AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport Tokenizer`,
   eval: `
-    accuracy anyLabelAccuracy averagePrecision averageRecall bootstrap classifierOf confusion decide
+    accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap classifierOf confusion decide
     emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge
     fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores
     pearson predictClasses probabilities probeStage promptsOf r2 rankedClasses readNpy readNpyFile
     retrievalAt rocAuc savgol scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
     zeroShotClassifier zeroShotLogits
-    BootstrapOptions EncodeOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix
+    AttentionMaps BootstrapOptions EncodeOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix
     NpyArray Pixels ProbeSplit Row Savgol SoftmaxModel Stream ZeroShotClass ZeroShotScore`,
   test: `
     checkOp testsOf

@@ -8,7 +8,8 @@ import * as assert from "uvu/assert";
 import { FormatError } from "../engine/errors.ts";
 import { escapeText, html, inlineJson } from "../train/html.ts";
 import { type Report, reportHtml, smoothed, writeReport } from "../train/report.ts";
-import { heat, shareInside } from "../train/report-attention.ts";
+import { shareInside } from "../eval/attention-maps.ts";
+import { heat } from "../train/report-attention.ts";
 
 const hostile = `</script><script>alert(1)</script><img src=x onerror="alert(2)">'&\u0000\u001b[2J`;
 

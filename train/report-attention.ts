@@ -1,5 +1,7 @@
 // The subject token's attention, drawn over the frames it looked at: a column per frame, a row per layer.
 import { FormatError } from "../engine/errors.ts";
+import { areaOf, type ShareBox, shareInside } from "../eval/attention-maps.ts";
+import { heatRgb } from "../eval/heat.ts";
 import { type Html, html } from "./html.ts";
 
 /** A frame with what the subject token looks at in it. Neighbours of one caption are drawn as one clip. */
@@ -8,8 +10,8 @@ export interface AttentionFrame {
   readonly frameJpeg: Uint8Array;
   /** Per layer, the attention of the subject token to the g x g patches, row by row; a row sums to at most one. */
   readonly grid: readonly (readonly number[])[];
-  /** Subject's box as shares of the frame: left, top, right, bottom. */
-  readonly box: readonly [number, number, number, number];
+  /** The subject's box. */
+  readonly box: ShareBox;
   readonly caption: string;
 }
 
@@ -50,7 +52,7 @@ function layerRow(clip: AttentionFrame[], index: number, layer: number): Html {
   return html`<tr><th scope="row"><span>layer ${layer + 1}</span><small>max ${percent(top)}</small></th>${cells}</tr>`;
 }
 
-function overlay(weights: readonly number[], top: number, box: AttentionFrame["box"], image: string): Html {
+function overlay(weights: readonly number[], top: number, box: ShareBox, image: string): Html {
   const side = sideOf(weights);
   const step = 96 / side;
   const patches = weights.map((weight, p) => {
@@ -68,44 +70,16 @@ function sideOf(weights: readonly number[]): number {
 }
 
 /** White on dark, so that it shows on any picture. */
-function outline([left, top, right, bottom]: AttentionFrame["box"]): Html {
+function outline([left, top, right, bottom]: ShareBox): Html {
   const [x, y, w, h] = [left, top, right - left, bottom - top].map((share) => round(share * 96));
   return html`<rect class="halo" x="${x}" y="${y}" width="${w}" height="${h}"/><rect class="box" x="${x}" y="${y}" width="${w}" height="${h}"/>`;
 }
 
-/** Share of the weight that lies in the box; a patch that is half inside counts half. */
-export function shareInside(weights: readonly number[], [left, top, right, bottom]: AttentionFrame["box"]): number {
-  const side = sideOf(weights);
-  const overlap = (at: number, from: number, to: number) =>
-    Math.max(0, Math.min(at + 1, to * side) - Math.max(at, from * side));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const inside = weights.reduce(
-    (sum, weight, p) => sum + weight * overlap(p % side, left, right) * overlap(Math.floor(p / side), top, bottom),
-    0,
-  );
-  return total > 0 ? inside / total : 0;
-}
-
-function areaOf([left, top, right, bottom]: AttentionFrame["box"]): number {
-  return Math.max(0, right - left) * Math.max(0, bottom - top);
-}
-
-// Inferno (van der Walt & Smith 2015) at six places: equal steps of weight look like equal steps of light.
-const inferno = [
-  [0, 0, 4],
-  [66, 10, 104],
-  [147, 38, 103],
-  [221, 81, 58],
-  [252, 165, 10],
-  [252, 255, 164],
-];
-
 /** The colour of a share between 0 and 1. */
 export function heat(share: number): string {
-  const at = share * (inferno.length - 1);
-  const low = Math.min(Math.floor(at), inferno.length - 2);
-  const mixed = inferno[low].map((c, i) => Math.round(c + (inferno[low + 1][i] - c) * (at - low)));
-  return `#${mixed.map((c) => c.toString(16).padStart(2, "0")).join("")}`;
+  return `#${heatRgb(share)
+    .map((c) => c.toString(16).padStart(2, "0"))
+    .join("")}`;
 }
 
 /** The colour scale as a bar. */

@@ -1,0 +1,73 @@
+// What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
+import { compute, ShapeError, tensor, UsageError } from "../engine/index.ts";
+import { type EmotionClip, gridOf } from "../model/index.ts";
+import type { Pixels } from "./encode.ts";
+
+/** A box as shares of the frame: left, top, right, bottom. */
+export type ShareBox = readonly [left: number, top: number, right: number, bottom: number];
+
+/** Weights [layers, frames, grid · grid], rows from the top. Those of a frame sum to at most 1: cls and hmn take the rest. */
+export interface AttentionMaps {
+  readonly layers: number;
+  readonly frames: number;
+  /** Patches along one side. */
+  readonly grid: number;
+  /** Share of a frame's side that lies in whole patches. */
+  readonly covered: number;
+  readonly weights: Float32Array;
+}
+
+/** Frames computed at once. */
+const together = 16;
+
+/**
+ * The row of the subject token in every block's map, mean over heads, patches only; any number of frames. With SAP the map is
+ * the softmax; in blocks with SAAM it is what weighs the values, after attention has moved to the subject.
+ */
+export async function attentionMaps(model: EmotionClip, { frames, mask }: Pixels): Promise<AttentionMaps> {
+  const { vision, subject } = model.config;
+  if (subject === "none") throw new UsageError("this model has no subject token: it was made with subject none");
+  const [S, grid] = [vision.image, gridOf(vision)];
+  const N = mask.length / S ** 2;
+  if (!Number.isInteger(N) || N < 1 || frames.length !== 3 * mask.length)
+    throw new ShapeError(
+      `${frames.length} numbers of frames and ${mask.length} of masks; the model takes [T, 3, ${S}, ${S}]`,
+    );
+  const { layers } = vision;
+  const weights = new Float32Array(layers * N * grid ** 2);
+  for (let from = 0; from < N; from += together) {
+    const count = Math.min(together, N - from);
+    const some = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + count) * width);
+    const maps = await compute(() =>
+      model.backbone.visual.subjectAttention(
+        tensor(some(frames, 3 * S * S), [count, 3, S, S]),
+        tensor(some(mask, S * S), [count, S, S]),
+      ),
+    );
+    for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * grid ** 2);
+  }
+  return { layers, frames: N, grid, covered: (grid * vision.patch) / S, weights };
+}
+
+/** The map of one frame in one layer, grid · grid weights. */
+export function mapAt({ frames, grid, weights }: AttentionMaps, layer: number, frame: number): Float32Array {
+  const at = (layer * frames + frame) * grid ** 2;
+  return weights.subarray(at, at + grid ** 2);
+}
+
+/** Share of the weight that lies in the box; a patch that is half inside counts half. */
+export function shareInside(weights: ArrayLike<number>, [left, top, right, bottom]: ShareBox): number {
+  const side = Math.round(Math.sqrt(weights.length));
+  const overlap = (at: number, from: number, to: number) =>
+    Math.max(0, Math.min(at + 1, to * side) - Math.max(at, from * side));
+  let [total, inside] = [0, 0];
+  for (let p = 0; p < weights.length; p++) {
+    total += weights[p];
+    inside += weights[p] * overlap(p % side, left, right) * overlap(Math.floor(p / side), top, bottom);
+  }
+  return total > 0 ? inside / total : 0;
+}
+
+/** Share of the frame that a box covers. */
+export const areaOf = ([left, top, right, bottom]: ShareBox): number =>
+  Math.max(0, right - left) * Math.max(0, bottom - top);

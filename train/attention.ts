@@ -1,0 +1,148 @@
+// `emotionclip attention`: what the subject token of a checkpoint looks at, drawn over the frames (figure 5 of the paper).
+import { basename, join } from "node:path";
+import { Command, Option } from "commander";
+import { makeFolder, replaceFile } from "../data/disk.ts";
+import { type BoxMeaning, openBoxes } from "../data/footage/boxes.ts";
+import { type Footage, readFootage } from "../data/footage/footage.ts";
+import { boxOfMask } from "../data/mask.ts";
+import { npyBytes } from "../data/npy.ts";
+import { encodePng } from "../data/png.ts";
+import { UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/index.ts";
+import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../eval/attention-maps.ts";
+import { onPatches, outline, overlay, sheet, type ShownClip, type ShownFrame, topOf } from "../eval/attention-sheet.ts";
+import { fillModel } from "../model/checkpoint/load.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { openPlan } from "./inputs.ts";
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  return new Command()
+    .argument("<input...>", "a folder of frames, pictures, or a video")
+    .requiredOption("--checkpoint <file>", "what `emotionclip inspect` knows: .pt, .safetensors, a run's folder")
+    .option("--config <file>", "the model's configuration, where shapes do not tell it (JSON)")
+    .requiredOption("--out <folder>", "where the pictures and numbers go")
+    .option("--boxes <boxes>", "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame")
+    .addOption(
+      new Option("--box-rule <rule>", "what a file's numbers mean")
+        .choices(["compat", "exact", "pixels"])
+        .default("compat"),
+    )
+    .option("--frames <n>", "frames, evenly spaced, or all (default: as many as the model takes)")
+    .option("--json", "print the numbers as JSON")
+    .action(attention);
+}
+
+interface Flags {
+  checkpoint: string;
+  config?: string;
+  out: string;
+  boxes?: string;
+  boxRule: BoxMeaning;
+  frames?: string;
+  json?: boolean;
+}
+
+async function attention(input: string[], flags: Flags): Promise<void> {
+  const frames = flags.frames === undefined ? undefined : framesOf(flags.frames);
+  const { plan, close } = await openPlan(flags);
+  try {
+    const { config } = plan;
+    if (config.subject === "none")
+      throw new UsageError(`${basename(flags.checkpoint)}: has no subject token: it was trained with subject none`);
+    const side = config.vision.image;
+    const footage = await readFootage(input, {
+      frames: frames ?? config.head.frames,
+      side,
+      resize: side >= 224 ? undefined : side, // small models see the whole frame, as in training
+      subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
+    });
+    const count = footage.names.length;
+    if (count > mostFrames) throw new UsageError(`--frames: ${count} frames; a sheet has at most ${mostFrames}`);
+    const gpu = await openGpu();
+    try {
+      const { model } = await fillModel(plan);
+      const maps = await attentionMaps(model, footage);
+      const clip = shownClip(footage, maps, config, `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}`);
+      await write(flags.out, clip, numbersOf(clip, config));
+      if (flags.json) console.log(JSON.stringify(numbersOf(clip, config)));
+      else console.log(page(flags.out, clip, footage));
+    } finally {
+      gpu.close();
+    }
+  } finally {
+    await close();
+  }
+}
+
+/** Columns of a sheet. */
+const mostFrames = 64;
+
+const nameOf = (path: string): string => basename(path) || path;
+
+function framesOf(text: string): number | "all" {
+  if (text === "all") return "all";
+  if (!/^\d{1,4}$/.test(text) || Number(text) < 1)
+    throw new UsageError(`--frames: "${text}" is neither a whole number from 1 nor all`);
+  return Number(text);
+}
+
+function shownClip(
+  { pictures, names, mask }: Footage,
+  maps: AttentionMaps,
+  { subject, vision }: ModelConfig,
+  title: string,
+): ShownClip {
+  const S = vision.image;
+  const frames = pictures.map((image, t): ShownFrame => {
+    const own = mask.subarray(t * S * S, (t + 1) * S * S);
+    return { image, label: names[t], box: own.includes(1) ? boxOfMask(own, S) : undefined };
+  });
+  return { title: `${title}, ${subject.toUpperCase()}`, frames, maps };
+}
+
+/** What attention.json holds, and `--json` prints. Shares are of the attention to patches; cls and the subject take the rest. */
+function numbersOf({ frames, maps }: ShownClip, { subject }: ModelConfig) {
+  const layers = Array.from({ length: maps.layers }, (_, layer) => layer);
+  return {
+    subject,
+    layers: maps.layers,
+    grid: maps.grid,
+    largest: layers.map((layer) => topOf(maps, layer)),
+    frames: frames.map(({ label, box }, frame) => ({
+      name: label,
+      box: box ?? null,
+      area: box ? areaOf(box) : null,
+      inside: box ? layers.map((layer) => shareInside(mapAt(maps, layer, frame), onPatches(box, maps))) : null,
+    })),
+  };
+}
+
+async function write(folder: string, clip: ShownClip, numbers: object): Promise<void> {
+  const { frames, maps } = clip;
+  const { layers, grid, weights, covered } = maps;
+  await makeFolder(folder);
+  await replaceFile(join(folder, "sheet.png"), await encodePng(sheet(clip)));
+  for (const [frame, { image, box }] of frames.entries())
+    for (let layer = 0; layer < layers; layer++) {
+      const drawn = overlay(image, mapAt(maps, layer, frame), topOf(maps, layer), covered);
+      if (box) outline(drawn, box);
+      await replaceFile(join(folder, overlayName(frame, layer)), await encodePng(drawn));
+    }
+  const shape = [layers, frames.length, grid, grid];
+  await replaceFile(join(folder, "attention.npy"), npyBytes([{ shape, data: weights }]));
+  await replaceFile(join(folder, "attention.json"), `${JSON.stringify(numbers, undefined, 1)}\n`);
+}
+
+const two = (n: number) => String(n).padStart(2, "0");
+const overlayName = (frame: number, layer: number) => `frame-${two(frame + 1)}-layer-${two(layer + 1)}.png`;
+
+function page(folder: string, { frames, maps }: ShownClip, { seen }: Footage): string {
+  const lines = [
+    `${join(folder, "sheet.png")}: ${frames.length} frames x ${maps.layers} layers`,
+    `  ${overlayName(0, 0)} …  single overlays`,
+    "  attention.npy, attention.json  the numbers",
+  ];
+  if (seen === 0) lines.push("no frame shows the subject: give its place with --boxes");
+  return lines.join("\n");
+}
