@@ -32,11 +32,11 @@ export const picture = (width: number, brightness = 40): Promise<Uint8Array> => 
 export const boldRow = (video: string, person: number, range = [0, 3], scores: number[] = new Array(26).fill(0.5)) =>
   [video, person, ...range, ...scores, 5.5, 4.5, 3.5, "Male", "Adult", "White", 0.5].join(",");
 
-/** Joints of one person: a box from (2, 4) to (12, 20) in every frame. */
+/** Joints of one person: a box from (20, 4) to (40, 20) in every frame. */
 export const joints = (frames: readonly number[], person = 0): Uint8Array =>
   npy(
     [frames.length, 56],
-    frames.flatMap((frame) => [frame, person, 2, 4, 0.9, 11.5, 19.5, 0.8, ...new Array(48).fill(0)]),
+    frames.flatMap((frame) => [frame, person, 20, 4, 0.9, 39.5, 19.5, 0.8, ...new Array(48).fill(0)]),
   );
 
 export const meldHeader =
