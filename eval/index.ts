@@ -45,6 +45,7 @@ export {
   probabilities,
   promptsOf,
   rankedClasses,
+  sameClasses,
   scoreZeroShot,
   type ZeroShotClass,
   zeroShotClassifier,

@@ -65,6 +65,18 @@ export async function zeroShotClassifier(
   );
 }
 
+/** Two classes whose prompts are one and the same to the model, such as words that it does not know; undefined where all differ. */
+export function sameClasses(classifier_CE: Matrix): [number, number] | undefined {
+  const [C, E] = extent(classifier_CE, "classifier");
+  const row = (c: number) => classifier_CE.data.subarray(c * E, (c + 1) * E);
+  const close = (a: number, b: number) => Math.abs(a - b) < 1e-7; // batches of other sizes differ in the last bits
+  const order = Array.from({ length: C }, (_, c) => c).sort((a, b) => row(a)[0] - row(b)[0]);
+  for (const [at, a] of order.entries())
+    for (let next = at + 1; next < C && close(row(a)[0], row(order[next])[0]); next++)
+      if (row(a).every((value, e) => close(value, row(order[next])[e]))) return [a, order[next]];
+  return undefined;
+}
+
 /** Logits [N, C] of features [N, E]: 100 · cosine. */
 export function zeroShotLogits(features_NE: Matrix, classifier_CE: Matrix): Matrix {
   const [N, E] = extent(features_NE, "features");

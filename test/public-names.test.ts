@@ -53,7 +53,7 @@ const names: Record<string, string> = {
     emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge
     fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores
     pearson predictClasses probabilities probeStage promptsOf r2 rankedClasses readNpy readNpyFile
-    retrievalAt rocAuc savgol scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
+    retrievalAt rocAuc savgol sameClasses scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
     zeroShotClassifier zeroShotLogits
     AttentionMaps BootstrapOptions EncodeOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix
     NpyArray Pixels ProbeSplit Row Savgol SoftmaxModel Stream ZeroShotClass ZeroShotScore`,

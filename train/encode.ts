@@ -1,0 +1,144 @@
+// `emotionclip encode`: features of clips, pictures or texts, one row each, as .npy or .safetensors.
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname, resolve } from "node:path";
+import { performance } from "node:perf_hooks";
+import { Argument, Command } from "commander";
+import { replaceFile } from "../data/disk.ts";
+import { readUserFile } from "../data/footage/files.ts";
+import { npyBytes } from "../data/npy.ts";
+import { FormatError, UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/index.ts";
+import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../eval/encode.ts";
+import type { Matrix } from "../eval/matrix.ts";
+import { tokenizerOf } from "../eval/tokenizer.ts";
+import { fillModel } from "../model/checkpoint/load.ts";
+import type { LoadPlan } from "../model/checkpoint/plan.ts";
+import type { EmotionClip } from "../model/emotionclip.ts";
+import { safetensorsBytes } from "../model/safetensors.ts";
+import { type InputFlags, openInputs, openPlan, visualKinds, withInputs } from "./inputs.ts";
+import { Progress } from "./progress.ts";
+
+const kinds = [...visualKinds, "texts"] as const;
+type Kind = (typeof kinds)[number];
+
+interface Flags extends InputFlags {
+  out: string;
+}
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  const made = new Command()
+    .addArgument(
+      new Argument(
+        "<kind>",
+        "video files, folders of frames, single images, or texts (files of a line each, or words)",
+      ).choices(kinds),
+    )
+    .argument("<inputs...>", "one row of features for each, in this order")
+    .requiredOption("--out <file>", "features.npy, with features.npy.json beside it, or features.safetensors");
+  return withInputs(made).action(run);
+}
+
+async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
+  await checkOut(flags.out);
+  const { plan, close } = await openPlan(flags);
+  const progress = new Progress({
+    phases: [
+      ["load the model", 5],
+      ["encode", 30],
+    ],
+  });
+  try {
+    const { ids, encode } = await prepared(kind, given, flags, plan);
+    const gpu = await openGpu();
+    try {
+      progress.start("load the model", 1);
+      const { model } = await fillModel(plan, (done, of) => progress.at(done / of));
+      progress.start("encode", ids.length);
+      const began = performance.now();
+      const features = await encode(model, { batch: flags.batch, at: (done) => progress.at(done) });
+      const seconds = (performance.now() - began) / 1000;
+      await write(flags, { kind, ids }, features);
+      progress.end();
+      print(flags, kind, features, seconds);
+    } finally {
+      gpu.close();
+    }
+  } finally {
+    await close();
+  }
+}
+
+/** A place that cannot be written to is found before the work. */
+async function checkOut(out: string): Promise<void> {
+  if (![".npy", ".safetensors"].includes(extname(out)))
+    throw new UsageError(`--out: ${basename(out)} ends in neither .npy nor .safetensors`);
+  const folder = await stat(dirname(resolve(out))).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new UsageError(`--out: there is no folder ${dirname(out)}`);
+}
+
+/** Everything that needs no GPU: files found, the first of them read, the tokenizer made. */
+async function prepared(
+  kind: Kind,
+  given: readonly string[],
+  flags: Flags,
+  plan: LoadPlan,
+): Promise<{ ids: readonly string[]; encode(model: EmotionClip, options: EncodeOptions): Promise<Matrix> }> {
+  if (kind === "texts") {
+    if (flags.boxes.length > 0) throw new UsageError("--boxes: texts have no subject");
+    const texts = (await Promise.all(given.map(textsOf))).flat();
+    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
+    return { ids: texts, encode: (model, options) => encodeTexts(model, tokenizer, texts, options) };
+  }
+  const { ids, pixels } = await openInputs(kind, given, flags, plan.config);
+  const encode = kind === "images" ? encodeImages : encodeVideos;
+  return { ids, encode: (model, options) => encode(model, pixels, options) };
+}
+
+/** The lines of a file, or the words themselves where there is no such file. */
+async function textsOf(given: string): Promise<string[]> {
+  if (!given.endsWith(".txt") && !existsSync(given)) return [given];
+  return linesOf(given);
+}
+
+/** Lines of a text file; one that is empty only counts between others. */
+export async function linesOf(path: string): Promise<string[]> {
+  const { bytes, name } = await readUserFile(path, 64 * 2 ** 20);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new FormatError(`${name}: not valid UTF-8`);
+  }
+  const lines = text.replace(/\r?\n$/, "").split(/\r?\n/);
+  if (text.trim() === "") throw new FormatError(`${name}: has no text`);
+  return lines;
+}
+
+/** The features, and what each row is of: beside a .npy in JSON, inside a .safetensors as metadata. */
+async function write(
+  { out, checkpoint }: Flags,
+  about: { kind: Kind; ids: readonly string[] },
+  features: Matrix,
+): Promise<void> {
+  const said = { checkpoint: basename(checkpoint), ...about };
+  if (extname(out) === ".npy") {
+    await replaceFile(`${out}.json`, `${JSON.stringify(said, undefined, 1)}\n`);
+    await replaceFile(out, npyBytes([features]));
+    return;
+  }
+  const { buffer, byteOffset, byteLength } = features.data;
+  const bytes = () => new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+  const entry = { name: "features", dtype: "F32", shape: features.shape, bytes } as const;
+  const metadata = { ...said, ids: JSON.stringify(about.ids) };
+  await replaceFile(out, safetensorsBytes([entry], metadata));
+}
+
+function print({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number): void {
+  const [rows, width] = shape;
+  const perSecond = rows / seconds;
+  const things = kind === "images" || kind === "texts" ? kind : "clips";
+  const line = `${out}: ${rows} x ${width}, rows of unit length; ${perSecond.toFixed(1)} ${things}/s`;
+  process.stdout.write(`${json ? JSON.stringify({ out, kind, rows, width, seconds, perSecond }) : line}\n`);
+}

