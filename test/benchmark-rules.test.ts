@@ -174,6 +174,17 @@ test("window: repeat shows the labelled second, window shows its eight seconds w
   assert.is(repeat[0].id, "MEDIAEVAL18_00 second 4");
 });
 
+test("liris: files beside the folders of annotations, hidden ones and other annotations are passed over", async () => {
+  const changes = ["annotations/readme.txt", "annotations/.DS_Store", "annotations/DevSet/annotations/M_0_Fear.txt"];
+  const root = place(
+    "liris",
+    changes.map((path) => [path, "x"] as const),
+  );
+  assert.is((await open("liris", root)).samples.length, (await open("liris", place("liris"))).samples.length);
+  const error = await refusal(open("liris", root, { split: "test" }));
+  assert.match(error.message, /^annotations: has no folder of the split test with \*_Valence-Arousal.txt/);
+});
+
 test("order: sorted takes movies by name whatever their folder; listing has the same ones", async () => {
   const layout = layoutOf("liris");
   const movies = ["MEDIAEVAL18_07", "MEDIAEVAL18_01", "MEDIAEVAL18_30"];

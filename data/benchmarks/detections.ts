@@ -13,7 +13,7 @@ export type Found = Map<string, readonly Detection[] | undefined>;
 
 /** Looks up the boxes of all frames in `wanted` (video -> frame) in `{video: {frame: [boxes]}}`. */
 export function readGroupedBoxes(root: string, name: string, wanted: ReadonlyMap<string, Found>): void {
-  const scanner = open(root, name, "{");
+  const scanner = open(root, name, "{", fileLimits.boxes);
   for (const video of scanner.keys()) {
     const found = wanted.get(video);
     for (const frame of scanner.keys()) {
@@ -26,7 +26,7 @@ export function readGroupedBoxes(root: string, name: string, wanted: ReadonlyMap
 
 /** All boxes of one video in `[{frame: [boxes]}, …]`, which is to be merged. */
 export function readVideoBoxes(root: string, name: string): Found {
-  const scanner = open(root, name, "[");
+  const scanner = open(root, name, "[", fileLimits.videoBoxes);
   const found: Found = new Map();
   for (const _ of scanner.members())
     for (const frame of scanner.keys()) {
@@ -37,8 +37,8 @@ export function readVideoBoxes(root: string, name: string): Found {
   return found;
 }
 
-function open(root: string, name: string, first: string): JsonScanner {
-  return new JsonScanner(readBytes(root, name, fileLimits.boxes, first), basename(name));
+function open(root: string, name: string, first: string, limit: number): JsonScanner {
+  return new JsonScanner(readBytes(root, name, limit, first), basename(name));
 }
 
 /** `[[x1, y1, x2, y2, confidence], …]`. */

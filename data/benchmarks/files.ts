@@ -1,15 +1,17 @@
 // Reads the files around a data set's pictures: whole, bounded, as strict UTF-8; and lists its folders.
-import { closeSync, fstatSync, opendirSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, type Dirent, fstatSync, opendirSync, openSync, readdirSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import { folderInside, inside } from "../inside.ts";
 import { quoted } from "../json.ts";
 
 export const fileLimits = {
-  /** Tables and JSON of a split; the real ones stay below 10 MB. */
-  text: 32 * 2 ** 20,
+  /** Tables, labels and joints; the real ones stay below 6 MB, and a broken one must be refused within two seconds. */
+  text: 16 * 2 ** 20,
   /** One picture. */
   picture: 64 * 2 ** 20,
+  /** Boxes of all frames of one video. */
+  videoBoxes: 64 * 2 ** 20,
   /** Boxes of all frames of a data set; MovieGraphs has some ten million frames. */
   boxes: 2 ** 31 - 1,
 } as const;
@@ -68,19 +70,29 @@ export function listNames(root: string, name: string, file: string): string[] {
   return names.filter((each) => !each.startsWith(".")).sort();
 }
 
-/** The same in the order in which the file system has them: `readdir` would sort. */
-export function listUnsorted(root: string, name: string, file: string): string[] {
+/** Names of folders in it, in the order in which the file system has them: `readdir` would sort. */
+export function listFolders(root: string, name: string, file: string): string[] {
+  const isFolder = (entry: Dirent) => entry.isDirectory() || entry.isSymbolicLink();
+  return listUnsorted(root, name, file, isFolder);
+}
+
+/** Names of files in it, in the same order. */
+export function listFiles(root: string, name: string, file: string): string[] {
+  return listUnsorted(root, name, file, (entry) => !entry.isDirectory());
+}
+
+function listUnsorted(root: string, name: string, file: string, is: (entry: Dirent) => boolean): string[] {
   const path = folderInside(root, name, file);
-  const names: string[] = [];
+  const entries: Dirent[] = [];
   system(basename(name), () => {
     const folder = opendirSync(path);
     try {
-      for (let entry = folder.readSync(); entry; entry = folder.readSync()) names.push(entry.name);
+      for (let entry = folder.readSync(); entry; entry = folder.readSync()) entries.push(entry);
     } finally {
       folder.closeSync();
     }
   });
-  return names.filter((each) => !each.startsWith("."));
+  return entries.filter((entry) => is(entry) && !entry.name.startsWith(".")).map((entry) => entry.name);
 }
 
 /** What the system refuses is no fault of the file: a DiskError, which nothing skips. */

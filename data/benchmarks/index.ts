@@ -1,4 +1,6 @@
 // The data sets that the paper evaluates on, and the embedded one, behind one call.
+import { statSync } from "node:fs";
+import { basename } from "node:path";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { quoted } from "../json.ts";
 import type { Benchmark } from "./benchmark.ts";
@@ -48,6 +50,8 @@ export async function openBenchmark(name: BenchmarkName, root: string, options: 
   if (!Number.isSafeInteger(frames) || frames < 1 || frames > 1000)
     throw new UsageError(`frames is ${frames}, expected a whole number from 1 to 1000`);
   const switches = resolveSwitches(options);
+  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory())
+    throw new FormatError(`${basename(root)}: the folder of ${name} is not there, or is no folder`);
   const { samples, notes = [] } = await read({ root, split, frames, switches });
   if (samples.length === 0) throw new FormatError(`${name}: the split ${split} has no samples`);
   return {

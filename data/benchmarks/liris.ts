@@ -6,7 +6,7 @@ import { FormatError } from "../../engine/errors.ts";
 import type { Detection } from "../mask.ts";
 import type { Sample } from "./benchmark.ts";
 import { readVideoBoxes } from "./detections.ts";
-import { listNames, listUnsorted } from "./files.ts";
+import { listFiles, listFolders, listNames } from "./files.ts";
 import type { Reader } from "./reader.ts";
 import type { Switches } from "./switches.ts";
 import { readTable } from "./table.ts";
@@ -32,12 +32,10 @@ export const liris: Reader = {
 /** The annotation files of a split: a folder belongs to `test` if its name says so, else to `train`. */
 function annotationsOf(root: string, split: string, order: Switches["order"]): string[] {
   const isTest = (folder: string) => /test/i.test(folder);
-  const list = (name: string) => (order === "listing" ? listUnsorted : listNames)(root, name, basename(name));
-  const files = list("annotations")
+  const files = listFolders(root, "annotations", "annotations")
     .filter((folder) => isTest(folder) === (split === "test"))
-    .flatMap((folder) =>
-      list(`annotations/${folder}/annotations`).map((file) => `annotations/${folder}/annotations/${file}`),
-    )
+    .map((folder) => `annotations/${folder}/annotations`)
+    .flatMap((folder) => listFiles(root, folder, "annotations").map((file) => `${folder}/${file}`))
     .filter((file) => file.endsWith(SUFFIX));
   // by the video's name, whatever folder it is in
   return order === "listing" ? files : files.sort((a, b) => (basename(a) < basename(b) ? -1 : 1));
