@@ -210,10 +210,8 @@ class Machine {
   /** Little-endian, two's complement. */
   long(length: number): void {
     if (length > limits.long) this.fail(`a whole number of ${length} bytes; at most ${limits.long} are allowed`);
-    const bytes = this.cursor.take(length);
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
-    if (length) value = BigInt.asIntN(length * 8, value);
+    const digits = Buffer.from(this.cursor.take(length)).reverse().toString("hex");
+    const value = length ? BigInt.asIntN(length * 8, BigInt(`0x${digits}`)) : 0n;
     const small = Number(value);
     this.push(Number.isSafeInteger(small) ? small : value);
   }
