@@ -237,6 +237,8 @@ test("a number that is not finite, or not in the format, is refused and leaves n
   assert.match(nan.message, /^spoilt\.safetensors: ".*" has a number that is not finite/);
   const large = await refusal(convert(await spoilt(1e6), out, "--config", configFile, "--dtype", "f16"));
   assert.match(large.message, /has 1000000, and f16 ends at 65504; use bf16/);
+  const huge = await refusal(convert(await spoilt(3.4e38), out, "--config", configFile, "--dtype", "bf16"));
+  assert.match(huge.message, /bf16 ends at 3\.39e38/);
   assert.equal(readdirSync(folder), []);
   await convert(await spoilt(65504), out, "--config", configFile, "--dtype", "f16");
   assert.equal(readdirSync(folder), ["model.safetensors"]);

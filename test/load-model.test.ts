@@ -1,5 +1,5 @@
 // Checkpoints into models: every file of the same weights gives the same features, and what does not fit is refused by name.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -8,14 +8,15 @@ import type { Json } from "../data/json.ts";
 import { compute, Tape, tensor } from "../engine/index.ts";
 import { CheckpointError } from "../engine/errors.ts";
 import { type ConfigOverride, describe } from "../model/checkpoint/describe.ts";
-import { type Loaded, type LoadOptions, loadModel, prepareLoad } from "../model/checkpoint/load.ts";
+import { fillModel, type Loaded, type LoadOptions, loadModel, prepareLoad } from "../model/checkpoint/load.ts";
+import { planLoad } from "../model/checkpoint/plan.ts";
 import { configFromValue } from "../model/official-config.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { named } from "../model/params.ts";
 import type { Entry } from "../model/safetensors.ts";
 import { endPositions } from "../model/text-encoder.ts";
-import { openWeights } from "../model/weights.ts";
-import { writeSafetensors } from "../train/checkpoint.ts";
+import { openWeights, type WeightFile } from "../model/weights.ts";
+import { saveCheckpoint, saveModel, writeSafetensors } from "../train/checkpoint.ts";
 import { sharedGpu } from "./derive.ts";
 import { agree, fixture, golden, goldenJson, goldenPath, type GoldenTensor } from "./golden.ts";
 import { refusal } from "./refusal.ts";
@@ -147,6 +148,66 @@ test("OpenAI's file needs no flags: heads and QuickGELU follow from what it is",
     text_features_raw: Promise.resolve(text_features_raw),
   });
   loaded.free();
+});
+
+test("parameters are streamed through one buffer: no tensor is held whole", async () => {
+  const file = await openWeights(goldenPath(`${folder}/emotionclip_official.pt`));
+  const buffers = new Set<ArrayBufferLike>();
+  const small: string[] = [];
+  const watched: WeightFile = {
+    ...file,
+    floats: (name) => {
+      small.push(name);
+      return file.floats(name);
+    },
+    bytes: () => Promise.reject(new Error("a whole tensor was read")),
+    chunks: (name, room) => {
+      assert.ok(room);
+      return file.chunks(name, (length) => {
+        const piece = room!(length);
+        buffers.add(piece.buffer);
+        return piece;
+      });
+    },
+  };
+  const loaded = await fillModel(await planLoad(watched, { config: heads }));
+  loaded.free();
+  await file.close();
+  assert.equal(small, ["model.visual_head.position_ids", "model.logit_scale", "model.backbone.logit_scale"]);
+  assert.ok(buffers.size < 10, `${buffers.size} buffers`); // it grows with the largest piece so far
+});
+
+test("a run's folder loads its model at the end, or else its newest checkpoint, which must be whole", async () => {
+  const run = join(root, "run");
+  const progressed = { epoch: 0, position: 0, seed: 1, rng: {}, best: null, state: null, adapter: "", subgroupSize: 4 };
+  const entries = weights.slice(1).map(([name, { dtype, shape, data }]): Entry => {
+    const bytes = () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { name: name.replace("model.", ""), dtype: dtype as "F32", shape, bytes };
+  });
+  const model = entries.filter(({ name }) => !name.endsWith("position_ids"));
+  await mkdir(run);
+  await writeFile(join(run, "config.json"), JSON.stringify({ seed: 1, model: config }));
+  assert.match((await refusal(prepareLoad(run))).message, /^run: a folder without checkpoint\.safetensors/);
+  for (const step of [7, 12])
+    await saveCheckpoint(run, {
+      ...progressed,
+      step,
+      config: "0".repeat(64),
+      commit: "",
+      tensors: { model, optimizer: [] },
+    });
+  for (const path of [run, join(run, "ckpt-00000012")]) {
+    const loaded = await loadModel(path);
+    await agree(expected, await features(loaded));
+    loaded.free();
+  }
+  const newest = join(run, "ckpt-00000012", "model.safetensors");
+  const bytes = await readFile(newest);
+  bytes[bytes.length - 1] ^= 1;
+  await writeFile(newest, bytes);
+  assert.match((await refusal(prepareLoad(run))).message, /^ckpt-00000012\/model\.safetensors: damaged, its sha256/);
+  await saveModel(join(run, "checkpoint.safetensors"), model, { config: JSON.stringify(config) });
+  (await loadModel(run)).free();
 });
 
 test("a frozen model has no gradients and no moments, and its memory goes back", async () => {

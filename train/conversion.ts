@@ -10,7 +10,7 @@ import { type ConfigOverride, describe } from "../model/checkpoint/describe.ts";
 import { planLoad } from "../model/checkpoint/plan.ts";
 import { resizePositions } from "../model/checkpoint/positions.ts";
 import type { Kind } from "../model/checkpoint/layout.ts";
-import { convert, type Dtype, itemBytes } from "../model/dtypes.ts";
+import { type Dtype, toFloat32 } from "../model/dtypes.ts";
 import type { Entry } from "../model/safetensors.ts";
 import type { WeightFile } from "../model/weights.ts";
 
@@ -137,14 +137,19 @@ function oneRoom(): (length: number) => Uint8Array {
 
 /** Elements in another number format; with `finite`, what is not a finite number there is refused. */
 function narrowed(piece: Uint8Array, from: Dtype, to: Dtype, finite: boolean, label: string): Uint8Array {
-  const values = new Float32Array(piece.byteLength / itemBytes[from]);
-  convert(from, piece, values);
-  for (let i = 0; finite && i < values.length; i++)
-    if (values[i] - values[i] !== 0) throw new FormatError(`${label} has a number that is not finite`);
+  const values = toFloat32(from, piece);
+  if (finite && hasNonFinite(values)) throw new FormatError(`${label} has a number that is not finite`);
   if (to === from) return piece;
   if (to === "F32") return new Uint8Array(values.buffer);
-  const halves = to === "F16" ? toHalves(values, label) : toUpper(values);
+  const halves = to === "F16" ? toHalves(values, label) : toUpper(values, label);
   return new Uint8Array(halves.buffer);
+}
+
+/** Finite numbers have an exponent that is not all ones. */
+function hasNonFinite(values: Float32Array): boolean {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < words.length; i++) if ((words[i] & 0x7f800000) === 0x7f800000) return true;
+  return false;
 }
 
 function toHalves(values: Float32Array, label: string): Uint16Array {
@@ -158,10 +163,15 @@ function toHalves(values: Float32Array, label: string): Uint16Array {
 }
 
 /** bfloat16 is the upper half of float32, rounded to nearest even. */
-function toUpper(values: Float32Array): Uint16Array {
+function toUpper(values: Float32Array, label: string): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(words, (word) => {
+  const out = new Uint16Array(words.length);
+  for (let i = 0; i < out.length; i++) {
+    const word = words[i];
     const isNumber = (word & 0x7fffffff) <= 0x7f800000;
-    return isNumber ? (word + 0x7fff + ((word >>> 16) & 1)) >>> 16 : (word >>> 16) | 0x40;
-  });
+    out[i] = isNumber ? (word + 0x7fff + ((word >>> 16) & 1)) >>> 16 : (word >>> 16) | 0x40;
+    if ((out[i] & 0x7f80) === 0x7f80 && Number.isFinite(values[i]))
+      throw new FormatError(`${label} has ${values[i]}, and bf16 ends at 3.39e38`);
+  }
+  return out;
 }
