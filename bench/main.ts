@@ -6,6 +6,7 @@ import { ops } from "../kernels/index.ts";
 import { baselines } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";
 import { type Bench, benchOps } from "./ops.ts";
+import { benchImages } from "./images.ts";
 import { benchRecording } from "./recording.ts";
 import { writeResults } from "./results.ts";
 import { measureRoofline } from "./roofline.ts";
@@ -15,7 +16,10 @@ import { amount } from "./table.ts";
 /** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
   return new Command()
-    .option("--filter <text>", "only rows whose suite, case or engine contains this (suites: ops, bars, recording)")
+    .option(
+      "--filter <text>",
+      "only rows whose suite, case or engine contains this (suites: ops, bars, recording, images)",
+    )
     .option("--json", "one JSON object per row on stdout")
     .option("--rounds <n>", "samples of each arm; they take turns", "7")
     .option("--no-others", "without other engines")
@@ -57,7 +61,7 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
     },
   };
   await benchOps(all, ops);
-  const missed = [...(await benchBars(all, ops)), ...(await benchRecording(all))];
+  const missed = [...(await benchBars(all, ops)), ...(await benchRecording(all)), ...(await benchImages(all))];
   if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
   if (write) writeResults(gpu, "", { rows });
   gpu.close();
