@@ -84,7 +84,7 @@ export function page(result: FullSize): string {
     "",
     `rates by ${clock === "cpu" ? "CPU time over all cores" : "the wall clock"}; work is what the launches of the plan declare, ` +
       `${step.products.toFixed(1)} % of it matrix products`,
-    `step / matmul    ${amount(result.ratio)}, at least ${leastRatio}: ${verdict}`,
+    `step / matmul    ${amount(result.ratio)}, at least ${leastRatio}: ${verdict} (by the wall clock ${amount(result.wallRatio)})`,
     `memory           planned ${sizeText(memory.planned)}, held ${sizeText(memory.held)}; process ${sizeText(memory.process)} at most`,
     `batch of ${publishedBatch}     ${sizeText(predicted.atOnce)} at once, ${sizeText(predicted.inParts)} in parts of ${predicted.micro}`,
     "",

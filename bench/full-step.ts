@@ -50,6 +50,8 @@ export interface FullSize {
   /** Rate of the step over that of the matmul: the median over the rounds in which they took turns. */
   readonly ratio: number;
   readonly reached: boolean;
+  /** The same by the wall clock, which other work on the machine stretches. */
+  readonly wallRatio: number;
   /** Bytes: planned, held by the engine after a step, and the most that the process ever had resident. */
   readonly memory: { readonly planned: number; readonly held: number; readonly process: number };
   readonly loss: number;
@@ -97,7 +99,8 @@ export async function fullSize(gpu: Gpu, config: ModelConfig, options: Options):
   const clock = clockOf(gpu);
   const rate = (flops: number, timing: Timing) => flops / secondsOf(timing, clock) / 1e9;
   const forwardPlan = planForward(config, facts);
-  const ratio = (plan.flops / matmulFlops) * ratioOf(timings.matmul, timings.step, clock);
+  const ratioBy = (by: "cpu" | "wall") => (plan.flops / matmulFlops) * ratioOf(timings.matmul, timings.step, by);
+  const ratio = ratioBy(clock);
   return {
     adapter: facts.adapter,
     values: plan.values,
@@ -110,6 +113,7 @@ export async function fullSize(gpu: Gpu, config: ModelConfig, options: Options):
     matmulGflopsPerSecond: rate(matmulFlops, timings.matmul),
     ratio,
     reached: ratio >= leastRatio,
+    wallRatio: ratioBy("wall"),
     memory: { planned: plan.peak, held, process: process.resourceUsage().maxRSS * 1024 },
     loss: first.loss,
     norm: first.norm,

@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** Writes a result; says where on stderr. DiskError where that fails. */
 export function writeResults({ facts: { adapter }, info }: Gpu, what: string, result: object): void {
   const day = new Date().toISOString().slice(0, 10);
-  const short = adapter
-    .replace(/[^\w.]+/g, "-")
-    .slice(0, 48)
-    .replace(/-+$/, "");
+  const short = (info.description || adapter)
+    .split(/[:(]/)[0]
+    .trim()
+    .replace(/[^\w.]+/g, "-");
   const path = `${root}bench/results/${day}-${short}${what && `-${what}`}.json`;
   const about = {
     date: new Date().toISOString(),
