@@ -113,7 +113,7 @@ function sourceOf(
  */
 export function jointBoxes(root: string, name: string, person: number): Map<number, Box> {
   const file = basename(name);
-  const [{ shape, data }, ...more] = readNpy(readBytes(root, name, fileLimits.text), file);
+  const [{ shape, data }, ...more] = readNpy(readBytes(root, name, fileLimits.split), file);
   const width = 2 + 3 * JOINTS;
   if (more.length > 0) throw new FormatError(`${file}: has ${more.length + 1} arrays, expected one`);
   if (shape.length !== 2 || shape[1] !== width)

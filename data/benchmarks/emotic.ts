@@ -53,7 +53,7 @@ export const emotic: Reader = {
 /** An array of `rows` x `columns`. */
 function readArray(root: string, name: string, rows: number, columns: number): NpyArray {
   const file = basename(name);
-  const [array, ...more] = readNpy(readBytes(root, name, fileLimits.text), file);
+  const [array, ...more] = readNpy(readBytes(root, name, fileLimits.split), file);
   if (more.length > 0) throw new FormatError(`${file}: has ${more.length + 1} arrays, expected one`);
   const [n, width] = array.shape;
   if (array.shape.length !== 2 || n !== rows || width !== columns)

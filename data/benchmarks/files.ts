@@ -6,8 +6,10 @@ import { folderInside, inside } from "../inside.ts";
 import { quoted } from "../json.ts";
 
 export const fileLimits = {
-  /** Tables, labels and joints; the real ones stay below 6 MB, and a broken one must be refused within two seconds. */
-  text: 16 * 2 ** 20,
+  /** A table; the real ones stay below 5 MB, and one that is broken at its end must be refused within two seconds. */
+  table: 8 * 2 ** 20,
+  /** Arrays and JSON of a split, joints of a clip. */
+  split: 16 * 2 ** 20,
   /** One picture. */
   picture: 64 * 2 ** 20,
   /** Boxes of all frames of one video. */
@@ -55,7 +57,7 @@ function readWhole(handle: number, size: number, file: string): Uint8Array {
 
 /** The same as text; a mark of byte order is dropped. */
 export function readText(root: string, name: string): string {
-  const bytes = readBytes(root, name, fileLimits.text);
+  const bytes = readBytes(root, name, fileLimits.table);
   try {
     return strict.decode(bytes);
   } catch {

@@ -168,5 +168,5 @@ function readShots(root: string, movie: string): number[] {
 }
 
 function jsonAt(root: string, name: string): JsonScanner {
-  return new JsonScanner(readBytes(root, name, fileLimits.text), basename(name));
+  return new JsonScanner(readBytes(root, name, fileLimits.split), basename(name));
 }
