@@ -22,7 +22,7 @@ export interface EncodeOptions {
 /** Things in order, at hand or still being read. */
 export type Stream<T> = Iterable<T> | AsyncIterable<T>;
 
-/** Clips of config.head.frames frames -> [N, E]. The next batch is read while the device works on this one. */
+/** Clips of config.head.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
 export function encodeVideos(model: EmotionClip, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
   const { vision, head, embed } = model.config;
   const [T, S] = [head.frames, vision.image];
@@ -85,19 +85,26 @@ async function encodeRows<T>(
   encode: (batch: T[]) => Tensor,
 ): Promise<Matrix> {
   const parts: Float32Array[] = [];
+  let done = 0;
+  let last: { rows: Promise<unknown>; count: number } | undefined;
+  const settle = async () => {
+    if (!last) return;
+    parts.push((await last.rows) as Float32Array);
+    done += last.count;
+    at?.(done);
+  };
   const batches = inBatches(items, batch);
   let next = batches.next();
-  let done = 0;
   for (;;) {
     const { value } = await next;
     if (!value) break;
-    const work = compute(() => encode(value));
+    const rows = compute(() => encode(value));
     next = batches.next();
-    next.catch(() => {}); // it is awaited only after this batch, whose own fault comes first
-    parts.push((await work) as Float32Array);
-    done += value.length;
-    at?.(done);
+    for (const later of [rows, next]) later.catch(() => {}); // awaited in their turn, after what came before
+    await settle();
+    last = { rows, count: value.length };
   }
+  await settle();
   const data = new Float32Array(done * embed);
   let row = 0;
   for (const part of parts) {

@@ -1,7 +1,8 @@
 // The tokenizer that belongs to a checkpoint: CLIP's, or the words of a small data set, which the model's file carries.
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Json, parseJson, quoted } from "../data/json.ts";
+import { readUserFile } from "../data/footage/files.ts";
+import { parseJson, quoted } from "../data/json.ts";
 import { openTokenizer, type Tokenizer } from "../data/tokenizer/clip.ts";
 import { clipVocabulary } from "../data/tokenizer/vocabulary.ts";
 import { wordsFile, WordTokenizer } from "../data/tokenizer/words.ts";
@@ -23,7 +24,7 @@ export async function tokenizerOf(
   const { context, vocabulary } = text;
   if (bpe !== undefined || vocabulary === clipVocabulary) return (await openTokenizer(bpe, vocabulary)).rows(context);
   const name = basename(file.path);
-  const words = storedWords(file);
+  const words = await storedWords(file);
   if (!words)
     throw new UsageError(
       `${name}: has a vocabulary of ${vocabulary}, whose words are not stored with it (${wordsFile}); give the byte-pair table it was trained with: --bpe`,
@@ -35,23 +36,20 @@ export async function tokenizerOf(
   );
 }
 
-/** Words in a file's metadata, or in words.json beside it or beside its checkpoint folder. */
-function storedWords({ path, content }: Pick<WeightFile, "path" | "content">): string[] | undefined {
-  const name = basename(path);
+/** Words in a file's metadata, or in words.json beside it; the checkpoints of a run have one beside their folders. */
+async function storedWords({ path, content }: Pick<WeightFile, "path" | "content">): Promise<string[] | undefined> {
   const metadata = content instanceof Map ? content.get("__metadata__") : undefined;
   const stored = metadata instanceof Map ? metadata.get("words") : undefined;
-  if (typeof stored === "string") return checked(parse(new TextEncoder().encode(stored), name), name);
+  if (typeof stored === "string") return wordsIn(new TextEncoder().encode(stored), basename(path));
   const folder = dirname(resolve(path));
-  const beside = [folder, dirname(folder)].map((each) => join(each, wordsFile)).find((each) => existsSync(each));
-  if (!beside) return undefined;
-  const { size } = statSync(beside);
-  if (size > mostBytes) throw new FormatError(`${wordsFile}: ${size} bytes; at most ${mostBytes} are allowed`);
-  return checked(parse(readFileSync(beside), wordsFile), wordsFile);
+  const beside = join(/^ckpt-\d+$/.test(basename(folder)) ? dirname(folder) : folder, wordsFile);
+  if (!existsSync(beside)) return undefined;
+  const { bytes, name } = await readUserFile(beside, mostBytes);
+  return wordsIn(bytes, name);
 }
 
-const parse = (bytes: Uint8Array, name: string): Json => parseJson(bytes, name, mostBytes);
-
-function checked(json: Json, name: string): string[] {
+function wordsIn(bytes: Uint8Array, name: string): string[] {
+  const json = parseJson(bytes, name, mostBytes);
   if (!Array.isArray(json)) throw new FormatError(`${name}: the words are not a list`);
   return json.map((word, i) => {
     if (typeof word !== "string") throw new FormatError(`${name}: word ${i} is ${quoted(JSON.stringify(word))}`);

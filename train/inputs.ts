@@ -3,11 +3,11 @@
 import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
-import { isFolder, picturesIn, readUserFile } from "../data/footage/files.ts";
+import { isFolder, picturesIn } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/encode.ts";
-import { configFromJson } from "../model/official-config.ts";
+import { configNamed } from "../model/checkpoint/config-file.ts";
 import { prepareLoad } from "../model/checkpoint/load.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -30,7 +30,10 @@ export interface InputFlags {
 export function withInputs(command: Command): Command {
   return command
     .requiredOption("--checkpoint <file>", "what `emotionclip inspect` knows: .pt, .safetensors, a run's folder")
-    .option("--config <file>", "the model's configuration, where shapes do not tell it (JSON)")
+    .option(
+      "--config <file>",
+      "the model's configuration where shapes do not tell it: ViT-B-16 and the like, or a .json file",
+    )
     .option(
       "--boxes <boxes>",
       "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame; once for all inputs, or once for each",
@@ -57,9 +60,7 @@ export async function openPlan({ checkpoint, config }: Pick<InputFlags, "checkpo
   plan: LoadPlan;
   close(): Promise<void>;
 }> {
-  if (config === undefined) return prepareLoad(checkpoint);
-  const { bytes, name } = await readUserFile(config, 2 ** 20);
-  return prepareLoad(checkpoint, { config: configFromJson(bytes, name) });
+  return prepareLoad(checkpoint, config === undefined ? {} : { config: await configNamed(config) });
 }
 
 /** Clips or pictures to encode. */
