@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { LimitError, placeholder, Scope, UsageError } from "../engine/index.ts";
 import { bytesOf } from "../engine/memory.ts";
 import { vitB32 } from "../model/config.ts";
+import { preset, presetNames } from "../model/presets.ts";
 import { planStep } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import { sharedGpu } from "./derive.ts";
@@ -96,6 +97,18 @@ test("emotionclip plan prints the plan; a batch that does not fit comes with the
     (await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch", `${fits + 1}`)).stdout,
   );
   assert.ok(more.refusal !== undefined);
+});
+
+test("every published model can be planned, with the number of values that its sizes make", () => {
+  const values = presetNames.map((name) => planStep(preset(name), { ...settings, batch: 2 }, gpu.facts).values);
+  const of = (name: string) => values[presetNames.indexOf(name)] / 1e6;
+  for (const [name, millions] of [
+    ["ViT-B-32", 170.197], // counted by the official code; the others by adding up the shapes of its table
+    ["ViT-L-14", 460.708],
+    ["ViT-H-14", 1036.519],
+    ["ViT-g-14", 1417.088],
+  ] as const)
+    assert.ok(Math.abs(of(name) - millions) < 0.001, `${name}: ${of(name)}`);
 });
 
 test("emotionclip plan refuses a model it does not know, and frames that are no number, with exit code 2", async () => {

@@ -9,7 +9,11 @@ import { checkSettings, defaults, readFlag, type Settings } from "./settings.ts"
 import { fittingMicro, type Limits, planStep, refusalOf, sizeText as size, type StepPlan } from "./step-plan.ts";
 
 /** The small model of the main job, or a published one by its official name. */
-const configOf = (name: string): ModelConfig => (name === "stage" ? stageModel(words.length + 4) : preset(name)); // the tokenizer adds padding, unknown, start and end
+const configOf = (name: string): ModelConfig =>
+  name === "stage" ? stageModel(words.length + extraTokens) : preset(name);
+
+/** Padding, unknown, start and end. */
+const extraTokens = 4;
 
 /** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
