@@ -1,5 +1,5 @@
 // The rules of the data sets' readers: switches, corrections, windows, orders, geometry.
-import { mkdtempSync, rmSync, unlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -72,6 +72,25 @@ test("official and corrected set every switch; alone, each has the default of th
     order: "sorted", // 11, fixed
     argmax: "class", // 8, fixed
   });
+});
+
+test("docs/BENCHMARKS.md has these switches, and every data set with its splits", () => {
+  const text = readFileSync("docs/BENCHMARKS.md", "utf8");
+  const rows = [...text.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, name, cells]) => [name, ...cells.split(" | ")]);
+  assert.equal(
+    rows.filter(([, , , ...more]) => more.length === 2),
+    switchTable.map(({ name, of, official, corrected, default: usual }) => [
+      name,
+      of.join(", "),
+      official,
+      corrected,
+      usual,
+    ]),
+  );
+  assert.equal(
+    rows.filter(([, , , ...more]) => more.length === 1).map(([name, splits]) => [name, splits]),
+    benchmarkNames.map((name) => [name, benchmarkSplits(name).join(", ")]),
+  );
 });
 
 test("a single switch wins over compat; unknown names and values are refused with a suggestion", () => {
