@@ -36,6 +36,11 @@ export const commands: readonly Entry[] = [
     load: () => import("./eval.ts"),
   },
   {
+    name: "tables",
+    about: "the paper's tables and figures, with our figures beside the published ones",
+    load: () => import("./tables.ts"),
+  },
+  {
     name: "encode",
     about: "features of videos, frames, images or texts, as .npy or .safetensors",
     load: () => import("./encode.ts"),

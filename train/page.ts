@@ -53,8 +53,9 @@ table.figures { border-collapse: collapse; width: 100%; font-size: .95rem; }
 .series { fill: none; stroke: var(--accent); stroke-width: 2.2; stroke-linejoin: round; } .series.other { stroke: var(--warm); }
 .mark { fill: var(--accent); } .mark.other { fill: var(--warm); } .mark.was { fill: var(--paper); stroke: var(--before); stroke-width: 2; }
 .shift { stroke: var(--accent); stroke-width: 2; opacity: .5; } .shift.far { stroke: var(--warm); }
-.counts td { min-width: 2.6rem; } .counts td.hot { color: var(--ink); } .two { display: grid; grid-template-columns: 1fr 1fr; gap: 1.4rem; } @media (max-width: 48rem) { .two { grid-template-columns: 1fr; } }
-ul.plain { margin: 0; padding-left: 1.1rem; color: var(--soft); } ul.plain li { margin: .25rem 0; } ul.plain b { color: var(--ink); font-weight: 600; }
+.counts td { min-width: 2.6rem; } .counts td.hot { color: var(--ink); } .two .plot-box svg { min-width: 0; } .plot-box + .key { margin: .7rem 0 1.2rem; } .two { margin-bottom: 1.2rem; display: grid; grid-template-columns: 1fr 1fr; gap: 1.4rem; } @media (max-width: 48rem) { .two { grid-template-columns: 1fr; } }
+ul.plain .why { list-style: none; margin-left: -1.1rem; } .figures thead .text { font-size: .78rem; }
+ul.plain { margin: .8rem 0 0; padding-left: 1.1rem; color: var(--soft); } ul.plain li { margin: .25rem 0; } ul.plain b { color: var(--ink); font-weight: 600; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .5rem; }
 `;
 

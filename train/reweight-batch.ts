@@ -1,0 +1,69 @@
+// One batch of the embedded data through a checkpoint, for Table 2 and Figure 4: logits, and what sentiment takes from them.
+import { benchmarkBatches } from "../data/benchmarks/batches.ts";
+import { openBenchmark } from "../data/benchmarks/index.ts";
+import { openShards } from "../data/shards.ts";
+import { openGpu } from "../engine/index.ts";
+import { encodeTexts, encodeVideos, type Pixels } from "../eval/encode.ts";
+import { matrix } from "../eval/matrix.ts";
+import { similarities } from "../eval/probe-table.ts";
+import { type Reweighting, reweight } from "../eval/reweighting.ts";
+import { tokenizerOf } from "../eval/tokenizer.ts";
+import { fillModel, prepareLoad } from "../model/index.ts";
+
+export interface ReweightOptions {
+  readonly beta: number;
+  readonly form: "code" | "paper";
+  /** Clips in the batch, from the start of the test split. */
+  readonly batch: number;
+}
+
+/** Shards in `data` have captions and sentiments; the first video of the batch is the one that is shown. */
+export async function reweightBatch(
+  checkpoint: string,
+  data: string,
+  { beta, form, batch }: ReweightOptions,
+): Promise<Reweighting> {
+  const { plan, close } = await prepareLoad(checkpoint);
+  try {
+    const tokenizer = await tokenizerOf(plan.file, plan.config);
+    const opened = await openBenchmark("stage", data, { split: "test", frames: plan.config.head.frames });
+    const benchmark = { ...opened, samples: opened.samples.slice(0, batch) };
+    const infos = (await openShards(data, "test")).infos();
+    const shown = benchmark.samples.map(() => infos.next().value!);
+    infos.return(undefined);
+    const gpu = await openGpu();
+    const { model, free } = await fillModel(plan);
+    try {
+      const videos = await encodeVideos(model, clips(benchmark, plan.config.vision.image));
+      const texts = shown.map(({ caption }) => caption);
+      const captions = await encodeTexts(model, tokenizer, texts);
+      const scale = Math.exp((await model.logit_scale.data())[0]);
+      const cosines = similarities(videos, captions);
+      const logits = { shape: cosines.shape, data: Float64Array.from(cosines.data, (v) => scale * v) };
+      const sentiment = matrix(texts.length, 7, Float64Array.from(shown.flatMap((info) => [...info.sentiment])));
+      return reweight({ logits, sentiment, texts }, { beta, form });
+    } finally {
+      free();
+      gpu.close();
+    }
+  } finally {
+    await close();
+  }
+}
+
+/** The samples one by one; one that cannot be read ends the work. */
+async function* clips(benchmark: Parameters<typeof benchmarkBatches>[0], side: number): AsyncGenerator<Pixels> {
+  const T = benchmark.frames;
+  const pixels = T * side * side;
+  for await (const { frames, mask, indices } of benchmarkBatches(benchmark, {
+    batch: 16,
+    side,
+    workers: 0,
+    onBadSample: "stop",
+  }))
+    for (let i = 0; i < indices.length; i++)
+      yield {
+        frames: frames.subarray(i * 3 * pixels, (i + 1) * 3 * pixels),
+        mask: mask.subarray(i * pixels, (i + 1) * pixels),
+      };
+}

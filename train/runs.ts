@@ -1,0 +1,98 @@
+// Finished runs on disk as the tables compare them: each folder with a config.json and a results.json, one or two levels below.
+import { existsSync } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { parseJson } from "../data/json.ts";
+import { FormatError } from "../engine/errors.ts";
+import type { RunSummary } from "../eval/compare.ts";
+import { type Settings, schema } from "./settings.ts";
+
+/** Settings that a comparison varies, or that do not change what is learnt. */
+const free: readonly (keyof Settings)[] = [
+  "seed",
+  "subject",
+  "beta",
+  "head",
+  "workers",
+  "checkpointEvery",
+  "evalEvery",
+  "maxBad",
+  "micro",
+];
+
+const most = 2 ** 20;
+
+/** All finished runs below `folder`, in the order of their names; none where there is no such folder. */
+export async function finishedRuns(folder: string): Promise<RunSummary[]> {
+  const found: RunSummary[] = [];
+  for (const path of await foldersBelow(folder, 2)) {
+    if (!existsSync(join(path, "results.json")) || !existsSync(join(path, "config.json"))) continue;
+    found.push(await readRun(path));
+  }
+  return found;
+}
+
+async function foldersBelow(folder: string, depth: number): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const paths = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  paths.sort();
+  if (depth === 1) return paths;
+  const inner = await Promise.all(paths.map((path) => foldersBelow(path, depth - 1)));
+  return paths.flatMap((path, i) => [path, ...inner[i]]);
+}
+
+const configShape = v.object({
+  seed: v.number(),
+  subject: v.picklist(["sap", "saam", "none"]),
+  beta: v.number(),
+  steps: v.number(),
+  batch: v.number(),
+  data: v.string(),
+  model: v.looseObject({ head: v.looseObject({ kind: v.string() }) }),
+});
+const figures = v.array(v.tuple([v.string(), v.nullable(v.number())]));
+const resultsShape = v.object({ before: figures, after: figures, seconds: v.number() });
+
+async function readRun(folder: string): Promise<RunSummary> {
+  const settings = await read(join(folder, "config.json"), v.record(v.string(), v.unknown()));
+  const { seed, subject, beta, steps, batch, data, model } = await read(join(folder, "config.json"), configShape);
+  const { after } = await read(join(folder, "results.json"), resultsShape);
+  const others = Object.entries(schema)
+    .filter(([name]) => !free.includes(name as keyof Settings) && name !== "steps" && name !== "batch")
+    .filter(([name, { value }]) => (settings[name] ?? value) !== value)
+    .map(([name]) => `${name} ${settings[name]}`);
+  return {
+    folder,
+    subject,
+    beta,
+    head: model.head.kind,
+    seed,
+    setting: [`${steps} steps of ${batch} on ${basename(data)}`, ...others, `model ${sizesOf(model)}`].join(", "),
+    figures: after.map(([name, value]) => [name, value ?? Number.NaN]),
+  };
+}
+
+/** Six digits of the model's configuration without what a comparison varies. */
+function sizesOf(model: Record<string, unknown> & { head: Record<string, unknown> }): string {
+  const { subject: _, saam: __, ...rest } = model;
+  const text = JSON.stringify({ ...rest, head: { ...model.head, kind: undefined } });
+  return createHash("sha256").update(text).digest("hex").slice(0, 6);
+}
+
+/** A JSON file of the given shape; anything else is a FormatError that names the place. */
+export async function read<S extends v.GenericSchema>(path: string, shape: S): Promise<v.InferOutput<S>> {
+  const name = basename(path);
+  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new FormatError(`${name}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`}`);
+  });
+  if (size > most) throw new FormatError(`${name}: ${size} bytes; at most ${most} are allowed`);
+  const result = v.safeParse(shape, plain(parseJson(await readFile(path), name, most)));
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new FormatError(`${name}: ${v.getDotPath(issue) ?? "content"}: ${issue.message}`);
+}
+
+/** Objects with a prototype, which the schemas expect; parseJson has refused duplicate keys. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

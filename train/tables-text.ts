@@ -1,0 +1,101 @@
+// The comparison as plain text: a block per table, published figures, ours, and the reason for every gap.
+import type { ComparedRow, ComparedTable, Comparison, Spread } from "../eval/compare.ts";
+import { number } from "../eval/result.ts";
+
+const NAME = 34;
+/** Columns of published figures, and of ours with their deviations. */
+const [CELL, OWN] = [13, 16];
+
+/** Everything, in the order of the paper. */
+export function tablesText(comparison: Comparison): string {
+  const { table1, table3, table4, setting, leftOut } = comparison;
+  return [
+    ...tableLines(table1),
+    "",
+    ...table2Lines(comparison.table2),
+    "",
+    ...tableLines(table3),
+    ...table4.flatMap((table) => ["", ...tableLines(table)]),
+    "",
+    ...figure6Lines(comparison.figure6),
+    "",
+    "Figure 5: emotionclip attention draws what the subject token of a checkpoint looks at",
+    "",
+    setting ? `ours: ${setting}` : "ours: no finished run; emotionclip tables --train makes them",
+    ...leftOut.map((line) => `left out, another setting: ${line}`),
+  ].join("\n");
+}
+
+function tableLines({ title, columns, rows, remarks }: ComparedTable): string[] {
+  const reasons = [...new Set(rows.flatMap(({ why }) => (why ? [why] : [])))];
+  const names = (width: number) => columns.map(({ name }) => name.padStart(width)).join("");
+  const across = (label: string, width: number) => label.padStart(width * columns.length);
+  return [
+    title,
+    `  ${"".padEnd(NAME)}${across("published", CELL)}${across("ours", OWN)}`,
+    `  ${"".padEnd(NAME)}${names(CELL)}${names(OWN)}`,
+    ...rows.map((row) => rowLine(row, columns, reasons)),
+    ...reasons.map((reason, i) => `  (${letter(i)}) ${reason}`),
+    ...remarks.map((remark) => `  ${remark}`),
+  ];
+}
+
+/** Footnotes: a, b, c … */
+export const letter = (i: number) => String.fromCharCode(97 + i);
+
+function rowLine(
+  { name, published, ours, runs, why }: ComparedRow,
+  columns: ComparedTable["columns"],
+  reasons: readonly string[],
+): string {
+  const label = name.length > NAME - 1 ? `${name.slice(0, NAME - 2)}…` : name;
+  const cells = columns.map(({ digits }, i) => {
+    const value = published[i];
+    return (value == null ? "–" : number(value, digits)).padStart(CELL);
+  });
+  const own = columns.map(({ digits }, i) => (ours?.[i] ? shown(ours[i], digits) : "–").padStart(OWN));
+  const notes = [runs && runs > 1 ? `${runs} runs` : "", why ? `(${letter(reasons.indexOf(why))})` : ""];
+  return `  ${label.padEnd(NAME)}${cells.join("")}${own.join("")}  ${notes.filter(Boolean).join(" ")}`.trimEnd();
+}
+
+/** Mean and, over several runs, deviation. */
+export const shown = ({ mean, deviation }: Spread, digits: number): string =>
+  Number.isFinite(deviation) ? `${number(mean, digits)} ± ${number(deviation, digits)}` : number(mean, digits);
+
+function table2Lines({ published, ours, source }: Comparison["table2"]): string[] {
+  const line = (text: string, role: string, before: number, after: number, kl?: number) =>
+    `  ${(text.length > 52 ? `${text.slice(0, 51)}…` : text).padEnd(54)}${role.padEnd(16)}${short(before).padStart(9)}${short(after).padStart(12)}${kl === undefined ? "" : `${number(kl, 3).padStart(9)}`}`;
+  const head = `  ${"".padEnd(70)}${"before".padStart(9)}${"after".padStart(12)}`;
+  return [
+    "Table 2: logits of one video before and after reweighting",
+    "  published",
+    head,
+    ...published.map(({ text, role, before, after }) => line(text, role, before, after)),
+    ...(ours
+      ? [
+          `  ours: ${source}, batch of ${ours.batch}, beta ${ours.beta}; ${number(100 * ours.removed, 1)} % of the negatives no longer count`,
+          `${head}${"KL".padStart(9)}`,
+          ...ours.texts.map(({ text, role, before, after, kl }) => line(text, role, before, after, kl)),
+        ]
+      : ["  ours: none yet; emotionclip tables --checkpoint <run folder> shows it for a batch"]),
+  ];
+}
+
+/** Four digits; a thousand and more without decimals. */
+export const short = (value: number): string =>
+  Math.abs(value) >= 1e3
+    ? Math.round(value).toLocaleString("en").replace("-", "−")
+    : number(value, Math.abs(value) >= 100 ? 1 : 2);
+
+function figure6Lines({ columns, points, remarks }: Comparison["figure6"]): string[] {
+  const head = `  ${"beta".padEnd(NAME)}${columns.map((name) => name.padStart(OWN)).join("")}`;
+  const lines = points.map(
+    ({ beta, figures, runs }) =>
+      `  ${String(beta).padEnd(NAME)}${figures.map((spread, i) => shown(spread, i < 2 ? 2 : 3).padStart(OWN)).join("")}${runs > 1 ? `   ${runs} runs` : ""}`,
+  );
+  return [
+    "Figure 6: scores against beta (ours)",
+    ...(points.length > 0 ? [head, ...lines] : []),
+    ...remarks.map((remark) => `  ${remark}`),
+  ];
+}

@@ -1,0 +1,189 @@
+// `emotionclip tables`: the paper's tables with our figures beside the published ones. It reads finished runs and evaluations;
+// --train makes the runs that are missing, one after another, and goes on where it was stopped.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import * as v from "valibot";
+import { makeFolder, replaceFile } from "../data/disk.ts";
+import { UsageError } from "../engine/errors.ts";
+import { openGpu } from "../engine/index.ts";
+import { compare, type RunSummary, type Variant, variants } from "../eval/compare.ts";
+import type { EvaluationResult } from "../eval/result.ts";
+import type { Reweighting } from "../eval/reweighting.ts";
+import { openJob, phasesOf, runJob } from "./job.ts";
+import { clock, Progress } from "./progress.ts";
+import { reweightBatch } from "./reweight-batch.ts";
+import { finishedRuns, read } from "./runs.ts";
+import { checkSettings, type Settings } from "./settings.ts";
+import { ensureStage, missingClips } from "./stage.ts";
+import { gracefulStop, type StopRequest } from "./stop.ts";
+import { tablesPage } from "./tables-page.ts";
+import { tablesText } from "./tables-text.ts";
+
+interface Flags {
+  runs: string;
+  results?: string;
+  train?: boolean;
+  seeds: string;
+  steps?: string;
+  checkpoint?: string;
+  data?: string;
+  beta: string;
+  json?: boolean;
+  html?: string;
+}
+
+/** The command as the table of train/cli.ts takes it. */
+export function command(): Command {
+  return new Command()
+    .option("--runs <folder>", "finished runs of the main job, one or two levels below", "runs")
+    .option("--results <files>", "results of emotionclip eval --json, a.json,b.json, for Table 4")
+    .option("--train", "first train what Tables 1 and 3 and Figure 6 compare, into <runs>/tables; resumes")
+    .option("--seeds <n>", "trainings of each variant", "1")
+    .option("--steps <n>", "updates of each training (default: the main job's)")
+    .option("--checkpoint <path>", "show Table 2 for the first batch of the embedded test split through this model")
+    .option("--data <folder>", "shards for --train and --checkpoint; default: the embedded data set")
+    .option("--beta <b>", "beta of Table 2", "1")
+    .option("--json", "one JSON object instead of text")
+    .option("--html <file>", "also write a page of its own, without network")
+    .action(run);
+}
+
+const reweightingFile = "reweighting.json";
+/** Clips in the batch of Table 2. */
+const batch = 64;
+
+async function run(flags: Flags): Promise<void> {
+  const seeds = whole("seeds", flags.seeds, 1, 100);
+  const beta = Number(flags.beta);
+  if (!(flags.beta.trim() !== "" && beta >= 0 && beta <= 1e6))
+    throw new UsageError(`--beta: "${flags.beta}" is not a number from 0 to 1,000,000`);
+  const results = await readResults(flags.results);
+  const stop = flags.train || flags.checkpoint ? gracefulStop() : undefined;
+  if (flags.train && !(await trainVariants(flags, seeds, stop!))) {
+    process.stdout.write("stopped; the same command goes on from there\n");
+    return;
+  }
+  const runs = await finishedRuns(flags.runs);
+  const shown = await reweightingOf(flags, runs, beta, stop);
+  const comparison = compare(runs, results, shown);
+  if (flags.html) await replaceFile(flags.html, tablesPage(comparison));
+  process.stdout.write(`${flags.json ? JSON.stringify(comparison) : tablesText(comparison)}\n`);
+}
+
+function whole(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw new UsageError(`--${flag}: "${text}" is not a whole number from ${least} to ${most}`);
+}
+
+const number = v.nullable(v.number());
+const resultShape = v.looseObject({
+  benchmark: v.picklist(["bold", "moviegraphs", "meld", "liris", "emotic", "stage"]),
+  source: v.string(),
+  tasks: v.array(
+    v.looseObject({
+      task: v.string(),
+      split: v.string(),
+      figures: v.array(v.looseObject({ name: v.string(), value: number })),
+    }),
+  ),
+});
+
+async function readResults(text: string | undefined): Promise<EvaluationResult[]> {
+  if (text === undefined) return [];
+  const found: EvaluationResult[] = [];
+  for (const path of text.split(",")) {
+    const result = await read(path.trim(), resultShape);
+    const tasks = result.tasks.map(({ figures, ...task }) => ({
+      ...task,
+      figures: figures.map((figure) => ({ ...figure, value: figure.value ?? Number.NaN })),
+    }));
+    found.push({ ...result, tasks } as unknown as EvaluationResult);
+  }
+  return found;
+}
+
+/** Trains every variant for every seed, those that are finished aside; false when a stop was requested on the way. */
+async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Promise<boolean> {
+  const arms = planned(seeds, flags);
+  const open = arms.filter(({ folder }) => !existsSync(join(folder, "results.json")));
+  if (open.length === 0) return true;
+  const missing = flags.data ? 0 : missingClips();
+  const phases = open.flatMap(({ settings }, i) => phasesOf(i === 0 ? missing : 0, settings.steps));
+  const progress = new Progress({ phases });
+  const gpu = await openGpu();
+  try {
+    const data = flags.data ?? (await ensureStage(progress, stop));
+    if (data === undefined) return false;
+    const job = await openJob(data);
+    await makeFolder(join(flags.runs, "tables"));
+    for (const { folder, settings } of open) {
+      const outcome = await runJob(job, settings, folder, gpu, progress, stop);
+      if (!outcome) return false;
+      progress.say(`${folder}  ${clock(outcome.seconds)}`);
+    }
+    return true;
+  } finally {
+    progress.end();
+    gpu.close();
+  }
+}
+
+/** The trainings that --train makes, the whole first seed before the second. */
+export function planned(seeds: number, { runs, steps }: Pick<Flags, "runs" | "steps">) {
+  const length = steps === undefined ? {} : { steps: whole("steps", steps, 1, 1e7) };
+  return Array.from({ length: seeds }, (_, k) => k).flatMap((k) =>
+    variants.map((variant) => {
+      const base = checkSettings({ ...length, ...variant });
+      const settings: Settings = { ...base, seed: base.seed + k };
+      return { folder: join(runs, "tables", `${nameOf(variant)}-${settings.seed}`), settings };
+    }),
+  );
+}
+
+const nameOf = ({ subject, beta, head }: Variant) =>
+  `${subject}-beta${beta}${head === "transformer" ? "" : `-${head}`}`;
+
+/** Table 2 through the checkpoint given, or as an earlier call left it beside the runs. */
+async function reweightingOf(
+  { checkpoint, data, runs: folder, train }: Flags,
+  runs: readonly RunSummary[],
+  beta: number,
+  stop: StopRequest | undefined,
+): Promise<{ ours: Reweighting; source: string } | undefined> {
+  const kept = join(folder, "tables", reweightingFile);
+  const whole = runs.find((run) => run.subject === "sap" && run.beta === beta && run.head === "transformer");
+  const model = checkpoint ?? (train ? whole?.folder : undefined);
+  if (model === undefined) return existsSync(kept) ? ((await read(kept, keptShape)) as Kept) : undefined;
+  const progress = new Progress({ phases: [["make data", 60]] });
+  const clips = data ?? (await ensureStage(progress, stop!));
+  progress.end();
+  if (clips === undefined) return undefined;
+  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch }), source: model };
+  if (checkpoint === undefined) await replaceFile(kept, `${JSON.stringify(found)}\n`);
+  return found;
+}
+
+type Kept = { ours: Reweighting; source: string };
+const rows = v.array(v.array(v.number()));
+const keptShape = v.strictObject({
+  source: v.string(),
+  ours: v.strictObject({
+    beta: v.number(),
+    form: v.picklist(["code", "paper"]),
+    batch: v.number(),
+    row: v.number(),
+    removed: v.number(),
+    texts: v.array(
+      v.strictObject({
+        text: v.string(),
+        role: v.picklist(["positive", "false negative", "true negative"]),
+        kl: v.number(),
+        before: v.number(),
+        after: v.number(),
+      }),
+    ),
+    corner: v.strictObject({ logits: rows, weights: rows }),
+  }),
+});
