@@ -1,4 +1,7 @@
 // Archives of PyTorch as zip files: both tables must agree and cover the file, and every damage is named.
+import { appendFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join as joinPath } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -21,6 +24,8 @@ import {
   u64,
   zip,
 } from "./torch-files.ts";
+import { openWeights } from "../model/weights.ts";
+import { refusal } from "./refusal.ts";
 import { checkRefusal, readWeights } from "./weight-files.ts";
 
 const entries = torchEntries();
@@ -352,6 +357,49 @@ test("the checksum without Node's help is the same, in one piece or several", ()
   const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7919) >> 3);
   assert.is(crc32ByTable(new TextEncoder().encode("123456789")), 0xcbf43926); // the check value of CRC-32
   assert.is(crc32ByTable(bytes.subarray(300), crc32ByTable(bytes.subarray(0, 300))), crc32(bytes));
+});
+
+test("an archive beyond five gigabytes is read by position", async () => {
+  const large = 5 * 2 ** 30;
+  const both = pickle(
+    dict(
+      [text("big"), tensor(storage("big", "ByteStorage", large), [large], [1])],
+      [text("a"), tensor(storage("0"), [4], [1])],
+    ),
+  );
+  const sizes = { packed: ones, size: ones, extra: wideExtra(large, large) };
+  const plan = (place: number, plan?: ArchivePlan) =>
+    zip(
+      [
+        { name: "model/data.pkl", bytes: both },
+        { name: "model/data/big", local: sizes, central: sizes },
+        { ...dataEntry, central: { header: ones, extra: wideExtra(place) } },
+      ],
+      plan,
+    );
+  const compact = Buffer.from(plan(0, { zip64: true })); // all but the hole, to see where things lie
+  const place = compact.indexOf("model/data/0") - 30;
+  const start = compact.indexOf(u32(0x02014b50));
+  const end = compact.indexOf(u32(0x06064b50));
+  const whole = plan(place + large, { zip64: { start: start + large, at: end + large }, end: { start: ones } });
+  const path = joinPath(tmpdir(), `emotionclip-sparse-${process.pid}.pt`);
+  try {
+    await writeFile(path, whole.subarray(0, place));
+    await truncate(path, place + large); // a sparse file: no disk is used
+    await appendFile(path, whole.subarray(place));
+    const file = await openWeights(path);
+    assert.equal([...(await file.floats("a"))], [1, 2, 3, 4]);
+    assert.equal(file.tensors.get("big"), { dtype: "U8", shape: [large] });
+    for await (const piece of file.chunks("big")) {
+      assert.is(piece.length, 8 * 2 ** 20);
+      break;
+    }
+    const error = await refusal(file.bytes("big"));
+    assert.match(error.message, /"big" has 5368709120 bytes; below 4294967296 fit in memory at once/);
+    await file.close();
+  } finally {
+    await rm(path, { force: true });
+  }
 });
 
 test.run();
