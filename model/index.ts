@@ -45,5 +45,15 @@ export {
   safetensorsSize,
   type TensorInfo,
 } from "./safetensors.ts";
+export { type ShardedFile, shardedFiles } from "./safetensors-index.ts";
 export { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
 export { endPositions, TextEncoder, textRows } from "./text-encoder.ts";
+export {
+  type Content,
+  Inert,
+  type OpenOptions as WeightOptions,
+  openWeights,
+  type StoredTensor,
+  TensorRef,
+  type WeightFile,
+} from "./weights.ts";

@@ -29,10 +29,12 @@ const names: Record<string, string> = {
     snce softmax sqrt square sub subjectAttention subjectAttentionTwoHop sum tanh transpose
     SaamOptions SubjectMode`,
   model: `
-    Attention Block Dropout EmotionClip FrameEncoder Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
+    Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
+    TensorRef openWeights shardedFiles
     TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
     configToJson describe endPositions fillModel gridOf groupsOf loadModel logitScaleMost logitScaleStart named
     parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize stageModel textRows vitB32
+    Content ShardedFile StoredTensor WeightFile WeightOptions
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
@@ -53,7 +55,7 @@ const names: Record<string, string> = {
     emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge
     fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores
     pearson predictClasses probabilities probeStage promptsOf r2 rankedClasses readNpy readNpyFile
-    retrievalAt rocAuc savgol sameClasses scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
+    retrievalAt rocAuc savgol loadTokenizer sameClasses scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
     zeroShotClassifier zeroShotLogits
     AttentionMaps BootstrapOptions EncodeOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix
     NpyArray Pixels ProbeSplit Row Savgol SoftmaxModel Stream ZeroShotClass ZeroShotScore`,
