@@ -119,10 +119,12 @@ export class JsonScanner {
   }
 
   /** A whole number from 0 to 2^53 − 1, written as digits. */
-  count(what: string): number {
+  count(what: string | (() => string)): number {
     const value = this.number();
     if (!Number.isSafeInteger(value) || value < 0 || !this.digitsOnly) {
-      this.fail(`${what} must be a whole number from 0 to 2^53 - 1, found ${this.literal}`);
+      this.fail(
+        `${typeof what === "string" ? what : what()} must be a whole number from 0 to 2^53 - 1, found ${this.literal}`,
+      );
     }
     return value;
   }

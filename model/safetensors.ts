@@ -199,8 +199,8 @@ function readInfo(scanner: JsonScanner, name: string, start: number, size: numbe
   let range: number[] | undefined;
   for (const key of scanner.keys()) {
     if (key === "dtype") dtype = readDtype(scanner, name);
-    else if (key === "shape") shape = readCounts(scanner, limits.axes, `shape of ${quoted(name)}`);
-    else if (key === "data_offsets") range = readCounts(scanner, 2, `data_offsets of ${quoted(name)}`);
+    else if (key === "shape") shape = readCounts(scanner, limits.axes, () => `shape of ${quoted(name)}`);
+    else if (key === "data_offsets") range = readCounts(scanner, 2, () => `data_offsets of ${quoted(name)}`);
     else scanner.fail(`tensor ${quoted(name)} has an unknown field ${quoted(key)}; known: dtype, shape, data_offsets`);
   }
   if (!dtype || !shape || range?.length !== 2) {
@@ -227,9 +227,10 @@ function readDtype(scanner: JsonScanner, name: string): Dtype {
   return scanner.fail(`tensor ${quoted(name)} has the unknown dtype ${quoted(dtype)}; known: ${known}`);
 }
 
-function readCounts(scanner: JsonScanner, most: number, what: string): number[] {
+function readCounts(scanner: JsonScanner, most: number, what: () => string): number[] {
   const counts: number[] = [];
-  for (const _ of scanner.members(most)) counts.push(scanner.count(`each number of the ${what}`));
+  const each = () => `each number of the ${what()}`;
+  for (const _ of scanner.members(most)) counts.push(scanner.count(each));
   return counts;
 }
 

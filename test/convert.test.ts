@@ -199,6 +199,15 @@ test("a file that is no model goes as it is with --part all, and is refused with
   );
 });
 
+test("a model that lacks what tells its sizes is refused, and goes without a configuration with --no-strict", async () => {
+  const out = join(fresh(), "cut.safetensors");
+  const path = join(fresh(), "cut.safetensors");
+  await writeSafetensors(path, [{ name: "visual.proj", dtype: "F32", shape: [2, 2], bytes: () => new Uint8Array(16) }]);
+  const error = await refusal(convert(path, out));
+  assert.match(error.message, /^cut\.safetensors: no backbone\.visual\.conv1\.weight, which tells the model's sizes/);
+  assert.match(await convert(path, out, "--no-strict"), /OpenCLIP backbone: 1 tensors/);
+});
+
 test("a model whose heads nobody told is converted with a remark", async () => {
   const out = join(fresh(), "open.safetensors");
   assert.match(await convert(official, out), /note: shapes do not tell vision\.heads .* no configuration/);

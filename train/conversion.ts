@@ -46,6 +46,8 @@ export async function planConversion(
     throw new FormatError(
       `${basename(file.path)}: no model of CLIP or EmotionCLIP: ${known.reason}; --part all takes it as it is`,
     );
+  if (part === "model" && !known.sizes && strict !== false)
+    throw new CheckpointError(`${basename(file.path)}: ${known.reason}`);
   const isDecided = (known.config && !known.reason) || config;
   if (image !== undefined && !isDecided) throw new CheckpointError(`${basename(file.path)}: ${known.reason}`);
   const vision = { ...config?.vision, ...(image !== undefined && { image }) };

@@ -46,8 +46,9 @@ export function layoutOf(file: Stored): Layout {
   const all = [...file.tensors.keys()];
   const count = (prefix: string) =>
     all.filter((name) => name.startsWith(prefix) && tower.test(name.slice(prefix.length)));
-  const prefix = wrappings.reduce((best, each) => (count(each).length > count(best).length ? each : best), "");
-  const found = count(prefix);
+  const [prefix, found] = wrappings
+    .map((each): [string, string[]] => [each, count(each)])
+    .reduce((best, each) => (each[1].length > best[1].length ? each : best));
   if (found.length === 0) return unknown(file);
   const backboneOnly = !found.some((name) => name.slice(prefix.length).startsWith("backbone."));
   const names = new Map<string, string>();
