@@ -102,33 +102,40 @@ export function maskFullSizeInto(
   short: number,
   side: number,
 ): void {
-  const full = new Float32Array(original.width * original.height);
+  out.fill(0, at, at + side * side);
+  if (boxes.length === 0) return;
+  const full = new Uint8Array(original.width * original.height);
   maskInto(full, 0, boxes, { x: 0, y: 0, ...original });
   const size = shortSideSize(original, short);
-  const resized = resizeBilinear(full, original, size);
-  const left = centreOffset(size.width, side);
-  const top = centreOffset(size.height, side);
-  for (let y = 0; y < side; y++)
-    for (let x = 0; x < side; x++) out[at + y * side + x] = resized[(top + y) * size.width + left + x] > 0.5 ? 1 : 0;
+  const crop = { x: centreOffset(size.width, side), y: centreOffset(size.height, side), width: side, height: side };
+  const resized = resizeBilinear(full, original, size, crop);
+  for (let i = 0; i < resized.length; i++) if (resized[i] > 0.5) out[at + i] = 1;
 }
 
-/** Bilinear resize with half-pixel centres and no antialiasing (the former default of torchvision for tensors). */
-export function resizeBilinear(src: Float32Array, from: Size, to: Size): Float32Array {
-  if (from.width === to.width && from.height === to.height) return src.slice();
+/**
+ * Bilinear resize with half-pixel centres and no antialiasing (the former default of torchvision for tensors); of the
+ * result only the part `crop` is computed.
+ */
+export function resizeBilinear(
+  src: Float32Array | Uint8Array,
+  from: Size,
+  to: Size,
+  crop: Rect = { x: 0, y: 0, ...to },
+): Float32Array {
   const columns = bilinearTaps(from.width, to.width);
   const rows = bilinearTaps(from.height, to.height);
-  const out = new Float32Array(to.width * to.height);
-  for (let y = 0; y < to.height; y++) {
-    const above = rows.low[y] * from.width;
-    const below = rows.high[y] * from.width;
-    const v = rows.share[y];
-    for (let x = 0; x < to.width; x++) {
-      const u = columns.share[x];
-      const left = columns.low[x];
-      const right = columns.high[x];
+  const out = new Float32Array(crop.width * crop.height);
+  for (let y = 0; y < crop.height; y++) {
+    const above = rows.low[crop.y + y] * from.width;
+    const below = rows.high[crop.y + y] * from.width;
+    const v = rows.share[crop.y + y];
+    for (let x = 0; x < crop.width; x++) {
+      const u = columns.share[crop.x + x];
+      const left = columns.low[crop.x + x];
+      const right = columns.high[crop.x + x];
       const upper = (1 - u) * src[above + left] + u * src[above + right];
       const lower = (1 - u) * src[below + left] + u * src[below + right];
-      out[y * to.width + x] = (1 - v) * upper + v * lower;
+      out[y * crop.width + x] = (1 - v) * upper + v * lower;
     }
   }
   return out;

@@ -18,6 +18,7 @@ import {
   switchTable,
 } from "../data/benchmarks/switches.ts";
 import { decodeImage, frameInto } from "../data/image.ts";
+import { maskFullSizeInto, maskInto, resizeBilinear } from "../data/mask.ts";
 import { centreOffset, shortSideSize } from "../data/resize.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import {
@@ -440,6 +441,37 @@ test("emotic: numbers of boxes may be fractions; rows of one picture are samples
   const [first] = samples;
   assert.ok(first.source.kind === "files" && first.source.mask.kind === "box");
   assert.equal(first.source.mask.box, [1, 2, 30.5, 31]);
+});
+
+test("the mask at full size is that of the whole resized mask, cropped, for any boxes and sizes", () => {
+  const whole = fc.integer({ min: -20, max: 120 });
+  const boxes = fc.array(fc.tuple(whole, whole, whole, whole), { maxLength: 4 });
+  const side = fc.integer({ min: 1, max: 90 });
+  fc.assert(
+    fc.property(
+      side,
+      side,
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      boxes,
+      (width, height, a, b, drawn) => {
+        const [short, crop] = [Math.max(a, b), Math.min(a, b)];
+        const full = new Float32Array(width * height);
+        maskInto(full, 0, drawn, { x: 0, y: 0, width, height });
+        const size = shortSideSize({ width, height }, short);
+        const resized = resizeBilinear(full, { width, height }, size);
+        const [left, top] = [centreOffset(size.width, crop), centreOffset(size.height, crop)];
+        const want = Uint8Array.from({ length: crop * crop }, (_, i) => {
+          const [y, x] = [Math.floor(i / crop), i % crop];
+          return Number(resized[(top + y) * size.width + left + x] > 0.5);
+        });
+        const got = new Uint8Array(crop * crop + 2).fill(7);
+        maskFullSizeInto(got, 1, drawn, { width, height }, short, crop);
+        assert.equal(got, Uint8Array.of(7, ...want, 7));
+      },
+    ),
+    { numRuns: 500, seed: 3, includeErrorInReport: true },
+  );
 });
 
 test("a smaller model sees the same part of the picture: both sizes shrink together", async () => {
