@@ -72,15 +72,17 @@ const line = 24;
 const ink = [32, 33, 36] as const;
 const faint = [110, 113, 120] as const;
 const paper = 255;
+const meaning = "inside: share of the attention to patches that falls in the box";
 
 /** The whole clip: frames with their boxes on top, then every layer, each on a colour scale of its own. */
 export function sheet({ title, frames, maps }: ShownClip): Image {
-  const head = 3 * line;
+  const head = 4 * line;
   const rowHeight = cell + line;
   const width = left + frames.length * (cell + gap) + gap;
   const height = head + rowHeight * (maps.layers + 1) + 2 * line;
   const page: Image = { data: new Uint8Array(3 * width * height).fill(paper), width, height };
   write(page, gap, gap, fitted(title, width - 2 * gap, 2), 2, ink);
+  if (frames.some(({ box }) => box)) write(page, gap, gap + line, fitted(meaning, width - 2 * gap, 2), 2, faint);
   for (const [column, frame] of frames.entries()) {
     const x = left + column * (cell + gap);
     write(page, x, head - line + 4, fitted(frame.label, cell, 2), 2, faint);
@@ -127,15 +129,13 @@ function paste(page: Image, image: Image, x: number, y: number): void {
     );
 }
 
-/** The colour scale, and what the words under the frames mean. */
+/** The colour scale. */
 function legend(page: Image, x: number, y: number): void {
   write(page, x, y, "0", 2, faint);
   const from = x + widthOf("0", 2) + gap;
   for (let column = 0; column < cell; column++)
     for (let row = 0; row < heightOf(2); row++) dot(page, from + column, y + row, heatRgb(column / (cell - 1)));
-  const after = from + cell + gap;
-  const words = "max of the layer; inside: share of the attention to patches that falls in the box";
-  write(page, after, y, fitted(words, page.width - gap - after, 2), 2, faint);
+  write(page, from + cell + gap, y, "max of the layer", 2, faint);
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;

@@ -50,11 +50,9 @@ async function attention(input: string[], flags: Flags): Promise<void> {
     const { config } = plan;
     if (config.subject === "none")
       throw new UsageError(`${basename(flags.checkpoint)}: has no subject token: it was trained with subject none`);
-    const side = config.vision.image;
     const footage = await readFootage(input, {
       frames: frames ?? config.head.frames,
-      side,
-      resize: side >= 224 ? undefined : side, // small models see the whole frame, as in training
+      side: config.vision.image,
       subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
     });
     const count = footage.names.length;
