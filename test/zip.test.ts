@@ -24,6 +24,9 @@ import {
   u64,
   zip,
 } from "./torch-files.ts";
+import { FormatError } from "../engine/errors.ts";
+import { MemoryBytes } from "../model/pytorch/bytes.ts";
+import { openArchive } from "../model/pytorch/open.ts";
 import { openWeights } from "../model/weights.ts";
 import { refusal } from "./refusal.ts";
 import { checkRefusal, readWeights } from "./weight-files.ts";
@@ -358,6 +361,38 @@ test("the checksum without Node's help is the same, in one piece or several", ()
   assert.is(crc32ByTable(new TextEncoder().encode("123456789")), 0xcbf43926); // the check value of CRC-32
   assert.is(crc32ByTable(bytes.subarray(300), crc32ByTable(bytes.subarray(0, 300))), crc32(bytes));
 });
+
+test("every flipped bit of an archive is refused, or changes neither names nor numbers", async () => {
+  const sound = zip(
+    entries.map((entry) => ({ ...entry, descriptor: "signed" })),
+    { zip64: true },
+  );
+  const want = await textOf(sound);
+  let refusals = 0;
+  for (let bit = 0; bit < sound.length * 8; bit++) {
+    const flipped = sound.slice();
+    flipped[bit >> 3] ^= 1 << (bit & 7);
+    try {
+      assert.is(await textOf(flipped), want, `bit ${bit}`);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      refusals++;
+    }
+  }
+  assert.ok(refusals > 0.85 * sound.length * 8, `${refusals}`); // the rest: versions, dates, attributes, padding
+});
+
+/** Names, shapes and bytes of all tensors. */
+async function textOf(bytes: Uint8Array): Promise<string> {
+  const file = openArchive(new MemoryBytes("flipped.pt", bytes));
+  const found: unknown[] = [];
+  for (const [name, info] of file.tensors) {
+    const pieces: number[][] = [];
+    for await (const piece of file.pieces(name, (length) => new Uint8Array(length))) pieces.push([...piece]);
+    found.push([name, info, pieces]);
+  }
+  return JSON.stringify(found);
+}
 
 test("an archive beyond five gigabytes is read by position", async () => {
   const large = 5 * 2 ** 30;
