@@ -38,7 +38,7 @@ export {
   softmaxScores,
 } from "./probes.ts";
 export { type Savgol, savgol } from "./savgol.ts";
-export { tokenizerOf } from "./tokenizer.ts";
+export { loadTokenizer, tokenizerOf } from "./tokenizer.ts";
 export {
   classifierOf,
   emotionTemplates,

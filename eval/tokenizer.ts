@@ -7,7 +7,7 @@ import { openTokenizer, type Tokenizer } from "../data/tokenizer/clip.ts";
 import { clipVocabulary } from "../data/tokenizer/vocabulary.ts";
 import { wordsFile, WordTokenizer } from "../data/tokenizer/words.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import type { ModelConfig } from "../model/index.ts";
+import { type LoadOptions, type ModelConfig, prepareLoad } from "../model/index.ts";
 import type { WeightFile } from "../model/weights.ts";
 
 const mostBytes = 4 * 2 ** 20;
@@ -34,6 +34,19 @@ export async function tokenizerOf(
   throw new FormatError(
     `${name}: ${words.length} words make ${tokenizer.vocabulary} ids, but the model has ${vocabulary}`,
   );
+}
+
+/** The same of a path that `loadModel` takes, with the same options. */
+export async function loadTokenizer(
+  path: string,
+  { bpe, ...options }: LoadOptions & { bpe?: string } = {},
+): Promise<Tokenizer> {
+  const { plan, close } = await prepareLoad(path, options);
+  try {
+    return await tokenizerOf(plan.file, plan.config, bpe);
+  } finally {
+    await close();
+  }
 }
 
 /** Words in a file's metadata, or in words.json beside it; the checkpoints of a run have one beside their folders. */

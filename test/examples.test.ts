@@ -42,6 +42,8 @@ const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
     return losses.length === 5 && losses[4] < losses[0] / 3;
   },
   "06": /GFLOP\/s at best.*matmul forward/s,
+  "07": /clips 3 x 64, texts 2 x 64.*clip 2: cosines -?0\.\d{3} and -?0\.\d{3}/s,
+  "08": /feels joy +joy .*shows a scream +fear .*top-1 1\.00, WAR 1\.00, UAR 1\.00/s,
 };
 
 for (const name of examples) {

@@ -90,13 +90,7 @@ export async function openInputs(
   const rows = paths.flatMap((list, i) =>
     list.map((path) => ({ path, subject: subjects[i] ?? subjects[0] ?? nobody })),
   );
-  const side = vision.image;
-  const view = {
-    frames: kind === "images" ? 1 : head.frames,
-    side,
-    // the published crop takes 224 of 256 pixels; small models see the whole frame, as in training
-    resize: side >= 224 ? Math.round((side * 256) / 224) : side,
-  };
+  const view = { frames: kind === "images" ? 1 : head.frames, side: vision.image };
   const read = (row: { path: string; subject: SubjectBoxes }) =>
     readFootage(row.path, { ...view, subject: row.subject });
   return { kind, ids: rows.map(({ path }) => path), pixels: await begun(inOrder(rows, read), batch) };

@@ -15,7 +15,7 @@ export interface FootageOptions {
   readonly frames: number | "all";
   /** Side of the model's square pictures in pixels. */
   readonly side: number;
-  /** Short side before the crop; 256 for 224, and in proportion for other sides. */
+  /** Short side before the crop: 256 for 224 and in proportion above; below, the whole frame, as small models are trained. */
   readonly resize?: number;
   /** First and last frame to choose from, numbered from 0, both included; the whole footage. */
   readonly range?: readonly [first: number, last: number];
@@ -47,7 +47,7 @@ const AHEAD = 4;
  * file is a FormatError that begins with its name; a missing ffmpeg is a UsageError.
  */
 export async function readFootage(source: string | readonly string[], options: FootageOptions): Promise<Footage> {
-  const { frames, side, resize = Math.round((side * 256) / 224), range } = options;
+  const { frames, side, resize = side < 224 ? side : Math.round((side * 256) / 224), range } = options;
   if (side > resize) throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   const reel = await openReel(typeof source === "string" ? [source] : source);
   const chosen = choose(reel, frames, range);

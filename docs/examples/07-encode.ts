@@ -1,0 +1,37 @@
+// Features of clips and texts: of a checkpoint whose path is given, or else of a small model that knows nothing yet.
+import { openTokenizer, readFootage } from "../../data/index.ts";
+import { openGpu } from "../../engine/index.ts";
+import { encodeTexts, encodeVideos, loadTokenizer, similarities } from "../../eval/index.ts";
+import { allocate, EmotionClip, groupsOf, Init, loadModel, named, stageModel } from "../../model/index.ts";
+
+const [path, ...folders] = process.argv.slice(2); // such as runs/stage, and folders of frames or videos
+const gpu = await openGpu();
+const model = path ? (await loadModel(path)).model : untrained();
+const { vision, head, text } = model.config;
+const tokenizer = path ? await loadTokenizer(path) : (await openTokenizer()).rows(text.context);
+
+// A clip is T frames as the model takes them, and a mask that shows the subject in each. Files are read so:
+const [T, S] = [head.frames, vision.image];
+const read = folders.map((folder) => readFootage(folder, { frames: T, side: S }));
+
+// Without files: waves of three lengths, and somebody in the left half.
+const waves = [1, 2, 3].map((k) => ({
+  frames: Float32Array.from({ length: T * 3 * S * S }, (_, i) => Math.sin(k * (i % S))),
+  mask: Float32Array.from({ length: T * S * S }, (_, i) => (i % S < S / 2 ? 1 : 0)),
+}));
+
+const clips = await encodeVideos(model, folders.length ? await Promise.all(read) : waves, { batch: 2 });
+const texts = await encodeTexts(model, tokenizer, ["I am so glad", "leave me alone"]);
+console.log(`clips ${clips.shape.join(" x ")}, texts ${texts.shape.join(" x ")}`); // rows of unit length
+const { data } = similarities(clips, texts);
+for (let n = 0; n < clips.shape[0]; n++)
+  console.log(`clip ${n}: cosines ${data[2 * n].toFixed(3)} and ${data[2 * n + 1].toFixed(3)}`);
+gpu.close();
+
+function untrained(): EmotionClip {
+  const init = new Init(1);
+  const model = new EmotionClip(stageModel(49408), init); // CLIP's vocabulary: it takes any text
+  allocate(groupsOf(named(model)), 0);
+  init.fill();
+  return model;
+}
