@@ -1,7 +1,7 @@
 // A folder of a model: configuration, weights and inputs, the model on the device, and what its forward pass gives. Any name,
 // sizes, batch and number of frames.
 import { posix } from "node:path";
-import { assign, type Shard, Scope, type Tensor, tensor } from "../../engine/index.ts";
+import { allocateFrozen, assign, type Shard, Scope, type Tensor, tensor } from "../../engine/index.ts";
 import { later } from "../../engine/record.ts";
 import { add, embedding, embedPatches, exp, first, logits, matmul } from "../../kernels/index.ts";
 import {
@@ -36,8 +36,10 @@ export class ModelFolder {
   readonly model: EmotionClip;
   readonly groups: readonly Group[];
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
+  /** Gives the memory of a model back that is only used; none of its tensors may be read afterwards. */
+  readonly free: () => void;
 
-  /** `path` is relative to the golden folder. Optimiser moments are allocated only where a file asks for steps. */
+  /** `path` is relative to the golden folder. Memory for gradients and moments only where a file asks for them. */
   constructor(
     readonly folder: Folder,
     readonly path: string,
@@ -45,10 +47,16 @@ export class ModelFolder {
     this.config = configOf(folder, this.file("config.json"));
     this.model = new EmotionClip(this.config, new Init(0));
     this.groups = groupsOf(named(this.model));
-    const trains = folder.files.some(
-      (file) => posix.dirname(file) === path && /^(adamw|train)/.test(posix.basename(file)),
-    );
-    this.shards = allocate(this.groups, trains ? 2 : 0);
+    const trains = (name: RegExp) =>
+      folder.files.some((file) => posix.dirname(file) === path && name.test(posix.basename(file)));
+    const moments = trains(/^(adamw|train)/) ? 2 : 0;
+    if (moments || trains(/^grad_/)) {
+      this.shards = allocate(this.groups, moments);
+      this.free = () => {};
+    } else {
+      this.shards = new Map();
+      this.free = allocateFrozen(Array.from(named(this.model), ([, t]) => t)).free;
+    }
     this.load();
   }
 

@@ -31,7 +31,10 @@ let open: ModelFolder | undefined;
 /** The model of the folder that a file lies in. One at a time: those of full size would not all fit. */
 export function modelOf({ folder, file }: { folder: Folder; file: string }): ModelFolder {
   const path = posix.dirname(file);
-  if (open?.folder !== folder || open.path !== path) open = new ModelFolder(folder, path);
+  if (open?.folder === folder && open.path === path) return open;
+  open?.free();
+  open = undefined; // a folder that cannot be opened leaves none behind
+  open = new ModelFolder(folder, path);
   return open;
 }
 
