@@ -56,17 +56,25 @@ export class Memory {
     usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   ): Storage {
     const size = align256(bytes);
-    if (purpose !== "staging" && size > this.maxBinding)
-      throw new LimitError(`${purpose}: one buffer of ${mb(size)}; this adapter binds at most ${mb(this.maxBinding)}`);
+    if (purpose !== "staging") this.#checkBinding(size, purpose);
     this.#checkBudget(size, purpose);
     this.created++;
     this.live[purpose] += size;
     return { id: nextId(), buffer: this.device.createBuffer({ size, usage, label: purpose }), offset: 0, bytes: size };
   }
 
-  /** Refuses what would pass the budget, before the first of several buffers is made. */
-  demand(bytes: number, purpose: Purpose): void {
-    this.#checkBudget(bytes, purpose);
+  /** Refuses what would pass the budget or cannot be bound, before the first of several buffers is made. */
+  demand(sizes: readonly number[], purpose: Purpose): void {
+    for (const bytes of sizes) this.#checkBinding(bytes, purpose);
+    this.#checkBudget(
+      sizes.reduce((sum, bytes) => sum + bytes, 0),
+      purpose,
+    );
+  }
+
+  #checkBinding(bytes: number, purpose: Purpose): void {
+    if (bytes <= this.maxBinding) return;
+    throw new LimitError(`${purpose}: one buffer of ${mb(bytes)}; this adapter binds at most ${mb(this.maxBinding)}`);
   }
 
   free(storage: Storage, purpose: Purpose): void {

@@ -123,12 +123,11 @@ export interface Frozen {
 /** As `allocateGroup`, for tensors that are used but not trained: no gradients, no moments, and a tape passes them by. */
 export function allocateFrozen(members: readonly Tensor[]): Frozen {
   const memory = "memory" in runner() ? onDevice().memory : undefined;
-  const sizes = shardsOf(members).map((shard) => ({ shard, bytes: bytesOf(shard) }));
-  const bytes = sizes.reduce((sum, each) => sum + each.bytes, 0);
-  memory?.demand(bytes, "parameters");
-  const buffers = sizes.map(({ shard, bytes }) => {
-    const flat = new Value(bytes / 4, "f32");
-    flat.storage = memory?.allocate(bytes, "parameters");
+  const shards = shardsOf(members);
+  memory?.demand(shards.map(bytesOf), "parameters");
+  const buffers = shards.map((shard) => {
+    const flat = new Value(bytesOf(shard) / 4, "f32");
+    flat.storage = memory?.allocate(bytesOf(shard), "parameters");
     place(shard, flat);
     return flat.storage;
   });
@@ -136,7 +135,7 @@ export function allocateFrozen(members: readonly Tensor[]): Frozen {
   const free = () => {
     for (const storage of buffers) if (storage) memory!.free(storage, "parameters");
   };
-  return { bytes, free };
+  return { bytes: bytesOf(members), free };
 }
 
 /** Members that one binding holds together, in order. */

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Json } from "../data/json.ts";
-import { compute, Tape, tensor } from "../engine/index.ts";
-import { CheckpointError } from "../engine/errors.ts";
+import { allocateFrozen, compute, declare, Tape, tensor } from "../engine/index.ts";
+import { CheckpointError, LimitError } from "../engine/errors.ts";
 import { type ConfigOverride, describe } from "../model/checkpoint/describe.ts";
 import { fillModel, type Loaded, type LoadOptions, loadModel, prepareLoad } from "../model/checkpoint/load.ts";
 import { planLoad } from "../model/checkpoint/plan.ts";
@@ -234,6 +234,22 @@ test("a frozen model has no gradients and no moments, and its memory goes back",
   }
   loaded.free();
   assert.is(gpu.memory.live.parameters, before.parameters);
+});
+
+test("a model that does not fit is refused before a byte of it is allocated", async () => {
+  const path = await variant("large");
+  const { budget } = gpu.memory;
+  const before = gpu.memory.live.parameters;
+  gpu.memory.budget = 100_000; // idle buffers give way, so only this counts
+  const error = await refusal(loadModel(path, { config: heads })).finally(() => {
+    gpu.memory.budget = budget;
+  });
+  assert.instance(error, LimitError);
+  assert.match(error.message, /would pass the budget/);
+  const wide = declare([gpu.memory.maxBinding / 4 + 1]);
+  assert.throws(() => allocateFrozen([declare([1]), wide]), /this adapter binds at most/);
+  assert.is(gpu.memory.live.parameters, before);
+  (await loadModel(path, { config: heads })).free();
 });
 
 test("a file without its heads is refused before a GPU is needed, and tells what to give", async () => {
