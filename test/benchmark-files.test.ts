@@ -234,7 +234,7 @@ corpus("moviegraphs", "official/mg_videoinfo/scene_boundaries/tt0000001.scenes.g
   ["0 1 1\n2 2 1\n", /row 1 \(line 1\), column "start_shot" is "0", expected a whole number from 1 to 2/],
   ["1 1 1\n2 3 1\n", /row 2 \(line 2\), column "end_shot" is "3", expected a whole number from 2 to 2/],
   ["2 1 1\n2 2 1\n", /column "end_shot" is "1"/],
-  ["1 1 2\n2 2 1\n", /column "is_useful" is "2"/],
+  ["1 1 x\n2 2 1\n", /column "is_useful" is "x"/],
   ["1 1 1\n2 -2 1\n", /column "end_shot" is "-2"/],
 ]);
 
@@ -275,7 +275,7 @@ corpus("moviegraphs", emotions, [
 corpus("moviegraphs", "official/mg/split.json", [
   ["{}", /split "train" is missing/],
   ['{"train": ["tt0000001"], "val": []}', /split "test" is missing/],
-  ['{"train": [], "val": [], "test": [], "dev": []}', /unknown split "dev", known are train, val, test/],
+  ['{"training": ["tt0000001"], "val": [], "test": []}', /split "train" is missing/],
   ['{"train": ["tt0000001"], "val": ["tt0000001"], "test": []}', /film "tt0000001" is in train and in val/],
   ['{"train": "tt0000001"}', /'\[' expected/],
   ['{"train": [7]}', /a string expected/],

@@ -88,7 +88,10 @@ function readSplit(root: string, lists: readonly string[]): Set<string> {
   const movies = new Set<string>();
   const seen: string[] = [];
   for (const list of scanner.keys()) {
-    if (!parts.all.includes(list)) scanner.fail(`unknown split ${quoted(list)}, known are ${parts.all.join(", ")}`);
+    if (!parts.all.includes(list)) {
+      scanner.value(); // a list that no split joins
+      continue;
+    }
     seen.push(list);
     for (const _ of scanner.members()) {
       const movie = scanner.string();
@@ -150,7 +153,7 @@ function readScenes(root: string, movie: string): Scene[] {
   readTable(root, `official/mg_videoinfo/scene_boundaries/${movie}.scenes.gt`, { form: "spaces", columns }, (row) => {
     const first = row.whole("start_shot", 1, starts.length);
     const last = row.whole("end_shot", first, starts.length);
-    row.whole("is_useful", 0, 1); // the official code does not look at it either
+    row.whole("is_useful"); // the official code does not look at it either
     scenes.push({ start: starts[first - 1], end: last < starts.length ? starts[last] - 1 : -1 });
   });
   return scenes;
