@@ -117,7 +117,9 @@ export function compare(
   reweighting?: { readonly ours: Reweighting; readonly source: string },
 ): Comparison {
   const setting = commonest(runs);
-  const used = runs.filter((run) => run.setting === setting);
+  // Of two runs with one seed, the later folder counts: tables/ comes after the main job's own.
+  const alike = runs.filter((run) => run.setting === setting);
+  const used = [...new Map(alike.map((run) => [`${words(run)}, seed ${run.seed}`, run])).values()];
   return {
     table1: table1(used),
     table2: { published: paper.table2_reweighting_example.rows, ...reweighting },
@@ -157,7 +159,7 @@ function ourFigures(variant: Variant, runs: readonly RunSummary[]): Pick<Compare
   return { why: `no run with ${words(variant)}; emotionclip tables --train makes it` };
 }
 
-const words = ({ subject, beta, head }: Variant) =>
+const words = ({ subject, beta, head }: Omit<Variant, "head"> & { readonly head: string }) =>
   `subject ${subject}, beta ${beta}${head === "transformer" ? "" : `, head ${head}`}`;
 
 function table1(runs: readonly RunSummary[]): ComparedTable {

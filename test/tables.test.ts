@@ -110,6 +110,13 @@ test("runs at another setting than most are left out, by name", () => {
   assert.is(table1.rows[3].runs, 2);
 });
 
+test("a run that was repeated with its seed counts once, the later one", () => {
+  const twice = [run({ folder: "runs/a", seed: 1 }, 0.1), run({ folder: "runs/tables/a", seed: 1 }, 0.3)];
+  const row = compare(twice, []).table1.rows[3];
+  assert.is(row.runs, 1);
+  assert.ok(Math.abs(row.ours![0].mean - 30) < 1e-9);
+});
+
 test("an evaluation stands in its part of Table 4, in the paper's units", () => {
   const bold = compare([], [result("mine")]).table4.find(({ id }) => id === "table4-bold")!;
   const mine = bold.rows.at(-1)!;
