@@ -204,7 +204,7 @@ for (const [what, given, code, message] of refusals)
 test("a refusal is a line on stderr and an exit code", async () => {
   const outcome = await encode("refused.npy", "images", at("cut.png"));
   assert.is(outcome.code, 3);
-  assert.match(outcome.stderr, /^FormatError: cut\.png: does not decode: [^\n]+\n$/);
+  assert.match(outcome.stderr, /^error: cut\.png: does not decode: [^\n]+\n$/);
   assert.is(outcome.stdout, "");
 });
 

@@ -47,16 +47,16 @@ function isRefusal({ code, stdout, stderr }: Outcome, exit: number, text: RegExp
 const words = suite();
 
 words("an unknown command suggests the nearest", async () => {
-  isRefusal(await runProgram(CLI, ["docter"]), 2, /^Usage: unknown command "docter" \(did you mean doctor\?\)/m);
+  isRefusal(await runProgram(CLI, ["docter"]), 2, /^error: unknown command "docter" \(did you mean doctor\?\)/m);
 });
 
 words("an unknown flag suggests the nearest", async () => {
-  isRefusal(await runProgram(CLI, ["doctor", "--jsom"]), 2, /^Usage: unknown flag --jsom \(did you mean --json\?\)/m);
+  isRefusal(await runProgram(CLI, ["doctor", "--jsom"]), 2, /^error: unknown flag --jsom \(did you mean --json\?\)/m);
 });
 
 words("a surplus argument and a flag without its value are refused", async () => {
-  isRefusal(await runProgram(CLI, ["doctor", "everything"]), 2, /^Usage: too many arguments/m);
-  isRefusal(await runProgram(CLI, ["doctor", "--adapter"]), 2, /^Usage: option '--adapter <name>' argument missing/m);
+  isRefusal(await runProgram(CLI, ["doctor", "everything"]), 2, /^error: too many arguments/m);
+  isRefusal(await runProgram(CLI, ["doctor", "--adapter"]), 2, /^error: option '--adapter <name>' argument missing/m);
 });
 
 words("help is printed and is no error", async () => {
@@ -68,7 +68,7 @@ words("help is printed and is no error", async () => {
 });
 
 words("an adapter that is not there is exit code 4, and the one that is there opens", async () => {
-  isRefusal(await runProgram(CLI, ["doctor", "--adapter", "nobody"]), 4, /^GpuError: no adapter matches "nobody"/m);
+  isRefusal(await runProgram(CLI, ["doctor", "--adapter", "nobody"]), 4, /^error: no adapter matches "nobody"/m);
   const { code, stdout } = await runProgram(CLI, ["doctor", "--json"]);
   assert.is(code, 0);
   assert.equal(JSON.parse(stdout).missing, []);
@@ -105,7 +105,7 @@ words("the real process has a pool thread for each core, at least 4, or as many 
 });
 
 words("errors that a person can mend have a message, bugs have a stack", () => {
-  assert.equal(plain(report(new UsageError("no such flag"))), { text: "Usage: no such flag", code: 2 });
+  assert.equal(plain(report(new UsageError("no such flag"))), { text: "error: no such flag", code: 2 });
   assert.equal(plain(report(new FormatError("a.tar: cut"))), { text: "FormatError: a.tar: cut", code: 3 });
   assert.is(report(new KernelError("x.wgsl:1:1")).code, 1);
   const { text, code } = report(new TypeError("undefined is not a function"));

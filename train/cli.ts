@@ -170,8 +170,7 @@ export function flagsOf(command: Command): string[] {
 /** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */
 export function report(error: unknown): { text: string; code: number } {
   if (error instanceof EngineError) {
-    const label = error instanceof UsageError ? "Usage" : error.name;
-    return { text: `${pc.red(`${label}:`)} ${cut(error.message)}`, code: error.exitCode };
+    return { text: `${pc.red("error:")} ${cut(error.message)}`, code: error.exitCode };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
