@@ -106,7 +106,7 @@ words("the real process has a pool thread for each core, at least 4, or as many 
 
 words("errors that a person can mend have a message, bugs have a stack", () => {
   assert.equal(plain(report(new UsageError("no such flag"))), { text: "error: no such flag", code: 2 });
-  assert.equal(plain(report(new FormatError("a.tar: cut"))), { text: "FormatError: a.tar: cut", code: 3 });
+  assert.equal(plain(report(new FormatError("a.tar: cut"))), { text: "error: a.tar: cut", code: 3 });
   assert.is(report(new KernelError("x.wgsl:1:1")).code, 1);
   const { text, code } = report(new TypeError("undefined is not a function"));
   assert.is(code, 1);
