@@ -243,8 +243,8 @@ test("what cannot be drawn is refused before anything is written", () =>
     const run = (...more: string[]) =>
       emotionclip("attention", "--checkpoint", checkpoint, "--out", join(folder, "out"), ...more);
     const cases: [words: string[], code: number, message: RegExp][] = [
-      [[frames, "--frames", "0"], 2, /--frames: "0" is neither a whole number from 1 nor all/],
-      [[frames, "--frames", "65"], 2, /65 frames; a sheet has at most 64/],
+      [[frames, "--frames", "0"], 2, /--frames: "0" is not a whole number from 1 to 64/],
+      [[frames, "--frames", "65"], 2, /--frames: "65" is not a whole number from 1 to 64/],
       [[frames, "--boxes", "100,0,120,20"], 2, /lies outside/],
       [[join(folder, "nowhere")], 3, /nowhere/],
       [[frames, "--checkpoint", join(frames, "0.png")], 3, /0\.png/],

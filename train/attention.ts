@@ -28,7 +28,7 @@ export function command(): Command {
         .choices(["compat", "exact", "pixels"])
         .default("compat"),
     )
-    .option("--frames <n>", "frames, evenly spaced, or all (default: as many as the model takes)")
+    .option("--frames <n>", "frames, evenly spaced (default: as many as the model takes)")
     .option("--json", "print the numbers as JSON")
     .action(attention);
 }
@@ -55,8 +55,6 @@ async function attention(input: string[], flags: Flags): Promise<void> {
       side: config.vision.image,
       subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
     });
-    const count = footage.names.length;
-    if (count > mostFrames) throw new UsageError(`--frames: ${count} frames; a sheet has at most ${mostFrames}`);
     const gpu = await openGpu();
     try {
       const { model } = await fillModel(plan);
@@ -78,11 +76,11 @@ const mostFrames = 64;
 
 const nameOf = (path: string): string => basename(path) || path;
 
-function framesOf(text: string): number | "all" {
-  if (text === "all") return "all";
-  if (!/^\d{1,4}$/.test(text) || Number(text) < 1)
-    throw new UsageError(`--frames: "${text}" is neither a whole number from 1 nor all`);
-  return Number(text);
+function framesOf(text: string): number {
+  const frames = Number(text);
+  if (!/^\d{1,4}$/.test(text) || frames < 1 || frames > mostFrames)
+    throw new UsageError(`--frames: "${text}" is not a whole number from 1 to ${mostFrames}`);
+  return frames;
 }
 
 function shownClip(
