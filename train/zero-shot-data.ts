@@ -42,15 +42,18 @@ export interface DataTask {
   readonly task: string;
   readonly classes: readonly ZeroShotClass[];
   readonly templates: readonly string[];
-  /** Where a sample has one class. */
-  readonly single?: ZeroShotScore;
+  /** Where a sample has one class. Rows of `confusion` are the true classes. */
+  readonly single?: Single;
   /** Where it may have several; `accuracy` asks whether the best-scored class is among them. */
   readonly several?: { readonly mAP: number; readonly AUC: number; readonly accuracy: number };
 }
 
+type Single = Omit<ZeroShotScore, "confusion"> & { readonly confusion: readonly (readonly number[])[] };
+
 export interface DataFlags extends InputFlags {
   data?: string;
   split?: string;
+  cache?: string;
   workers: string;
 }
 
@@ -92,7 +95,7 @@ export async function zeroShotData(name: string, flags: DataFlags, prompts: Prom
       switchOptions: {},
       checkpoint: flags.checkpoint,
       data: flags.data,
-      cache: undefined,
+      cache: flags.cache,
       batch: undefined,
       workers: Number(flags.workers),
     };
@@ -175,12 +178,17 @@ function scoresOf(
   logits: Matrix,
   { label, labels }: Targets,
 ): Pick<DataTask, "single" | "several"> | undefined {
-  if (target === "label") return label && { single: scoreZeroShot(logits, label) };
+  if (target === "label") return label && { single: inRows(scoreZeroShot(logits, label)) };
   if (!labels) return undefined;
   const mAP = macroAveragePrecision(labels, logits).mean;
   return {
     several: { mAP, AUC: macroRocAuc(labels, logits).mean, accuracy: anyLabelAccuracy(labels, logits) },
   };
+}
+
+function inRows({ confusion: { data, shape }, ...shares }: ZeroShotScore): Single {
+  const C = shape[1];
+  return { ...shares, confusion: Array.from({ length: C }, (_, c) => Array.from(data.subarray(c * C, (c + 1) * C))) };
 }
 
 function known<const T extends string>(name: string, names: readonly T[], what: string): T {
@@ -207,13 +215,12 @@ export function dataText({ benchmark, split, model, samples, tasks, notes }: Dat
   return [`${benchmark} ${split}, ${samples} samples, ${model}`, ...blocks, ...notes].join("\n\n").concat("\n");
 }
 
-/** Recall of each class, and the class that it is mostly taken for. */
-function confusionLines(classes: readonly ZeroShotClass[], { recall, confusion }: ZeroShotScore): string[] {
-  const C = classes.length;
+/** Recall of each class, and what its samples were recognised as. */
+function confusionLines(classes: readonly ZeroShotClass[], { recall, confusion }: Single): string[] {
   const width = Math.max(...classes.map(({ name }) => name.length));
   const rows = classes.map(({ name }, c) => {
-    const counts = Array.from(confusion.data.subarray(c * C, (c + 1) * C), (n) => String(n).padStart(5)).join("");
-    const share = Number.isNaN(recall[c]) ? "-" : percent(recall[c]);
+    const counts = confusion[c].map((n) => String(n).padStart(5)).join("");
+    const share = confusion[c].some((n) => n > 0) ? percent(recall[c]) : "-";
     return `  ${name.padEnd(width)}${share.padStart(9)} ${counts}`;
   });
   return [`  ${"true".padEnd(width)}${"recall".padStart(9)}   recognised as each, in this order`, ...rows];
