@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { UsageError } from "../engine/errors.ts";
 import { openGpu } from "../engine/index.ts";
-import { vitB32 } from "../model/config.ts";
+import { preset } from "../model/presets.ts";
 import { sizeText } from "../train/step-plan.ts";
 import { type FullSize, fullSize, leastRatio, matmulFlops, publishedBatch, type Timed } from "./full-step.ts";
 import { writeResults } from "./results.ts";
@@ -12,6 +12,7 @@ import { amount, table } from "./table.ts";
 /** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
   return new Command()
+    .option("--model <name>", "a published one", "ViT-B-32")
     .option("--batch <n>", "clips of the training step (default: 2 in software, the published 128 on a GPU)")
     .option("--micro <n>", "clips encoded at a time; 0: all (default: all, or as many as fit)")
     .option("--rounds <n>", "rounds in which forward, step and matmul take turns", "2")
@@ -21,6 +22,7 @@ export function command(): Command {
 }
 
 interface Flags {
+  model: string;
   batch?: string;
   micro?: string;
   rounds: string;
@@ -28,15 +30,17 @@ interface Flags {
   write?: boolean;
 }
 
-async function run({ batch, micro, rounds, json, write }: Flags): Promise<void> {
+async function run({ model, batch, micro, rounds, json, write }: Flags): Promise<void> {
+  const config = preset(model);
   const given = {
+    model,
     batch: wholeOf("--batch", batch, 2),
     micro: wholeOf("--micro", micro, 0),
     rounds: wholeOf("--rounds", rounds, 1)!,
   };
   const gpu = await openGpu();
   try {
-    const result = await fullSize(gpu, vitB32, { ...given, batch: given.batch ?? (gpu.facts.software ? 2 : 128) });
+    const result = await fullSize(gpu, config, { ...given, batch: given.batch ?? (gpu.facts.software ? 2 : 128) });
     console.log(json ? JSON.stringify(result) : page(result));
     if (write) writeResults(gpu, "full-size", result);
     const faults = result.checks.filter(({ holds }) => !holds);
@@ -78,7 +82,7 @@ export function page(result: FullSize): string {
   ];
   const verdict = result.reached ? "reached" : "MISSED";
   return [
-    `ViT-B/32, ${result.values.toLocaleString("en")} random values, on ${result.adapter}`,
+    `${result.model}, ${result.values.toLocaleString("en")} random values, on ${result.adapter}`,
     "",
     table(rows, 0),
     "",

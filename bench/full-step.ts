@@ -38,6 +38,7 @@ interface Check {
 
 /** What `--json` prints. */
 export interface FullSize {
+  readonly model: string;
   readonly adapter: string;
   readonly values: number;
   readonly clips: number;
@@ -62,9 +63,13 @@ export interface FullSize {
 }
 
 interface Options {
+  /** What the result calls it. */
+  readonly model: string;
   readonly batch: number;
   readonly micro?: number;
   readonly rounds: number;
+  /** Milliseconds of a sample, of as many repetitions as fill it. */
+  readonly sampleMs?: number;
 }
 
 /** Settings of the published recipe, as far as they shape a step. */
@@ -91,7 +96,7 @@ export async function fullSize(gpu: Gpu, config: ModelConfig, options: Options):
 
   const first = await numbersOf(learner, inputs);
   const held = memory.total - before;
-  const timings = await timed(gpu, learner, inputs, options.rounds);
+  const timings = await timed(gpu, learner, inputs, options);
   learner.draw(); // the moments are others now, but neither the loss nor the gradients depend on them
   const features = await featuresOf(learner, inputs);
   const again = await numbersOf(learner, inputs);
@@ -102,6 +107,7 @@ export async function fullSize(gpu: Gpu, config: ModelConfig, options: Options):
   const ratioBy = (by: "cpu" | "wall") => (plan.flops / matmulFlops) * ratioOf(timings.matmul, timings.step, by);
   const ratio = ratioBy(clock);
   return {
+    model: options.model,
     adapter: facts.adapter,
     values: plan.values,
     clips: plan.clips,
@@ -172,7 +178,7 @@ const side = 512;
 /** Of the yardstick. */
 export const matmulFlops = 2 * side ** 3;
 
-async function timed(gpu: Gpu, learner: Learner, inputs: StepInputs, rounds: number) {
+async function timed(gpu: Gpu, learner: Learner, inputs: StepInputs, { rounds, sampleMs = 500 }: Options) {
   const op = ops.find(({ name }) => name === "matmul")!;
   const made = { op, attrs: op.attrs, dims: { N: side, K: side, M: side } };
   const product = new Prepared(gpu, made, drawInputs(made));
@@ -186,7 +192,7 @@ async function timed(gpu: Gpu, learner: Learner, inputs: StepInputs, rounds: num
     { ...product.forwardArm, name: "matmul" },
   ];
   try {
-    const [forward, step, matmul] = await interleave(arms, rounds, 500);
+    const [forward, step, matmul] = await interleave(arms, rounds, sampleMs);
     return { forward, step, matmul };
   } finally {
     product.free();

@@ -16,13 +16,14 @@ const small = { ...tiny, vision: { ...tiny.vision, image: 32, width: 64, layers:
 for (const micro of [0, 3])
   test(`a small model passes every check, ${micro ? `${micro} clips at a time` : "all clips at once"}`, async () => {
     gpu.planner.forget();
-    const result = await fullSize(gpu, small, { batch: 8, micro, rounds: 1 });
+    const result = await fullSize(gpu, small, { model: "small", batch: 8, micro, rounds: 1, sampleMs: 20 });
     for (const { claim, found, holds } of result.checks)
       if (!/near ln/.test(claim)) assert.ok(holds, `${claim}: ${found}`); // 16 channels are similar by chance
     assert.is(result.micro, micro);
     assert.ok(result.step.gflop > 2 * result.forward.gflop, "a step is more than two passes");
     assert.ok(result.ratio > 0 && result.matmulGflopsPerSecond > result.step.gflopsPerSecond);
     const text = page(result);
+    assert.match(text, /^small, /);
     assert.match(text, /training step, 8 clips x 2 frames/);
     assert.match(text, result.reached ? /0\.45: reached/ : /0\.45: MISSED/);
   });
