@@ -17,7 +17,7 @@ import type { GoldenTensor, TensorFile } from "./tensor-file.ts";
 import type { Verdict } from "./verdict.ts";
 
 const isWeights = (file: string, folder: Folder) =>
-  /\.(pt|pth|bin|ckpt)$/.test(file) || folder.entry(file).kind.startsWith("torch");
+  /\.(pt|pth|bin|ckpt|safetensors\.index\.json)$/.test(file) || folder.entry(file).kind.startsWith("torch");
 
 const stemOf = (file: string) => basename(file).replace(/(\.expected)?\.\w+$/, "");
 

@@ -34,7 +34,7 @@ const isPair =
     name.test(basename(file)) && folder.has(pairOf(file).sizes) && folder.has(pairOf(file).pixels);
 
 export const imageResize: Check = {
-  takes: isPair(/^image_resize\.(json|safetensors)$/),
+  takes: isPair(/^image_resize\w*\.(json|safetensors)$/),
   run: async (verdict) => {
     const { folder, file } = verdict;
     const { sizes, pixels } = pairOf(file);
@@ -58,7 +58,7 @@ export const imageResize: Check = {
 };
 
 export const maskResize: Check = {
-  takes: isPair(/^mask_resize\.(json|safetensors)$/),
+  takes: isPair(/^mask_resize\w*\.(json|safetensors)$/),
   run: async (verdict) => {
     const { folder, file } = verdict;
     const { sizes, pixels } = pairOf(file);
@@ -91,7 +91,7 @@ interface IntegerRules {
 }
 
 export const integerRules: Check = {
-  takes: (file) => basename(file) === "integer_rules.json",
+  takes: (file) => /^integer_rules\w*\.json$/.test(basename(file)),
   run: (verdict) => {
     const { center_crop_offset, resize_long_side, linspace_int } = verdict.folder.json<IntegerRules>(verdict.file);
     for (const { size, crop, offset } of center_crop_offset)

@@ -127,12 +127,13 @@ export const metricValues: Check = {
     const json = folder.json<Metrics>(file);
     const tensors = folder.tensors(partner(file));
     const of = (name: string) => tensors.tensor(name);
-    objectives(verdict, of, json);
+    const C = Number(tensors.names.flatMap((name) => /^multi\.C([\d.]+)\.proba$/.exec(name)?.[1] ?? [])[0] ?? 8);
+    objectives(verdict, of, json, C);
     for (const [key, want] of Object.entries(json)) {
       const C = /^one_vs_rest_metrics_C([\d.]+)$/.exec(key)?.[1];
       if (C) classMetrics(verdict, key, of("Y_test"), of(`C${C}.proba`), want as unknown as ClassMetrics);
     }
-    if (json.multinomial) multinomial(verdict, of, json.multinomial);
+    if (json.multinomial) multinomial(verdict, of, of(`multi.C${C}.proba`), json.multinomial);
     if (json.ridge) regression(verdict, of, json.ridge);
     if (json.ties) ties(verdict, of, json.ties);
     if (json.corner) corners(verdict, of, json.corner);
@@ -140,13 +141,13 @@ export const metricValues: Check = {
 };
 
 /** What the probes minimise, at the optimum. */
-function objectives(verdict: Verdict, of: Of, { objective = {}, multinomial }: Metrics): void {
+function objectives(verdict: Verdict, of: Of, { objective = {}, multinomial }: Metrics, C: number): void {
   for (const [name, want] of Object.entries(objective)) {
     const { objective: got } = fitOneVsRest(of("X_train"), of("Y_train"), { C: Number(name.slice(1)) });
     verdict.compare(`objective.${name}`, got, want, { rtol: 1e-12, atol: 0 });
   }
   if (!multinomial) return;
-  const { objective: got } = fitSoftmax(of("multi.X_train"), of("multi.y_train").data, { C: 8 });
+  const { objective: got } = fitSoftmax(of("multi.X_train"), of("multi.y_train").data, { C });
   verdict.number("multinomial.objective", got[0], multinomial.objective, { rtol: 1e-12, atol: 0 });
 }
 
@@ -162,9 +163,8 @@ function classMetrics(verdict: Verdict, key: string, y: GoldenTensor, p: GoldenT
   verdict.number(`${key}.affect2mm_acc`, 100 * anyLabelAccuracy(y, p), want.affect2mm_acc, percent);
 }
 
-function multinomial(verdict: Verdict, of: Of, want: NonNullable<Metrics["multinomial"]>): void {
+function multinomial(verdict: Verdict, of: Of, p: GoldenTensor, want: NonNullable<Metrics["multinomial"]>): void {
   const truth = of("multi.y_test").data;
-  const p = of("multi.C8.proba");
   const classes = Array.from(new Set(of("multi.y_train").data)).sort((a, b) => a - b);
   const [n, K] = p.shape;
   const predicted = Array.from({ length: n }, (_, i) => {

@@ -2,7 +2,8 @@
 import { basename, dirname, posix } from "node:path";
 import { assign, Scope, Tape, tensor } from "../../engine/index.ts";
 import { later } from "../../engine/record.ts";
-import { logits, mean, normalize } from "../../kernels/index.ts";
+import { matrix } from "../../eval/index.ts";
+import { classifierOf, zeroShotLogits } from "../../eval/zero-shot.ts";
 import {
   allocate,
   endPositions,
@@ -14,6 +15,7 @@ import {
   TemporalConv,
   TemporalMean,
 } from "../../model/index.ts";
+import { prepareLoad } from "../../model/checkpoint/load.ts";
 import type { Check } from "./check.ts";
 import type { Folder } from "./folder.ts";
 import { configOf, forward, ModelFolder, type Reads } from "./model-folder.ts";
@@ -54,11 +56,15 @@ export const config: Check = {
 /** A second name of logit_scale, and the positions of frames, which are a buffer. */
 const notParameters = ["backbone.logit_scale", "visual_head.position_ids"];
 
-/** The model's parameters are the file's tensors, by name and shape. */
+/** The model's parameters are the file's tensors, by name and shape; the product's own loader takes it as it is. */
 export const weights: Check = {
   takes: inModels(/^model\.safetensors$/),
-  run: (verdict) => {
+  run: async (verdict) => {
     const { folder, file } = verdict;
+    const { plan, close } = await prepareLoad(folder.path(file), { config: modelOf(verdict).config });
+    const { missing: lacking, unexpected: foreign, misshapen } = plan.report;
+    verdict.same("missing, unexpected and misshapen when loaded", [...lacking, ...foreign, ...misshapen], []);
+    await close();
     const tensors = folder.tensors(file);
     const { model } = modelOf(verdict);
     const ours = new Map(Array.from(named(model), ([name, { shape }]) => [name, shape]));
@@ -179,16 +185,20 @@ export const zeroShot: Check = {
     {
       using scope = new Scope();
       const ends = tensor(endPositions(tokens, W), [C * P], "u32");
-      const t_CPE = of.model.encodeText(tensor(tokens, [C * P, W], "u32"), ends).reshape([C, P, of.config.embed]);
-      const classes_CE = normalize(mean(normalize(t_CPE), 1));
+      reads.texts = later(of.model.encodeText(tensor(tokens, [C * P, W], "u32"), ends));
       const { frames_BT3SS, mask_BTSS } = of.upload();
-      reads.classes = later(classes_CE);
-      reads.logits = later(logits(of.model.encodeVideo(frames_BT3SS, mask_BTSS), classes_CE, tensor([100], [])));
+      reads.clips = later(of.model.encodeVideo(frames_BT3SS, mask_BTSS));
       void scope;
     }
+    const { embed } = of.config;
+    const rows = async (read: Promise<ArrayLike<number>>) => {
+      const data = Float32Array.from(await read);
+      return matrix(data.length / embed, embed, data);
+    };
+    const classifier = classifierOf(await rows(reads.texts), new Array(C).fill(P));
     verdict.input("tokens");
-    await verdict.tensor("classifier", transposed(await reads.classes, C));
-    await verdict.tensor("logits", reads.logits);
+    await verdict.tensor("classifier", transposed(classifier.data, C));
+    await verdict.tensor("logits", zeroShotLogits(await rows(reads.clips), classifier).data);
   },
 };
 

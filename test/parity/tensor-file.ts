@@ -1,6 +1,7 @@
 // Golden safetensors files, read one tensor at a time, so that a model of full size needs no memory twice. Deliberately not
 // the product's reader: a test should not depend on the code of another one.
 import { closeSync, openSync, readSync } from "node:fs";
+import { fromHalf } from "../../engine/half.ts";
 
 /** A tensor of a golden file; 64-bit integers come as f64. */
 export interface GoldenTensor {
@@ -72,5 +73,6 @@ function typed(dtype: string, buffer: ArrayBuffer): GoldenTensor["data"] {
   if (dtype === "I32") return new Int32Array(buffer);
   if (dtype === "I64") return Float64Array.from(new BigInt64Array(buffer), Number);
   if (dtype === "U8" || dtype === "BOOL") return new Uint8Array(buffer);
+  if (dtype === "F16") return Float32Array.from(new Uint16Array(buffer), fromHalf);
   throw new Error(`golden files do not use ${dtype}`);
 }
