@@ -35,3 +35,4 @@ export type { ShardEntry, ShardIndex } from "./shard-index.ts";
 export { type WriteOptions, writeShards } from "./shard-writer.ts";
 export { openShards, type Sample, ShardReader, type ShardSet } from "./shards.ts";
 export { ClipTokenizer, openTokenizer, type Tokenizer } from "./tokenizer/clip.ts";
+export { vocabularyOf, WordTokenizer, wordsOf } from "./tokenizer/words.ts";

@@ -38,7 +38,7 @@ const names: Record<string, string> = {
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
-    ClipTokenizer Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
+    ClipTokenizer WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
     benchmarkSplits boxesFrom boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards
     letterbox linspaceFrames loadSample maskFullSizeInto maskInto nobody normaliseInto openBenchmark openBoxes
     openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
@@ -47,9 +47,9 @@ const names: Record<string, string> = {
     OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Size SubjectBoxes Switches Tokenizer View
     WriteOptions`,
   train: `
-    AdamW Learner Trainer WordTokenizer checkSettings defaults encode learningRate paperSchedule planStep
-    readOfficialTraining resumeOfficial sentimentContrast stepSchedule vocabularyOf wordsOf
-    AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport Tokenizer`,
+    AdamW Learner Trainer checkSettings defaults encode learningRate paperSchedule planStep
+    readOfficialTraining resumeOfficial sentimentContrast stepSchedule  
+    AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport `,
   eval: `
     accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap classifierOf confusion decide
     emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge

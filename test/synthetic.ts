@@ -2,7 +2,7 @@
 import type { ClipBatch } from "../data/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { defaults, type Settings } from "../train/settings.ts";
-import { WordTokenizer } from "../train/words.ts";
+import { WordTokenizer } from "../data/tokenizer/words.ts";
 import { gaussian, uniform } from "./derive.ts";
 
 const words = ["a", "he", "she", "they", "shouts", "laughs", "weeps", "waits"];

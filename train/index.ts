@@ -6,5 +6,4 @@ export { type OfficialGroup, type OfficialTraining, readOfficialTraining, resume
 export { planStep, type StepPlan } from "./step-plan.ts";
 export { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
 export { checkSettings, defaults, type Settings } from "./settings.ts";
-export { encode, type StepReport, type Tokenizer, Trainer } from "./trainer.ts";
-export { vocabularyOf, WordTokenizer, wordsOf } from "./words.ts";
+export { encode, type StepReport, Trainer } from "./trainer.ts";

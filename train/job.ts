@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { cpus } from "node:os";
 import { forTraining, Loader } from "../data/loader.ts";
 import { openShards } from "../data/shards.ts";
+import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Row } from "../eval/probe-table.ts";
 import { type ModelConfig, stageModel } from "../model/config.ts";
@@ -19,7 +20,6 @@ import type { Settings } from "./settings.ts";
 import { attentionFrames } from "./show.ts";
 import type { StopRequest } from "./stop.ts";
 import { Trainer } from "./trainer.ts";
-import { vocabularyOf, wordsFile, WordTokenizer } from "./words.ts";
 
 /** Words of a caption that the text branch sees, start and end included. */
 const context = 24;

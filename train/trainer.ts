@@ -1,6 +1,7 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
 import { assign, type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/batch.ts";
+import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Dropout } from "../model/block.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { EmotionClip } from "../model/emotionclip.ts";
@@ -19,12 +20,6 @@ export interface StepReport {
   /** Elements of the gradients, or losses, that are not finite; with any, nothing was changed. */
   readonly bad: number;
   readonly logitScale: number;
-}
-
-/** Turns texts into rows of ids. */
-export interface Tokenizer {
-  readonly context: number;
-  encode(texts: readonly string[]): Uint32Array;
 }
 
 export class Trainer extends Learner {
