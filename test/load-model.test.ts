@@ -1,5 +1,5 @@
 // Checkpoints into models: every file of the same weights gives the same features, and what does not fit is refused by name.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -12,11 +12,13 @@ import { fillModel, type Loaded, type LoadOptions, loadModel, prepareLoad } from
 import { planLoad } from "../model/checkpoint/plan.ts";
 import { configFromValue } from "../model/official-config.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { named } from "../model/params.ts";
+import { EmotionClip } from "../model/emotionclip.ts";
+import { Init, named } from "../model/params.ts";
 import type { Entry } from "../model/safetensors.ts";
 import { endPositions } from "../model/text-encoder.ts";
 import { openWeights, type WeightFile } from "../model/weights.ts";
 import { saveCheckpoint, saveModel, writeSafetensors } from "../train/checkpoint.ts";
+import { RunFolder } from "../train/run-folder.ts";
 import { sharedGpu } from "./derive.ts";
 import { agree, fixture, golden, goldenJson, goldenPath, type GoldenTensor } from "./golden.ts";
 import { refusal } from "./refusal.ts";
@@ -201,6 +203,8 @@ test("a run's folder loads its model at the end, or else its newest checkpoint, 
     await agree(expected, await features(loaded));
     loaded.free();
   }
+  await rm(join(run, "config.json")); // nothing tells the model any more
+  assert.match((await refusal(prepareLoad(join(run, "ckpt-00000012")))).message, /^run\/config\.json: no such file/);
   const newest = join(run, "ckpt-00000012", "model.safetensors");
   const bytes = await readFile(newest);
   bytes[bytes.length - 1] ^= 1;
@@ -208,6 +212,36 @@ test("a run's folder loads its model at the end, or else its newest checkpoint, 
   assert.match((await refusal(prepareLoad(run))).message, /^ckpt-00000012\/model\.safetensors: damaged, its sha256/);
   await saveModel(join(run, "checkpoint.safetensors"), model, { config: JSON.stringify(config) });
   (await loadModel(run)).free();
+});
+
+test("checkpoints of a run tell their model wherever they are moved", async () => {
+  const path = join(root, "moved");
+  const settings = { seed: 1, model: JSON.parse(JSON.stringify(config)) as Json };
+  const run = await RunFolder.open(path, settings);
+  await run.resume();
+  const model = new Map(weights.map(([name, t]) => [name.replace("model.", ""), t]));
+  const entries = Array.from(named(new EmotionClip(config, new Init(0))), ([name, { shape }]): Entry => {
+    const { data } = model.get(name)!;
+    return { name, dtype: "F32", shape, bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  });
+  const at = {
+    step: 3,
+    epoch: 0,
+    position: 0,
+    seed: 1,
+    rng: {},
+    best: null,
+    state: null,
+    adapter: "",
+    subgroupSize: 4,
+  };
+  await run.save({ ...at, commit: "", tensors: { model: entries, optimizer: [] } });
+  await run.close();
+  const alone = join(root, "alone.safetensors");
+  await rename(join(path, "ckpt-00000003", "model.safetensors"), alone);
+  const loaded = await loadModel(alone);
+  await agree(expected, await features(loaded));
+  loaded.free();
 });
 
 test("a frozen model has no gradients and no moments, and its memory goes back", async () => {

@@ -92,17 +92,21 @@ export async function checkpointSteps(run: string): Promise<number[]> {
 /**
  * Commits `ckpt-<step>` in the run folder. Tensors are asked for one at a time while it writes, so they must not change
  * until it returns. A non-finite number is refused (HealthError) and nothing is committed.
+ * `metadata` goes into the model's file, which then tells what it is wherever it is moved.
  * A complete checkpoint of the same step and settings is left as it is.
  */
-export async function saveCheckpoint(run: string, at: Progressed & { tensors: CheckpointTensors }): Promise<Manifest> {
-  const { tensors, ...progressed } = at;
+export async function saveCheckpoint(
+  run: string,
+  at: Progressed & { tensors: CheckpointTensors; metadata?: Readonly<Record<string, string>> },
+): Promise<Manifest> {
+  const { tensors, metadata, ...progressed } = at;
   const path = join(run, checkpointName(at.step));
   const present = await readManifest(path).catch(() => undefined);
   if (present?.config === at.config && (await isIntact(path, present))) return present;
   let manifest: Manifest | undefined;
   await commitFolder(path, async (folder) => {
     const files = {
-      "model.safetensors": await writeNew(join(folder, "model.safetensors"), finiteBytes(tensors.model)),
+      "model.safetensors": await writeNew(join(folder, "model.safetensors"), finiteBytes(tensors.model, metadata)),
       "optimizer.safetensors": await writeNew(join(folder, "optimizer.safetensors"), finiteBytes(tensors.optimizer)),
     };
     manifest = { format: FORMAT, ...progressed, created: new Date().toISOString(), files };
@@ -129,7 +133,10 @@ export function writeSafetensors(
   return replaceFile(path, safetensorsBytes(entries, metadata));
 }
 
-function finiteBytes(entries: Iterable<Entry>, metadata: Record<string, string> = {}): AsyncGenerator<Uint8Array> {
+function finiteBytes(
+  entries: Iterable<Entry>,
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array> {
   const checked = Array.from(entries, (entry): Entry => {
     const { name, dtype, shape } = entry;
     return { name, dtype, shape, bytes: () => checkEach(entry) };

@@ -53,6 +53,7 @@ export class RunFolder {
   private constructor(
     readonly path: string,
     readonly config: string,
+    private readonly metadata: Readonly<Record<string, string>>,
     private readonly lock: Lock,
     private readonly notice: (line: string) => void,
   ) {}
@@ -66,7 +67,7 @@ export class RunFolder {
     try {
       for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
       await agree(path, settings, override);
-      return new RunFolder(path, configHash(settings), lock, notice);
+      return new RunFolder(path, configHash(settings), metadataOf(settings), lock, notice);
     } catch (error) {
       await lock.release();
       throw error;
@@ -100,7 +101,7 @@ export class RunFolder {
   /** Makes the log durable, commits a checkpoint, and only then removes old ones: two newest and the best stay. */
   async save(at: Omit<Progressed, "config"> & { tensors: CheckpointTensors }): Promise<Manifest> {
     await this.opened().sync();
-    const manifest = await saveCheckpoint(this.path, { ...at, config: this.config });
+    const manifest = await saveCheckpoint(this.path, { ...at, config: this.config, metadata: this.metadata });
     for (const step of this.damaged.splice(0)) {
       if (step !== at.step && step !== at.best?.step) await remove(join(this.path, checkpointName(step)));
     }
@@ -131,6 +132,11 @@ export class RunFolder {
     if (!this.log) throw new Error("RunFolder: call resume() before logging or saving");
     return this.log;
   }
+}
+
+/** The model's configuration, as a file of its weights carries it. */
+function metadataOf({ model }: Settings): Record<string, string> {
+  return model === undefined ? {} : { model: "EmotionCLIP", config: JSON.stringify(model) };
 }
 
 /** sha256 of the settings, whatever the order of their keys. */

@@ -57,8 +57,8 @@ function openQuestion({ vision, text }: ModelConfig): string | undefined {
   return `shapes do not tell ${list.join(" and ")}; give the model's configuration`;
 }
 
-/** The configuration in the metadata of our own files. */
-function storedIn({ content, path }: Stored): ModelConfig | undefined {
+/** The configuration in the metadata of our own files; undefined where there is none. */
+export function storedIn({ content, path }: Stored): ModelConfig | undefined {
   const text = at(content, "__metadata__", "config");
   return typeof text === "string" ? parseStoredConfig(text, `${basename(path)}: metadata config`) : undefined;
 }

@@ -8,6 +8,7 @@ import { type Json, parseJson } from "../../data/json.ts";
 import { FormatError } from "../../engine/errors.ts";
 import type { ModelConfig } from "../config.ts";
 import { type OpenOptions, openWeights, type WeightFile } from "../weights.ts";
+import { storedIn } from "./describe.ts";
 import { readStoredConfig } from "./stored-config.ts";
 
 /** An open file, and the configuration that lies beside it. */
@@ -40,9 +41,9 @@ async function openCheckpoint(folder: string): Promise<ModelFile> {
   try {
     await verify(join(folder, "model.safetensors"), await readJson(join(folder, "manifest.json"), label), label);
     const config = join(dirname(resolve(folder)), "config.json");
-    const settings = await readJson(config, basename(dirname(config))).catch(() => undefined); // moved out of its run
-    const model = settings === undefined ? undefined : field(settings, "model");
-    return { file, stored: model === undefined ? undefined : readStoredConfig(model, "config.json: model") };
+    if (storedIn(file)) return { file, stored: undefined }; // it tells itself
+    const model = field(await readJson(config, basename(dirname(config))), "model");
+    return { file, stored: readStoredConfig(model ?? null, "config.json: model") };
   } catch (error) {
     await file.close();
     throw error;
