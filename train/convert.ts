@@ -6,7 +6,7 @@ import { AtomicFile, checkSpace, listFolder, remove, type Written } from "../dat
 import { bytesOf } from "../engine/memory.ts";
 import { UsageError } from "../engine/errors.ts";
 import { configNamed } from "../model/checkpoint/config-file.ts";
-import { openModelFile } from "../model/checkpoint/open.ts";
+import { openModel } from "../model/checkpoint/open.ts";
 import { safetensorsBytes, safetensorsSize } from "../model/safetensors.ts";
 import { type ShardedFile, shardedFiles } from "../model/safetensors-index.ts";
 import { type Conversion, planConversion } from "./conversion.ts";
@@ -51,7 +51,7 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
   const shard = flags.shardSize === undefined ? undefined : sizeOf(flags.shardSize);
   const stem = await stemOf(from, to, shard !== undefined);
   const config = flags.config === undefined ? undefined : await configNamed(flags.config);
-  const { file, stored } = await openModelFile(from, { inert: flags.inert });
+  const { file, stored } = await openModel(from, { inert: flags.inert }, config);
   try {
     const { dtype, part, strict } = flags;
     const image = flags.image === undefined ? undefined : sideOf(flags.image);

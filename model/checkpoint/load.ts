@@ -7,7 +7,7 @@ import type { ModelConfig } from "../config.ts";
 import { convert, type Dtype, itemBytes } from "../dtypes.ts";
 import type { EmotionClip } from "../emotionclip.ts";
 import type { OpenOptions, WeightFile } from "../weights.ts";
-import { openModelFile } from "./open.ts";
+import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
 import { resizePositions } from "./positions.ts";
 
@@ -46,7 +46,7 @@ export async function prepareLoad(
   path: string,
   options: LoadOptions = {},
 ): Promise<{ plan: LoadPlan; close(): Promise<void> }> {
-  const { file, stored } = await openModelFile(path, options);
+  const { file, stored } = await openModel(path, options, options.config);
   try {
     return { plan: await planLoad(file, options, stored), close: () => file.close() };
   } catch (error) {

@@ -15,6 +15,16 @@ import { readStoredConfig } from "./stored-config.ts";
 export interface ModelFile {
   readonly file: WeightFile;
   readonly stored: ModelConfig | undefined;
+  /** Why the configuration that should lie beside it is not known; its shapes alone would not tell heads of attention. */
+  readonly fault?: string;
+}
+
+/** Opens the file of a model, as `openModelFile`; refuses one whose configuration is lost and not `given` either. */
+export async function openModel(path: string, options: OpenOptions, given: object | undefined): Promise<ModelFile> {
+  const opened = await openModelFile(path, options);
+  if (!opened.fault || given) return opened;
+  await opened.file.close();
+  throw new FormatError(opened.fault);
 }
 
 /** Opens .pt, .pth, .safetensors, .safetensors.index.json, a run folder or one of its checkpoints. */
@@ -42,8 +52,12 @@ async function openCheckpoint(folder: string): Promise<ModelFile> {
     await verify(join(folder, "model.safetensors"), await readJson(join(folder, "manifest.json"), label), label);
     const config = join(dirname(resolve(folder)), "config.json");
     if (storedIn(file)) return { file, stored: undefined }; // it tells itself
-    const model = field(await readJson(config, basename(dirname(config))), "model");
-    return { file, stored: readStoredConfig(model ?? null, "config.json: model") };
+    const model = await readJson(config, basename(dirname(config))).then(
+      (settings) =>
+        readStoredConfig(field(settings, "model") ?? null, `${basename(dirname(config))}/config.json: model`),
+      (error: Error) => error,
+    );
+    return model instanceof Error ? { file, stored: undefined, fault: model.message } : { file, stored: model };
   } catch (error) {
     await file.close();
     throw error;
