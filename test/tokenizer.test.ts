@@ -188,7 +188,7 @@ test("any text has ids: those of the naive loop on the bytes of its words", () =
       assert.equal([...row], [49406, ...want, 49407, ...new Array(12).fill(0)].slice(0, 12));
       assert.ok(row.every((id) => id < 49408));
     }),
-    { ...check, numRuns: 2000 },
+    { ...check, numRuns: 3000 },
   );
 });
 
@@ -209,7 +209,7 @@ test("cleaning is ftfy, references twice, one space, lower case; a plain text ta
   const ascii = fc.string({ unit: "binary-ascii", maxLength: 60 });
   fc.assert(
     fc.property(fc.oneof(text, ascii), (text) => assert.is(clip.clean(text), slow(text))),
-    { ...check, numRuns: 4000 },
+    { ...check, numRuns: 6000 },
   );
 });
 
