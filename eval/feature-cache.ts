@@ -10,7 +10,7 @@
 // goes on. A folder is written to by one process at a time: the caller holds its lock.
 
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppendFile, listFolder, makeFolder, replaceFile } from "../data/disk.ts";
 import { parseJson } from "../data/json.ts";
@@ -54,8 +54,8 @@ export class FeatureCache {
   private constructor(
     readonly folder: string,
     private readonly key: CacheKey,
-    private readonly features: AppendFile,
-    private readonly batches: AppendFile,
+    /** Undefined where nothing is left to be done. */
+    private readonly files: { readonly features: AppendFile; readonly batches: AppendFile } | undefined,
     private done: Done,
   ) {}
 
@@ -78,10 +78,22 @@ export class FeatureCache {
     await makeFolder(folder);
     await agree(join(folder, "manifest.json"), key);
     const { next, bad, bytes } = await intactBatches(folder, key);
-    const features = await AppendFile.open(join(folder, "features.f32"), (next - bad.length) * key.width * 4);
+    const length = (next - bad.length) * key.width * 4;
+    const paths = ["features.f32", "batches.jsonl"].map((name) => join(folder, name));
+    const sizes = await Promise.all(
+      paths.map((path) =>
+        stat(path).then(
+          ({ size }) => size,
+          () => -1,
+        ),
+      ),
+    );
+    if (next === key.samples && sizes[0] === length && sizes[1] === bytes)
+      return new FeatureCache(folder, key, undefined, { next, bad });
+    const features = await AppendFile.open(paths[0], length);
     try {
-      const batches = await AppendFile.open(join(folder, "batches.jsonl"), bytes);
-      return new FeatureCache(folder, key, features, batches, { next, bad });
+      const batches = await AppendFile.open(paths[1], bytes);
+      return new FeatureCache(folder, key, { features, batches }, { next, bad });
     } catch (error) {
       await features.close();
       throw error;
@@ -92,15 +104,16 @@ export class FeatureCache {
   async append(rows: Float32Array, next: number, bad: readonly number[] = []): Promise<void> {
     const { width, samples } = this.key;
     const count = next - this.done.next - bad.length;
-    if (next > samples || count < 0 || rows.length !== count * width)
+    if (!this.files || next > samples || count < 0 || rows.length !== count * width)
       throw new ShapeError(
         `feature cache: ${rows.length} numbers for samples ${this.done.next} to ${next - 1} of ${samples}, ${bad.length} of them bad, in rows of ${width}`,
       );
     const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
-    await this.features.append(bytes);
-    await this.features.sync();
+    const { features, batches } = this.files;
+    await features.append(bytes);
+    await features.sync();
     this.done = { next, bad: [...this.done.bad, ...bad] };
-    await this.batches.append(`${JSON.stringify({ next, bad, sha256: sha256(bytes) })}\n`);
+    await batches.append(`${JSON.stringify({ next, bad, sha256: sha256(bytes) })}\n`);
   }
 
   /** All features, [samples but the bad ones, width]. */
@@ -124,9 +137,9 @@ export class FeatureCache {
 
   async close(): Promise<void> {
     try {
-      await this.features.close();
+      await this.files?.features.close();
     } finally {
-      await this.batches.close();
+      await this.files?.batches.close();
     }
   }
 }

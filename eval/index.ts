@@ -1,8 +1,12 @@
 // The public names of the evaluation layer: features, probes on them, metrics, and the files they are kept in.
 export { type AttentionMaps, attentionMaps } from "./attention-maps.ts";
-export { bootstrap, type BootstrapOptions, type Interval } from "./bootstrap.ts";
+export { targetsOfBenchmark } from "./benchmark-targets.ts";
+export { bootstrap, bootstrapAll, type BootstrapOptions, type Interval } from "./bootstrap.ts";
+export { compare, type Comparison, type RunSummary } from "./compare.ts";
 export { encodeImages, type EncodeOptions, encodeTexts, encodeVideos, type Pixels, type Stream } from "./encode.ts";
 export { extractFeatures, type Features } from "./features.ts";
+export { type CacheKey, cacheName, FeatureCache } from "./feature-cache.ts";
+export { type FileSplit, joinTargets, readFeatureFiles } from "./feature-file.ts";
 export { type Matrix, matrix, normalizeRows } from "./matrix.ts";
 export {
   accuracy,
@@ -37,7 +41,19 @@ export {
   type SoftmaxModel,
   softmaxScores,
 } from "./probes.ts";
-export { type Savgol, savgol } from "./savgol.ts";
+export { type Metric, type Probe, type Protocol, protocols, type Task } from "./protocol.ts";
+export { type EvaluationResult, resultText } from "./result.ts";
+export { type LogitBatch, reweight, type Reweighting } from "./reweighting.ts";
+export { type Savgol, savgol, smooth, type Smoothing } from "./savgol.ts";
+export {
+  type ClassTable,
+  type Figure,
+  score,
+  type ScoreOptions,
+  type SplitFeatures,
+  type Targets,
+  type TaskResult,
+} from "./score.ts";
 export { loadTokenizer, tokenizerOf } from "./tokenizer.ts";
 export {
   classifierOf,

@@ -28,6 +28,9 @@ export function probeWords({ probe, smooth }: Task): string {
   return smooth ? `${words}; smoothed over ${smooth.window} samples, order ${smooth.order}` : words;
 }
 
+/** Classes named in a line. */
+const MOST_NAMED = 5;
+
 /** The page that the command prints. */
 export function resultText(result: EvaluationResult, protocol: Protocol, perClass = false): string {
   const { benchmark, source, splits, decisions, notes, tasks, seconds } = result;
@@ -73,7 +76,8 @@ function figureLines(results: readonly TaskResult[]): string[] {
       const fraction = figure.name === "R2" ? `   (${number(figure.value, 4)} as a fraction)` : "";
       const line = `  ${split.padEnd(6)}${figure.name.padEnd(16)}${shown(figure, figure.value).padStart(9)}${fraction}${range}`;
       if (undefinedClasses.length === 0) return [line];
-      const list = undefinedClasses.join(", ");
+      const more = undefinedClasses.length - MOST_NAMED;
+      const list = `${undefinedClasses.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
       return [line, `        undefined for ${list}; mean of the others ${shown(figure, meanDefined!)}`];
     }),
   );

@@ -2,7 +2,7 @@
 // matrices and intervals. Features come from anywhere; nothing here knows a model.
 
 import type { Switches } from "../data/benchmarks/switches.ts";
-import { ShapeError } from "../engine/errors.ts";
+import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
 import { bootstrapAll, type Interval } from "./bootstrap.ts";
 import { column, extent, type Matrix, normalizeRows } from "./matrix.ts";
 import { argmax, averageRecall, confusion, f1PerLabel, mse, pearson, r2, weightedF1 } from "./metrics.ts";
@@ -121,7 +121,12 @@ function smoothed(raw: Matrix, { groups }: Targets, task: Task, smoothing: Switc
   const [n, columns] = raw.shape;
   const lengths = groups ? runsOf(groups) : [n];
   if (smoothing === "perMovie" && !groups)
-    throw new ShapeError("smoothing inside each movie needs to know the samples' movies; they come with --data");
+    throw new UsageError("smoothing inside each movie needs to know the samples' movies; they come with --data");
+  const { window } = task.smooth!;
+  if (smoothing === "compat" && n < window)
+    throw new HealthError(
+      `${task.name}: ${n} samples cannot be smoothed over ${window}; --switch smoothing=perMovie shortens the window`,
+    );
   const data = new Float64Array(n * columns);
   for (let k = 0; k < columns; k++) {
     const line = smooth(column(raw, k), lengths, smoothing, task.smooth);

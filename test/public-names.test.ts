@@ -51,14 +51,17 @@ const names: Record<string, string> = {
     readOfficialTraining resumeOfficial sentimentContrast stepSchedule  
     AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport `,
   eval: `
-    accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap classifierOf confusion decide
-    emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures f1PerLabel fitOneVsRest fitRidge
-    fitSoftmax macroAveragePrecision macroR2 macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores
-    pearson predictClasses probabilities probeStage promptsOf r2 rankedClasses readNpy readNpyFile
-    retrievalAt rocAuc savgol loadTokenizer sameClasses scoreZeroShot similarities softmaxScores tokenizerOf topK weightedF1
-    zeroShotClassifier zeroShotLogits
-    AttentionMaps BootstrapOptions EncodeOptions Features Interval LinearModel LogisticModel LogisticOptions Matrix
-    NpyArray Pixels ProbeSplit Row Savgol SoftmaxModel Stream ZeroShotClass ZeroShotScore`,
+    accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
+    classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures
+    f1PerLabel FeatureCache fitOneVsRest fitRidge fitSoftmax joinTargets loadTokenizer macroAveragePrecision macroR2
+    macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores pearson predictClasses probabilities probeStage
+    promptsOf protocols r2 rankedClasses readFeatureFiles readNpy readNpyFile resultText retrievalAt reweight rocAuc
+    sameClasses savgol score scoreZeroShot similarities smooth softmaxScores targetsOfBenchmark tokenizerOf topK
+    weightedF1 zeroShotClassifier zeroShotLogits
+    AttentionMaps BootstrapOptions CacheKey ClassTable Comparison EncodeOptions EvaluationResult Features Figure
+    FileSplit Interval LinearModel LogisticModel LogisticOptions LogitBatch Matrix Metric NpyArray Pixels Probe
+    ProbeSplit Protocol Reweighting Row RunSummary Savgol ScoreOptions Smoothing SoftmaxModel SplitFeatures Stream
+    Targets Task TaskResult ZeroShotClass ZeroShotScore`,
   test: `
     checkOp testsOf
     OpTest`,

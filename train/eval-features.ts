@@ -12,7 +12,8 @@ import { type CacheKey, cacheName, FeatureCache } from "../eval/feature-cache.ts
 import { type Matrix, takeRows } from "../eval/matrix.ts";
 import { type Protocol, splitsOf } from "../eval/protocol.ts";
 import type { SplitFeatures, Targets } from "../eval/score.ts";
-import { type EmotionClip, fillModel, type LoadPlan, prepareLoad } from "../model/index.ts";
+import { type EmotionClip, fillModel, type LoadPlan } from "../model/index.ts";
+import { openPlan } from "./inputs.ts";
 import { Lock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
 import { ensureStage } from "./stage.ts";
@@ -23,6 +24,8 @@ export interface Extraction {
   readonly protocol: Protocol;
   readonly switchOptions: SwitchOptions;
   readonly checkpoint: string;
+  /** The model's configuration where shapes do not tell it. */
+  readonly config?: string;
   readonly data: string | undefined;
   /** Folder of the cache; the user's own by default. */
   readonly cache: string | undefined;
@@ -50,7 +53,7 @@ export async function extractSplits(
   progress: Progress,
   stop: StopRequest,
 ): Promise<Extracted | undefined> {
-  const { plan, close } = await prepareLoad(extraction.checkpoint);
+  const { plan, close } = await openPlan(extraction);
   const places: Place[] = [];
   try {
     const data = await dataFolder(extraction, progress, stop);

@@ -29,6 +29,7 @@ import { gracefulStop } from "./stop.ts";
 
 interface Flags {
   checkpoint?: string;
+  config?: string;
   data?: string;
   features?: string;
   compat?: string;
@@ -48,6 +49,10 @@ export function command(): Command {
   return new Command()
     .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
     .option("--checkpoint <path>", "model to evaluate: .pt, .pth, .safetensors, a run folder")
+    .option(
+      "--config <file>",
+      "the model's configuration where shapes do not tell it: ViT-B-16 and the like, or a .json file",
+    )
     .option("--data <folder>", "the data set in its own layout; for stage the default is the embedded one")
     .option(
       "--features <files>",
@@ -169,7 +174,8 @@ async function fromFiles(text: string, options: EvalOptions, data: string | unde
 /** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */
 async function fromModel(options: EvalOptions, flags: Flags): Promise<Extracted | undefined> {
   const stop = gracefulStop();
-  const extraction: Extraction = { ...options, checkpoint: flags.checkpoint!, data: flags.data, cache: flags.cache };
+  const { checkpoint = "", config, data, cache } = flags;
+  const extraction: Extraction = { ...options, checkpoint, config, data, cache };
   const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
   const missing = options.benchmark === "stage" && flags.data === undefined ? missingClips() : 0;
   const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];
