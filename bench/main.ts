@@ -7,6 +7,7 @@ import { baselines } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";
 import { type Bench, benchOps } from "./ops.ts";
 import { benchImages } from "./images.ts";
+import { benchProbes } from "./probes.ts";
 import { benchRecording } from "./recording.ts";
 import { writeResults } from "./results.ts";
 import { measureRoofline } from "./roofline.ts";
@@ -18,7 +19,7 @@ export function command(): Command {
   return new Command()
     .option(
       "--filter <text>",
-      "only rows whose suite, case or engine contains this (suites: ops, bars, recording, images)",
+      "only rows whose suite, case or engine contains this (suites: ops, bars, recording, images, probes)",
     )
     .option("--json", "one JSON object per row on stdout")
     .option("--rounds <n>", "samples of each arm; they take turns", "7")
@@ -61,7 +62,12 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
     },
   };
   await benchOps(all, ops);
-  const missed = [...(await benchBars(all, ops)), ...(await benchRecording(all)), ...(await benchImages(all))];
+  const missed = [
+    ...(await benchBars(all, ops)),
+    ...(await benchRecording(all)),
+    ...(await benchImages(all)),
+    ...benchProbes(all),
+  ];
   if (rows.length === 0) throw new UsageError(`--filter: no row contains "${filter}"`);
   if (write) writeResults(gpu, "", { rows });
   gpu.close();

@@ -24,6 +24,7 @@ import { score, tasksWithout } from "../eval/score.ts";
 import { type Extracted, type Extraction, extractSplits } from "./eval-features.ts";
 import { evaluationPage } from "./eval-page.ts";
 import { Progress } from "./progress.ts";
+import { checkPlace } from "./page.ts";
 import { missingClips } from "./stage.ts";
 import { gracefulStop } from "./stop.ts";
 
@@ -75,6 +76,7 @@ export function command(): Command {
 
 async function run(name: string, flags: Flags): Promise<void> {
   const options = optionsOf(name, flags);
+  await checkPlace(flags.html);
   const { protocol, switches, benchmark } = options;
   const began = performance.now();
   const found =

@@ -1,4 +1,7 @@
 // The frame of pages that need no script: title, facts, sections, one style sheet, and a policy that forbids every connection.
+import { stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { UsageError } from "../engine/errors.ts";
 import { Html, html } from "./html.ts";
 import { style } from "./report-page.ts";
 
@@ -24,6 +27,13 @@ ${sections}
 <footer>This page opens no connection and runs no script.</footer>
 </main></body></html>
 `.source;
+}
+
+/** Refuses a place for a page that is not there, before the work. */
+export async function checkPlace(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const folder = await stat(dirname(resolve(path))).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new UsageError(`--html: there is no folder ${dirname(path)}`);
 }
 
 /** What every page of scores says first. */

@@ -11,6 +11,7 @@ import { compare, type RunSummary, type Variant, variants } from "../eval/compar
 import type { EvaluationResult } from "../eval/result.ts";
 import type { Reweighting } from "../eval/reweighting.ts";
 import { openJob, phasesOf, runJob } from "./job.ts";
+import { checkPlace } from "./page.ts";
 import { clock, Progress } from "./progress.ts";
 import { reweightBatch } from "./reweight-batch.ts";
 import { finishedRuns, read } from "./runs.ts";
@@ -58,6 +59,7 @@ async function run(flags: Flags): Promise<void> {
   const beta = Number(flags.beta);
   if (!(flags.beta.trim() !== "" && beta >= 0 && beta <= 1e6))
     throw new UsageError(`--beta: "${flags.beta}" is not a number from 0 to 1,000,000`);
+  await checkPlace(flags.html);
   const results = await readResults(flags.results);
   const stop = flags.train || flags.checkpoint ? gracefulStop() : undefined;
   if (flags.train && !(await trainVariants(flags, seeds, stop!))) {
