@@ -163,9 +163,6 @@ const refusals: [what: string, words: string[], code: number, message: RegExp][]
     2,
     /--html: there is no folder .*no$/,
   ],
-    3,
-    /targets have shape \[5, 6\]/,
-  ],
 ];
 
 for (const [what, words, code, message] of refusals)
