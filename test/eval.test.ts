@@ -12,6 +12,7 @@ import { categories, makeStage, type Split } from "../data/stage/index.ts";
 import { openGpu } from "../engine/index.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";
 import type { EvaluationResult } from "../eval/result.ts";
+import type { Reweighting } from "../eval/reweighting.ts";
 import { saveModel } from "../train/checkpoint.ts";
 import { runCommand } from "../train/cli.ts";
 import { evaluate } from "../train/evaluate.ts";
@@ -34,7 +35,8 @@ for (const [split, count] of sizes)
 const gpu = await openGpu();
 test.after(() => gpu.close());
 const trainer = new Trainer(tiny, tokenizer, { ...settings, workers: 0 });
-await saveModel(checkpoint, trainer.modelEntries(), { model: "EmotionCLIP", config: JSON.stringify(tiny) });
+const config = JSON.stringify(tiny);
+await saveModel(checkpoint, trainer.modelEntries(), { config, words: JSON.stringify(tokenizer.words) });
 
 const flags = ["--data", shards, "--workers", "0", "--bootstrap", "20", "--json"];
 const onModel = ["eval", "stage", "--checkpoint", checkpoint, "--cache", cache, "--batch", "16", ...flags];
@@ -104,6 +106,20 @@ test("the exported cache files, given as features, score the same without a chec
   assert.match(readFileSync(html, "utf8"), /^<!doctype html>[\s\S]+<h2>Figures<\/h2>/);
 });
 
+test("tables shows what sentiment takes from the logits of a batch of this model", async () => {
+  const words = ["tables", "--runs", join(root, "none"), "--checkpoint", checkpoint, "--data", shards];
+  const { code, stdout, stderr } = await runProgram(join("dist", "cli.js"), [...words, "--beta", "2", "--json"]);
+  assert.is(code, 0, stderr);
+  const { table2 } = JSON.parse(stdout) as { table2: { source: string; ours: Reweighting } };
+  const { ours } = table2;
+  assert.equal([table2.source, ours.batch, ours.beta, ours.texts.length], [checkpoint, 18, 2, 5]);
+  const scale = Math.exp((await trainer.model.logit_scale.data())[0]);
+  for (const { before, after, role, kl } of ours.texts) {
+    assert.ok(Math.abs(before) <= scale * 1.001, "a logit is a cosine times the scale");
+    assert.ok(role === "positive" ? after === before : Math.abs(before - after - 2 / kl) < 1e-6 * (2 / kl));
+  }
+});
+
 /** A .npy file in the test's folder. */
 function save(name: string, ...arrays: Matrix[]): string {
   writeFileSync(join(root, name), Buffer.concat([...npyBytes(arrays)]));
@@ -171,5 +187,27 @@ for (const [what, words, code, message] of refusals)
     assert.match(error.message, message);
     assert.is(error.exitCode, code, error.message);
   });
+
+const noTables: [what: string, words: string[], code: number, message: RegExp][] = [
+  ["no seeds", ["--seeds", "0"], 2, /--seeds: "0" is not a whole number from 1 to 100/],
+  ["a beta that is no number", ["--beta", "much"], 2, /--beta: "much" is not a number/],
+  ["results that are not there", ["--results", join(root, "none.json")], 3, /none\.json: no such file/],
+  ["results of something else", ["--results", checkpoint], 3, /model\.safetensors: /],
+  ["a checkpoint that is none", ["--checkpoint", plain, "--data", shards], 3, /plain\.npy: /],
+  ["a page where none can be written", ["--html", join(root, "no", "x.html")], 2, /there is no folder/],
+];
+
+for (const [what, words, code, message] of noTables)
+  test(`tables refuses ${what}`, async () => {
+    const error = await refusal(runCommand(["tables", "--runs", join(root, "none"), ...words]), words.join(" "));
+    assert.match(error.message, message);
+    assert.is(error.exitCode, code, error.message);
+  });
+
+test("tables without any run or result prints the published figures", async () => {
+  const { code, stdout } = await runProgram(join("dist", "cli.js"), ["tables", "--runs", join(root, "none")]);
+  assert.is(code, 0);
+  assert.match(stdout, /EmotionCLIP +22\.51 +69\.30 +0\.133/);
+});
 
 test.run();
