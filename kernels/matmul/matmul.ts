@@ -10,7 +10,13 @@ import { parted, partsOfSum, splits } from "./split.ts";
 /** Sizes around the tiles' edges, multiples of 4 and others, and one N long enough to be summed in parts. */
 const columns = [1, 3, 4, 5, 8, 12, 31, 32, 36];
 const test = {
-  sizes: { N: [1, 3, 4, 8, 9, 16, 17, 33, 260], K: [1, 2, 3, 4, 7, 8, 16, 20, 33], M: columns, I: columns, J: columns },
+  sizes: {
+    N: [1, 3, 4, 8, 9, 16, 17, 33, 260],
+    K: [1, 2, 3, 4, 7, 8, 16, 20, 33, 131, 261],
+    M: columns,
+    I: columns,
+    J: columns,
+  },
 };
 
 /** One layer of the frame encoder: 8 frames of 51 tokens, and a square product. */
