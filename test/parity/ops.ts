@@ -167,6 +167,16 @@ function headsOf(verdict: Verdict, mask?: GoldenTensor): number {
   return heads;
 }
 
+/** The patch that the description names (average pool 8x8), or else the largest that cuts a mask into so many. */
+function patchOf(verdict: Verdict, [, I, J]: readonly number[], patches: number): number {
+  const named = verdict.folder.described(verdict.file, /pool (\d+)/);
+  const sides = Array.from({ length: Math.min(I, J) }, (_, i) => Math.min(I, J) - i);
+  const fits = sides.filter((R) => Math.floor(I / R) * Math.floor(J / R) === patches);
+  const patch = named ?? fits.find((R) => I % R === 0 && J % R === 0) ?? fits[0];
+  if (patch === undefined) throw new Error(`no patch cuts ${I} x ${J} into ${patches}`);
+  return patch;
+}
+
 /** A post-norm encoder layer; `keep` multiplies the map, the attention, the hidden layer and the output. */
 function encoderLayer(
   x: Tensor,
@@ -288,9 +298,7 @@ const checks: Record<string, OpCheck> = {
     run: async (verdict, of, names) => {
       verdict.input("mask", "pos", "dy");
       const [mask, pos, a] = [of("mask"), of("pos"), of("a")];
-      const [, I, J] = mask.shape;
-      // Whole patches: I·J pixels are a.shape[1] squares.
-      const patch = Math.round(Math.sqrt((I * J) / a.shape[1]));
+      const patch = patchOf(verdict, mask.shape, a.shape[1]);
       const reads = differentiate(
         { pos },
         of("dy"),
