@@ -8,7 +8,14 @@ import type { Room } from "./content.ts";
 import { convert, type Dtype, isDtype, itemBytes } from "./dtypes.ts";
 
 /** Limits of the format and of good sense; a file beyond them is refused before anything is allocated for it. */
-export const limits = { header: 100_000_000, tensors: 200_000, axes: 32, chunk: 8 * 2 ** 20, tensor: 2 ** 32 } as const;
+export const limits = {
+  header: 100_000_000,
+  tensors: 200_000,
+  metadata: 100_000,
+  axes: 32,
+  chunk: 8 * 2 ** 20,
+  tensor: 2 ** 32,
+} as const;
 
 /** Where a tensor lies: `offset` counts from the start of the file, `bytes` = elements x size of the dtype. */
 export interface TensorInfo {
@@ -189,6 +196,7 @@ function readMetadata(scanner: JsonScanner): Map<string, string> {
   for (const key of scanner.keys()) {
     if (scanner.peek() !== 0x22) scanner.fail(`__metadata__ ${quoted(key)} is not a string`);
     metadata.set(key, scanner.string());
+    if (metadata.size > limits.metadata) scanner.fail(`more than ${limits.metadata} entries in __metadata__`);
   }
   return metadata;
 }

@@ -428,7 +428,43 @@ test("all tensors together may be 16 times the file, not more", async () => {
     );
   const file = await readWeights(views(4), "fine.pt"); // exactly the 64 MiB that small files may have
   assert.is(file.values.size, 4);
-  await checkRefusal(views(5), "bad.pt", /its tensors have more than 67108864 bytes; 16 times the file is allowed/);
+  await checkRefusal(views(5), "bad.pt", tooMuch);
+});
+
+const tooMuch = /its tensors come to more than 67108864 bytes to read; 16 times the file is allowed/;
+
+/** `count` tensors of two bytes, from both ends of storages of a MiB, which take turns. */
+function farViews(count: number, storages: number, deflate: boolean): Uint8Array {
+  const size = 2 ** 20;
+  const pairs = Array.from({ length: count }, (_, i): [Part, Part] => [
+    text(`t${i}`),
+    tensor(storage(String(i % storages), "ByteStorage", size), [2], [size - 1]),
+  ]);
+  const packed = Array.from({ length: storages }, (_, k) => ({
+    name: `model/data/${k}`,
+    bytes: new Uint8Array(size),
+    deflate,
+  }));
+  return zip(torchEntries({ pickle: pickle(dict(...pairs)), storages: {}, others: packed }));
+}
+
+test("small tensors may not make the reader go through large storages over and over", async () => {
+  assert.is((await readWeights(farViews(64, 1, true), "fine.pt")).values.size, 64); // 64 MiB
+  await checkRefusal(farViews(65, 1, true), "bad.pt", tooMuch);
+  await checkRefusal(farViews(65, 2, true), "bad.pt", tooMuch);
+  await checkRefusal(farViews(100, 4, false), "bad.pt", /more than 67\d{6} bytes to read/);
+});
+
+test("a tensor under many names counts each time, as it is read each time", async () => {
+  const shared = (names: number) => {
+    const memo: Part = ["q", 0];
+    const first: [Part, Part] = [text("t0"), [tensor(storage("0", "ByteStorage", 2 ** 20), [2 ** 20], [1]), memo]];
+    const more = Array.from({ length: names - 1 }, (_, i): [Part, Part] => [text(`t${i + 1}`), ["h", 0]]);
+    const others = [{ name: "model/data/0", bytes: new Uint8Array(2 ** 20), deflate: true }];
+    return zip(torchEntries({ pickle: pickle(dict(first, ...more)), storages: {}, others }));
+  };
+  assert.is((await readWeights(shared(64), "fine.pt")).values.size, 64);
+  await checkRefusal(shared(65), "bad.pt", tooMuch);
 });
 
 test("an OrderedDict is content like a dict", async () => {

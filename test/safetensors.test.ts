@@ -213,6 +213,13 @@ test("a header of a hundred megabytes is refused in two seconds", async () => {
   assert.ok(user + system < 2e6, "two seconds is the bar for any refusal; of the processor, as others may be at work");
 });
 
+test("metadata of more than 100,000 entries is refused before the rest is read", async () => {
+  const entries = (n: number) => Array.from({ length: n }, (_, i) => `"${i}":""`).join(",");
+  assert.is(parseSafetensors(file(`{"__metadata__":{${entries(100_000)}}}`), "fine").metadata.size, 100_000);
+  const unfinished = file(`{"__metadata__":{${entries(100_001)},`);
+  assert.throws(() => parseSafetensors(unfinished, "bad"), /^bad: more than 100000 entries in __metadata__$/);
+});
+
 /** What any accepted header must satisfy, checked without the reader's own code. */
 function isSound({ tensors, metadata }: Header, size: number): boolean {
   const spans = [...tensors.values()].map((t) => {

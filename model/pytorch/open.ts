@@ -3,12 +3,11 @@
 import { quoted } from "../../data/json.ts";
 import type { Content, StoredTensor } from "../content.ts";
 import { Inert } from "../content.ts";
-import { itemBytes } from "../dtypes.ts";
 import { type Bytes, MemoryBytes } from "./bytes.ts";
 import { Cursor } from "./cursor.ts";
 import { storageBytes } from "./globals.ts";
 import { limits, unpickle, type Unpickled } from "./pickle.ts";
-import { countOf, StorageData, type Unpacked, type View, viewPieces } from "./storage.ts";
+import { StorageData, stretchOf, type Unpacked, viewPieces } from "./storage.ts";
 import { treeOf } from "./tree.ts";
 import { Dict, List, type Storage, type Tensor } from "./values.ts";
 import { readDirectory, readSmall, type ZipEntry } from "./zip.ts";
@@ -21,7 +20,7 @@ export interface TorchFile {
   pieces(name: string, room: (length: number) => Uint8Array): AsyncIterable<Uint8Array>;
 }
 
-/** All tensors together may be so many times the file, or 64 MiB: shared storages count each time. */
+/** Reading all tensors may take so many times the file, or 64 MiB: shared storages count each time. */
 const repeated = 16;
 const small = 64 * 2 ** 20;
 
@@ -144,7 +143,7 @@ function torchFile(
   data: ReadonlyMap<string, StorageData>,
 ): TorchFile {
   const { content, tensors } = treeOf(value, (what) => file.fail(what));
-  checkTotal(file, tensors);
+  checkTotal(file, tensors, data);
   const isScript = content instanceof Inert && content.name.startsWith("__torch__.");
   return {
     format: isScript ? "torchscript" : format,
@@ -157,16 +156,16 @@ function torchFile(
   };
 }
 
-function checkTotal(file: Bytes, tensors: ReadonlyMap<string, Tensor>): void {
+/** What reading every tensor in order comes to: a view over a far stretch, a packed entry and what has several names count each time. */
+function checkTotal(file: Bytes, tensors: ReadonlyMap<string, Tensor>, data: ReadonlyMap<string, StorageData>): void {
   const most = Math.max(small, repeated * file.size);
-  const seen = new Set<Tensor>();
   let total = 0;
-  for (const tensor of tensors.values()) {
-    if (seen.has(tensor)) continue;
-    seen.add(tensor);
-    total += bytesOf(tensor.view);
-    if (total > most) file.fail(`its tensors have more than ${most} bytes; ${repeated} times the file is allowed`);
+  let last: StorageData | undefined;
+  for (const { storage, view } of tensors.values()) {
+    const from = data.get(storage.key)!;
+    total += Math.max(stretchOf(view), from === last ? 0 : from.unpackedSize);
+    last = from;
+    if (total > most)
+      file.fail(`its tensors come to more than ${most} bytes to read; ${repeated} times the file is allowed`);
   }
 }
-
-const bytesOf = ({ shape, dtype }: View) => countOf(shape) * itemBytes[dtype];

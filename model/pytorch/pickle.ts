@@ -9,7 +9,7 @@ import { Dict, Foreign, Global, kindOf, List, Real, Storage, Tuple, type Value }
 export const limits = {
   bytes: 64 * 2 ** 20,
   objects: 1_000_000,
-  pushes: 8_000_000,
+  pushes: 4_000_000,
   memo: 1_000_000,
   depth: 1000,
   name: 1024,

@@ -17,6 +17,11 @@ export class StorageData {
     private readonly unpacked: Unpacked = {},
   ) {}
 
+  /** Bytes that must be unpacked before the first is known; 0 of an entry that is only stored. */
+  get unpackedSize(): number {
+    return "isCompressed" in this.place && this.place.isCompressed ? this.place.size : 0;
+  }
+
   /** Bytes `begin` to `end` in pieces. The checksum of the whole entry is compared before the last piece is given. */
   async *pieces(begin: number, end: number, room: Room): AsyncGenerator<Uint8Array> {
     const { file, place } = this;
@@ -100,6 +105,12 @@ export async function* viewPieces(data: StorageData, view: View, room: Room): As
   const next: Room = (length) => stretch.subarray(at, (at += length));
   for await (const _ of data.pieces(begin, begin + stretch.length, next));
   yield* gathered(stretch, view, room);
+}
+
+/** Bytes to read for the elements of a view, or to give where those are more. */
+export function stretchOf(view: View): number {
+  const count = countOf(view.shape);
+  return Math.max(count, count === 0 || isContiguous(view) ? 0 : 1 + reach(view)) * itemBytes[view.dtype];
 }
 
 /** Elements from the first to the last of a view that is not empty. */
