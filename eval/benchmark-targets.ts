@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Benchmark, Sample } from "../data/benchmarks/benchmark.ts";
-import { matrix } from "./matrix.ts";
+import { matrix, takeRows } from "./matrix.ts";
 import type { Targets } from "./score.ts";
 
 /** The targets of a split; a kind that some samples lack is left out. */
@@ -27,6 +27,16 @@ export function targetsOfBenchmark({ samples }: Benchmark): Targets {
 }
 
 const oneOf = (label: number | undefined) => (label === undefined ? undefined : [label]);
+
+/** The targets of some samples, in the order given. */
+export function takeTargets({ labels, label, values, groups }: Targets, rows: readonly number[]): Targets {
+  return {
+    ...(labels && { labels: takeRows(labels, rows) }),
+    ...(label && { label: rows.map((i) => label[i]) }),
+    ...(values && { values: takeRows(values, rows) }),
+    ...(groups && { groups: rows.map((i) => groups[i]) }),
+  };
+}
 
 /**
  * sha256 over everything that decides the features of a split: ids, places and masks of the samples, and size and time of change

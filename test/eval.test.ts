@@ -13,10 +13,12 @@ import { openGpu } from "../engine/index.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";
 import type { EvaluationResult } from "../eval/result.ts";
 import type { Reweighting } from "../eval/reweighting.ts";
+import { openEvaluator } from "../train/benchmark-evaluator.ts";
 import { saveModel } from "../train/checkpoint.ts";
 import { runCommand } from "../train/cli.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { Trainer } from "../train/trainer.ts";
+import { goldenPath } from "./golden.ts";
 import { refusal } from "./refusal.ts";
 import { runProgram } from "./run/program.ts";
 import { settings, tiny, tokenizer } from "./synthetic.ts";
@@ -104,6 +106,19 @@ test("the exported cache files, given as features, score the same without a chec
   const result = await run("eval", "stage", "--features", files, "--bootstrap", "20", "--json", "--html", html);
   assert.equal(result.tasks, first.tasks);
   assert.match(readFileSync(html, "utf8"), /^<!doctype html>[\s\S]+<h2>Figures<\/h2>/);
+});
+
+test("a data set is probed during training by its protocol, and a missing one is refused before", async () => {
+  const measure = await openEvaluator("bold", goldenPath("emotionclip/data/bold"), tiny.head.frames);
+  const rows = await measure(trainer.model);
+  assert.equal(
+    rows.map(([name]) => name),
+    ["bold val mAP", "bold val AUC", "bold val R2"],
+  );
+  assert.ok(rows[0][1] > 0 && rows[0][1] < 1);
+  assert.equal(await measure(trainer.model), rows);
+  const error = await refusal(openEvaluator("bold", join(root, "x"), tiny.head.frames));
+  assert.match(error.message, /the folder of bold is not there/);
 });
 
 test("tables shows what sentiment takes from the logits of a batch of this model", async () => {

@@ -2,14 +2,14 @@
 // by batch while threads load what comes next. A stop, or a kill, loses at most the batches in hand.
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { benchmarkBatches } from "../data/benchmarks/batches.ts";
+import { type BenchmarkBatch, benchmarkBatches } from "../data/benchmarks/batches.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../data/benchmarks/index.ts";
 import { makeFolder } from "../data/disk.ts";
 import { UsageError } from "../engine/errors.ts";
 import { cacheFolder, compute, openGpu, tensor } from "../engine/index.ts";
-import { fingerprint, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
+import { fingerprint, takeTargets, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
 import { type CacheKey, cacheName, FeatureCache } from "../eval/feature-cache.ts";
-import { type Matrix, takeRows } from "../eval/matrix.ts";
+import type { Matrix } from "../eval/matrix.ts";
 import { type Protocol, splitsOf } from "../eval/protocol.ts";
 import type { SplitFeatures, Targets } from "../eval/score.ts";
 import { type EmotionClip, fillModel, type LoadPlan } from "../model/index.ts";
@@ -181,8 +181,8 @@ async function extract(
   stop: StopRequest,
 ): Promise<void> {
   const { image: side } = model.config.vision;
-  const { frames, samples } = benchmark;
-  const batch = wanted ?? Math.min(128, Math.max(1, Math.floor(BATCH_BYTES / (frames * 3 * side * side * 4))));
+  const { samples } = benchmark;
+  const batch = wanted ?? batchOf(benchmark, side);
   progress.start(`features of ${benchmark.split}`, samples.length, cache.next);
   const began = performance.now();
   const first = cache.next;
@@ -198,7 +198,7 @@ async function extract(
     progress.at(next, `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} samples/s`);
   };
   for await (const loaded of benchmarkBatches(benchmark, { batch, side, workers, from: first, onBad })) {
-    const rows = encode(model, benchmark, loaded.frames, loaded.mask, loaded.indices.length);
+    const rows = encodeBatch(model, benchmark, loaded);
     rows.catch(() => {}); // awaited in settle
     const current = { rows, next: loaded.next, bad: loaded.bad.map(({ index }) => index) };
     await settle();
@@ -208,15 +208,19 @@ async function extract(
   await settle();
 }
 
-/** [n, E], of unit length. */
-async function encode(
+/** Samples that are 64 MB of pixels, at most the official 128. */
+export function batchOf({ frames }: Benchmark, side: number): number {
+  return Math.min(128, Math.max(1, Math.floor(BATCH_BYTES / (frames * 3 * side * side * 4))));
+}
+
+/** The features of a batch, [n, E], of unit length. */
+export async function encodeBatch(
   model: EmotionClip,
   { kind, frames: T }: Benchmark,
-  frames: Float32Array,
-  mask: Float32Array,
-  n: number,
+  { frames, mask, indices }: BenchmarkBatch,
 ): Promise<Float32Array> {
   const { image: S } = model.config.vision;
+  const n = indices.length;
   const rows = await compute(() =>
     kind === "image"
       ? model.encodeImage(tensor(frames, [n, 3, S, S]), tensor(mask, [n, S, S]))
@@ -227,17 +231,9 @@ async function encode(
 
 /** The targets of the samples that have features. */
 function keptTargets(benchmark: Benchmark, bad: readonly number[]): Targets {
-  const all = targetsOfBenchmark(benchmark);
-  if (bad.length === 0) return all;
   const left = new Set(bad);
   const kept = [...benchmark.samples.keys()].filter((i) => !left.has(i));
-  const { labels, label, values, groups } = all;
-  return {
-    ...(labels && { labels: takeRows(labels, kept) }),
-    ...(label && { label: kept.map((i) => label[i]) }),
-    ...(values && { values: takeRows(values, kept) }),
-    ...(groups && { groups: kept.map((i) => groups[i]) }),
-  };
+  return takeTargets(targetsOfBenchmark(benchmark), kept);
 }
 
 /** Targets as the official cache has them: f32 labels or values, i32 classes; where there are several, one array after another. */

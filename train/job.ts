@@ -11,6 +11,7 @@ import type { Row } from "../eval/probe-table.ts";
 import { type ModelConfig, stageModel } from "../model/config.ts";
 import { type Json, parseJson } from "../data/json.ts";
 import { replaceFile } from "../data/disk.ts";
+import type { Evaluator } from "./benchmark-evaluator.ts";
 import { evaluate, type EvaluationSets, viewOf } from "./evaluate.ts";
 import { commitOf, trainLoop } from "./loop.ts";
 import type { Progress } from "./progress.ts";
@@ -30,6 +31,8 @@ export interface Job {
   readonly sets: EvaluationSets;
   readonly tokenizer: WordTokenizer;
   readonly config: ModelConfig;
+  /** What is measured during training instead of the held-out split. */
+  readonly evaluator?: Evaluator;
 }
 
 /** What a finished run leaves, as results.json. */
@@ -88,7 +91,7 @@ export async function runJob(
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
-    const probe = () => evaluate(trainer, job.sets, () => {});
+    const probe = () => job.evaluator?.(trainer.model) ?? evaluate(trainer, job.sets, () => {});
     const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
@@ -155,15 +158,26 @@ async function report(
   });
 }
 
+/** What the report reads of a line of metrics.jsonl. */
+interface LoggedStep {
+  readonly step: number;
+  readonly loss: number | null;
+  readonly lr: number;
+  readonly clipsPerSecond: number;
+  readonly probes?: Record<string, number | null>;
+}
+
 async function readSeries(path: string): Promise<Series> {
   const lines = (await readFile(path, "utf8")).trim().split("\n").filter(Boolean);
-  const rows = lines.map(
-    (line) => JSON.parse(line) as { step: number; loss: number | null; lr: number; clipsPerSecond: number },
-  );
+  const rows = lines.map((line) => JSON.parse(line) as LoggedStep);
+  const probed = rows.filter(({ probes }) => probes !== undefined);
   return {
     step: rows.map(({ step }) => step),
     loss: rows.map(({ loss }) => loss),
     learningRate: rows.map(({ lr }) => lr),
     clipsPerSecond: rows.map(({ clipsPerSecond }) => clipsPerSecond),
+    ...(probed.length > 0 && {
+      probes: { step: probed.map(({ step }) => step), rows: probed.map(({ probes }) => Object.entries(probes!)) },
+    }),
   };
 }

@@ -31,6 +31,11 @@ export interface Series {
   readonly loss: readonly (number | null)[];
   readonly learningRate: readonly (number | null)[];
   readonly clipsPerSecond: readonly (number | null)[];
+  /** Figures measured during training, and the steps they are of. */
+  readonly probes?: {
+    readonly step: readonly number[];
+    readonly rows: readonly (readonly [string, number | null])[][];
+  };
 }
 
 export interface Report {
@@ -68,7 +73,7 @@ export async function reportHtml(report: Report): Promise<string> {
 <dl class="facts">${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
 <p class="note"><b>Scores are not facts about a person.</b> ${caution}</p></header>
 ${resultSection(report.results)}
-${curveSection()}
+${curveSection(report.series.probes !== undefined)}
 ${attentionSection(report.attention)}
 ${settingsSection(report.settings)}
 <footer>The curves are drawn by uPlot (MIT). This page opens no connection.</footer>
@@ -114,11 +119,11 @@ function figure(value: number): string {
   return Number.isFinite(value) ? value.toFixed(3).replace("-", "−") : "n/a";
 }
 
-function curveSection(): Html {
+function curveSection(hasProbes: boolean): Html {
   const card = (id: string, title: string, unit: string) =>
     html`<div class="curve"><h3>${title}<small>${unit}</small><output></output></h3><div id="${id}"></div></div>`;
   return html`<section><h2>Training</h2><p>Every logged step; the bold line is a moving average. Point at a curve to read it.</p>
-<div class="curves">${card("loss", "Loss", "SNCE")}${card("rate", "Learning rate", "largest group")}${card("speed", "Throughput", "clips per second")}</div></section>`;
+<div class="curves">${card("loss", "Loss", "SNCE")}${card("rate", "Learning rate", "largest group")}${card("speed", "Throughput", "clips per second")}${hasProbes && card("probes", "Probes", "percent")}</div></section>`;
 }
 
 function attentionSection(frames: readonly AttentionFrame[]): Html | undefined {
@@ -171,8 +176,21 @@ function curvesOf({ series, chanceLoss }: Report) {
       fill: true,
     },
     { id: "speed", steps, lines: speedLines, now: latest("mean", [mean(speed)]), zero: true },
+    ...(series.probes ? [probeCurve(series.probes)] : []),
   ];
 }
+
+/** The first figure bold, the second faint, the third dashed: mAP, AUC and R² of the main job. */
+function probeCurve({ step, rows }: NonNullable<Series["probes"]>) {
+  const kinds = ["bold", "faint", "dashed"];
+  const lines = rows[0].slice(0, kinds.length).map(([label], i) => {
+    return { kind: kinds[i], label, values: rows.map((row) => percentOf(row[i]?.[1])) };
+  });
+  const shown = lines.map(({ label, values }) => latest(label, values)).filter(Boolean);
+  return { id: "probes", steps: step, lines, now: shown.join(" · ") };
+}
+
+const percentOf = (value: number | null | undefined) => (value == null ? null : 100 * value);
 
 type Values = readonly (number | null)[];
 

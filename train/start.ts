@@ -6,6 +6,8 @@ import { Command } from "commander";
 import { UsageError } from "../engine/errors.ts";
 import { openGpu } from "../engine/index.ts";
 import type { Row } from "../eval/probe-table.ts";
+import { stageModel } from "../model/index.ts";
+import { openEvaluator } from "./benchmark-evaluator.ts";
 import { openJob, phasesOf, runJob } from "./job.ts";
 import { clock, Progress } from "./progress.ts";
 import { checkSettings, readFlag, schema, type Settings } from "./settings.ts";
@@ -16,6 +18,7 @@ interface Flags extends Record<string, unknown> {
   name: string;
   data?: string;
   compare?: boolean;
+  evalBold?: string;
 }
 
 export function command(): Command {
@@ -25,6 +28,7 @@ export function command(): Command {
       "--data <folder>",
       "shards to train on, with splits train and test; default: the embedded data set, made once",
     )
+    .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there, instead of the held-out clips")
     .option("--compare", "three seeds, with and without the subject prompt");
   for (const [name, { value, about }] of Object.entries(schema))
     made.option(`${flagOf(name)} <value>`, `${about} (default ${value})`);
@@ -33,7 +37,7 @@ export function command(): Command {
 
 const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-async function start({ name, data, compare, ...given }: Flags): Promise<void> {
+async function start({ name, data, compare, evalBold, ...given }: Flags): Promise<void> {
   const known = Object.keys(schema) as (keyof Settings)[];
   const chosen = known.filter((key) => given[key] !== undefined);
   const settings = checkSettings(Object.fromEntries(chosen.map((key) => [key, readFlag(key, String(given[key]))])));
@@ -41,6 +45,7 @@ async function start({ name, data, compare, ...given }: Flags): Promise<void> {
     throw new UsageError(`--name: "${name}" is not a plain folder name`);
   const arms = compare ? armsOf(settings) : [settings];
   const missing = data ? 0 : missingClips();
+  const bold = evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, stageModel(1).head.frames);
   const stop = gracefulStop();
   const gpu = await openGpu();
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
@@ -51,7 +56,7 @@ async function start({ name, data, compare, ...given }: Flags): Promise<void> {
     process.stdout.write("stopped; the same command goes on making the data set\n");
     return;
   }
-  const job = await openJob(clips);
+  const job = { ...(await openJob(clips)), evaluator: bold };
   process.stdout.write(
     `EmotionCLIP on ${gpu.facts.adapter}\n${job.sets.train.samples} clips to train on, ${job.sets.test.samples} held out\n`,
   );
