@@ -155,7 +155,8 @@ async function reweightingOf(
   stop: StopRequest | undefined,
 ): Promise<{ ours: Reweighting; source: string } | undefined> {
   const kept = join(folder, "tables", reweightingFile);
-  const whole = runs.find((run) => run.subject === "sap" && run.beta === beta && run.head === "transformer");
+  const trained = runs.filter(({ folder: path }) => path.startsWith(join(folder, "tables")));
+  const whole = trained.find((run) => run.subject === "sap" && run.beta === beta && run.head === "transformer");
   const model = checkpoint ?? (train ? whole?.folder : undefined);
   if (model === undefined) return existsSync(kept) ? ((await read(kept, keptShape)) as Kept) : undefined;
   const progress = new Progress({ phases: [["make data", 60]] });
