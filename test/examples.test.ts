@@ -44,6 +44,7 @@ const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
   "06": /GFLOP\/s at best.*matmul forward/s,
   "07": /clips 3 x 64, texts 2 x 64.*clip 2: cosines -?0\.\d{3} and -?0\.\d{3}/s,
   "08": /feels joy +joy .*shows a scream +fear .*top-1 1\.00, WAR 1\.00, UAR 1\.00/s,
+  "09": /mAP 0\.[5-9]\d\d, 95 % in 0\.\d{3} to 0\.\d{3}.*AUC 0\.[6-9]\d\d.*joy +AP 0\.\d{3}/s,
 };
 
 for (const name of examples) {
