@@ -13,7 +13,7 @@ import type { EvaluationResult } from "../eval/result.ts";
 import { resultText } from "../eval/result.ts";
 import { type LogitBatch, reweight } from "../eval/reweighting.ts";
 import { evaluationPage } from "../train/eval-page.ts";
-import { finishedRuns } from "../train/runs.ts";
+import { finishedRuns, newestRun } from "../train/runs.ts";
 import { defaults } from "../train/settings.ts";
 import { planned } from "../train/tables.ts";
 import { tablesPage } from "../train/tables-page.ts";
@@ -255,6 +255,9 @@ test("finished runs are found one and two levels below; unfinished ones are not;
     assert.ok(
       found[0].head === "mean" && Number.isNaN(found[0].figures[0][1]) && found[0].setting === found[1].setting,
     );
+    assert.is(await newestRun(folder), undefined);
+    put("a", "checkpoint.safetensors", "x");
+    assert.is(await newestRun(folder), join(folder, "a"));
     put("a", "config.json", { ...config, lr: 0.5 });
     assert.not.equal((await finishedRuns(folder))[0].setting, found[0].setting);
     assert.equal(await finishedRuns(join(folder, "nowhere")), []);

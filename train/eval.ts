@@ -26,6 +26,7 @@ import { evaluationPage } from "./eval-page.ts";
 import { Progress } from "./progress.ts";
 import { checkPlace } from "./page.ts";
 import { missingClips } from "./stage.ts";
+import { newestRun } from "./runs.ts";
 import { gracefulStop } from "./stop.ts";
 
 interface Flags {
@@ -49,7 +50,10 @@ export function command(): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()
     .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
-    .option("--checkpoint <path>", "model to evaluate: .pt, .pth, .safetensors, a run folder")
+    .option(
+      "--checkpoint <path>",
+      "model to evaluate: .pt, .pth, .safetensors, a run folder; for stage the default is the newest finished run",
+    )
     .option(
       "--config <file>",
       "the model's configuration where shapes do not tell it: ViT-B-16 and the like, or a .json file",
@@ -75,6 +79,7 @@ export function command(): Command {
 }
 
 async function run(name: string, flags: Flags): Promise<void> {
+  if (name === "stage" && flags.features === undefined) flags.checkpoint ??= await newestRun("runs");
   const options = optionsOf(name, flags);
   await checkPlace(flags.html);
   const { protocol, switches, benchmark } = options;

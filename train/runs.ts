@@ -1,10 +1,11 @@
 // Finished runs on disk as the tables compare them: each folder with a config.json and a results.json, one or two levels below.
 import { existsSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { parseJson } from "../data/json.ts";
+import { readRegular } from "../data/regular.ts";
 import { FormatError } from "../engine/errors.ts";
 import type { RunSummary } from "../eval/compare.ts";
 import { type Settings, schema } from "./settings.ts";
@@ -32,6 +33,17 @@ export async function finishedRuns(folder: string): Promise<RunSummary[]> {
     found.push(await readRun(path));
   }
   return found;
+}
+
+/** The run below `folder` that was finished last; undefined without any. */
+export async function newestRun(folder: string): Promise<string | undefined> {
+  let newest: { path: string; at: number } | undefined;
+  for (const path of await foldersBelow(folder, 1)) {
+    const found = await stat(join(path, "results.json")).catch(() => undefined);
+    if (!found || !existsSync(join(path, "checkpoint.safetensors"))) continue;
+    if (!newest || found.mtimeMs > newest.at) newest = { path, at: found.mtimeMs };
+  }
+  return newest?.path;
 }
 
 async function foldersBelow(folder: string, depth: number): Promise<string[]> {
@@ -84,11 +96,7 @@ function sizesOf(model: Record<string, unknown> & { head: Record<string, unknown
 /** A JSON file of the given shape; anything else is a FormatError that names the place. */
 export async function read<S extends v.GenericSchema>(path: string, shape: S): Promise<v.InferOutput<S>> {
   const name = basename(path);
-  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new FormatError(`${name}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`}`);
-  });
-  if (size > most) throw new FormatError(`${name}: ${size} bytes; at most ${most} are allowed`);
-  const result = v.safeParse(shape, plain(parseJson(await readFile(path), name, most)));
+  const result = v.safeParse(shape, plain(parseJson(await readRegular(path, most, name), name, most)));
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw new FormatError(`${name}: ${v.getDotPath(issue) ?? "content"}: ${issue.message}`);
