@@ -1,7 +1,7 @@
 // Features of a checkpoint for the splits of a data set: what the cache has is not computed again, the rest runs on the GPU batch
 // by batch while threads load what comes next. A stop, or a kill, loses at most the batches in hand.
 import { createHash } from "node:crypto";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { type BenchmarkBatch, benchmarkBatches } from "../data/benchmarks/batches.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../data/benchmarks/index.ts";
 import { makeFolder } from "../data/disk.ts";
@@ -80,7 +80,7 @@ export async function extractSplits(
     }
     return {
       splits,
-      source: `${basename(plan.file.path)} (${plan.report.kind}, ${checkpoint.slice(0, 12)})`,
+      source: `${extraction.checkpoint} (${plan.report.kind}, ${checkpoint.slice(0, 12)})`,
       notes: [
         ...plan.report.notes,
         ...opened.flatMap(({ notes }) => notes),

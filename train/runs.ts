@@ -1,6 +1,6 @@
 // Finished runs on disk as the tables compare them: each folder with a config.json and a results.json, one or two levels below.
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
