@@ -11,6 +11,7 @@ import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";
 import { type Protocol, protocols, splitsOf, type Task } from "../eval/protocol.ts";
 import { type ScoreOptions, type SplitFeatures, score } from "../eval/score.ts";
+import { type SafetensorsEntry, safetensorsBytes } from "../model/index.ts";
 import { fixture, goldenJson, goldenPath } from "./golden.ts";
 import { refusal } from "./refusal.ts";
 import { inTemporary } from "./temporary.ts";
@@ -214,6 +215,51 @@ test("files are taken in the order of the splits, or by name; targets come from 
     assert.throws(
       () => joinTargets(lonely, new Map([["test", { labels: tensor("Y_train") }]]), six),
       /b\.npy: features of 70 samples, but the split test of the data set has 160/,
+    );
+  }));
+
+/** Writes named arrays as one safetensors file. */
+async function saveTensors(folder: string, tensors: Record<string, Matrix>): Promise<string> {
+  const entries = Object.entries(tensors).map(([name, { shape, data }]): SafetensorsEntry => {
+    const floats = Float32Array.from(data);
+    return { name, dtype: "F32", shape, bytes: async () => new Uint8Array(floats.buffer) };
+  });
+  const path = join(folder, "all.safetensors");
+  const pieces: Uint8Array[] = [];
+  for await (const piece of safetensorsBytes(entries)) pieces.push(piece);
+  writeFileSync(path, Buffer.concat(pieces));
+  return path;
+}
+
+test("a safetensors file holds all splits by name; one that is misspelt, or without features, is refused", () =>
+  inTemporary(async (folder) => {
+    const [train, held] = [tensor("X_train"), tensor("X_test")];
+    const whole = {
+      "train.features": train,
+      "train.labels": tensor("Y_train"),
+      "test.features": held,
+      "test.labels": tensor("Y_test"),
+    };
+    const splits = joinTargets(await readFeatureFiles(await saveTensors(folder, whole), six), new Map(), six);
+    near(score(six, splits, asPublished)[0].figures[0].value, expected["one_vs_rest_metrics_C3.16"].mAP, "mAP");
+    const says = async (tensors: Record<string, Matrix>) =>
+      (await refusal(readFeatureFiles(await saveTensors(folder, tensors), six))).message;
+    assert.match(
+      await says({ ...whole, "test.label": held }),
+      /unknown tensor "test\.label" \(did you mean test\.labels\?\)/,
+    );
+    assert.match(
+      await says({ "train.features": train, "test.labels": tensor("Y_test") }),
+      /has "test\.labels", but no "test\.features"/,
+    );
+    const bad = matrix(
+      160,
+      6,
+      Float32Array.from(tensor("Y_train").data, (v, i) => (i === 13 ? 2 : v)),
+    );
+    assert.match(
+      await says({ ...whole, "train.labels": bad }),
+      /train\.labels: row 2, column 1 is 2; 0 or 1 is expected/,
     );
   }));
 
