@@ -172,6 +172,11 @@ const accepted: [string, Uint8Array, (b: Content) => void][] = [
     (b) => assert.is((b as { name: string }).name, "b"),
   ],
   ["a tensor with metadata", beside(rebuild(at, int(0), ints(4), ints(1), FALSE, orderedDict, dict())), () => {}],
+  [
+    "a tensor that is not negated",
+    beside(rebuild(at, int(0), ints(4), ints(1), FALSE, orderedDict, dict([text("neg"), FALSE]))),
+    () => {},
+  ],
   ["lists nested 900 deep", beside("]".repeat(900), "a".repeat(899)), () => {}],
   ["an object in two places", beside(list(int(1)), "q", 1, "h", 1, 0x86), (b) => assert.equal(b, [[1], [1]])],
 ];
@@ -377,6 +382,11 @@ const refused: [string, Uint8Array, RegExp][] = [
     "a tensor of five arguments",
     beside(rebuild(at, int(0), ints(4), ints(1), FALSE)),
     /_rebuild_tensor_v2: 5 arguments; 6 or 7 are right/,
+  ],
+  [
+    "a tensor whose negation was put off", // as torch.imag(x.conj()) is saved
+    beside(rebuild(at, int(0), ints(4), ints(1), FALSE, orderedDict, dict([text("neg"), 0x88]))),
+    /_rebuild_tensor_v2: the flag "neg"; only tensors whose storage is their values are read/,
   ],
   ["a tensor on a list", beside(rebuild("]", int(0), ints(4), ints(1), FALSE, orderedDict)), /a list as storage/],
   [

@@ -141,8 +141,7 @@ function rebuildTensor(args: readonly Value[], fail: Fail): Tensor {
   if (!(storage instanceof Storage)) return fail(`${kindOf(storage)} as storage`);
   if (typeof needsGrad !== "boolean") fail(`${kindOf(needsGrad)} as requires_grad`);
   checkHooks(hooks, fail);
-  if (metadata !== undefined && metadata !== null && !(metadata instanceof Dict))
-    fail(`${kindOf(metadata)} as metadata`);
+  checkMetadata(metadata, fail);
   const view = {
     dtype: storage.dtype,
     shape: counts(shape, "size", fail),
@@ -151,6 +150,14 @@ function rebuildTensor(args: readonly Value[], fail: Fail): Tensor {
   };
   checkView(storage, view, fail);
   return new Tensor(storage, { ...view, offset: storage.from + view.offset });
+}
+
+/** Flags that change what the stored numbers mean: `neg` is a tensor whose negation was put off, `conj` a conjugation. */
+function checkMetadata(metadata: Value | undefined, fail: Fail): void {
+  if (metadata === undefined || metadata === null) return;
+  if (!(metadata instanceof Dict)) return fail(`${kindOf(metadata)} as metadata`);
+  for (const [flag, value] of metadata.entries)
+    if (value !== false) fail(`the flag ${quoted(String(flag))}; only tensors whose storage is their values are read`);
 }
 
 function checkView(storage: Storage, view: Tensor["view"], fail: Fail): void {
