@@ -7,6 +7,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const DEPTH = 64;
+/** Values of one document that become objects: 64 MB of "[],[],…" would be gigabytes of them. */
+const VALUES = 1_000_000;
 
 /** Text from a file as it may appear in a message: quoted, at most 80 characters, nothing a terminal would obey. */
 export function quoted(text: string): string {
@@ -142,12 +144,14 @@ export class JsonScanner {
     if (!Number.isFinite(value)) this.fail(`number ${this.literal} is too large`);
     return value;
   }
+  private values = 0;
   private literal = "";
   private digitsOnly = false;
 
   /** Any value, nested at most 64 deep. */
   value(depth = 0): Json {
     if (depth > DEPTH) this.fail(`nested more than ${DEPTH} deep`);
+    if (++this.values > VALUES) this.fail(`more than ${VALUES} values`);
     switch (this.peek()) {
       case OBJECT: {
         const object: { [key: string]: Json } = Object.create(null);

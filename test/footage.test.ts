@@ -181,6 +181,8 @@ test("damaged files of boxes are refused by name", () => {
     ['[{"a":[]},{"a":[]}]', /frame "a" is there twice/],
     ['{"a":[]} x', /text after the end/],
     ['{"\\u001b[2J":[1]}', /^b\.json: not valid JSON/],
+    [`{${Array.from({ length: 1_000_001 }, (_, i) => `"${i}":[]`)},`, /more than 1000000 frames/],
+    [`[${"{},".repeat(1_000_000)}{}]`, /a list of more than 1000000 members/],
   ];
   for (const [text, message] of cases)
     assert.throws(

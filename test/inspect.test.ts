@@ -1,15 +1,17 @@
 // `emotionclip inspect`: what it says of a file is so, and of a bad one it says only why.
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Entry } from "../model/safetensors.ts";
-import { saveCheckpoint, writeSafetensors } from "../train/checkpoint.ts";
+import { loadCheckpoint, saveCheckpoint, writeSafetensors } from "../train/checkpoint.ts";
 import { inspectModel } from "../train/inspect.ts";
 import { pageOf } from "../train/inspect-page.ts";
 import { goldenPath } from "./golden.ts";
 import { type Outcome, runProgram } from "./run/program.ts";
+import { refusal } from "./refusal.ts";
 import { inTemporary } from "./temporary.ts";
 import {
   dict,
@@ -249,6 +251,29 @@ test("a class that the caller accepts is shown as data", async () => {
     const { code, stdout } = await runProgram(CLI, ["inspect", path, "--inert", "pathlib.PosixPath"]);
     assert.is(code, 0);
     assert.match(stdout, /<class> {2}"pathlib\.PosixPath"/);
+  });
+});
+
+test("what is no regular file is refused wherever a checkpoint holds it, and nobody waits for it", async () => {
+  await inTemporary(async (folder) => {
+    const fifo = join(folder, "fifo.pt");
+    if (spawnSync("mkfifo", [fifo]).status !== 0) return; // not on Windows
+    assert.match((await refusal(inspectModel(fifo))).message, /^fifo\.pt: not a regular file/);
+    const checkpoint = join(folder, "ckpt-00000001");
+    mkdirSync(checkpoint);
+    await writeSafetensors(join(checkpoint, "model.safetensors"), [floats("a", 1)]);
+    const manifest = join(checkpoint, "manifest.json");
+    for (const [make, fault] of [
+      [() => spawnSync("mkfifo", [manifest]), "not a regular file"],
+      [() => symlinkSync("/dev/zero", manifest), "not a regular file"],
+      [() => mkdirSync(manifest), "not a regular file"],
+      [() => writeFileSync(manifest, " ".repeat(2 ** 20 + 1)), "1048577 bytes; at most 1048576 are allowed"],
+    ] as const) {
+      make();
+      for (const open of [() => inspectModel(folder), () => inspectModel(checkpoint), () => loadCheckpoint(checkpoint)])
+        assert.is((await refusal(open())).message, `ckpt-00000001/manifest.json: ${fault}`);
+      rmSync(manifest, { recursive: true });
+    }
   });
 });
 

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from "node:util";
 import { build } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FormatError, KernelError, UsageError } from "../engine/errors.ts";
+import { CheckpointError, FormatError, KernelError, UsageError } from "../engine/errors.ts";
 import { report } from "../train/cli.ts";
 import { ranked } from "../train/launch/adapter.mjs";
 import { settings } from "../train/launch/bundle.mjs";
@@ -111,6 +111,15 @@ words("errors that a person can mend have a message, bugs have a stack", () => {
   const { text, code } = report(new TypeError("undefined is not a function"));
   assert.is(code, 1);
   assert.match(text, /report it[\s\S]*TypeError[\s\S]*\n\s+at /);
+});
+
+words("a terminal obeys nothing that a message quotes, and a file's name breaks no line", () => {
+  const name = "\u001b[2Jred\u202e\u009b\u2028.pt";
+  const { text } = report(new FormatError(`${name}: cut`));
+  assert.is(stripVTControlCharacters(text), "error: \\u{1b}[2Jred\\u{202e}\\u{9b}\\u{2028}.pt: cut");
+  assert.is(plain(report(new FormatError("a\nb.pt: cut"))).text, "error: a\\nb.pt: cut");
+  assert.is(plain(report(new CheckpointError("names\n  missing x"))).text, "error: names\n  missing x", "a list");
+  assert.not.ok(report(new TypeError("\u0007")).text.includes("\u0007"));
 });
 
 words("a message never exceeds 4 KB", () => {

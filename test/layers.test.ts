@@ -24,7 +24,7 @@ const below: Record<string, readonly string[]> = {
 const crossings: readonly { from: RegExp; to: RegExp; why: string }[] = [
   {
     from: /^model\//,
-    to: /^data\/(json|philox|inside)\.ts$/,
+    to: /^data\/(json|philox|inside|regular)\.ts$/,
     why: "foreign JSON and names, and seeded numbers lie at the bottom",
   },
   { from: /^data\//, to: /^engine\/errors\.ts$/, why: "the error classes carry the exit codes of the command line" },

@@ -1,11 +1,12 @@
 // A checkpoint is a folder ckpt-00001200 with a manifest and two safetensors files. It appears complete or not at all, and
 // nothing in it is used before every byte has been checked against the manifest.
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
 import { EngineError, FormatError, HealthError } from "../engine/errors.ts";
 import { type Json, parseJson, quoted } from "../data/json.ts";
+import { readRegular, sizeOfRegular } from "../data/regular.ts";
 import { type Entry, SafetensorsFile, safetensorsBytes } from "../model/safetensors.ts";
 import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "../data/disk.ts";
 
@@ -171,12 +172,11 @@ function manifestText(manifest: object): string {
 /** Reads and checks manifest.json; FormatError says what is wrong. */
 export async function readManifest(path: string): Promise<Manifest> {
   const file = `${basename(path)}/manifest.json`;
-  const bytes = await readFile(join(path, "manifest.json")).catch((error: NodeJS.ErrnoException) => {
-    throw new FormatError(`${file}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`}`);
-  });
+  const bytes = await readRegular(join(path, "manifest.json"), 2 ** 20, file);
   const json = parseJson(bytes, file, 2 ** 20) as { [key: string]: Json };
   const { self: _, ...rest } = json ?? {};
-  if (manifestText(rest) !== bytes.toString()) throw new FormatError(`${file}: damaged, its own sha256 does not match`);
+  if (manifestText(rest) !== new TextDecoder().decode(bytes))
+    throw new FormatError(`${file}: damaged, its own sha256 does not match`);
   if (rest.format !== FORMAT)
     throw new UnknownVersion(`${file}: format version ${rest.format}; this program knows ${FORMAT}`);
   const { success, output, issues } = v.safeParse(manifestSchema, rest);
@@ -226,12 +226,13 @@ export async function newestCheckpoint(run: string, warn: (line: string) => void
 }
 
 async function verify(path: string, want: Written, label: string): Promise<void> {
+  const size = await sizeOfRegular(path, label);
+  if (size !== want.bytes) throw new FormatError(`${label}: ${size} bytes; the manifest says ${want.bytes}`);
   const found = await hashFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new FormatError(`${label}: ${error.code === "ENOENT" ? "missing" : `cannot be read (${error.code})`}`);
+    throw new FormatError(`${label}: cannot be read (${error.code})`);
   });
-  if (found.bytes !== want.bytes)
-    throw new FormatError(`${label}: ${found.bytes} bytes; the manifest says ${want.bytes}`);
-  if (found.sha256 !== want.sha256) throw new FormatError(`${label}: damaged, its sha256 does not match the manifest`);
+  if (found.bytes !== want.bytes || found.sha256 !== want.sha256)
+    throw new FormatError(`${label}: damaged, its sha256 does not match the manifest`);
 }
 
 async function hashFile(path: string): Promise<Written> {

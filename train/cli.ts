@@ -2,7 +2,7 @@
 // and it imports a command's module only when that command runs.
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
-import { EngineError, nearest, UsageError } from "../engine/errors.ts";
+import { EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
 
 /** One subcommand. Its module exports `command()`, which declares flags and action. */
 export interface Entry {
@@ -170,14 +170,19 @@ export function flagsOf(command: Command): string[] {
 /** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */
 export function report(error: unknown): { text: string; code: number } {
   if (error instanceof EngineError) {
-    return { text: `${pc.red("error:")} ${cut(error.message)}`, code: error.exitCode };
+    const message = error instanceof FormatError ? error.message.replaceAll("\n", "\\n") : error.message;
+    return { text: `${pc.red("error:")} ${cut(visible(message))}`, code: error.exitCode };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
-    text: `${pc.red("This is a bug in emotionclip.")} Please report it with these lines:\n${cut(stack)}`,
+    text: `${pc.red("This is a bug in emotionclip.")} Please report it with these lines:\n${cut(visible(stack))}`,
     code: 1,
   };
 }
+
+/** A file's name may hold what a terminal would obey. */
+const visible = (text: string) =>
+  text.replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
 
 /** Messages may quote what was read; 4 KB are enough for any. */
 const cut = (text: string) => (text.length > 4096 ? `${text.slice(0, 4095)}…` : text);

@@ -1,10 +1,11 @@
 // A run folder: config.json, metrics.jsonl, lock, checkpoints, and the model at the end. One process owns it at a time;
 // the same settings resume it, and the log then holds every step exactly once.
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { type Json, parseJson } from "../data/json.ts";
+import { readRegular } from "../data/regular.ts";
 import type { Entry } from "../model/safetensors.ts";
 import {
   type Checkpoint,
@@ -165,12 +166,9 @@ async function checkIsOurs(path: string): Promise<void> {
 /** Writes config.json for a fresh run; for an old one refuses settings that differ and are not overridden by name. */
 async function agree(path: string, settings: Settings, override: readonly string[]): Promise<void> {
   const file = join(path, "config.json");
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw new FormatError(`${file}: cannot be read (${error.code})`);
-  });
   const text = `${JSON.stringify(settings, null, 2)}\n`;
-  if (!bytes) return void (await replaceFile(file, text));
-  const before = flat(parseJson(bytes, "config.json", 2 ** 20));
+  if (!(await listFolder(path)).includes("config.json")) return void (await replaceFile(file, text));
+  const before = flat(parseJson(await readRegular(file, 2 ** 20, "config.json"), "config.json", 2 ** 20));
   const now = flat(JSON.parse(text));
   checkNames(override, new Set([...before.keys(), ...now.keys()]));
   const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));

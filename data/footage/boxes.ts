@@ -24,6 +24,7 @@ export type SubjectBoxes = (frame: FrameName, original: Size, resized: Size) => 
 export const nobody: SubjectBoxes = () => [];
 
 const MOST = 1000; // boxes of a frame
+const FRAMES = 1_000_000; // eleven hours of 25 a second
 const FARTHEST = 1e6; // pixels
 
 /** "x1,y1,x2,y2" in pixels, several separated by ";", for every frame; or the path of a JSON file of boxes. */
@@ -65,10 +66,11 @@ export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning):
   const take = () => {
     for (const frame of scanner.keys()) {
       if (known.has(frame)) scanner.fail(`frame ${quoted(frame)} is there twice`);
+      if (known.size === FRAMES) scanner.fail(`has boxes of more than ${FRAMES} frames`);
       known.set(frame, boxesAt(scanner, frame));
     }
   };
-  if (scanner.peek() === "[".charCodeAt(0)) for (const _ of scanner.members()) take();
+  if (scanner.peek() === "[".charCodeAt(0)) for (const _ of scanner.members(FRAMES)) take();
   else take();
   scanner.end();
   if (known.size === 0) throw new FormatError(`${file}: has boxes of 0 frames`);

@@ -2,9 +2,10 @@
 // checkpoint, whose bytes are checked against its manifest.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Json, parseJson } from "../../data/json.ts";
+import { readRegular } from "../../data/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
 import type { ModelConfig } from "../config.ts";
 import { type OpenOptions, openWeights, type WeightFile } from "../weights.ts";
@@ -77,10 +78,7 @@ async function verify(path: string, manifest: Json, label: string): Promise<void
 
 async function readJson(path: string, label: string): Promise<Json> {
   const file = `${label}/${basename(path)}`;
-  const { size } = await stat(path).catch(() => ({ size: -1 }));
-  if (size < 0) throw new FormatError(`${file}: no such file`);
-  if (size > 2 ** 20) throw new FormatError(`${file}: ${size} bytes; at most ${2 ** 20} are allowed`);
-  return parseJson(await readFile(path), file, 2 ** 20);
+  return parseJson(await readRegular(path, 2 ** 20, file), file, 2 ** 20);
 }
 
 /** A member of an object; undefined of anything else. */
