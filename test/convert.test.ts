@@ -81,6 +81,16 @@ test("the official checkpoint becomes safetensors with the same bits, and loads 
   loaded.free();
 });
 
+test("a configuration of towers alone leaves the head to the checkpoint", async () => {
+  const [out, towers] = [join(fresh(), "model.safetensors"), join(root, "towers.json")];
+  writeFileSync(towers, JSON.stringify((expected.config as { clip: object }).clip));
+  await convert(official, out, "--config", towers);
+  const loaded = await loadModel(out);
+  assert.equal(loaded.config.vision, config.vision);
+  assert.equal(loaded.config.head, { ...config.head, heads: 8 }); // shapes do not tell the heads of the head: the official 8
+  loaded.free();
+});
+
 for (const [dtype, bits, exact] of [
   ["f16", (name: string, file: WeightFile) => file.floats(name), 2 ** -11],
   ["bf16", (name: string, file: WeightFile) => file.floats(name), 2 ** -8],
