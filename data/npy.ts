@@ -23,8 +23,8 @@ export interface NpyArray {
   readonly data: Numbers;
 }
 
-/** `header` is NumPy's own limit; the others keep a broken file from costing more than a message. */
-export const npyLimits = { header: 10_000, axes: 32, arrays: 1000, bytes: 2 ** 32 } as const;
+/** `header` is NumPy's own limit; the others keep a broken file, which may be sparse, from costing more than a message. */
+export const npyLimits = { header: 10_000, axes: 32, arrays: 1000, bytes: 2 ** 30 } as const;
 
 /** Reads `length` bytes at `at` into memory of their own. Only called for ranges inside the file. */
 type ReadAt = (at: number, length: number) => Uint8Array<ArrayBuffer>;

@@ -3,7 +3,7 @@
 
 import { basename } from "node:path";
 import { quoted } from "../data/json.ts";
-import { type NpyArray, readNpyFile } from "../data/npy.ts";
+import { type NpyArray, npyLimits, readNpyFile } from "../data/npy.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { SafetensorsFile } from "../model/safetensors.ts";
 import { type Matrix, matrix } from "./matrix.ts";
@@ -129,6 +129,10 @@ function checkName(name: string, splits: readonly string[], targets: readonly st
 async function arrayOf(opened: SafetensorsFile, name: string): Promise<NpyArray | undefined> {
   const info = opened.tensors.get(name);
   if (!info) return undefined;
+  if (info.bytes > npyLimits.bytes)
+    throw new FormatError(
+      `${basename(opened.path)}: ${quoted(name)} has ${info.bytes} bytes; at most ${npyLimits.bytes} are read`,
+    );
   return { shape: info.shape, data: await opened.floats(name) };
 }
 

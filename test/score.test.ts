@@ -1,6 +1,6 @@
 // Protocols on features: the golden figures of scikit-learn through the whole path, tables per class, the switches, and files
 // that are refused.
-import { writeFileSync } from "node:fs";
+import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { test } from "uvu";
@@ -247,6 +247,17 @@ test("a safetensors file holds all splits by name; one that is misspelt, or with
     assert.match(
       await says({ ...whole, "test.label": held }),
       /unknown tensor "test\.label" \(did you mean test\.labels\?\)/,
+    );
+    const path = join(folder, "sparse.safetensors");
+    const header = '{"train.features":{"dtype":"F32","shape":[268435457,1],"data_offsets":[0,1073741828]}}';
+    writeFileSync(
+      path,
+      Buffer.concat([new Uint8Array(BigUint64Array.of(BigInt(header.length)).buffer), Buffer.from(header)]),
+    );
+    truncateSync(path, 8 + header.length + 1073741828); // a hole that takes no disk
+    assert.match(
+      (await refusal(readFeatureFiles(path, six))).message,
+      /^sparse\.safetensors: "train\.features" has 1073741828 bytes; at most 1073741824 are read$/,
     );
     assert.match(
       await says({ "train.features": train, "test.labels": tensor("Y_test") }),
