@@ -102,9 +102,15 @@ async function textsOf(given: string): Promise<string[]> {
   return linesOf(given);
 }
 
+/** Of one file of texts: 64 MB of empty ones would be two gigabytes of strings. */
+const mostLines = 1_000_000;
+
 /** Lines of a text file; one that is empty only counts between others. */
 export async function linesOf(path: string): Promise<string[]> {
   const { bytes, name } = await readUserFile(path, 64 * 2 ** 20);
+  let count = 0;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1))
+    if (++count > mostLines) throw new FormatError(`${name}: more than ${mostLines} lines`);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
