@@ -160,7 +160,7 @@ test("zero-shot: classes out of files, one a line, or with texts of their own", 
 const png = readFileSync(join(folders[0], "1.png"));
 writeFileSync(join(root, "cut.png"), png.subarray(0, 200));
 writeFileSync(join(root, "empty.txt"), "\n\n");
-writeFileSync(join(root, "lines.txt"), "\n".repeat(1_000_001));
+writeFileSync(join(root, "million.txt"), "\n".repeat(1_000_001));
 writeFileSync(join(root, "latin.txt"), Uint8Array.of(0x68, 0xe9, 0x0a));
 writeFileSync(join(root, "bare.txt"), "no place\n");
 writeFileSync(join(root, "list.json"), '["happy","sad"]');
@@ -187,7 +187,7 @@ const refusals: [what: string, given: string[], code: number, message: RegExp][]
   ["an unknown kind", ["picture", one], 2, /Allowed choices are video, frames, images, texts/],
   ["a batch of none", ["frames", one, "--batch", "0"], 2, /--batch: "0" is not a whole number/],
   ["texts that are no UTF-8", ["texts", at("latin.txt")], 3, /latin\.txt: not valid UTF-8/],
-  ["more lines than a million", ["texts", at("lines.txt")], 3, /lines\.txt: more than 1000000 lines/],
+  ["more lines than a million", ["texts", at("million.txt")], 3, /million\.txt: more than 1000000 lines/],
   ["a file without text", ["texts", at("empty.txt")], 3, /empty\.txt: has no text/],
   ["a list of texts that is not there", ["texts", at("none.txt")], 3, /none\.txt: cannot be opened/],
   ["a damaged checkpoint", ["frames", one, "--checkpoint", at("cut.safetensors")], 3, /cut\.safetensors: /],
