@@ -87,7 +87,7 @@ export async function decodeFrame(bytes: Uint8Array, { width, height }: Size, na
 }
 
 /** The frame's crop; two draws a frame in any case, so that the places do not depend on the sizes of others. */
-function cropOf(view: View, { width, height }: Size, random: Random): Rect {
+export function cropOf(view: View, { width, height }: Size, random: Random): Rect {
   const { side } = view;
   const place = (size: number) => (view.crop === "random" ? random.below(size - side + 1) : centreOffset(size, side));
   const y = place(height);

@@ -9,6 +9,7 @@ import type { Sample } from "../../data/benchmarks/benchmark.ts";
 import { type Box, boxesOf, decodeImage, type Detection, letterbox, maskInto, scaleBox } from "../../data/index.ts";
 import { type Check, isTensors } from "./check.ts";
 import type { Folder } from "./folder.ts";
+import { manyFrames, regrouped, trainingRules, trainingSamples, trainingTensors } from "./training-set.ts";
 import type { Verdict } from "./verdict.ts";
 
 const sets = ["bold", "meld", "moviegraphs", "liris", "emotic"] as const;
@@ -168,7 +169,12 @@ export const dataValues: Check = {
     }
     await jpegSizes(verdict, expected, verdict.file);
     for (const name of sets) await samples(verdict, name, expected[name]?.samples ?? [], verdict.file);
-    const known = [...sets, "letterbox", "box_rescale", "emotic_box", "jpeg"] as readonly string[];
+    regrouped(verdict);
+    trainingRules(verdict);
+    await trainingSamples(verdict);
+    await manyFrames(verdict, "many.hdf5");
+    const ours = ["letterbox", "box_rescale", "emotic_box", "jpeg", "regroup", "train", "many_hdf5"];
+    const known = [...sets, ...ours] as readonly string[];
     const left = Object.keys(expected).filter((name) => !known.includes(name));
     if (left.length) verdict.note(`without a check: ${left.join(", ")}`);
   },
@@ -203,6 +209,7 @@ export const dataTensors: Check = {
     const expected = folder.json<Expected>(expectedBeside(file));
     const tensors = folder.tensors(file);
     for (const name of sets) for (const item of expected[name]?.samples ?? []) await sampleTensors(verdict, name, item);
+    await trainingTensors(verdict, means);
     for (const { file: picked } of expected.jpeg ?? []) {
       const name = `jpeg.${picked.replace(/\.\w+$/, "")}`;
       if (!tensors.has(name)) continue;

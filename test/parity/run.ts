@@ -10,6 +10,7 @@ import { config, inputs, intermediates, saamTower, variants, weights, zeroShot }
 import { ops, saamAttention } from "./ops.ts";
 import { modelConfigs, paperTables, positions, stateDict } from "./tables.ts";
 import { texts } from "./texts.ts";
+import { frameFiles, trainingFolders } from "./training-set.ts";
 import { adamwSettings, gradients, schedules, sequence, steps } from "./training.ts";
 import { Verdict } from "./verdict.ts";
 
@@ -20,7 +21,7 @@ const checks: readonly Check[] = [
   ...[schedules, metricTensors, metricValues, npyFiles],
   ...[imageResize, maskResize, integerRules],
   ...[weightFiles, weightFacts, weightFeatures, texts],
-  ...[dataFolders, dataValues, dataTensors, classTables],
+  ...[dataFolders, dataValues, dataTensors, classTables, trainingFolders, frameFiles],
   ...[modelConfigs, stateDict, positions, paperTables],
   ops,
 ];
