@@ -65,6 +65,19 @@ test("an element that is not a number fails, however large its tolerance", async
   assert.match(failures[0], /^dw\[0\]: .*: beyond its tolerance$/);
 });
 
+test("arrays are written again as they are: floats byte by byte, other types and columns by their values", async () => {
+  // numpy.save of int64 [[1, 2], [3, 4]] in order "F"
+  const header = "{'descr': '<i8', 'fortran_order': True, 'shape': (2, 2), }".padEnd(117);
+  const values = new Uint8Array(BigInt64Array.of(1n, 3n, 2n, 4n).buffer);
+  await inTemporary(async (root) => {
+    const bytes = Buffer.concat([Buffer.from("\x93NUMPY\x01\0\x76\0", "latin1"), Buffer.from(`${header}\n`), values]);
+    writeFileSync(join(root, "columns.npy"), bytes);
+    writeFileSync(join(root, "manifest.json"), JSON.stringify({ files: { "columns.npy": { kind: "npy" } } }));
+    const { outcome, comparisons, failures } = await checkFile(new Folder(root), "columns.npy");
+    assert.equal([outcome, comparisons, failures], ["pass", 2, []]);
+  });
+});
+
 test("a tensor that nothing is compared with is named", async () => {
   const tensors = copyOf(linear);
   tensors.set("dz", tensors.get("dy")!);
