@@ -246,6 +246,7 @@ test("what cannot be drawn is refused before anything is written", () =>
       [[frames, "--frames", "0"], 2, /--frames: "0" is not a whole number from 1 to 64/],
       [[frames, "--frames", "65"], 2, /--frames: "65" is not a whole number from 1 to 64/],
       [[frames, "--boxes", "100,0,120,20"], 2, /lies outside/],
+      [[frames, "--out", join(frames, "0.png")], 2, /--out: .*0\.png is not a folder/],
       [[join(folder, "nowhere")], 3, /nowhere/],
       [[frames, "--checkpoint", join(frames, "0.png")], 3, /0\.png/],
     ];

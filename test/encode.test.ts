@@ -167,7 +167,7 @@ writeFileSync(join(root, "list.json"), '["happy","sad"]');
 writeFileSync(join(root, "number.json"), '{"happy":1,"sad":"sad"}');
 writeFileSync(join(root, "twice.json"), '{"happy":"a","happy":"b"}');
 writeFileSync(join(root, "cut.safetensors"), readFileSync(checkpoint).subarray(0, 5000));
-mkdirSync(join(root, "hollow"));
+for (const name of ["hollow", "taken.npy", "beside.npy.json"]) mkdirSync(join(root, name));
 mkdirSync(join(root, "mixed"));
 copyFileSync(join(folders[0], "1.png"), join(root, "mixed", "1.png"));
 copyFileSync(join(root, "cut.png"), join(root, "mixed", "2.png"));
@@ -222,6 +222,8 @@ test("encode refuses a place that it cannot write to before it looks at anything
   for (const [out, message] of [
     ["features.txt", /features\.txt ends in neither \.npy nor \.safetensors/],
     [join("nowhere", "features.npy"), /there is no folder .*nowhere/],
+    ["taken.npy", /taken\.npy is a folder/],
+    ["beside.npy", /beside\.npy\.json is a folder/],
   ] as const) {
     const error = await refused("encode", "frames", at("neither"), "--out", at(out));
     assert.is(error.exitCode, 2);

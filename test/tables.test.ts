@@ -12,6 +12,7 @@ import { protocols } from "../eval/protocol.ts";
 import type { EvaluationResult } from "../eval/result.ts";
 import { resultText } from "../eval/result.ts";
 import { type LogitBatch, reweight } from "../eval/reweighting.ts";
+import { runCommand } from "../train/cli.ts";
 import { evaluationPage } from "../train/eval-page.ts";
 import { finishedRuns, newestRun } from "../train/runs.ts";
 import { defaults } from "../train/settings.ts";
@@ -233,6 +234,13 @@ test("the text has every table, and numbers where there are runs", () => {
   assert.match(page, /undefined for mine; mean of the others 70\.00/);
   assert.match(page, /EmotionCLIP, linear +22\.51 +69\.30 +0\.133/);
 });
+
+test("tables refuses a bad checkpoint before it makes data for it", () =>
+  inTemporary(async (folder) => {
+    writeFileSync(join(folder, "bad.pt"), "no weights");
+    const error = await refusal(runCommand(["tables", "--runs", folder, "--checkpoint", join(folder, "bad.pt")]));
+    assert.match(error.message, /^bad\.pt: not a file of weights/);
+  }));
 
 test("finished runs are found one and two levels below; unfinished ones are not; damaged ones are refused by name", () =>
   inTemporary(async (folder) => {

@@ -1,4 +1,5 @@
 // `emotionclip attention`: what the subject token of a checkpoint looks at, drawn over the frames (figure 5 of the paper).
+import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command, Option } from "commander";
 import { makeFolder, replaceFile } from "../data/disk.ts";
@@ -45,6 +46,8 @@ interface Flags {
 
 async function attention(input: string[], flags: Flags): Promise<void> {
   const frames = flags.frames === undefined ? undefined : framesOf(flags.frames);
+  const there = await stat(flags.out).catch(() => undefined);
+  if (there && !there.isDirectory()) throw new UsageError(`--out: ${flags.out} is not a folder`);
   const { plan, close } = await openPlan(flags);
   try {
     const { config } = plan;

@@ -2,7 +2,7 @@
 // and it imports a command's module only when that command runs.
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
-import { EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
+import { DiskError, EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
 
 /** One subcommand. Its module exports `command()`, which declares flags and action. */
 export interface Entry {
@@ -170,7 +170,10 @@ export function flagsOf(command: Command): string[] {
 /** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */
 export function report(error: unknown): { text: string; code: number } {
   if (error instanceof EngineError) {
-    const message = error instanceof FormatError ? error.message.replaceAll("\n", "\\n") : error.message;
+    const message =
+      error instanceof FormatError || error instanceof DiskError
+        ? error.message.replaceAll("\n", "\\n")
+        : error.message;
     return { text: `${pc.red("error:")} ${cut(visible(message))}`, code: error.exitCode };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

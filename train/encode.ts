@@ -76,6 +76,10 @@ async function checkOut(out: string): Promise<void> {
     throw new UsageError(`--out: ${basename(out)} ends in neither .npy nor .safetensors`);
   const folder = await stat(dirname(resolve(out))).catch(() => undefined);
   if (!folder?.isDirectory()) throw new UsageError(`--out: there is no folder ${dirname(out)}`);
+  for (const path of [out, `${out}.json`]) {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory()) throw new UsageError(`--out: ${path} is a folder`);
+  }
 }
 
 /** Everything that needs no GPU: files found, the first of them read, the tokenizer made. */
