@@ -166,14 +166,16 @@ const withoutHead = (config: Partial<ModelConfig> | undefined) => {
 
 const sorted = (fields: object | undefined) => Object.entries(fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** The wanted configuration with every size that the shapes give in its place. */
+/** The wanted configuration with every size that the shapes give in its place; they do not tell a remainder of the frame. */
 function mergedSizes(
   want: ModelConfig,
   sizes: NonNullable<ReturnType<typeof describe>["sizes"]>,
 ): Partial<ModelConfig> {
+  const { image, patch } = want.vision;
+  const isWhole = sizes.vision.image === image - (image % patch);
   return {
     embed: sizes.embed,
-    vision: { ...want.vision, ...sizes.vision },
+    vision: { ...want.vision, ...sizes.vision, ...(isWhole && { image }) },
     text: { ...want.text, ...sizes.text },
   };
 }
