@@ -52,6 +52,8 @@ export interface Limits {
 }
 
 const MEMORY = 12;
+/** A gradient at which no weight is further than that from the optimum, for the Hessian is ≥ 1. */
+const ENOUGH = 1e-6;
 /** Newton steps are tried where a problem has at most this many unknowns: the Hessian then takes up to 128 MB. */
 const NEWTON_SIZE = 4096;
 const NEWTON_STEPS = 200;
@@ -83,7 +85,7 @@ export function minimise(
     gather(x, columns(active, "r"), columns(active, "weightGradient"));
     for (const p of active) p.finishGradient();
   }
-  for (const p of problems) if (!p.isSolved(limits)) p.polish();
+  for (const p of problems) if (p.norm > Math.max(ENOUGH, limits.gradient)) p.polish();
   const sick = problems.find((p) => !p.isSolved(limits));
   if (sick) throw notConverged(sick, sick.iterations);
   return problems.map((p) => p.optimum());
@@ -299,7 +301,7 @@ class Problem {
   }
 
   isSolved({ gradient }: Limits): boolean {
-    if (this.norm <= Math.max(1e-6, gradient, this.noise)) return true;
+    if (this.norm <= Math.max(ENOUGH, gradient, this.noise)) return true;
     const length = Math.sqrt(2 * this.penalty());
     return this.distance <= 1e-6 * Math.max(1, length) && this.distance ** 2 <= 1e-9 * this.value;
   }

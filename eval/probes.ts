@@ -2,7 +2,18 @@
 // scikit-learn's objectives. Features come as they are; normalise them first where the protocol says so.
 
 import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
-import { centred, cholesky, dot, gram, type Rows, solveCholesky, symmetricEigen } from "./linear-algebra.ts";
+import {
+  addScaled,
+  centred,
+  cholesky,
+  dot,
+  gather,
+  gram,
+  project,
+  type Rows,
+  solveCholesky,
+  symmetricEigen,
+} from "./linear-algebra.ts";
 import { type Loss, minimise, type Start } from "./logistic.ts";
 import { column, extent, type Matrix, matrix, requireFinite } from "./matrix.ts";
 
@@ -106,12 +117,22 @@ export function fitRidge(x_ND: Matrix, y_NT: Matrix, { alpha }: { readonly alpha
   const means = y.map((values) => values.reduce((sum, v) => sum + v, 0) / x.n);
   const weights = new Float64Array(targets * d);
   const rows = y.map((_, t) => weights.subarray(t * d, (t + 1) * d));
-  correlate(
-    x,
-    y.map((values, t) => values.map((v) => v - means[t])),
-    rows,
-  );
-  solveRidge(gram(x), d, alpha, rows);
+  const solve = ridgeSolver(gram(x), d, alpha);
+  const padded = (of: (i: number) => number) =>
+    Float64Array.from({ length: x.padded }, (_, i) => (i < x.n ? of(i) : 0));
+  const left = y.map((values, t) => padded((i) => values[i] - means[t]));
+  const fitted = left.map(() => new Float64Array(x.padded));
+  const steps = rows.map(() => new Float64Array(d));
+  for (let round = 0; round < ROUNDS; round++) {
+    gather(x, left, steps);
+    for (const [t, step] of steps.entries()) {
+      addScaled(step, -alpha, rows[t]);
+      solve(step);
+      addScaled(rows[t], 1, step);
+    }
+    project(x, steps, fitted);
+    for (const [t, line] of left.entries()) addScaled(line, -1, fitted[t]);
+  }
   const intercepts = Float64Array.from(rows, (w, t) => means[t] - dot(w, mean));
   return { weights: matrix(targets, d, weights), intercepts };
 }
@@ -219,14 +240,14 @@ function startFrom(model: LinearModel | undefined, of: number[], d: number, mean
   return intercepts.every(Number.isFinite) ? { weights, intercepts } : undefined;
 }
 
-/** Solves (a + αI) w = b in place for every b; a is Xᵀ X. */
-function solveRidge(a: Float64Array, d: number, alpha: number, b: readonly Float64Array[]): void {
+/** XᵀX has rounded away what is small beside its largest entries; what X itself still leaves over is solved for again. */
+const ROUNDS = 3;
+
+/** What solves (a + αI) w = b in place; a is Xᵀ X. */
+function ridgeSolver(a: Float64Array, d: number, alpha: number): (b: Float64Array) => void {
   let lost = 0;
   const factor = cholesky(a, d, alpha, 1, () => lost++);
-  if (lost === 0) {
-    for (const w of b) solveCholesky(factor, d, w);
-    return;
-  }
+  if (lost === 0) return (b) => solveCholesky(factor, d, b);
   // Columns depend on each other and α is below what rounding leaves: as scikit-learn does then, the shortest solution.
   const unit = Float64Array.from({ length: d }, (_, i) => 1 / Math.sqrt(a[i * d + i] + alpha));
   const scaled = a.map((v, i) => {
@@ -235,16 +256,16 @@ function solveRidge(a: Float64Array, d: number, alpha: number, b: readonly Float
   });
   const { values, vectors } = symmetricEigen(scaled, d);
   const least = 1e-12 * values.reduce((most, v) => Math.max(most, v), 0);
-  for (const w of b) {
-    const right = w.map((v, i) => v * unit[i]);
-    w.fill(0);
+  return (b) => {
+    const right = b.map((v, i) => v * unit[i]);
+    b.fill(0);
     for (let k = 0; k < d; k++) {
       if (values[k] <= least) continue;
       let along = 0;
       for (let i = 0; i < d; i++) along += vectors[i * d + k] * right[i];
-      for (let i = 0; i < d; i++) w[i] += (along / values[k]) * vectors[i * d + k] * unit[i];
+      for (let i = 0; i < d; i++) b[i] += (along / values[k]) * vectors[i * d + k] * unit[i];
     }
-  }
+  };
 }
 
 /** log(1 + exp(−ỹ z)) for y in {0, 1}; r = σ(z) − y, written so that it keeps its digits where it is small. */
@@ -332,10 +353,4 @@ function softmaxInPlace(z: { [k: number]: number; length: number }): number {
   for (let k = 0; k < z.length; k++) sum += z[k] = Math.exp(z[k] - top);
   for (let k = 0; k < z.length; k++) z[k] /= sum;
   return top + Math.log(sum);
-}
-
-/** g[t] = Xᵀ y[t] for few columns. */
-function correlate(x: Rows, y: readonly Float64Array[], g: readonly Float64Array[]): void {
-  for (let t = 0; t < y.length; t++)
-    for (let i = 0; i < x.n; i++) for (let j = 0; j < x.d; j++) g[t][j] += x.data[i * x.d + j] * y[t][i];
 }

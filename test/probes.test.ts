@@ -291,6 +291,32 @@ test("ridge: columns that repeat each other far above the penalty share their we
   });
 });
 
+/** Features of size 10^4 that take no file: row-major x_i = 10^4 sin(s + i²). */
+const large = (n: number, d: number, s: number): Matrix =>
+  matrix(
+    n,
+    d,
+    Float64Array.from({ length: n * d }, (_, i) => 1e4 * Math.sin(s + i * i)),
+  );
+
+test("ridge: a penalty far below what XᵀX keeps of its digits still gives scikit-learn's intercept and weights", () => {
+  const y = Float64Array.from({ length: 8 }, (_, i) => Math.cos(i));
+  const model = fitRidge(large(8, 12, 11), matrix(8, 1, y), { alpha: 1e-4 });
+  // scikit-learn 1.9.1, Ridge(alpha=1e-4), solvers svd and cholesky; one solution with XᵀX gives 0.36437531
+  assert.ok(Math.abs(model.intercepts[0] - 0.36496313434137) < 1e-9, `intercept ${model.intercepts[0]}`);
+  for (const [j, want] of [-5.71436286e-5, 1.64384419e-6, 1.66102386e-5].entries())
+    assert.ok(Math.abs(model.weights.data[j] - want) < 1e-11, `weight ${j}: ${model.weights.data[j]}`);
+});
+
+test("one-vs-rest: the intercept is right where features are large and the data weigh much", () => {
+  const x = large(10, 15, 32);
+  const y = Float64Array.from({ length: 10 }, (_, i) => (x.data[15 * i] > 0 ? 1 : 0));
+  const model = fitOneVsRest(x, matrix(10, 1, y), { C: 1e4 });
+  // Newton's method in NumPy on centred features. A gradient of 8e-6 is rounding here, and its intercept 9.1158;
+  // scikit-learn 1.9.1 does not converge, its features not being centred.
+  assert.ok(Math.abs(model.intercepts[0] - 9.06182572) < 1e-6, `intercept ${model.intercepts[0]}`);
+});
+
 test("columns and rows that repeat each other are no obstacle", () => {
   const { x, y, labels } = draw(4, 12, 3, 2);
   const row = (i: number) => 3 * (Math.floor(i / 6) % 12) + (i % 3);
