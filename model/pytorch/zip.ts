@@ -5,7 +5,7 @@ import { quoted } from "../../data/json.ts";
 import type { Bytes } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 
-/** Limits, checked before anything is allocated. `grown` is how much compressed entries may add beyond 64 MiB, as a multiple of the file. */
+/** Limits, checked before anything is allocated. `grown` is how much compressed entries may hold beyond 64 MiB, as a multiple of their bytes in the file. */
 const limits = { entries: 100_000, directory: 32 * 2 ** 20, name: 1024, inflated: 64 * 2 ** 20, grown: 20 } as const;
 
 /** An entry as both tables describe it. */
@@ -251,15 +251,18 @@ function checkDescriptor(file: Bytes, entry: Central, at: number, limit: number)
   return file.fail(`zip: the numbers behind ${quoted(entry.name)} are not those of the directory`);
 }
 
-/** Weights hardly shrink; an archive whose entries would grow without measure is a bomb. */
+/** Weights hardly shrink; an archive whose entries would grow without measure is a bomb, whatever else lies in it. */
 function checkGrowth(file: Bytes, entries: Iterable<ZipEntry>): void {
-  const most = limits.inflated + limits.grown * file.size;
   let grown = 0;
-  for (const { isCompressed, size, name } of entries) {
-    if (isCompressed) grown += size;
+  let packed = 0;
+  for (const entry of entries) {
+    if (!entry.isCompressed) continue;
+    grown += entry.size;
+    packed += entry.packed;
+    const most = limits.inflated + limits.grown * packed;
     if (grown > most)
       file.fail(
-        `zip: entry ${quoted(name)} brings the inflated size to ${grown} bytes; at most ${most} for a file of ${file.size}`,
+        `zip: entry ${quoted(entry.name)} brings the inflated size to ${grown} bytes; at most ${most} for ${packed} packed`,
       );
   }
 }
