@@ -18,8 +18,8 @@ sharp.unblock({ operation: ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuff
 
 /**
  * JPEG or PNG bytes -> RGB, byte-identical to PIL's `convert("RGB")`: colour profiles and EXIF rotation are ignored,
- * alpha is dropped, grey becomes RGB. Anything damaged, truncated or of another kind is a FormatError that begins with
- * `name`.
+ * alpha is dropped, grey becomes RGB. Only grey of 16 bits differs: its upper byte is kept, where PIL makes all above
+ * 255 white. Anything damaged, truncated or of another kind is a FormatError that begins with `name`.
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Image> {
   const refuse = (why: string) => new FormatError(`${name}: ${why}`);
@@ -107,4 +107,15 @@ function firstLine(error: unknown): string {
   return String(error instanceof Error ? error.message : error)
     .split("\n")[0]
     .slice(0, 200);
+}
+
+/** Width and height as the header of a JPEG or PNG tells them; whether the rest decodes, `decodeImage` finds out. */
+export async function sizeOfPicture(bytes: Uint8Array, name: string): Promise<Size> {
+  if (!kindOf(bytes)) throw new FormatError(`${name}: starts with ${hex(bytes)}, which is neither JPEG nor PNG`);
+  try {
+    const { width, height } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).metadata();
+    return { width, height };
+  } catch (error) {
+    throw new FormatError(`${name}: has no readable header: ${firstLine(error)}`);
+  }
 }

@@ -36,3 +36,4 @@ export { type WriteOptions, writeShards } from "./shard-writer.ts";
 export { openShards, type Sample, ShardReader, type ShardSet } from "./shards.ts";
 export { ClipTokenizer, openTokenizer, type Tokenizer } from "./tokenizer/clip.ts";
 export { vocabularyOf, WordTokenizer, wordsOf } from "./tokenizer/words.ts";
+export { type TrainingSample, TrainingSet, type TrainingSetOptions } from "./training-set/training-set.ts";

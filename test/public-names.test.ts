@@ -38,14 +38,14 @@ const names: Record<string, string> = {
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
-    ClipTokenizer WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
+    ClipTokenizer TrainingSet WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
     benchmarkSplits boxesFrom boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards
     letterbox linspaceFrames loadSample maskFullSizeInto maskInto nobody normaliseInto openBenchmark openBoxes
     openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
     BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxMeaning BoxRule Clip
     ClipBatch ClipInfo Compat Decision Detection Footage FootageOptions FrameName Image Labels LoaderOptions
-    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Size SubjectBoxes Switches Tokenizer View
-    WriteOptions`,
+    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Size SubjectBoxes Switches Tokenizer TrainingSample
+    TrainingSetOptions View WriteOptions`,
   train: `
     AdamW Learner Trainer checkSettings defaults encode learningRate paperSchedule planStep
     readOfficialTraining resumeOfficial sentimentContrast stepSchedule  

@@ -50,6 +50,11 @@ export const commands: readonly Entry[] = [
     about: "score clips or images against classes described in words",
     load: () => import("./zero-shot.ts"),
   },
+  {
+    name: "shards",
+    about: "the official training set to shards that `start --data` trains from",
+    load: () => import("./shards.ts"),
+  },
   { name: "ops", about: "the table of all ops", load: () => import("./ops.ts") },
   {
     name: "attention",
