@@ -163,6 +163,13 @@ test("PNG files decode, their alpha dropped", async () => {
   );
 });
 
+test("grey of 16 bits keeps its upper byte", async () => {
+  // two pixels, 0x0102 and 0xfe7f
+  const png = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABEAAAAACB2fwVAAAADUlEQVR4nGNgZPpXDwACigGBbguzKwAAAABJRU5ErkJggg==";
+  const { data } = await decodeImage(Buffer.from(png, "base64"), "grey.png");
+  assert.equal([...data], [1, 1, 1, 0xfe, 0xfe, 0xfe]);
+});
+
 test("damaged, truncated, foreign and CMYK pictures are refused by name", async () => {
   const good = readFileSync(join(golden, "data/jpeg/s420.jpg"));
   const cmyk = await sharp(good).toColourspace("cmyk").jpeg().toBuffer();
