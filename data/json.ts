@@ -8,7 +8,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const DEPTH = 64;
 /** Values of one document that become objects: 64 MB of "[],[],…" would be gigabytes of them. */
-const VALUES = 1_000_000;
+const VALUES = 400_000;
 
 /** Text from a file as it may appear in a message: quoted, at most 80 characters, nothing a terminal would obey. */
 export function quoted(text: string): string {

@@ -460,10 +460,10 @@ test("JSON: what we accept is what JSON.parse accepts, and means the same", () =
   }
 });
 
-test("JSON of more than a million values is refused before the rest is read", () => {
+test("JSON of more than 400,000 values is refused before the rest is read", () => {
   const list = (values: number, end: string) => utf8(`[${"[],".repeat(values - 2)}[]${end}`);
-  assert.is((parseJson(list(1_000_000, "]"), "x") as unknown[]).length, 999_999); // and the list itself
-  assert.throws(() => parseJson(list(1_000_001, ",nonsense"), "x"), /^x: more than 1000000 values$/);
+  assert.is((parseJson(list(400_000, "]"), "x") as unknown[]).length, 399_999); // and the list itself
+  assert.throws(() => parseJson(list(400_001, ",nonsense"), "x"), /^x: more than 400000 values$/);
 });
 
 test("JSON: 64 levels are accepted, 65 are not, and __proto__ is a key like any other", () => {
