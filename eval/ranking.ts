@@ -1,17 +1,20 @@
-// Samples in the order of their scores, found once: average precision and ROC AUC are then counts per distinct score, over all
-// samples or over any resample of them.
+// Samples in the order of their scores, found once: average precision and ROC AUC are then one walk along it, over all samples or
+// over any resample of them.
 
 import { HealthError } from "../engine/errors.ts";
 import { requireFinite } from "./matrix.ts";
 
-/** Labels of one class (0 or 1) and where each sample stands. */
+/** Labels of one class (0 or 1) and the samples in the order of their scores. */
 export interface Ranking {
   readonly labels: Uint8Array;
-  /** Per sample the number of distinct scores above its own. */
-  readonly place: Uint32Array;
-  /** Number of distinct scores. */
-  readonly places: number;
+  /** Samples from the highest score to the lowest. */
+  readonly order: Uint32Array;
+  /** Per place in that order: 1 if no lower place has the same score. */
+  readonly isLast: Uint8Array;
 }
+
+/** How often each sample counts; once without it. */
+type Counts = ArrayLike<number>;
 
 /** `what` names the metric in messages. */
 export function rankingOf(labels: ArrayLike<number>, scores: ArrayLike<number>, what: string): Ranking {
@@ -20,53 +23,48 @@ export function rankingOf(labels: ArrayLike<number>, scores: ArrayLike<number>, 
     if (labels[i] !== 0 && labels[i] !== 1)
       throw new HealthError(`${what}: label ${labels[i]} of sample ${i}; labels are 0 or 1`);
   const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const place = new Uint32Array(order.length);
-  let places = 0;
-  for (let i = 0; i < order.length; i++) {
-    if (i === 0 || scores[order[i]] !== scores[order[i - 1]]) places++;
-    place[order[i]] = places - 1;
-  }
-  return { labels: Uint8Array.from(labels), place, places };
+  const isLast = Uint8Array.from(order, (i, p) => (p + 1 < order.length && scores[order[p + 1]] === scores[i] ? 0 : 1));
+  return { labels: Uint8Array.from(labels), order, isLast };
 }
 
-/** Positives and negatives per distinct score, the highest first, and their sums; over the samples `rows` (all without it). */
-function countsOf({ labels, place, places }: Ranking, rows?: ArrayLike<number>) {
-  const positive = new Float64Array(places);
-  const negative = new Float64Array(places);
-  const n = rows?.length ?? labels.length;
-  let positives = 0;
-  for (let r = 0; r < n; r++) {
-    const i = rows ? rows[r] : r;
-    if (labels[i]) {
-      positive[place[i]]++;
-      positives++;
-    } else negative[place[i]]++;
-  }
-  return { positive, negative, positives, negatives: n - positives };
+/** How often each of n samples is among `rows`. */
+export function countsOf(rows: ArrayLike<number>, n: number): Uint32Array {
+  const counts = new Uint32Array(n);
+  for (let r = 0; r < rows.length; r++) counts[rows[r]]++;
+  return counts;
 }
 
-/** Σ_n (R_n − R_{n−1}) P_n; without positives 0. */
-export function precisionOf(ranking: Ranking, rows?: ArrayLike<number>): number {
-  const { positive, negative, positives } = countsOf(ranking, rows);
-  if (positives === 0) return 0;
+/** Σ_n (R_n − R_{n−1}) P_n over the distinct scores; without positives 0. */
+export function precisionOf({ labels, order, isLast }: Ranking, counts?: Counts): number {
   let [found, taken, sum] = [0, 0, 0];
-  for (let p = 0; p < positive.length; p++) {
-    if (positive[p] + negative[p] === 0) continue;
-    found += positive[p];
-    taken += positive[p] + negative[p];
-    sum += (positive[p] / positives) * (found / taken);
+  let here = 0; // positives of the score in hand
+  for (let p = 0; p < order.length; p++) {
+    const i = order[p];
+    const times = counts ? counts[i] : 1;
+    taken += times;
+    if (labels[i]) here += times;
+    if (!isLast[p] || here === 0) continue;
+    found += here;
+    sum += here * (found / taken);
+    here = 0;
   }
-  return sum;
+  return found === 0 ? 0 : sum / found;
 }
 
 /** The area under the ROC curve; NaN where only one label occurs. */
-export function aucOf(ranking: Ranking, rows?: ArrayLike<number>): number {
-  const { positive, negative, positives, negatives } = countsOf(ranking, rows);
-  if (positives === 0 || negatives === 0) return Number.NaN;
-  let [above, wins] = [0, 0];
-  for (let p = 0; p < positive.length; p++) {
-    wins += negative[p] * (above + positive[p] / 2);
-    above += positive[p];
+export function aucOf({ labels, order, isLast }: Ranking, counts?: Counts): number {
+  let [above, wins, negatives] = [0, 0, 0];
+  let [positive, negative] = [0, 0]; // of the score in hand
+  for (let p = 0; p < order.length; p++) {
+    const i = order[p];
+    const times = counts ? counts[i] : 1;
+    if (labels[i]) positive += times;
+    else negative += times;
+    if (!isLast[p]) continue;
+    wins += negative * (above + positive / 2);
+    above += positive;
+    negatives += negative;
+    [positive, negative] = [0, 0];
   }
-  return wins / (positives * negatives);
+  return above === 0 || negatives === 0 ? Number.NaN : wins / (above * negatives);
 }

@@ -8,7 +8,7 @@ import { column, extent, type Matrix, normalizeRows } from "./matrix.ts";
 import { argmax, averageRecall, confusion, f1PerLabel, mse, pearson, r2, weightedF1 } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "./probes.ts";
 import type { Metric, Protocol, Task } from "./protocol.ts";
-import { aucOf, precisionOf, type Ranking, rankingOf } from "./ranking.ts";
+import { aucOf, countsOf, precisionOf, type Ranking, rankingOf } from "./ranking.ts";
 import { smooth } from "./savgol.ts";
 
 /** What is known of the samples of a split, one row each; a split may have several kinds of targets. */
@@ -228,12 +228,14 @@ function judgeLabels({ metrics, of }: Task, truth: Matrix, scores: Matrix, train
 function macro(
   name: string,
   rankings: readonly Ranking[],
-  metric: (ranking: Ranking, rows?: Uint32Array) => number,
+  metric: (ranking: Ranking, counts?: Uint32Array) => number,
   of: readonly string[],
   isUndefined: (c: number) => boolean,
 ): Measure {
-  const mean = (list: readonly Ranking[], rows?: Uint32Array) =>
-    list.reduce((sum, ranking) => sum + metric(ranking, rows), 0) / list.length;
+  const mean = (list: readonly Ranking[], rows?: Uint32Array) => {
+    const counts = rows && countsOf(rows, list[0].labels.length);
+    return list.reduce((sum, ranking) => sum + metric(ranking, counts), 0) / list.length;
+  };
   const undefinedClasses = rankings.flatMap((_, c) => (isUndefined(c) ? [of[c]] : []));
   const defined = rankings.filter((_, c) => !isUndefined(c));
   return {

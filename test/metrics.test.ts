@@ -2,8 +2,10 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { Random } from "../data/philox.ts";
 import { HealthError, ShapeError } from "../engine/errors.ts";
 import { bootstrap } from "../eval/bootstrap.ts";
+import { aucOf, countsOf, precisionOf, rankingOf } from "../eval/ranking.ts";
 import { column, matrix, takeRows } from "../eval/matrix.ts";
 import {
   accuracy,
@@ -332,6 +334,29 @@ test("the bootstrap leaves out and counts resamples in which the metric is not d
   // No positive with probability (2/3)³, nothing else with (1/3)³: a third of the resamples.
   assert.ok(undefinedResamples > 60 && undefinedResamples < 140);
   assert.equal([low, high], [0, 0]);
+});
+
+test("AP and AUC over drawn rows are those of the rows copied out, with equal scores and rows drawn often", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(1), fc.nat(4)), { minLength: 1, maxLength: 20 }),
+      fc.nat(1e6),
+      (pairs, seed) => {
+        const random = new Random(seed, "rows");
+        const rows = Uint32Array.from(pairs, () => random.below(pairs.length));
+        const ranking = rankingOf(
+          pairs.map(([y]) => y),
+          pairs.map(([, s]) => s),
+          "test",
+        );
+        const counts = countsOf(rows, pairs.length);
+        const [y, s] = [Array.from(rows, (i) => pairs[i][0]), Array.from(rows, (i) => pairs[i][1])];
+        assert.is(precisionOf(ranking, counts), averagePrecision(y, s));
+        assert.ok(Object.is(aucOf(ranking, counts), rocAuc(y, s)));
+      },
+    ),
+    { seed: 2022, numRuns: 300 },
+  );
 });
 
 test.run();
