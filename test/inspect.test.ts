@@ -78,6 +78,8 @@ test("the page is a table of all tensors and a short tree of the rest", async ()
   assert.match(page, /^ {4}device {2}"cuda:0"$/m);
   assert.match(page, /^ {2}model {2}<91 tensors>$/m);
   assert.ok(page.length < 80_000);
+  const [heads] = /^ {2}vision: .*heads \S+/m.exec(page)!;
+  assert.match(heads, /, heads \?/); // 32 is no multiple of 64
 });
 
 test("numbers that are not finite are counted and their tensors named; the norm is of the others", async () => {

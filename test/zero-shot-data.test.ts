@@ -24,7 +24,11 @@ test.after(() => rmSync(root, { recursive: true, force: true }));
 
 // A model that has learnt nothing, with CLIP's vocabulary, in a file of its own.
 const small = stageModel(49408);
-const config: ModelConfig = { ...small, vision: { ...small.vision, image: 32, patch: 8 }, embed: 16 };
+const config: ModelConfig = {
+  ...small,
+  vision: { ...small.vision, image: 32, patch: 8, width: 48, heads: 4 },
+  embed: 16,
+};
 const init = new Init(3);
 const model = new EmotionClip(config, init);
 allocate(groupsOf(named(model)), 0);
@@ -37,6 +41,8 @@ const entries = Array.from(named(model), ([name, t]) => ({
   bytes: async () => new Uint8Array(((await t.data()) as Float32Array).slice().buffer),
 }));
 await writeSafetensors(checkpoint, entries, { config: JSON.stringify(config) });
+const bare = join(root, "bare.safetensors");
+await writeSafetensors(bare, entries, {});
 const tokenizer = (await openTokenizer()).rows(config.text.context);
 
 const data = (name: string) => goldenPath(`emotionclip/data/${name}`);
@@ -121,11 +127,24 @@ test("texts of one's own are matched with the classes by name", async () => {
   assert.equal(page.tasks[0].templates, ["{}"]);
 });
 
+test("what shapes do not tell of a checkpoint is said with --config, for features and texts alike", async () => {
+  const file = join(root, "bare.json");
+  writeFileSync(file, JSON.stringify(config));
+  const same = await pageOf("meld", "--checkpoint", bare, "--config", file, "--batch", "2");
+  assert.equal(same.tasks, (await pageOf("meld")).tasks);
+  const { code, stderr } = await zeroShot("meld", "--checkpoint", bare);
+  assert.is(code, 3);
+  assert.match(stderr, /bare\.safetensors: shapes do not tell /);
+});
+
 test("the table has a line for each class: recall, and counts by recognised class", async () => {
   const page = await pageOf("meld");
   const { stdout, code } = await zeroShot("meld");
   assert.is(code, 0);
-  assert.match(stdout, /^meld test, \d+ samples, small\.safetensors .*\n\nemotion: 7 classes, 5 templates\n {2}top-1 /);
+  assert.match(
+    stdout,
+    /^meld test, \d+ samples, \S*small\.safetensors .*\n\nemotion: 7 classes, 5 templates\n {2}top-1 /,
+  );
   const lines = dataText(page).split("\n");
   const { classes, single } = page.tasks[0];
   for (const [c, { name }] of classes.entries()) {

@@ -9,12 +9,10 @@ import { boxOfMask } from "../data/mask.ts";
 import { npyBytes } from "../data/npy.ts";
 import { encodePng } from "../data/png.ts";
 import { UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
 import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../eval/attention-maps.ts";
 import { onPatches, outline, overlay, sheet, type ShownClip, type ShownFrame, topOf } from "../eval/attention-sheet.ts";
-import { fillModel } from "../model/checkpoint/load.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { openPlan } from "./inputs.ts";
+import { openPlan, withModel } from "./open-model.ts";
 
 /** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
@@ -58,17 +56,11 @@ async function attention(input: string[], flags: Flags): Promise<void> {
       side: config.vision.image,
       subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
     });
-    const gpu = await openGpu();
-    try {
-      const { model } = await fillModel(plan);
-      const maps = await attentionMaps(model, footage);
-      const clip = shownClip(footage, maps, config, `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}`);
-      await write(flags.out, clip, numbersOf(clip, config));
-      if (flags.json) console.log(JSON.stringify(numbersOf(clip, config)));
-      else console.log(page(flags.out, clip, footage));
-    } finally {
-      gpu.close();
-    }
+    const maps = await withModel(plan, (model) => attentionMaps(model, footage));
+    const clip = shownClip(footage, maps, config, `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}`);
+    const numbers = numbersOf(clip, config);
+    await write(flags.out, clip, numbers);
+    process.stdout.write(`${flags.json ? JSON.stringify(numbers) : page(flags.out, clip, footage)}\n`);
   } finally {
     await close();
   }

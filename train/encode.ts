@@ -8,15 +8,14 @@ import { replaceFile } from "../data/disk.ts";
 import { readUserFile } from "../data/footage/files.ts";
 import { npyBytes } from "../data/npy.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
 import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../eval/encode.ts";
 import type { Matrix } from "../eval/matrix.ts";
 import { tokenizerOf } from "../eval/tokenizer.ts";
-import { fillModel } from "../model/checkpoint/load.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import type { EmotionClip } from "../model/emotionclip.ts";
 import { safetensorsBytes } from "../model/safetensors.ts";
-import { type InputFlags, openInputs, openPlan, visualKinds, withInputs } from "./inputs.ts";
+import { type InputFlags, openInputs, visualKinds, withInputs } from "./inputs.ts";
+import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
 
 const kinds = [...visualKinds, "texts"] as const;
@@ -51,21 +50,19 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
   });
   try {
     const { ids, encode } = await prepared(kind, given, flags, plan);
-    const gpu = await openGpu();
-    try {
-      progress.start("load the model", 1);
-      const { model } = await fillModel(plan, (done, of) => progress.at(done / of));
+    progress.start("load the model", 1);
+    const work = async (model: EmotionClip) => {
       progress.start("encode", ids.length);
       const began = performance.now();
       const features = await encode(model, { batch: flags.batch, at: (done) => progress.at(done) });
-      const seconds = (performance.now() - began) / 1000;
-      await write(flags, { kind, ids }, features);
-      progress.end();
-      print(flags, kind, features, seconds);
-    } finally {
-      gpu.close();
-    }
+      return { features, seconds: (performance.now() - began) / 1000 };
+    };
+    const { features, seconds } = await withModel(plan, work, (done, of) => progress.at(done / of));
+    await write(flags, { kind, ids }, features);
+    progress.end();
+    print(flags, kind, features, seconds);
   } finally {
+    progress.end();
     await close();
   }
 }

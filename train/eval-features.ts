@@ -6,15 +6,15 @@ import { type BenchmarkBatch, benchmarkBatches } from "../data/benchmarks/batche
 import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../data/benchmarks/index.ts";
 import { makeFolder } from "../data/disk.ts";
 import { UsageError } from "../engine/errors.ts";
-import { cacheFolder, compute, openGpu, tensor } from "../engine/index.ts";
+import { cacheFolder, compute, tensor } from "../engine/index.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
 import { type CacheKey, cacheName, FeatureCache } from "../eval/feature-cache.ts";
 import type { Matrix } from "../eval/matrix.ts";
 import { type Protocol, splitsOf } from "../eval/protocol.ts";
 import type { SplitFeatures, Targets } from "../eval/score.ts";
-import { type EmotionClip, fillModel, type LoadPlan } from "../model/index.ts";
-import { openPlan } from "./inputs.ts";
+import type { EmotionClip, LoadPlan } from "../model/index.ts";
 import { Lock } from "./lock.ts";
+import { openPlan, withModel } from "./open-model.ts";
 import type { Progress } from "./progress.ts";
 import { ensureStage } from "./stage.ts";
 import type { StopRequest } from "./stop.ts";
@@ -155,19 +155,14 @@ async function fillCaches(
   progress: Progress,
   stop: StopRequest,
 ): Promise<boolean> {
-  const gpu = await openGpu();
-  const loaded = await fillModel(plan);
-  try {
+  return withModel(plan, async (model) => {
     for (const place of places) {
       if (place.cache.isComplete) continue;
-      await extract(loaded.model, place, extraction, progress, stop);
+      await extract(model, place, extraction, progress, stop);
       if (stop.requested !== undefined) return false;
     }
     return true;
-  } finally {
-    loaded.free();
-    gpu.close();
-  }
+  });
 }
 
 /** Bytes of pixels in a batch, where nobody says how many samples it has. */

@@ -187,8 +187,11 @@ async function fromModel(options: EvalOptions, flags: Flags): Promise<Extracted 
   const missing = options.benchmark === "stage" && flags.data === undefined ? missingClips() : 0;
   const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];
   const progress = new Progress({ phases: [...makes, ...phases] });
-  const found = await extractSplits(extraction, progress, stop);
-  progress.end();
-  if (!found) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
-  return found;
+  try {
+    const found = await extractSplits(extraction, progress, stop);
+    if (!found) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
+    return found;
+  } finally {
+    progress.end();
+  }
 }

@@ -7,9 +7,6 @@ import { isFolder, picturesIn } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/encode.ts";
-import { configNamed } from "../model/checkpoint/config-file.ts";
-import { prepareLoad } from "../model/checkpoint/load.ts";
-import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import type { ModelConfig } from "../model/config.ts";
 
 /** What an input is: each video and each folder of frames is a clip, each picture is one by itself. */
@@ -53,14 +50,6 @@ export function withInputs(command: Command): Command {
 function batchSize(text: string): number {
   if (/^\d{1,4}$/.test(text) && Number(text) > 0) return Number(text);
   throw new UsageError(`--batch: "${text}" is not a whole number from 1 to 9999`);
-}
-
-/** Opens and checks the checkpoint; needs no GPU. */
-export async function openPlan({ checkpoint, config }: Pick<InputFlags, "checkpoint" | "config">): Promise<{
-  plan: LoadPlan;
-  close(): Promise<void>;
-}> {
-  return prepareLoad(checkpoint, config === undefined ? {} : { config: await configNamed(config) });
 }
 
 /** Clips or pictures to encode. */

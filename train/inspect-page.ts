@@ -98,12 +98,15 @@ const number = (value: number) => value.toLocaleString("en-US");
 /** A name as it is, if a terminal can show it and no one could mistake its end. */
 const plain = (name: string) => (/^[\w.:/-]{1,120}$/.test(name) ? name : quoted(name));
 
+/** Heads that shapes do not tell are 0 in a description. */
+const isOpen = (name: string, value: unknown) => name === "heads" && value === 0;
+
 function configLines({ config }: Inspection): string[] {
   if (!config) return [];
   const scalars = Object.entries(config).filter(([, value]) => typeof value !== "object");
   const parts = Object.entries(config).filter(([, value]) => typeof value === "object");
   const flat = (fields: [string, unknown][]) =>
-    fields.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ");
+    fields.map(([name, value]) => `${name} ${isOpen(name, value) ? "?" : JSON.stringify(value)}`).join(", ");
   return [
     `  ${flat(scalars).replaceAll('"', "")}`,
     ...parts.map(([name, part]) => `  ${name}: ${flat(Object.entries(part)).replaceAll('"', "")}`),

@@ -130,13 +130,19 @@ async function digestOf(path: string, inert: readonly string[]): Promise<string>
   };
   const checkpoint = await checkpointOf(path);
   if (checkpoint) {
-    await add(checkpoint.model);
-    await add(checkpoint.optimizer);
-    await checkpoint.close();
+    try {
+      await add(checkpoint.model);
+      await add(checkpoint.optimizer);
+    } finally {
+      await checkpoint.close();
+    }
   } else {
     const { file } = await openModelFile(path, { inert });
-    await add(file);
-    await file.close();
+    try {
+      await add(file);
+    } finally {
+      await file.close();
+    }
   }
   return hash.digest("hex");
 }

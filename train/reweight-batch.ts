@@ -2,13 +2,12 @@
 import { benchmarkBatches } from "../data/benchmarks/batches.ts";
 import { openBenchmark } from "../data/benchmarks/index.ts";
 import { openShards } from "../data/shards.ts";
-import { openGpu } from "../engine/index.ts";
 import { encodeTexts, encodeVideos, type Pixels } from "../eval/encode.ts";
 import { matrix } from "../eval/matrix.ts";
 import { similarities } from "../eval/probe-table.ts";
 import { type Reweighting, reweight } from "../eval/reweighting.ts";
 import { tokenizerOf } from "../eval/tokenizer.ts";
-import { fillModel, prepareLoad } from "../model/index.ts";
+import { openPlan, withModel } from "./open-model.ts";
 
 export interface ReweightOptions {
   readonly beta: number;
@@ -23,7 +22,7 @@ export async function reweightBatch(
   data: string,
   { beta, form, batch }: ReweightOptions,
 ): Promise<Reweighting> {
-  const { plan, close } = await prepareLoad(checkpoint);
+  const { plan, close } = await openPlan({ checkpoint });
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.config);
     const opened = await openBenchmark("stage", data, { split: "test", frames: plan.config.head.frames });
@@ -31,9 +30,7 @@ export async function reweightBatch(
     const infos = (await openShards(data, "test")).infos();
     const shown = benchmark.samples.map(() => infos.next().value!);
     infos.return(undefined);
-    const gpu = await openGpu();
-    const { model, free } = await fillModel(plan);
-    try {
+    return await withModel(plan, async (model) => {
       const videos = await encodeVideos(model, clips(benchmark, plan.config.vision.image));
       const texts = shown.map(({ caption }) => caption);
       const captions = await encodeTexts(model, tokenizer, texts);
@@ -42,10 +39,7 @@ export async function reweightBatch(
       const logits = { shape: cosines.shape, data: Float64Array.from(cosines.data, (v) => scale * v) };
       const sentiment = matrix(texts.length, 7, Float64Array.from(shown.flatMap((info) => [...info.sentiment])));
       return reweight({ logits, sentiment, texts }, { beta, form });
-    } finally {
-      free();
-      gpu.close();
-    }
+    });
   } finally {
     await close();
   }

@@ -10,8 +10,8 @@ import { openGpu } from "../engine/index.ts";
 import { compare, type RunSummary, type Variant, variants } from "../eval/compare.ts";
 import type { EvaluationResult } from "../eval/result.ts";
 import type { Reweighting } from "../eval/reweighting.ts";
-import { prepareLoad } from "../model/index.ts";
 import { openJob, phasesOf, runJob } from "./job.ts";
+import { openPlan } from "./open-model.ts";
 import { checkPlace } from "./page.ts";
 import { clock, Progress } from "./progress.ts";
 import { reweightBatch } from "./reweight-batch.ts";
@@ -160,7 +160,7 @@ async function reweightingOf(
   const whole = trained.find((run) => run.subject === "sap" && run.beta === beta && run.head === "transformer");
   const model = checkpoint ?? (train ? whole?.folder : undefined);
   if (model === undefined) return existsSync(kept) ? ((await read(kept, keptShape)) as Kept) : undefined;
-  await (await prepareLoad(model)).close(); // a bad file is told before data is made for it
+  await (await openPlan({ checkpoint: model })).close(); // a bad file is told before data is made for it
   const progress = new Progress({ phases: [["make data", 60]] });
   const clips = data ?? (await ensureStage(progress, stop!));
   progress.end();

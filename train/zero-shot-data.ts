@@ -5,7 +5,6 @@ import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Emotion } from "../data/stage/emotions.ts";
 import { emotionTexts } from "../data/stage/prompts.ts";
 import { nearest, UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
 import type { Matrix } from "../eval/matrix.ts";
 import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../eval/metrics.ts";
 import { protocols, type Task } from "../eval/protocol.ts";
@@ -20,10 +19,10 @@ import {
   zeroShotLogits,
   type ZeroShotScore,
 } from "../eval/zero-shot.ts";
-import { fillModel } from "../model/checkpoint/load.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { type Extracted, extractSplits } from "./eval-features.ts";
-import { type InputFlags, openPlan } from "./inputs.ts";
+import type { InputFlags } from "./inputs.ts";
+import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
 import { gracefulStop } from "./stop.ts";
 
@@ -94,9 +93,10 @@ export async function zeroShotData(name: string, flags: DataFlags, prompts: Prom
       protocol: { ...protocol, fit: split, on: [] },
       switchOptions: {},
       checkpoint: flags.checkpoint,
+      config: flags.config,
       data: flags.data,
       cache: flags.cache,
-      batch: undefined,
+      batch: flags.batch,
       workers: Number(flags.workers),
     };
     const found = await extractSplits(extraction, progress, gracefulStop());
@@ -141,18 +141,14 @@ async function classifiersOf(
   progress: Progress,
 ): Promise<Matrix[]> {
   progress.start("texts", prompted.length);
-  const gpu = await openGpu();
-  try {
-    const { model } = await fillModel(plan);
+  return withModel(plan, async (model) => {
     const made: Matrix[] = [];
     for (const { classes, templates } of prompted) {
       made.push(await zeroShotClassifier(model, tokenizer, classes, templates));
       progress.at(made.length);
     }
     return made;
-  } finally {
-    gpu.close();
-  }
+  });
 }
 
 function pageOf(

@@ -6,7 +6,6 @@ import { benchmarkNames } from "../data/benchmarks/index.ts";
 import { readUserFile } from "../data/footage/files.ts";
 import { type Json, parseJson, quoted } from "../data/json.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
 import { encodeImages, encodeVideos } from "../eval/encode.ts";
 import type { Matrix } from "../eval/matrix.ts";
 import { tokenizerOf } from "../eval/tokenizer.ts";
@@ -20,9 +19,10 @@ import {
   zeroShotClassifier,
   zeroShotLogits,
 } from "../eval/zero-shot.ts";
-import { fillModel } from "../model/checkpoint/load.ts";
+import type { EmotionClip } from "../model/emotionclip.ts";
 import { linesOf } from "./encode.ts";
-import { openInputs, openPlan, type VisualKind, visualKinds, withInputs } from "./inputs.ts";
+import { openInputs, type VisualKind, visualKinds, withInputs } from "./inputs.ts";
+import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
 import { type DataFlags, dataText, type Prompts, zeroShotData } from "./zero-shot-data.ts";
 
@@ -109,22 +109,19 @@ async function scoreInputs(
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
     const { ids, pixels } = await openInputs(kind, given, flags, plan.config);
-    const gpu = await openGpu();
-    try {
-      progress.start("load the model", 1);
-      const { model } = await fillModel(plan, (done, of) => progress.at(done / of));
-      const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
+    const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
+    const work = async (model: EmotionClip) => {
       progress.start("texts", prompts);
       const classifier = await zeroShotClassifier(model, tokenizer, classes, templates, options);
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      progress.end();
       return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
-    } finally {
-      gpu.close();
-    }
+    };
+    progress.start("load the model", 1);
+    return await withModel(plan, work, (done, of) => progress.at(done / of));
   } finally {
+    progress.end();
     await close();
   }
 }
