@@ -74,7 +74,8 @@ export function fitOneVsRest(x_ND: Matrix, y_NC: Matrix, { C, start }: LogisticO
 
 /**
  * Softmax regression over the K sorted classes of `labels` (length N): ½Σ_k‖w_k‖² + C Σ_i CE_i, intercepts not penalised. They are
- * free up to a common constant; here their mean is 0.
+ * free up to a common constant; here their mean is 0. Of two classes scikit-learn's LogisticRegression makes one binary problem: its
+ * coefficients are w_1 − w_0 at half its C.
  */
 export function fitSoftmax(x_ND: Matrix, labels: ArrayLike<number>, { C, start }: LogisticOptions): SoftmaxModel {
   const { x, mean, d } = prepare(x_ND, labels.length, C);

@@ -67,6 +67,21 @@ test("softmax: coefficients and probabilities are scikit-learn's optimum", () =>
   assert.ok(Math.abs(model.objective[0] / expected.multinomial.objective - 1) < 1e-12);
 });
 
+test("softmax: two classes at half of C are scikit-learn's binary problem", () => {
+  const x = matrix(
+    12,
+    3,
+    Float64Array.from({ length: 36 }, (_, i) => Math.sin(5 + i * i)),
+  );
+  const { weights, intercepts, classes } = fitSoftmax(x, [3, 7, 7, 3, 7, 3, 3, 3, 7, 7, 3, 7], { C: 4 });
+  assert.equal([...classes], [3, 7]);
+  // scikit-learn 1.9.1, LogisticRegression(C=8, tol=1e-13)
+  const want = [0.12364646, 0.43794307, -0.63246374, -0.02571337];
+  const found = [0, 1, 2].map((j) => weights.data[3 + j] - weights.data[j]);
+  for (const [j, w] of [...found, intercepts[1] - intercepts[0]].entries())
+    assert.ok(Math.abs(w - want[j]) < 1e-7, `coefficient ${j}: ${w} instead of ${want[j]}`);
+});
+
 test("ridge: coefficients and predictions are scikit-learn's", () => {
   const model = fitRidge(tensor("ridge.X_train"), tensor("ridge.Y_train"), { alpha: 1 });
   near(model.weights.data, "ridge.coef");
