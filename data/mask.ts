@@ -141,13 +141,14 @@ export function resizeBilinear(
   return out;
 }
 
-/** Output o lies `share` of the way from input low[o] to high[o]. */
+/** Output o lies `share` of the way from input low[o] to high[o]. The official library keeps the scale in float32, and so do we. */
 function bilinearTaps(input: number, output: number) {
   const low = new Int32Array(output);
   const high = new Int32Array(output);
   const share = new Float64Array(output);
+  const scale = Math.fround(input / output);
   for (let o = 0; o < output; o++) {
-    const at = Math.max((o + 0.5) * (input / output) - 0.5, 0);
+    const at = Math.max((o + 0.5) * scale - 0.5, 0);
     low[o] = Math.min(Math.floor(at), input - 1);
     high[o] = Math.min(low[o] + 1, input - 1);
     share[o] = at - low[o];
