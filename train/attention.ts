@@ -1,7 +1,7 @@
 // `emotionclip attention`: what the subject token of a checkpoint looks at, drawn over the frames (figure 5 of the paper).
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { makeFolder, replaceFile } from "../data/disk.ts";
 import { type BoxMeaning, openBoxes } from "../data/footage/boxes.ts";
 import { type Footage, readFootage } from "../data/footage/footage.ts";
@@ -12,21 +12,15 @@ import { UsageError } from "../engine/errors.ts";
 import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../eval/attention-maps.ts";
 import { onPatches, outline, overlay, sheet, type ShownClip, type ShownFrame, topOf } from "../eval/attention-sheet.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { boxRule, whole, withCheckpoint } from "./flags.ts";
 import { openPlan, withModel } from "./open-model.ts";
 
 /** The command as the table of train/cli.ts takes it. */
 export function command(): Command {
-  return new Command()
-    .argument("<input...>", "a folder of frames, pictures, or a video")
-    .requiredOption("--checkpoint <file>", "what `emotionclip inspect` knows: .pt, .safetensors, a run's folder")
-    .option("--config <file>", "the model's configuration, where shapes do not tell it (JSON)")
+  return withCheckpoint(new Command().argument("<input...>", "a folder of frames, pictures, or a video"))
     .requiredOption("--out <folder>", "where the pictures and numbers go")
     .option("--boxes <boxes>", "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame")
-    .addOption(
-      new Option("--box-rule <rule>", "what a file's numbers mean")
-        .choices(["compat", "exact", "pixels"])
-        .default("compat"),
-    )
+    .addOption(boxRule())
     .option("--frames <n>", "frames, evenly spaced (default: as many as the model takes)")
     .option("--json", "print the numbers as JSON")
     .action(attention);
@@ -43,7 +37,7 @@ interface Flags {
 }
 
 async function attention(input: string[], flags: Flags): Promise<void> {
-  const frames = flags.frames === undefined ? undefined : framesOf(flags.frames);
+  const frames = flags.frames === undefined ? undefined : whole("frames", flags.frames, 1, mostFrames);
   const there = await stat(flags.out).catch(() => undefined);
   if (there && !there.isDirectory()) throw new UsageError(`--out: ${flags.out} is not a folder`);
   const { plan, close } = await openPlan(flags);
@@ -70,13 +64,6 @@ async function attention(input: string[], flags: Flags): Promise<void> {
 const mostFrames = 64;
 
 const nameOf = (path: string): string => basename(path) || path;
-
-function framesOf(text: string): number {
-  const frames = Number(text);
-  if (!/^\d{1,4}$/.test(text) || frames < 1 || frames > mostFrames)
-    throw new UsageError(`--frames: "${text}" is not a whole number from 1 to ${mostFrames}`);
-  return frames;
-}
 
 function shownClip(
   { pictures, names, mask }: Footage,

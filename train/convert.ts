@@ -10,6 +10,7 @@ import { openModel } from "../model/checkpoint/open.ts";
 import { safetensorsBytes, safetensorsSize } from "../model/safetensors.ts";
 import { type ShardedFile, shardedFiles } from "../model/safetensors-index.ts";
 import { type Conversion, planConversion } from "./conversion.ts";
+import { CONFIG, whole } from "./flags.ts";
 
 interface Flags {
   dtype: "keep" | "f32" | "f16" | "bf16";
@@ -35,7 +36,7 @@ export function command(): Command {
     )
     .option("--shard-size <size>", "most bytes of tensors in one file: 500M, 2G")
     .option("--image <side>", "resize positions for frames of this many pixels")
-    .option("--config <model>", "where the file does not tell it: ViT-B-16 …, or a configuration in a .json file")
+    .option(...CONFIG)
     .option("--no-strict", "take names and shapes that do not fit the model as they are")
     .option(
       "--inert <class>",
@@ -54,7 +55,7 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
   const { file, stored } = await openModel(from, { inert: flags.inert }, config);
   try {
     const { dtype, part, strict } = flags;
-    const image = flags.image === undefined ? undefined : sideOf(flags.image);
+    const image = flags.image === undefined ? undefined : whole("image", flags.image, 1, 4096);
     const plan = await planConversion(file, { dtype, part, strict, image, config }, stored);
     const files = filesOf(plan, basename(stem), shard);
     const written = await writeAll(dirname(to), files);
@@ -70,12 +71,6 @@ function sizeOf(text: string): number {
   } catch {
     throw new UsageError(`--shard-size: "${text.slice(0, 40)}" is not a size such as 500M or 2G`);
   }
-}
-
-function sideOf(text: string): number {
-  const side = Number(text);
-  if (/^\d{1,4}$/.test(text) && side >= 1 && side <= 4096) return side;
-  throw new UsageError(`--image: "${text.slice(0, 40)}" is not a whole number from 1 to 4096`);
 }
 
 /** The result's path without its ending; it must be a safetensors file, and not the one that is read. */

@@ -1,6 +1,5 @@
 // `emotionclip eval <data set>`: the official linear evaluation of a checkpoint, or of features that somebody else computed.
 // All files are read and checked before a GPU is opened, and none is opened where the features are known.
-import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import { Argument, Command } from "commander";
 import { replaceFile } from "../data/disk.ts";
@@ -23,6 +22,7 @@ import { type EvaluationResult, resultText } from "../eval/result.ts";
 import { score, tasksWithout } from "../eval/score.ts";
 import { type Extracted, type Extraction, extractSplits } from "./eval-features.ts";
 import { evaluationPage } from "./eval-page.ts";
+import { batchFlag, CONFIG, whole, workersFlag } from "./flags.ts";
 import { Progress } from "./progress.ts";
 import { checkPlace } from "./page.ts";
 import { missingClips } from "./stage.ts";
@@ -54,10 +54,7 @@ export function command(): Command {
       "--checkpoint <path>",
       "model to evaluate: .pt, .pth, .safetensors, a run folder; for stage the default is the newest finished run",
     )
-    .option(
-      "--config <file>",
-      "the model's configuration where shapes do not tell it: ViT-B-16 and the like, or a .json file",
-    )
+    .option(...CONFIG)
     .option("--data <folder>", "the data set in its own layout; for stage the default is the embedded one")
     .option(
       "--features <files>",
@@ -141,12 +138,10 @@ function optionsOf(name: string, flags: Flags): EvalOptions {
     switchOptions,
     switches: resolveSwitches(switchOptions),
     resamples: whole("bootstrap", flags.bootstrap, 0, 1e6),
-    batch: flags.batch === undefined ? undefined : whole("batch", flags.batch, 1, 4096),
-    workers: flags.workers === undefined ? spareCores() : whole("workers", flags.workers, 0, 64),
+    batch: flags.batch === undefined ? undefined : batchFlag(flags.batch),
+    workers: workersFlag(flags.workers),
   };
 }
-
-const spareCores = () => Math.min(16, Math.max(1, availableParallelism() - 1));
 
 function switchesOf(words: readonly string[]): Partial<Switches> {
   const pairs = words.map((word) => {
@@ -155,12 +150,6 @@ function switchesOf(words: readonly string[]): Partial<Switches> {
     return [word.slice(0, at), word.slice(at + 1)];
   });
   return Object.fromEntries(pairs) as Partial<Switches>; // names and values are checked by resolveSwitches
-}
-
-function whole(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new UsageError(`--${flag}: "${text}" is not a whole number from ${least} to ${most}`);
 }
 
 /** Features from files; targets that they lack come from the data set. */

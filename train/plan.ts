@@ -1,10 +1,10 @@
 // `emotionclip plan`: what a training step will take, before anything is allocated.
 import { Command } from "commander";
 import { words } from "../data/stage/index.ts";
-import { UsageError } from "../engine/errors.ts";
 import { type DeviceFacts, openGpu } from "../engine/index.ts";
 import { type ModelConfig, stageModel } from "../model/config.ts";
 import { preset, presetNames } from "../model/presets.ts";
+import { whole } from "./flags.ts";
 import { checkSettings, defaults, readFlag, type Settings } from "./settings.ts";
 import { fittingMicro, type Limits, planStep, refusalOf, sizeText as size, type StepPlan } from "./step-plan.ts";
 
@@ -36,7 +36,8 @@ interface Flags {
 
 async function plan({ model, batch, micro, frames, json }: Flags): Promise<void> {
   const given = configOf(model);
-  const config = frames === undefined ? given : { ...given, head: { ...given.head, frames: framesOf(frames) } };
+  const config =
+    frames === undefined ? given : { ...given, head: { ...given.head, frames: whole("frames", frames, 1, 1024) } };
   const settings = checkSettings({
     batch: readFlag("batch", batch),
     micro: readFlag("micro", micro),
@@ -52,13 +53,6 @@ async function plan({ model, batch, micro, frames, json }: Flags): Promise<void>
   const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts };
   process.stdout.write(`${json ? JSON.stringify(result) : page(result)}\n`);
   gpu.close();
-}
-
-function framesOf(text: string): number {
-  const frames = Number(text);
-  if (!Number.isInteger(frames) || frames < 1 || frames > 1024)
-    throw new UsageError(`--frames: "${text}" is not a whole number from 1 to 1024`);
-  return frames;
 }
 
 /** The largest batch below that of the settings which fits, by bisection; 0 if none does. */

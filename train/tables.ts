@@ -10,6 +10,7 @@ import { openGpu } from "../engine/index.ts";
 import { compare, type RunSummary, type Variant, variants } from "../eval/compare.ts";
 import type { EvaluationResult } from "../eval/result.ts";
 import type { Reweighting } from "../eval/reweighting.ts";
+import { whole } from "./flags.ts";
 import { openJob, phasesOf, runJob } from "./job.ts";
 import { openPlan } from "./open-model.ts";
 import { checkPlace } from "./page.ts";
@@ -72,12 +73,6 @@ async function run(flags: Flags): Promise<void> {
   const comparison = compare(runs, results, shown);
   if (flags.html) await replaceFile(flags.html, tablesPage(comparison));
   process.stdout.write(`${flags.json ? JSON.stringify(comparison) : tablesText(comparison)}\n`);
-}
-
-function whole(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new UsageError(`--${flag}: "${text}" is not a whole number from ${least} to ${most}`);
 }
 
 const number = v.nullable(v.number());

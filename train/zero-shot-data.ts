@@ -21,6 +21,7 @@ import {
 } from "../eval/zero-shot.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { type Extracted, extractSplits } from "./eval-features.ts";
+import { workersFlag } from "./flags.ts";
 import type { InputFlags } from "./inputs.ts";
 import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
@@ -53,7 +54,7 @@ export interface DataFlags extends InputFlags {
   data?: string;
   split?: string;
   cache?: string;
-  workers: string;
+  workers?: string;
 }
 
 /** Classes and templates of the command line, where it has some. */
@@ -76,8 +77,7 @@ export async function zeroShotData(name: string, flags: DataFlags, prompts: Prom
   const split =
     flags.split === undefined ? protocol.on.at(-1)! : known(flags.split, benchmarkSplits(benchmark), "split");
   const prompted = promptedTasks(benchmark, prompts);
-  if (!/^\d{1,2}$/.test(flags.workers))
-    throw new UsageError(`--workers: "${flags.workers}" is not a number from 0 to 99`);
+  const workers = workersFlag(flags.workers);
   const progress = new Progress({
     phases: [
       ["make data", 1],
@@ -97,7 +97,7 @@ export async function zeroShotData(name: string, flags: DataFlags, prompts: Prom
       data: flags.data,
       cache: flags.cache,
       batch: flags.batch,
-      workers: Number(flags.workers),
+      workers,
     };
     const found = await extractSplits(extraction, progress, gracefulStop());
     if (!found) return undefined;

@@ -53,7 +53,7 @@ export function command(): Command {
     .option("--data <folder>", "where a benchmark lies; for stage the default is the embedded one")
     .option("--split <split>", "split of a benchmark (default: its last)")
     .option("--cache <folder>", "where features of a benchmark are kept (default: in the user's cache folder)")
-    .option("--workers <n>", "decoding threads for a benchmark", "1");
+    .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)");
   return withInputs(made).action(run);
 }
 

@@ -1,0 +1,37 @@
+// Flags that several commands have, and how their texts become values.
+import { availableParallelism } from "node:os";
+import { type Command, Option } from "commander";
+import { UsageError } from "../engine/errors.ts";
+
+/** What `--config` takes (model/checkpoint/config-file.ts). */
+export const CONFIG = [
+  "--config <model>",
+  "the model's configuration where shapes do not tell it: ViT-B-16 and the like, or a .json file",
+] as const;
+
+/** The model of a command that needs one. */
+export function withCheckpoint(command: Command): Command {
+  return command
+    .requiredOption("--checkpoint <path>", "what `emotionclip inspect` knows: .pt, .safetensors, a run's folder")
+    .option(...CONFIG);
+}
+
+/** What the numbers in a file of `--boxes` mean. */
+export const boxRule = (): Option =>
+  new Option("--box-rule <rule>", "what a file's numbers mean")
+    .choices(["compat", "exact", "pixels"])
+    .default("compat");
+
+/** The value of a flag that counts something. */
+export function whole(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw new UsageError(`--${flag}: "${text.slice(0, 40)}" is not a whole number from ${least} to ${most}`);
+}
+
+/** Rows given to a model at once. */
+export const batchFlag = (text: string): number => whole("batch", text, 1, 4096);
+
+/** Decoding threads; a core is left for the rest where nobody says how many. */
+export const workersFlag = (text: string | undefined): number =>
+  text === undefined ? Math.min(16, Math.max(1, availableParallelism() - 1)) : whole("workers", text, 0, 64);
