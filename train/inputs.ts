@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
 import { isFolder, picturesIn } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
+import { inOrder } from "../data/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/encode.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -69,7 +70,7 @@ export async function openInputs(
   const view = { frames: kind === "images" ? 1 : head.frames, side: vision.image };
   const read = (row: { path: string; subject: SubjectBoxes }) =>
     readFootage(row.path, { ...view, subject: row.subject });
-  return { kind, ids: rows.map(({ path }) => path), pixels: await begun(inOrder(rows, read), batch) };
+  return { kind, ids: rows.map(({ path }) => path), pixels: await begun(inOrder(rows, ahead, read), batch) };
 }
 
 /** The clips or pictures that a path stands for. */
@@ -83,19 +84,6 @@ async function pathsOf(kind: VisualKind, path: string): Promise<string[]> {
 
 /** Inputs read at the same time. */
 const ahead = 4;
-
-/** Results of `read` in order, a few under way at a time. */
-async function* inOrder<T, R>(items: readonly T[], read: (item: T) => Promise<R>): AsyncGenerator<R> {
-  const under: Promise<R>[] = [];
-  for (let at = 0; at < items.length; at++) {
-    for (let next = at + under.length; next < Math.min(at + ahead, items.length); next++) {
-      const result = read(items[next]);
-      result.catch(() => {}); // awaited in its turn
-      under.push(result);
-    }
-    yield await under.shift()!;
-  }
-}
 
 /** The same stream with its first `count` values read already. */
 async function begun<T>(stream: AsyncGenerator<T>, count: number): Promise<AsyncGenerator<T>> {

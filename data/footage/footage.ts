@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { decodeImage, normaliseInto } from "../image.ts";
+import { inOrder } from "../in-order.ts";
 import { maskInto } from "../mask.ts";
 import { centreOffset, type Image, resizeCrop, shortSideSize } from "../resize.ts";
 import { linspaceFrames } from "../sampling.ts";
@@ -86,17 +87,7 @@ function reelOf(name: string, paths: readonly string[]): Reel {
     name,
     length: paths.length,
     nameOf: (index) => basename(paths[index]),
-    async *pictures(wanted) {
-      const begun: Promise<Image>[] = [];
-      for (const [at] of wanted.entries()) {
-        for (let next = at + begun.length; next < Math.min(at + AHEAD, wanted.length); next++) {
-          const image = pictureAt(paths[wanted[next]]);
-          image.catch(() => {}); // awaited in its turn
-          begun.push(image);
-        }
-        yield await begun.shift()!;
-      }
-    },
+    pictures: (wanted) => inOrder(wanted, AHEAD, (index) => pictureAt(paths[index])),
   };
 }
 

@@ -7,6 +7,7 @@ import { FormatError, UsageError } from "../../engine/errors.ts";
 import { MAX_PIXELS } from "../image.ts";
 import { parseJson, quoted } from "../json.ts";
 import type { Image, Size } from "../resize.ts";
+import { shownName } from "./files.ts";
 
 export const videoLimits = {
   /** One run of a program, in ms. */
@@ -35,7 +36,7 @@ function programs(): { ffmpeg: string; ffprobe: string } {
 
 /** Number of frames of the first video stream: as packed, or `exactly`, which decodes them all. */
 export async function countFrames(path: string, exactly = false): Promise<number> {
-  const name = basename(path);
+  const name = shownName(path);
   const what = exactly ? "frames" : "packets";
   const shown = `stream=nb_frames,nb_read_${what}`;
   const args = [...input(path), `-count_${what}`, "-select_streams", "v:0", "-show_entries", shown, "-of", "json"];
@@ -58,7 +59,7 @@ type Stream = Partial<Record<"nb_frames" | "nb_read_packets" | "nb_read_frames",
  * Fewer than that are a FormatError.
  */
 export async function* videoFrames(path: string, wanted: readonly number[]): AsyncGenerator<Image> {
-  const name = basename(path);
+  const name = shownName(path);
   // frame numbers become times, 25 a second, so that no frame is dropped or doubled to fill a rate
   const chosen = `select='${wanted.map((index) => `eq(n,${index})`).join("+")}',settb=1/25,setpts=N`;
   const args = [
