@@ -2,45 +2,22 @@
 import { readFile } from "node:fs/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { learningRate, paperSchedule, type Schedule, stepSchedule } from "../train/schedule.ts";
+import { learningRate, paperSchedule, stepSchedule } from "../train/schedule.ts";
+import { type Pace, scheduleOf } from "./official-schedule.ts";
 
 interface Golden {
   name: string;
-  hp: {
-    by_epoch?: boolean;
-    max_epochs: number;
-    lr_min: number;
-    epoch_len: number;
-    warmup_t: number;
-    warmup_by_epoch: boolean;
-    warmup_mode: "auto" | "factor" | "fix";
-    warmup_init_factor?: number;
-    warmup_init_lr?: number;
-  };
+  hp: Pace;
   base_lrs: number[];
   lr_per_iteration_then_final: number[][];
 }
 
 const golden: Golden[] = JSON.parse(await readFile("test/golden/emotionclip/schedule.json", "utf8"));
 
-function scheduleOf({ hp }: Golden): Schedule {
-  const cosine = {
-    length: hp.max_epochs,
-    floor: hp.lr_min,
-    epochIterations: hp.epoch_len,
-    cosineBy: hp.by_epoch === false ? "iteration" : "epoch",
-    warmup: hp.warmup_t,
-    warmupBy: hp.warmup_by_epoch ? "epoch" : "iteration",
-  } as const;
-  return hp.warmup_mode === "fix"
-    ? { ...cosine, mode: "fix", from: hp.warmup_init_lr! }
-    : { ...cosine, mode: hp.warmup_mode, factor: hp.warmup_init_factor! };
-}
-
 assert.is(golden.length, 9);
 for (const setting of golden) {
   test(`${setting.name}: every rate is the official scheduler's`, () => {
-    const schedule = scheduleOf(setting);
+    const schedule = scheduleOf(setting.hp);
     setting.lr_per_iteration_then_final.forEach((rates, it) => {
       rates.forEach((want, group) => {
         const got = learningRate(setting.base_lrs[group], it, schedule);

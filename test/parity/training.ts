@@ -5,7 +5,8 @@ import { parameter, Tape, tensor } from "../../engine/index.ts";
 import { later } from "../../engine/record.ts";
 import { adamw } from "../../kernels/index.ts";
 import { logitScaleMost } from "../../model/index.ts";
-import { AdamW, learningRate, type Schedule, sentimentContrast } from "../../train/index.ts";
+import { AdamW, learningRate, sentimentContrast } from "../../train/index.ts";
+import { type Pace, scheduleOf } from "../official-schedule.ts";
 import type { Check } from "./check.ts";
 import { inModels, modelOf } from "./model.ts";
 import type { ModelFolder } from "./model-folder.ts";
@@ -24,19 +25,6 @@ interface Hyper {
   readonly adamw_eps: number;
 }
 
-/** Options of the official scheduler. */
-interface Pace {
-  readonly by_epoch?: boolean;
-  readonly max_epochs: number;
-  readonly lr_min: number;
-  readonly epoch_len: number;
-  readonly warmup_t: number;
-  readonly warmup_by_epoch: boolean;
-  readonly warmup_mode: "auto" | "factor" | "fix";
-  readonly warmup_init_factor?: number;
-  readonly warmup_init_lr?: number | null;
-}
-
 /** The order of the optimiser's groups. */
 const order = ["frame_gb", "frame_rest", "text_gb", "text_rest", "temporal_gb", "temporal_rest", "logit_scale"];
 
@@ -50,20 +38,6 @@ function basesOf(hp: Hyper): Record<string, number> {
 function decaysOf({ weight_decay_backbone: backbone, weight_decay_head }: Hyper): Record<string, number> {
   const none = { frame_gb: 0, text_gb: 0, temporal_gb: 0, logit_scale: 0 };
   return { ...none, frame_rest: backbone, text_rest: backbone, temporal_rest: weight_decay_head };
-}
-
-function scheduleOf(hp: Pace): Schedule {
-  const cosine = {
-    length: hp.max_epochs,
-    floor: hp.lr_min,
-    epochIterations: hp.epoch_len,
-    cosineBy: hp.by_epoch === false ? "iteration" : "epoch",
-    warmup: hp.warmup_t,
-    warmupBy: hp.warmup_by_epoch ? "epoch" : "iteration",
-  } as const;
-  return hp.warmup_mode === "fix"
-    ? { ...cosine, mode: "fix", from: hp.warmup_init_lr! }
-    : { ...cosine, mode: hp.warmup_mode, factor: hp.warmup_init_factor! };
 }
 
 /** The rates of iteration `it` by group. */
