@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
 import { quoted } from "../json.ts";
 import { sizeOfRegular } from "../regular.ts";
+import { type Storage, storageAt } from "./storage.ts";
 
 /** What we use of the library; its own types are looser. `_malloc` and `_free` are its memory's. */
 interface Library {
@@ -12,6 +13,7 @@ interface Library {
     stat(path: string): object;
     lstat(path: string): object;
     close(stream: object): void;
+    read(stream: object, bytes: Uint8Array, at: number, length: number, position: number): number;
     write(stream: object, bytes: Uint8Array, at: number, length: number): number;
     readonly ErrnoError: new (code: number) => Error;
   };
@@ -23,6 +25,8 @@ interface Library {
   get_names(file: bigint, path: string, recursive: boolean): string[];
   get_symbolic_link(file: bigint, path: string): string | null;
   get_external_link(file: bigint, path: string): { readonly filename?: string } | null;
+  get_type(file: bigint, path: string): number;
+  create_object_reference(file: bigint, path: string): readonly number[];
   get_dataset_metadata(file: bigint, path: string): Metadata;
   get_dataset_data(file: bigint, path: string, count: null, offset: null, strides: null, to: bigint): number;
 }
@@ -33,9 +37,7 @@ interface Metadata {
   readonly size: number;
   readonly total_size: number;
   readonly shape: readonly number[] | null;
-  readonly chunks: readonly number[] | null;
   readonly vlen: boolean;
-  readonly virtual_sources?: readonly unknown[];
 }
 
 /** The name that the library knows a file by; the real one stays with us. */
@@ -43,6 +45,8 @@ const NAME = "/file.hdf5";
 /** Bits of open's flags that ask for more than reading; bit that asks for a folder, where it looks for plug-ins. */
 const [WRITES, FOLDER] = [0o3, 0o200000];
 const NOT_FOUND = 44;
+/** What the library calls a data set among a group's members. */
+const DATA_SET = 1;
 /** Classes of HDF5 types whose bytes are the value: integers (of one byte), strings, opaque. */
 const [INTEGER, STRING, OPAQUE] = [0, 3, 5];
 
@@ -57,7 +61,7 @@ class Hdf5 {
     const { FS } = library;
     const [open, stat] = [FS.open, FS.stat];
     FS.open = (path, flags, mode) => {
-      if ((flags & FOLDER) === 0 && path !== NAME) this.foreign = path;
+      if ((flags & FOLDER) === 0 && (path !== NAME || this.stream)) this.foreign = path;
       if (this.stream || (flags & WRITES) !== 0) throw new FS.ErrnoError(NOT_FOUND);
       this.stream = open(this.real(path), flags, mode);
       return this.stream;
@@ -77,6 +81,7 @@ class Hdf5 {
     try {
       id = this.library.open(NAME, 0, false, -1, -1);
     } catch (error) {
+      this.doubt(error);
       throw new FormatError(`${file}: not a readable HDF5 file`, { cause: error });
     } finally {
       this.admitted = undefined;
@@ -100,10 +105,16 @@ class Hdf5 {
       result = work(this.library);
     } catch (error) {
       if (error instanceof FormatError) throw error;
+      this.doubt(error);
       throw new FormatError(`${file}: ${what} cannot be read${this.toward()}`, { cause: error });
     }
     if (this.foreign !== undefined) throw new FormatError(`${file}: ${what} cannot be read${this.toward()}`);
     return result;
+  }
+
+  /** A library that trapped or gave up is not asked again: the next file gets a new one. */
+  private doubt(error: unknown): void {
+    if ((error as Error)?.name === "RuntimeError") loading = undefined;
   }
 
   /** Closes what the library left open after a fault. */
@@ -143,6 +154,10 @@ export class Hdf5File {
       if (library.get_symbolic_link(this.id, name) !== null) throw refuse("is a link; links are not followed");
       if (library.get_external_link(this.id, name)?.filename !== undefined)
         throw refuse("is a link to another file; links are not followed");
+      const kind = library.get_type(this.id, name);
+      if (kind !== DATA_SET) throw refuse(kind < 0 ? "is not there" : "is not a data set");
+      const storage = this.storageOf(library, name);
+      if (storage !== "contiguous" && storage !== "compact") throw refuse(unfit[storage]);
       const size = sizeOf(library.get_dataset_metadata(this.id, name), refuse);
       if (size > limit) throw refuse(`has ${size} bytes, allowed are ${limit}`);
       if (size > this.bytes) throw refuse(`has ${size} bytes, but the file only ${this.bytes}`);
@@ -158,13 +173,26 @@ export class Hdf5File {
     }
   }
 
+  /** A reference to an object is the address of its header. */
+  private storageOf(library: Library, name: string): Storage {
+    const reference = library.create_object_reference(this.id, name);
+    if (reference.length !== 8) throw new Error(`a reference of ${reference.length} bytes`);
+    const address = Number(new DataView(Uint8Array.from(reference).buffer).getBigUint64(0, true));
+    const read = (at: number, length: number) => {
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, this.bytes - at)));
+      if (bytes.length === 0) return bytes;
+      return bytes.subarray(0, library.FS.read(this.stream, bytes, 0, bytes.length, at));
+    };
+    return storageAt(read, address);
+  }
+
   /** Through the library's own memory; its decoded strings would end at the first NUL. */
   private copy(library: Library, name: string, size: number, refuse: (why: string) => Error): Uint8Array {
     const at = library._malloc(size);
     if (at === 0) throw refuse(`has ${size} bytes, for which there is no memory`);
     try {
       const status = library.get_dataset_data(this.id, name, null, null, null, BigInt(at));
-      if (status < 0) throw refuse("cannot be read");
+      if (status < 0) throw new Error(`status ${status}`); // `call` says what that means
       return library.HEAPU8.slice(at, at + size);
     } finally {
       library._free(at);
@@ -172,11 +200,17 @@ export class Hdf5File {
   }
 }
 
+/** Why a storage is refused. */
+const unfit: Record<Exclude<Storage, "contiguous" | "compact">, string> = {
+  chunked: "is stored in chunks; frames are stored whole",
+  virtual: "lies in virtual storage, which is not followed",
+  external: "lies in external storage, which is not followed",
+  unknown: "has a header that is not understood",
+};
+
 /** Bytes of a data set of a kind that frames are stored in. */
 function sizeOf(metadata: Metadata, refuse: (why: string) => Error): number {
-  const { type, size, total_size, shape, chunks, vlen, virtual_sources } = metadata;
-  if (virtual_sources !== undefined) throw refuse("lies in virtual storage, which is not followed");
-  if (chunks !== null) throw refuse("is stored in chunks; frames are stored whole");
+  const { type, size, total_size, shape, vlen } = metadata;
   if (vlen || ![INTEGER, STRING, OPAQUE].includes(type) || (type === INTEGER && size !== 1))
     throw refuse("is neither a fixed-length string nor bytes");
   if (shape === null || shape.length > (type === STRING ? 0 : 1))
@@ -188,8 +222,18 @@ function sizeOf(metadata: Metadata, refuse: (why: string) => Error): number {
 
 let loading: Promise<Hdf5> | undefined;
 
+/**
+ * A library of our own. The package's main module would make one and no second, and let it speak on stderr; the file beside
+ * it makes as many as are wanted.
+ */
+async function load(): Promise<Hdf5> {
+  const factory = new URL("./hdf5_util.js", import.meta.resolve("h5wasm/node"));
+  const { default: make } = (await import(factory.href)) as { default: (options: object) => Promise<Library> };
+  return new Hdf5(await make({ noInitialRun: true, print: () => {}, printErr: () => {} }));
+}
+
 /** Opens an HDF5 file; the library is loaded the first time. Anything but a regular HDF5 file is a FormatError. */
 export async function openHdf5(path: string): Promise<Hdf5File> {
-  loading ??= import("h5wasm/node").then(async ({ ready }) => new Hdf5((await ready) as unknown as Library));
+  loading ??= load();
   return (await loading).open(path);
 }
