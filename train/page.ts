@@ -1,4 +1,4 @@
-// The frame of pages that need no script: title, facts, sections, one style sheet, and a policy that forbids every connection.
+// The frame of all pages: title, facts, sections, one style sheet, and a policy that forbids every connection.
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { UsageError } from "../engine/errors.ts";
@@ -9,23 +9,25 @@ export interface Page {
   readonly title: string;
   readonly summary: string;
   readonly facts?: readonly (readonly [string, string])[];
-  readonly sections: readonly Html[];
+  readonly sections: readonly (Html | undefined)[];
+  /** What a page that draws in the browser brings along; without it there is no script at all. */
+  readonly script?: { readonly style: string; readonly body: Html; readonly note: string };
 }
 
 /** The page as text. */
-export function pageHtml({ title, summary, facts = [], sections }: Page): string {
-  const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+export function pageHtml({ title, summary, facts = [], sections, script }: Page): string {
+  const policy = `default-src 'none'; style-src 'unsafe-inline';${script ? " script-src 'unsafe-inline';" : ""} img-src data:`;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="color-scheme" content="light dark">
-<title>${title}</title><style>${new Html(style + more)}</style></head>
+<title>${title}</title><style>${new Html(script ? script.style + style : style + more)}</style></head>
 <body><main>
 <header><h1>${title}</h1><p>${summary}</p>
 ${facts.length > 0 && html`<dl class="facts">${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`}
 <p class="note"><b>Scores are not facts about a person.</b> ${caution}</p></header>
 ${sections}
-<footer>This page opens no connection and runs no script.</footer>
-</main></body></html>
+<footer>${script?.note ?? "This page opens no connection and runs no script."}</footer>
+</main>${script?.body}</body></html>
 `.source;
 }
 
@@ -37,7 +39,7 @@ export async function checkPlace(path: string | undefined): Promise<void> {
 }
 
 /** What every page of scores says first. */
-export const caution =
+const caution =
   "They say how well a model sorts the clips of one data set, as its annotators or its grammar labelled them. What a " +
   "face or a posture shows is not what someone feels. In the European Union, inferring emotions of people at work or in " +
   "education is prohibited (Regulation 2024/1689, Article 5).";

@@ -6,8 +6,8 @@ import type { Json } from "../data/json.ts";
 import { replaceFile, type Written } from "../data/disk.ts";
 import { Html, html, inlineJson } from "./html.ts";
 import { type AttentionFrame, attentionFigure, heatLegend } from "./report-attention.ts";
-import { caution } from "./page.ts";
-import { script, style } from "./report-page.ts";
+import { pageHtml } from "./page.ts";
+import { script } from "./report-page.ts";
 
 export type { AttentionFrame } from "./report-attention.ts";
 
@@ -63,25 +63,25 @@ export async function reportHtml(report: Report): Promise<string> {
   const dist = dirname(createRequire(import.meta.url).resolve("uplot"));
   const plotter = await readFile(join(dist, "uPlot.iife.min.js"), "utf8");
   const plotterStyle = await readFile(join(dist, "uPlot.min.css"), "utf8");
-  const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="color-scheme" content="light dark">
-<title>${title}</title><style>${new Html(plotterStyle + style)}</style></head>
-<body><main>
-<header><h1>${title}</h1><p>${summary}</p>
-<dl class="facts">${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
-<p class="note"><b>Scores are not facts about a person.</b> ${caution}</p></header>
-${resultSection(report.results)}
-${curveSection(report.series.probes !== undefined)}
-${attentionSection(report.attention)}
-${settingsSection(report.settings)}
-<footer>The curves are drawn by uPlot (MIT). This page opens no connection.</footer>
-</main>
+  return pageHtml({
+    title,
+    summary,
+    facts,
+    sections: [
+      resultSection(report.results),
+      curveSection(report.series.probes !== undefined),
+      attentionSection(report.attention),
+      settingsSection(report.settings),
+    ],
+    script: {
+      style: plotterStyle,
+      note: "The curves are drawn by uPlot (MIT). This page opens no connection.",
+      body: html`
 <script type="application/json" id="curves">${inlineJson(curvesOf(report))}</script>
 <script>${new Html(plotter)}</script><script>${new Html(script)}</script>
-</body></html>
-`.source;
+`,
+    },
+  });
 }
 
 function resultSection(results: readonly Result[]): Html | undefined {
