@@ -240,8 +240,8 @@ const shots: [what: string, given: string[], code: number, message: RegExp][] = 
   ["a class that is a number", ["frames", one, "--classes", at("number.json")], 3, /"happy" is neither a text nor/],
   ["a class twice in a file", ["frames", one, "--classes", at("twice.json")], 3, /duplicate key "happy"/],
   ["a template without a place", ["frames", one, "--classes", "a,b", "--templates", at("bare.txt")], 3, /without \{\}/],
-  ["an unknown benchmark", ["benchmark", "bolt"], 2, /unknown data set "bolt", did you mean bold\?/],
-  ["an unknown split", ["benchmark", "stage", "--split", "tst"], 2, /unknown split "tst", did you mean test\?/],
+  ["an unknown benchmark", ["benchmark", "bolt"], 2, /unknown data set "bolt" \(did you mean bold\?\)/],
+  ["an unknown split", ["benchmark", "stage", "--split", "tst"], 2, /unknown split "tst" \(did you mean test\?\)/],
   ["a benchmark without classes", ["benchmark", "liris"], 2, /liris has no classes/],
   ["other classes than the benchmark's", ["benchmark", "meld", "--classes", "a,b"], 2, /meld has these, .*sadness/],
 ];

@@ -14,7 +14,7 @@ import {
   type SwitchOptions,
   switchTable,
 } from "../data/benchmarks/index.ts";
-import { nearest, UsageError } from "../engine/errors.ts";
+import { UsageError } from "../engine/errors.ts";
 import { targetsOfBenchmark } from "../eval/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
 import { type Protocol, protocols, splitsOf } from "../eval/protocol.ts";
@@ -22,7 +22,7 @@ import { type EvaluationResult, resultText } from "../eval/result.ts";
 import { score, tasksWithout } from "../eval/score.ts";
 import { type Extracted, type Extraction, extractSplits } from "./eval-features.ts";
 import { evaluationPage } from "./eval-page.ts";
-import { batchFlag, CONFIG, whole, workersFlag } from "./flags.ts";
+import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "./flags.ts";
 import { Progress } from "./progress.ts";
 import { checkPlace } from "./page.ts";
 import { missingClips } from "./stage.ts";
@@ -120,13 +120,7 @@ export interface EvalOptions {
 }
 
 function optionsOf(name: string, flags: Flags): EvalOptions {
-  const benchmark = benchmarkNames.find((known) => known === name);
-  if (!benchmark) {
-    const near = nearest(name, benchmarkNames);
-    throw new UsageError(
-      `unknown data set "${name}"${near ? ` (did you mean ${near}?)` : ""}; known: ${benchmarkNames.join(", ")}`,
-    );
-  }
+  const benchmark = oneOf("data set", name, benchmarkNames);
   if (flags.features !== undefined && flags.checkpoint !== undefined)
     throw new UsageError("--features and --checkpoint: one of them says where the features come from");
   if (flags.features === undefined && flags.checkpoint === undefined)

@@ -1,7 +1,8 @@
 // Flags that several commands have, and how their texts become values.
 import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
-import { UsageError } from "../engine/errors.ts";
+import { quoted } from "../data/json.ts";
+import { nearest, UsageError } from "../engine/errors.ts";
 
 /** What `--config` takes (model/checkpoint/config-file.ts). */
 export const CONFIG = [
@@ -35,3 +36,13 @@ export const batchFlag = (text: string): number => whole("batch", text, 1, 4096)
 /** Decoding threads; a core is left for the rest where nobody says how many. */
 export const workersFlag = (text: string | undefined): number =>
   text === undefined ? Math.min(16, Math.max(1, availableParallelism() - 1)) : whole("workers", text, 0, 64);
+
+/** One of the known names; `what` they are names of begins the message. */
+export function oneOf<const T extends string>(what: string, name: string, known: readonly T[]): T {
+  const found = known.find((each) => each === name);
+  if (found) return found;
+  const near = nearest(name, known);
+  throw new UsageError(
+    `unknown ${what} ${quoted(name)}${near ? ` (did you mean ${near}?)` : ""}; known: ${known.join(", ")}`,
+  );
+}

@@ -4,7 +4,7 @@ import { quoted } from "../data/json.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Emotion } from "../data/stage/emotions.ts";
 import { emotionTexts } from "../data/stage/prompts.ts";
-import { nearest, UsageError } from "../engine/errors.ts";
+import { UsageError } from "../engine/errors.ts";
 import type { Matrix } from "../eval/matrix.ts";
 import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../eval/metrics.ts";
 import { protocols, type Task } from "../eval/protocol.ts";
@@ -21,7 +21,7 @@ import {
 } from "../eval/zero-shot.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { type Extracted, extractSplits } from "./eval-features.ts";
-import { workersFlag } from "./flags.ts";
+import { oneOf, workersFlag } from "./flags.ts";
 import type { InputFlags } from "./inputs.ts";
 import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
@@ -72,10 +72,10 @@ interface Prompted {
 
 /** Scores a split of a data set; undefined when a stop was requested on the way. */
 export async function zeroShotData(name: string, flags: DataFlags, prompts: Prompts): Promise<DataPage | undefined> {
-  const benchmark = known(name, benchmarkNames, "data set");
+  const benchmark = oneOf("data set", name, benchmarkNames);
   const protocol = protocols[benchmark];
   const split =
-    flags.split === undefined ? protocol.on.at(-1)! : known(flags.split, benchmarkSplits(benchmark), "split");
+    flags.split === undefined ? protocol.on.at(-1)! : oneOf("split", flags.split, benchmarkSplits(benchmark));
   const prompted = promptedTasks(benchmark, prompts);
   const workers = workersFlag(flags.workers);
   const progress = new Progress({
@@ -185,15 +185,6 @@ function scoresOf(
 function inRows({ confusion: { data, shape }, ...shares }: ZeroShotScore): Single {
   const C = shape[1];
   return { ...shares, confusion: Array.from({ length: C }, (_, c) => Array.from(data.subarray(c * C, (c + 1) * C))) };
-}
-
-function known<const T extends string>(name: string, names: readonly T[], what: string): T {
-  const found = names.find((each) => each === name);
-  if (found) return found;
-  const near = nearest(name, names);
-  throw new UsageError(
-    `unknown ${what} ${quoted(name)}${near ? `, did you mean ${near}?` : ""}; known: ${names.join(", ")}`,
-  );
 }
 
 /** The page as text: figures, recall of each class, and who is taken for whom. */
