@@ -6,6 +6,7 @@ import { project } from "./linear-algebra.ts";
 import { extent, type Matrix, matrix, normalizeRows, takeRows } from "./matrix.ts";
 import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
+import { protocols, type Target } from "./protocol.ts";
 
 /** One split: features of clips [N, E] as the model gives them, and what is known of the subject of each clip. */
 export interface ProbeSplit {
@@ -25,8 +26,11 @@ export interface ProbeSplit {
 /** A line of a result table: fractions, not percent. */
 export type Row = readonly [name: string, value: number];
 
-/** C of BoLD's one-vs-rest probe and of MELD's softmax probe, alpha of ridge: the official evaluation's. */
-const settings = { oneVsRest: 3.16, softmax: 8, alpha: 1 } as const;
+/** C, or alpha, of the probe that the stage's protocol fits on these targets. */
+function strengthOf(target: Target): number {
+  const { probe } = protocols.stage.tasks.find((task) => task.target === target)!;
+  return probe.kind === "ridge" ? probe.alpha : probe.C;
+}
 
 /**
  * Probes are fitted on the train split and read on the test split, features L2-normalised. Classes that the test split shows on
@@ -38,7 +42,7 @@ export function probeStage({ train, test }: { readonly train: ProbeSplit; readon
   const isLabelled = train.categories.shape[1] > 0 && test.categories.shape[1] > 0; // shards may come without labels
   const rows = isLabelled ? labelRows(x, z, train, test) : [];
   if (train.emotion && test.emotion) {
-    const model = fitSoftmax(x, train.emotion, { C: settings.softmax });
+    const model = fitSoftmax(x, train.emotion, { C: strengthOf("label") });
     rows.push(["emotion", accuracy(test.emotion, predictClasses(model, z))]);
   }
   if (test.text) {
@@ -52,10 +56,10 @@ export function probeStage({ train, test }: { readonly train: ProbeSplit; readon
 
 /** How well the labels are found: x and z are the normalised features of the splits. */
 function labelRows(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit): Row[] {
-  const scores = oneVsRestScores(fitOneVsRest(x, train.categories, { C: settings.oneVsRest }), z);
+  const scores = oneVsRestScores(fitOneVsRest(x, train.categories, { C: strengthOf("labels") }), z);
   const ap = macroAveragePrecision(test.categories, scores);
   const auc = macroRocAuc(test.categories, scores);
-  const vad = decide(fitRidge(x, train.vad, { alpha: settings.alpha }), z);
+  const vad = decide(fitRidge(x, train.vad, { alpha: strengthOf("values") }), z);
   const rows: Row[] = [
     ["mAP", ap.mean],
     ["AUC", auc.mean],
