@@ -8,6 +8,7 @@ import { labels } from "../data/benchmarks/labels.ts";
 import { loadSample, type Pixels } from "../data/benchmarks/load.ts";
 import type { BenchmarkName, Compat } from "../data/benchmarks/switches.ts";
 import { deviation, golden, goldenJson, goldenPath } from "./golden.ts";
+import { squareMeans } from "./square-means.ts";
 
 const FILE = "emotionclip/data/expected.safetensors";
 const expected = goldenJson<Expected>("emotionclip/data/expected.json");
@@ -30,18 +31,6 @@ type Expected = {
 const open = (name: BenchmarkName, split: string, rest: Partial<OpenOptions> = {}): Promise<Benchmark> =>
   openBenchmark(name, root(name), { split, ...rest });
 
-/** Means over squares of step x step pixels, as the golden frames and masks are kept. */
-function means(step: number, planes: Float32Array, side = 224): Float32Array {
-  const small = side / step;
-  const out = new Float64Array((planes.length / side / side) * small * small);
-  for (let i = 0; i < planes.length; i++) {
-    const row = Math.floor(i / side);
-    const [plane, y, x] = [Math.floor(row / side), row % side, i % side];
-    out[(plane * small + Math.floor(y / step)) * small + Math.floor(x / step)] += planes[i] / step / step;
-  }
-  return Float32Array.from(out);
-}
-
 /** The manifest allows decoders to differ (0.02); ours gives PIL's bytes, so that only the rounding of f32 means is left. */
 const ROUNDING = { rtol: 0, atol: 2e-6 };
 
@@ -58,8 +47,8 @@ function checkPixels({ frames, mask }: Pixels, name: string, { mask_pixels }: Ca
   assert.equal(counts, [...mask_pixels], name);
   if (!tensors.has(`${name}.video16`)) return;
   const shown = tensors.get(`${name}.video16`)!.shape[0]; // of LIRIS-ACCEDE's repeated frame only one is stored
-  isGolden(means(16, frames.subarray(0, shown * 3 * 224 * 224)), `${name}.video16`);
-  isGolden(means(32, mask.subarray(0, shown * 224 * 224)), `${name}.mask32`);
+  isGolden(squareMeans(16, frames.subarray(0, shown * 3 * 224 * 224)), `${name}.video16`);
+  isGolden(squareMeans(32, mask.subarray(0, shown * 224 * 224)), `${name}.mask32`);
   assert.ok(T >= shown);
 }
 

@@ -7,6 +7,7 @@ import { labels } from "../../data/benchmarks/labels.ts";
 import { loadSample } from "../../data/benchmarks/load.ts";
 import type { Sample } from "../../data/benchmarks/benchmark.ts";
 import { type Box, boxesOf, decodeImage, type Detection, letterbox, maskInto, scaleBox } from "../../data/index.ts";
+import { squareMeans } from "../square-means.ts";
 import { type Check, isTensors } from "./check.ts";
 import type { Folder } from "./folder.ts";
 import { manyFrames, regrouped, trainingRules, trainingSamples, trainingTensors } from "./training-set.ts";
@@ -73,19 +74,7 @@ async function summarise(folder: Folder, name: SetName, item: Case, beside: stri
   const counts = item.mask_pixels.map((_, t) =>
     mask.subarray(t * side * side, (t + 1) * side * side).reduce((sum, v) => sum + v, 0),
   );
-  return { sample, counts, video16: means(16, frames), mask32: means(32, mask) };
-}
-
-/** Means over squares of step x step pixels. */
-function means(step: number, planes: ArrayLike<number>): Float32Array {
-  const small = side / step;
-  const out = new Float64Array((planes.length / side / side) * small * small);
-  for (let i = 0; i < planes.length; i++) {
-    const row = Math.floor(i / side);
-    const [plane, y, x] = [Math.floor(row / side), row % side, i % side];
-    out[(plane * small + Math.floor(y / step)) * small + Math.floor(x / step)] += planes[i] / step / step;
-  }
-  return Float32Array.from(out);
+  return { sample, counts, video16: squareMeans(16, frames, side), mask32: squareMeans(32, mask, side) };
 }
 
 /** Names, frames, boxes and masks of one data set's samples. */
@@ -209,7 +198,7 @@ export const dataTensors: Check = {
     const expected = folder.json<Expected>(expectedBeside(file));
     const tensors = folder.tensors(file);
     for (const name of sets) for (const item of expected[name]?.samples ?? []) await sampleTensors(verdict, name, item);
-    await trainingTensors(verdict, means);
+    await trainingTensors(verdict, (step, planes) => squareMeans(step, planes, side));
     for (const { file: picked } of expected.jpeg ?? []) {
       const name = `jpeg.${picked.replace(/\.\w+$/, "")}`;
       if (!tensors.has(name)) continue;
