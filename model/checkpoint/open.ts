@@ -35,7 +35,9 @@ export async function openModelFile(path: string, options: OpenOptions = {}): Pr
     () => false,
   );
   if (!isFolder) return { file: await openWeights(path, options), stored: undefined };
-  const names = await readdir(path);
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    throw new FormatError(`${basename(path)}: a folder that cannot be read (${error.code})`, { cause: error });
+  });
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
   if (whole) return { file: await openWeights(join(path, whole), options), stored: undefined };
   if (names.includes("manifest.json")) return openCheckpoint(path);
