@@ -2,6 +2,7 @@
 
 import { Random } from "../data/philox.ts";
 import { ShapeError, UsageError } from "../engine/errors.ts";
+import { atOnce } from "./in-turns.ts";
 
 /** Where the middle `level` of the resampled values lies, and for how many resamples the metric was not defined. */
 export interface Interval {
@@ -32,6 +33,15 @@ export function bootstrapAll(
   metrics: readonly ((rows: Uint32Array) => number)[],
   options: BootstrapOptions,
 ): Interval[] {
+  return atOnce(bootstrapSteps(n, metrics, options));
+}
+
+/** `bootstrapAll` one test set at a time. */
+export function* bootstrapSteps(
+  n: number,
+  metrics: readonly ((rows: Uint32Array) => number)[],
+  options: BootstrapOptions,
+): Generator<void, Interval[]> {
   const { resamples = 1000, level = 0.95, seed } = options;
   if (!(n > 0)) throw new ShapeError("bootstrap: there are no samples");
   if (!(resamples >= 1 && level > 0 && level < 1))
@@ -44,6 +54,7 @@ export function bootstrapAll(
     const random = new Random(seed, "bootstrap", r);
     for (let i = 0; i < n; i++) rows[i] = random.below(n);
     for (const [m, metric] of metrics.entries()) values[m][r] = metric(rows);
+    yield;
   }
   const tail = (1 - level) / 2;
   return values.map((all) => {

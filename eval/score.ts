@@ -3,7 +3,8 @@
 
 import type { Switches } from "../data/benchmarks/switches.ts";
 import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
-import { bootstrapAll, type Interval } from "./bootstrap.ts";
+import { bootstrapSteps, type Interval } from "./bootstrap.ts";
+import { atOnce, inTurns } from "./in-turns.ts";
 import { column, extent, type Matrix, normalizeRows } from "./matrix.ts";
 import { argmax, averageRecall, confusion, f1PerLabel, mse, pearson, r2, weightedF1 } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "./probes.ts";
@@ -68,6 +69,24 @@ export interface ScoreOptions {
 
 /** Every task of the protocol whose targets all splits have, on every split but the one fitted on. */
 export function score(protocol: Protocol, splits: readonly SplitFeatures[], options: ScoreOptions): TaskResult[] {
+  return atOnce(scoreSteps(protocol, splits, options));
+}
+
+/** The same numbers, with turns for signals between probes and resamples; undefined once `isStopped` says so. */
+export function scoreInTurns(
+  protocol: Protocol,
+  splits: readonly SplitFeatures[],
+  options: ScoreOptions,
+  isStopped: () => boolean,
+): Promise<TaskResult[] | undefined> {
+  return inTurns(scoreSteps(protocol, splits, options), isStopped);
+}
+
+function* scoreSteps(
+  protocol: Protocol,
+  splits: readonly SplitFeatures[],
+  options: ScoreOptions,
+): Generator<void, TaskResult[]> {
   const train = splits.find(({ name }) => name === protocol.fit);
   if (!train) throw new ShapeError(`score: the split ${protocol.fit}, which probes are fitted on, is missing`);
   const tests = splits.filter(({ name }) => protocol.on.includes(name));
@@ -77,7 +96,8 @@ export function score(protocol: Protocol, splits: readonly SplitFeatures[], opti
     const known = tests.filter(({ targets }) => targets[task.target]);
     if (!train.targets[task.target] || known.length === 0) continue;
     const predict = fit(task, x, train.targets, options);
-    for (const split of known) results.push(judge(task, split, predict(split), train.targets, options));
+    yield;
+    for (const split of known) results.push(yield* judge(task, split, predict(split), train.targets, options));
   }
   return results;
 }
@@ -150,13 +170,13 @@ interface Measure extends Omit<Figure, "value" | "interval"> {
   readonly over: (rows?: Uint32Array) => number;
 }
 
-function judge(
+function* judge(
   task: Task,
   split: SplitFeatures,
   prediction: Prediction,
   train: Targets,
   { resamples = 0, seed = 2022 }: ScoreOptions,
-): TaskResult {
+): Generator<void, TaskResult> {
   const { target } = task;
   const samples = split.features.shape[0];
   const judged =
@@ -167,7 +187,7 @@ function judge(
         : judgeValues(task, split.targets.values!, prediction.scores);
   const { measures } = judged;
   const metrics = measures.map(({ over }) => over);
-  const intervals = resamples > 0 ? bootstrapAll(samples, metrics, { resamples, seed }) : [];
+  const intervals = resamples > 0 ? yield* bootstrapSteps(samples, metrics, { resamples, seed }) : [];
   const figures = measures.map(({ over, ...rest }, i): Figure => {
     return { ...rest, value: over(), ...(intervals[i] && { interval: intervals[i] }) };
   });

@@ -10,7 +10,7 @@ import { FormatError, UsageError } from "../engine/errors.ts";
 import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";
 import { type Protocol, protocols, splitsOf, type Task } from "../eval/protocol.ts";
-import { type ScoreOptions, type SplitFeatures, score } from "../eval/score.ts";
+import { type ScoreOptions, type SplitFeatures, score, scoreInTurns } from "../eval/score.ts";
 import { type SafetensorsEntry, safetensorsBytes } from "../model/index.ts";
 import { fixture, goldenJson, goldenPath } from "./golden.ts";
 import { refusal } from "./refusal.ts";
@@ -156,6 +156,22 @@ test("intervals hold the figure, and the same seed gives the same ones", () => {
   for (const { name, value, interval } of once[0].figures)
     assert.ok(interval!.low < value && value < interval!.high && interval!.undefinedResamples < 20, name);
   assert.equal(score(protocolOf(emotions), splits, { ...asPublished, resamples: 200 }), once);
+});
+
+test("scoring in turns gives the same figures to the bit, lets events through, and ends once it is told to", async () => {
+  const splits = [
+    split("train", tensor("X_train"), { labels: tensor("Y_train") }),
+    split("test", tensor("X_test"), { labels: tensor("Y_test") }),
+  ];
+  const options = { ...asPublished, resamples: 500 };
+  const all = protocolOf(emotions);
+  assert.equal(await scoreInTurns(all, splits, options, () => false), score(all, splits, options));
+  let isStopped = false;
+  setImmediate(() => {
+    isStopped = true;
+  });
+  const endless = { ...asPublished, resamples: 1e6 }; // minutes, were it not stopped
+  assert.is(await scoreInTurns(all, splits, endless, () => isStopped), undefined);
 });
 
 test("the table of protocols has the official constants", () => {

@@ -19,7 +19,7 @@ import { targetsOfBenchmark } from "../eval/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
 import { type Protocol, protocols, splitsOf } from "../eval/protocol.ts";
 import { type EvaluationResult, resultText } from "../eval/result.ts";
-import { score, tasksWithout } from "../eval/score.ts";
+import { scoreInTurns, tasksWithout } from "../eval/score.ts";
 import { type Extracted, type Extraction, extractSplits } from "./eval-features.ts";
 import { evaluationPage } from "./eval-page.ts";
 import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "./flags.ts";
@@ -27,7 +27,7 @@ import { Progress } from "./progress.ts";
 import { checkPlace } from "./page.ts";
 import { missingClips } from "./stage.ts";
 import { newestRun } from "./runs.ts";
-import { gracefulStop } from "./stop.ts";
+import { gracefulStop, type StopRequest } from "./stop.ts";
 
 interface Flags {
   checkpoint?: string;
@@ -81,14 +81,17 @@ async function run(name: string, flags: Flags): Promise<void> {
   await checkPlace(flags.html);
   const { protocol, switches, benchmark } = options;
   const began = performance.now();
-  const found =
-    flags.features === undefined
-      ? await fromModel(options, flags)
-      : await fromFiles(flags.features, options, flags.data);
+  const stop = flags.features === undefined ? gracefulStop() : undefined; // with files there is nothing to finish
+  const found = stop ? await fromModel(options, flags, stop) : await fromFiles(flags.features!, options, flags.data);
   if (!found) return;
   const extracted = performance.now();
   const { splits, source, notes } = found;
-  const tasks = score(protocol, splits, { switches, resamples: options.resamples });
+  const isStopped = () => stop?.requested !== undefined;
+  const tasks = await scoreInTurns(protocol, splits, { switches, resamples: options.resamples }, isStopped);
+  if (!tasks) {
+    process.stdout.write("stopped; the features are kept, the same command only fits the probes\n");
+    return;
+  }
   const lacking = tasksWithout(protocol, splits).filter((task) => !tasks.some((result) => result.task === task.name));
   const missing = protocol.on.filter((split) => !splits.some((each) => each.name === split));
   const result: EvaluationResult = {
@@ -162,8 +165,7 @@ async function fromFiles(text: string, options: EvalOptions, data: string | unde
 }
 
 /** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */
-async function fromModel(options: EvalOptions, flags: Flags): Promise<Extracted | undefined> {
-  const stop = gracefulStop();
+async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest): Promise<Extracted | undefined> {
   const { checkpoint = "", config, data, cache } = flags;
   const extraction: Extraction = { ...options, checkpoint, config, data, cache };
   const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
