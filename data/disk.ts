@@ -2,8 +2,8 @@
 // temporary, all bytes, fsync, rename, fsync of the folder around it. Every call passes `watch`, so that a test can see the
 // order of calls, fail the n-th, cut a write short, or stop there as a kill would.
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs, truncate } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs, truncate } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { DiskError } from "../engine/errors.ts";
 
 /** What a file holds: its length and the sha256 of its bytes in hex. */
@@ -240,10 +240,25 @@ export function remove(path: string): Promise<void> {
   return call("remove", path, () => rm(path, { recursive: true, force: true }));
 }
 
-/** Makes a folder and the ones above it, durably. */
-export async function makeFolder(path: string): Promise<void> {
+/** Makes a folder and the ones above it, durably. Returns how to take back those that it made, as far as they are empty. */
+export async function makeFolder(path: string): Promise<() => Promise<void>> {
   const first = await call("mkdir", path, () => mkdir(path, { recursive: true }));
-  if (first) await syncFolder(dirname(first));
+  const takeBack = () => (first ? removeEmpty(resolve(path), resolve(first)) : Promise.resolve());
+  try {
+    if (first) await syncFolder(dirname(first));
+  } catch (error) {
+    await takeBack();
+    throw error;
+  }
+  return takeBack;
+}
+
+/** Removes `path` and the folders above it up to `last`, and stops at one that something lies in. */
+async function removeEmpty(path: string, last: string): Promise<void> {
+  try {
+    await call("remove", path, () => rmdir(path));
+    if (path.length > last.length) await removeEmpty(dirname(path), last);
+  } catch {} // somebody uses it
 }
 
 /** The names in a folder. */

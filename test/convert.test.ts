@@ -263,15 +263,16 @@ test("a number that is not finite, or not in the format, is refused and leaves n
   assert.equal(readdirSync(folder), ["model.safetensors"]);
 });
 
-test("a fault of the disk at any call leaves nothing", async () => {
+test("a fault of the disk at any call leaves nothing, not even the folders made for the result", async () => {
   for (let nth = 1; ; nth++) {
     const folder = fresh();
+    const made = join(folder, "new", "shards");
     let calls = 0;
     const unwatch = watchDisk(({ op }) => {
       if (op !== "remove" && ++calls === nth) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
       return undefined;
     });
-    const words = [official, join(folder, "model.safetensors"), "--config", configFile, "--shard-size", "90K"];
+    const words = [official, join(made, "model.safetensors"), "--config", configFile, "--shard-size", "90K"];
     const error = await convert(...words).then(
       () => undefined,
       (reason) => reason,
@@ -279,6 +280,7 @@ test("a fault of the disk at any call leaves nothing", async () => {
     unwatch();
     if (!error) {
       assert.ok(nth > 10, `${nth} calls`);
+      assert.ok(readdirSync(made).includes("model.safetensors.index.json"));
       return;
     }
     assert.is(error.exitCode, 6, `call ${nth}: ${error}`);

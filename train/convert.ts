@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { AtomicFile, checkSpace, listFolder, remove, type Written } from "../data/disk.ts";
+import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../data/disk.ts";
 import { bytesOf } from "../engine/memory.ts";
 import { UsageError } from "../engine/errors.ts";
 import { configNamed } from "../model/checkpoint/config-file.ts";
@@ -58,7 +58,7 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
     const image = flags.image === undefined ? undefined : whole("image", flags.image, 1, 4096);
     const plan = await planConversion(file, { dtype, part, strict, image, config }, stored);
     const files = filesOf(plan, basename(stem), shard);
-    const written = await writeAll(dirname(to), files);
+    const written = await writeInto(dirname(to), files);
     process.stdout.write(flags.json ? `${JSON.stringify(summary(from, plan, written))}\n` : page(plan, written));
   } finally {
     await file.close();
@@ -92,6 +92,17 @@ function filesOf({ entries, metadata }: Conversion, stem: string, shard: number 
 }
 
 type WrittenFile = Written & { readonly name: string };
+
+/** Writes all files into a folder, made where it is not there; after a fault neither it nor they are. */
+async function writeInto(folder: string, files: readonly ShardedFile[]): Promise<WrittenFile[]> {
+  const takeBack = await makeFolder(folder);
+  try {
+    return await writeAll(folder, files);
+  } catch (error) {
+    await takeBack();
+    throw error;
+  }
+}
 
 /** Writes all files, then gives them their names, the last one last; after a fault none is there. */
 async function writeAll(folder: string, files: readonly ShardedFile[]): Promise<WrittenFile[]> {
