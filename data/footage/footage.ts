@@ -5,6 +5,7 @@ import { FormatError, UsageError } from "../../engine/errors.ts";
 import { decodeImage, normaliseInto } from "../image.ts";
 import { inOrder } from "../in-order.ts";
 import { maskInto } from "../mask.ts";
+import { readHead } from "../regular.ts";
 import { centreOffset, type Image, resizeCrop, shortSideSize } from "../resize.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
@@ -112,7 +113,8 @@ async function videoReel(path: string): Promise<Reel> {
 
 /** JPEG and PNG are known by their first bytes; anything else may be a video. */
 async function isPicture(path: string): Promise<boolean> {
-  const { bytes, name } = await readUserFile(path, 4, true);
+  const name = shownName(path);
+  const bytes = await readHead(path, 4, name);
   if (bytes.length === 0) throw new FormatError(`${name}: has 0 bytes`);
   return (bytes[0] === 0xff && bytes[1] === 0xd8) || (bytes[0] === 0x89 && bytes[1] === 0x50);
 }
