@@ -49,6 +49,8 @@ for (const [k, folder] of folders.entries()) {
     writeFileSync(join(folder, `${t}.png`), await encodePng({ data, width: 60, height: 40 }));
   }
 }
+const one = folders[0];
+const at = (name: string) => join(root, name);
 const boxes = "10,5,40,35";
 const view = { frames: config.head.frames, side: config.vision.image, resize: config.vision.image };
 const subject = await openBoxes(boxes);
@@ -114,6 +116,24 @@ test("encode texts: words of the command line and lines of a file", async () => 
   same(readNpyFile(join(root, "texts.npy"))[0].data, (await encodeTexts(model, tokenizer, texts)).data);
 });
 
+test("encode and zero-shot say which inputs show no subject although a place was given, and go on", async () => {
+  const file = at("outside.json"); // a crop of the middle: what is left of it is not seen
+  writeFileSync(file, JSON.stringify({ "1.png": [[0, 0, 5, 40]], "2.png": [], "3.png": [] }));
+  const given = ["frames", one, "--boxes", file, "--box-rule", "pixels"];
+  const notice = /^one: no frame shows the subject: give its place with --boxes$/m;
+  const outside = await encode("outside.npy", ...given, "--json");
+  assert.is(JSON.parse(succeeded(outside)).rows, 1);
+  assert.match(outside.stderr, notice);
+  const shot = await emotionclip("zero-shot", ...given, "--classes", "happy,sad", "--json");
+  assert.is(JSON.parse(succeeded(shot)).inputs.length, 1);
+  assert.match(shot.stderr, notice);
+  for (const place of [[], ["--boxes", boxes]]) {
+    const other = await encode("outside.npy", "frames", one, ...place);
+    succeeded(other);
+    assert.not.match(other.stderr, /no frame shows/);
+  }
+});
+
 const classes = ["happy", "sad"].map((name) => ({ name, texts: [name] }));
 
 test("zero-shot: probabilities are those of the library, best first, as JSON and as a table", async () => {
@@ -171,11 +191,9 @@ for (const name of ["hollow", "taken.npy", "beside.npy.json"]) mkdirSync(join(ro
 mkdirSync(join(root, "mixed"));
 copyFileSync(join(folders[0], "1.png"), join(root, "mixed", "1.png"));
 copyFileSync(join(root, "cut.png"), join(root, "mixed", "2.png"));
-const one = folders[0];
-const at = (name: string) => join(root, name);
 
 const refusals: [what: string, given: string[], code: number, message: RegExp][] = [
-  ["no such folder", ["frames", at("nowhere")], 3, /^nowhere: cannot be opened \(ENOENT\)/m],
+  ["no such folder", ["frames", at("nowhere")], 3, /^nowhere: no such file/m],
   ["a folder without pictures", ["frames", at("hollow")], 3, /hollow: a folder without \.jpg or \.png files/],
   ["a picture cut short", ["images", at("cut.png")], 3, /cut\.png: does not decode/],
   ["a frame cut short", ["frames", one, at("mixed")], 3, /2\.png: does not decode/],
@@ -189,7 +207,12 @@ const refusals: [what: string, given: string[], code: number, message: RegExp][]
   ["texts that are no UTF-8", ["texts", at("latin.txt")], 3, /latin\.txt: not valid UTF-8/],
   ["more lines than a million", ["texts", at("million.txt")], 3, /million\.txt: more than 1000000 lines/],
   ["a file without text", ["texts", at("empty.txt")], 3, /empty\.txt: has no text/],
-  ["a list of texts that is not there", ["texts", at("none.txt")], 3, /none\.txt: cannot be opened/],
+  ["a list of texts that is not there", ["texts", at("none.txt")], 3, /none\.txt: no such file/],
+  [
+    ["texts", at("hollow")],
+    2,
+    /hollow: is a folder; if it is a text, write it into a \.txt file/,
+  ],
   ["a damaged checkpoint", ["frames", one, "--checkpoint", at("cut.safetensors")], 3, /cut\.safetensors: /],
   ["another byte-pair table", ["texts", "happy", "--bpe", at("lines.txt")], 2, /514 to \d+ ids, not 128/],
 ];

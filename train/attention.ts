@@ -12,7 +12,7 @@ import { UsageError } from "../engine/errors.ts";
 import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../eval/attention-maps.ts";
 import { onPatches, outline, overlay, sheet, type ShownClip, type ShownFrame, topOf } from "../eval/attention-sheet.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { boxRule, whole, withCheckpoint } from "./flags.ts";
+import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "./flags.ts";
 import { openPlan, withModel } from "./open-model.ts";
 
 /** The command as the table of train/cli.ts takes it. */
@@ -121,6 +121,6 @@ function page(folder: string, { frames, maps }: ShownClip, { seen }: Footage): s
     `  ${overlayName(0, 0)} …  single overlays`,
     "  attention.npy, attention.json  the numbers",
   ];
-  if (seen === 0) lines.push("no frame shows the subject: give its place with --boxes");
+  if (seen === 0) lines.push(NO_SUBJECT);
   return lines.join("\n");
 }

@@ -14,7 +14,7 @@ import { tokenizerOf } from "../eval/tokenizer.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import type { EmotionClip } from "../model/emotionclip.ts";
 import { safetensorsBytes } from "../model/safetensors.ts";
-import { type InputFlags, openInputs, visualKinds, withInputs } from "./inputs.ts";
+import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "./inputs.ts";
 import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
 
@@ -49,7 +49,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     ],
   });
   try {
-    const { ids, encode } = await prepared(kind, given, flags, plan);
+    const { ids, unseen, encode } = await prepared(kind, given, flags, plan);
     progress.start("load the model", 1);
     const work = async (model: EmotionClip) => {
       progress.start("encode", ids.length);
@@ -60,6 +60,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     const { features, seconds } = await withModel(plan, work, (done, of) => progress.at(done / of));
     await write(flags, { kind, ids }, features);
     progress.end();
+    warnOfUnseen({ unseen });
     print(flags, kind, features, seconds);
   } finally {
     progress.end();
@@ -85,16 +86,16 @@ async function prepared(
   given: readonly string[],
   flags: Flags,
   plan: LoadPlan,
-): Promise<{ ids: readonly string[]; encode(model: EmotionClip, options: EncodeOptions): Promise<Matrix> }> {
+): Promise<Pick<Inputs, "ids" | "unseen"> & { encode(model: EmotionClip, options: EncodeOptions): Promise<Matrix> }> {
   if (kind === "texts") {
     if (flags.boxes.length > 0) throw new UsageError("--boxes: texts have no subject");
     const texts = (await Promise.all(given.map(textsOf))).flat();
     const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
-    return { ids: texts, encode: (model, options) => encodeTexts(model, tokenizer, texts, options) };
+    return { ids: texts, unseen: [], encode: (model, options) => encodeTexts(model, tokenizer, texts, options) };
   }
-  const { ids, pixels } = await openInputs(kind, given, flags, plan.config);
+  const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.config);
   const encode = kind === "images" ? encodeImages : encodeVideos;
-  return { ids, encode: (model, options) => encode(model, pixels, options) };
+  return { ids, unseen, encode: (model, options) => encode(model, pixels, options) };
 }
 
 /** The lines of a file, or the words themselves where there is no such file. */

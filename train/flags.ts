@@ -23,6 +23,9 @@ export const boxRule = (): Option =>
     .choices(["compat", "exact", "pixels"])
     .default("compat");
 
+/** What is said of footage whose masks are all empty. */
+export const NO_SUBJECT = "no frame shows the subject: give its place with --boxes";
+
 /** The value of a flag that counts something. */
 export function whole(flag: string, text: string, least: number, most: number): number {
   const value = Number(text);

@@ -3,13 +3,13 @@
 import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
-import { isFolder, picturesIn } from "../data/footage/files.ts";
+import { isFolder, picturesIn, shownName } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
 import { inOrder } from "../data/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/encode.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { batchFlag, boxRule, withCheckpoint } from "./flags.ts";
+import { batchFlag, boxRule, NO_SUBJECT, withCheckpoint } from "./flags.ts";
 
 /** What an input is: each video and each folder of frames is a clip, each picture is one by itself. */
 export const visualKinds = ["video", "frames", "images"] as const;
@@ -47,6 +47,13 @@ export interface Inputs {
   readonly ids: readonly string[];
   /** One for each row; read as they are asked for. */
   readonly pixels: Stream<Pixels>;
+  /** Of those read so far, the rows that have boxes, none of which lies in a frame. */
+  readonly unseen: readonly string[];
+}
+
+/** Says on stderr, whatever stdout is for, which inputs were taken without the subject that was asked for. */
+export function warnOfUnseen({ unseen }: Pick<Inputs, "unseen">): void {
+  for (const id of unseen) process.stderr.write(`${shownName(id)}: ${NO_SUBJECT}\n`);
 }
 
 /**
@@ -68,9 +75,14 @@ export async function openInputs(
     list.map((path) => ({ path, subject: subjects[i] ?? subjects[0] ?? nobody })),
   );
   const view = { frames: kind === "images" ? 1 : head.frames, side: vision.image };
-  const read = (row: { path: string; subject: SubjectBoxes }) =>
-    readFootage(row.path, { ...view, subject: row.subject });
-  return { kind, ids: rows.map(({ path }) => path), pixels: await begun(inOrder(rows, ahead, read), batch) };
+  const unseen: string[] = [];
+  const read = async ({ path, subject }: { path: string; subject: SubjectBoxes }) => {
+    const footage = await readFootage(path, { ...view, subject });
+    if (subject !== nobody && footage.seen === 0) unseen.push(path);
+    return footage;
+  };
+  const pixels = await begun(inOrder(rows, ahead, read), batch);
+  return { kind, ids: rows.map(({ path }) => path), pixels, unseen };
 }
 
 /** The clips or pictures that a path stands for. */

@@ -21,7 +21,7 @@ import {
 } from "../eval/zero-shot.ts";
 import type { EmotionClip } from "../model/emotionclip.ts";
 import { linesOf } from "./encode.ts";
-import { openInputs, type VisualKind, visualKinds, withInputs } from "./inputs.ts";
+import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "./inputs.ts";
 import { openPlan, withModel } from "./open-model.ts";
 import { Progress } from "./progress.ts";
 import { type DataFlags, dataText, type Prompts, zeroShotData } from "./zero-shot-data.ts";
@@ -108,7 +108,7 @@ async function scoreInputs(
   const { plan, close } = await openPlan(flags);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
-    const { ids, pixels } = await openInputs(kind, given, flags, plan.config);
+    const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.config);
     const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
     const work = async (model: EmotionClip) => {
       progress.start("texts", prompts);
@@ -119,7 +119,10 @@ async function scoreInputs(
       return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
     };
     progress.start("load the model", 1);
-    return await withModel(plan, work, (done, of) => progress.at(done / of));
+    const page = await withModel(plan, work, (done, of) => progress.at(done / of));
+    progress.end();
+    warnOfUnseen({ unseen });
+    return page;
   } finally {
     progress.end();
     await close();
