@@ -209,6 +209,7 @@ const refusals: [what: string, given: string[], code: number, message: RegExp][]
   ["a file without text", ["texts", at("empty.txt")], 3, /empty\.txt: has no text/],
   ["a list of texts that is not there", ["texts", at("none.txt")], 3, /none\.txt: no such file/],
   [
+    "a folder for texts",
     ["texts", at("hollow")],
     2,
     /hollow: is a folder; if it is a text, write it into a \.txt file/,

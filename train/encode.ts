@@ -1,5 +1,4 @@
 // `emotionclip encode`: features of clips, pictures or texts, one row each, as .npy or .safetensors.
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -98,10 +97,12 @@ async function prepared(
   return { ids, unseen, encode: (model, options) => encode(model, pixels, options) };
 }
 
-/** The lines of a file, or the words themselves where there is no such file. */
+/** The lines of a file, or the words themselves where nothing has that name. */
 async function textsOf(given: string): Promise<string[]> {
-  if (!given.endsWith(".txt") && !existsSync(given)) return [given];
-  return linesOf(given);
+  const found = await stat(given).catch(() => undefined);
+  if (found?.isDirectory())
+    throw new UsageError(`${given}: is a folder; if it is a text, write it into a .txt file, one text a line`);
+  return found || given.endsWith(".txt") ? linesOf(given) : [given];
 }
 
 /** Of one file of texts: 64 MB of empty ones would be two gigabytes of strings. */
