@@ -155,7 +155,7 @@ function rebuildTensor(args: readonly Value[], fail: Fail): Tensor {
 /** Flags that change what the stored numbers mean: `neg` is a tensor whose negation was put off, `conj` a conjugation. */
 function checkMetadata(metadata: Value | undefined, fail: Fail): void {
   if (metadata === undefined || metadata === null) return;
-  if (!(metadata instanceof Dict)) return fail(`${kindOf(metadata)} as metadata`);
+  if (!(metadata instanceof Dict)) fail(`${kindOf(metadata)} as metadata`);
   for (const [flag, value] of metadata.entries)
     if (value !== false) fail(`the flag ${quoted(String(flag))}; only tensors whose storage is their values are read`);
 }
