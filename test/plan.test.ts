@@ -99,6 +99,15 @@ test("emotionclip plan prints the plan; a batch that does not fit comes with the
   assert.ok(more.refusal !== undefined);
 });
 
+test("a parameter that no binding holds is refused before training, with both sizes", () => {
+  const plan = (largest: number) => () => planStep(preset("ViT-L-14"), { ...settings, batch: 2 }, gpu.facts, largest);
+  assert.throws(
+    plan(140 * 2 ** 20),
+    /parameter of shape \[49408,768\] takes 144\.8 MiB; a binding holds at most 140\.0 MiB/,
+  );
+  assert.not.throws(plan(145 * 2 ** 20)); // its token table is the largest tensor of two clips
+});
+
 test("every published model can be planned, with the number of values that its sizes make", () => {
   const values = presetNames.map((name) => planStep(preset(name), { ...settings, batch: 2 }, gpu.facts).values);
   const of = (name: string) => values[presetNames.indexOf(name)] / 1e6;

@@ -57,13 +57,13 @@ async function plan({ model, batch, micro, frames, json }: Flags): Promise<void>
 
 /** The largest batch below that of the settings which fits, by bisection; 0 if none does. */
 function largestBatch(config: ModelConfig, settings: Settings, facts: DeviceFacts, limits: Limits): number {
-  let [good, bad] = [0, settings.batch];
+  let [good, bad] = [1, settings.batch]; // a contrastive loss needs two clips
   while (bad - good > 1) {
     const batch = (good + bad) >> 1;
     if (refusalOf(config, { ...settings, batch }, facts, limits) === undefined) good = batch;
     else bad = batch;
   }
-  return good;
+  return good > 1 ? good : 0;
 }
 
 interface Result extends StepPlan, Limits {
@@ -92,7 +92,7 @@ function page({ model, adapter, clips, frames, values, memory, peak, launches, f
     ...(refusal
       ? [
           `does not fit: ${refusal}`,
-          `a batch of ${fits} would${fits ? "" : " not fit either"}`,
+          fits ? `a batch of ${fits} would` : "no smaller batch would",
           ...(parts
             ? [`this batch would, ${parts} clips encoded at a time (--micro ${parts}; a third more work)`]
             : []),

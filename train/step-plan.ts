@@ -54,7 +54,13 @@ export function planStep(
       sentiment: () => placeholder([B, 7]),
     });
   });
-  const flat = [...learner!.shards.values()].flat().reduce((sum, { numel }) => sum + 4 * numel, 0);
+  const shards = [...learner!.shards.values()].flat();
+  for (const { numel, shape } of shards.flatMap(({ members }) => members))
+    if (4 * numel > maxBinding)
+      throw new LimitError(
+        `a parameter of shape [${shape}] takes ${sizeText(4 * numel)}; a binding holds at most ${sizeText(maxBinding)}`,
+      );
+  const flat = shards.reduce((sum, { numel }) => sum + 4 * numel, 0);
   const { arena, activations, ...work } = report;
   const memory = {
     parameters: flat,
