@@ -36,6 +36,7 @@ import {
   u32,
   u64,
 } from "./torch-files.ts";
+import { mutatedOf } from "./mutated.ts";
 import { checkRefusal, readWeights } from "./weight-files.ts";
 
 const at = storage("0");
@@ -543,30 +544,6 @@ function timeOf(open: typeof openArchive, bytes: Uint8Array): number {
   }
   return performance.now() - began;
 }
-
-/** One to eight changes: flip, set, delete, insert, duplicate, cut. */
-const mutatedOf = (seeds: readonly Uint8Array[]) =>
-  fc
-    .tuple(
-      fc.constantFrom(...seeds),
-      fc.array(fc.tuple(fc.nat(5), fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(255)), {
-        minLength: 1,
-        maxLength: 8,
-      }),
-    )
-    .map(([seed, changes]) => {
-      let bytes = [...seed];
-      for (const [kind, where, value] of changes) {
-        const place = Math.floor(where * bytes.length);
-        if (kind === 0 && bytes.length) bytes[place] ^= 1 << (value & 7);
-        else if (kind === 1 && bytes.length) bytes[place] = value;
-        else if (kind === 2) bytes.splice(place, 1 + (value & 3));
-        else if (kind === 3) bytes.splice(place, 0, value);
-        else if (kind === 4) bytes.splice(place, 0, ...bytes.slice(place, place + (value & 31)));
-        else bytes = bytes.slice(0, place);
-      }
-      return Uint8Array.from(bytes);
-    });
 
 const seeds = [...accepted.map(([, bytes]) => bytes), ...refused.slice(0, 60).map(([, bytes]) => bytes)].filter(
   (bytes) => bytes.length < 4096,

@@ -20,6 +20,7 @@ import {
   safetensorsSize,
 } from "../model/safetensors.ts";
 import { writeSafetensors } from "../train/checkpoint.ts";
+import { mutatedOf } from "./mutated.ts";
 import { refusal } from "./refusal.ts";
 
 const root = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotionclip-st-"));
@@ -246,29 +247,6 @@ const seeds = [...accepted.map(([, bytes]) => bytes), ...refused.slice(0, 40).ma
   (bytes) => bytes.length < 4096,
 );
 
-/** One to eight changes: flip, set, delete, insert, duplicate, cut. */
-const mutated = fc
-  .tuple(
-    fc.constantFrom(...seeds),
-    fc.array(fc.tuple(fc.nat(5), fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(255)), {
-      minLength: 1,
-      maxLength: 8,
-    }),
-  )
-  .map(([seed, changes]) => {
-    let bytes = [...seed];
-    for (const [kind, where, value] of changes) {
-      const at = Math.floor(where * bytes.length);
-      if (kind === 0 && bytes.length) bytes[at] ^= 1 << (value & 7);
-      else if (kind === 1 && bytes.length) bytes[at] = value;
-      else if (kind === 2) bytes.splice(at, 1 + (value & 3));
-      else if (kind === 3) bytes.splice(at, 0, value);
-      else if (kind === 4) bytes.splice(at, 0, ...bytes.slice(at, at + (value & 31)));
-      else bytes = bytes.slice(0, at);
-    }
-    return Uint8Array.from(bytes);
-  });
-
 /** Well-formed shells with wrong types, sizes and names. */
 const shells = fc
   .array(
@@ -294,7 +272,7 @@ const shells = fc
 for (const [what, arbitrary, numRuns] of [
   ["any bytes", fc.uint8Array({ maxLength: 200 }), 5_000],
   ["any bytes behind a true length", fc.uint8Array({ maxLength: 200 }).map((bytes) => file(bytes)), 5_000],
-  ["any mutation of a seed", mutated, 20_000],
+  ["any mutation of a seed", mutatedOf(seeds), 20_000],
   ["any shell of the right grammar", shells, 5_000],
 ] as const) {
   test(`${what}: sound tensors or a FormatError, nothing else`, () => {
