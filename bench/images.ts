@@ -5,12 +5,14 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clip } from "../data/clip.ts";
 import { encodeJpeg } from "../data/jpeg.ts";
+import { HealthError } from "../engine/errors.ts";
 import { forTraining, Loader } from "../data/loader.ts";
 import { writeShards } from "../data/shard-writer.ts";
 import { openShards, type ShardSet } from "../data/shards.ts";
 import { uniform } from "./draw.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";
+import { processorRow, type Round } from "./row.ts";
 
 const [width, height] = [640, 360];
 const frames = 8;
@@ -58,14 +60,40 @@ async function clips(): Promise<Clip[]> {
   }));
 }
 
-/** Milliseconds a frame in each of the rounds, by this many threads besides the main one. */
-async function measure(set: ShardSet, workers: number, rounds: number): Promise<{ wall: number; cpu: number }[]> {
-  const view = { frames, side: 224, resize: 256, batch, seed: 1, workers };
-  const loader = new Loader(set, { ...forTraining, ...view, prefetch: 2 * workers });
-  const samples: { wall: number; cpu: number }[] = [];
+const loaderOf = (set: ShardSet, workers: number) =>
+  new Loader(set, {
+    ...forTraining,
+    ...{ frames, side: 224, resize: 256, batch, seed: 1, workers },
+    prefetch: Math.max(1, 2 * workers),
+  });
+
+/** The pixels of the first batch, decoded by the main thread one after another. */
+async function firstPixels(set: ShardSet): Promise<Float32Array> {
+  const loader = loaderOf(set, 0);
+  try {
+    for await (const { frames: pixels } of loader.batches(0, 1)) return pixels.slice();
+    throw new HealthError("bench images: the loader gave no batch");
+  } finally {
+    await loader.close();
+  }
+}
+
+/** Milliseconds a frame in each of the rounds, by this many threads besides the main one; and whether they decode as it does. */
+async function measure(
+  set: ShardSet,
+  workers: number,
+  rounds: number,
+  expected: Float32Array,
+): Promise<{ samples: Round[]; correct: boolean }> {
+  const loader = loaderOf(set, workers);
+  const samples: Round[] = [];
+  let correct = false;
   try {
     const source = loader.batches();
-    for (let i = 0; i < 2 * workers + 2; i++) await source.next(); // threads start, code is compiled
+    for (let i = 0; i < 2 * workers + 2; i++) {
+      const { value } = await source.next(); // threads start, code is compiled
+      if (i === 0) correct = Buffer.compare(bytesOf(value!.frames), bytesOf(expected)) === 0;
+    }
     for (let round = 0; round < rounds; round++) {
       const [start, cpu] = [performance.now(), process.cpuUsage()];
       for (let i = 0; i < batches; i++) await source.next();
@@ -77,8 +105,10 @@ async function measure(set: ShardSet, workers: number, rounds: number): Promise<
   } finally {
     await loader.close();
   }
-  return samples;
+  return { samples, correct };
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
 
 /** Prints the rows of the suite "images"; the bar, if it was missed. */
 export async function benchImages({ rounds, wanted, row }: Bench): Promise<string[]> {
@@ -93,26 +123,18 @@ export async function benchImages({ rounds, wanted, row }: Bench): Promise<strin
   try {
     await writeShards(folder, "bench", await clips());
     const set = await openShards(folder, "bench");
+    const expected = await firstPixels(set);
     for (const { workers, name } of cases.filter((each) => wanted("images", each.name))) {
-      const samples = await measure(set, workers, rounds);
+      const { samples, correct } = await measure(set, workers, rounds, expected);
       const [wall, cpu] = (["wall", "cpu"] as const).map((clock) => median(samples.map((sample) => sample[clock])));
       const rate = (1000 * Math.min(workers, cores)) / cpu; // what these cores give when nobody else uses them
       const needed = cores >= 2 && workers === cores ? (least * cores) / 2 : 0;
       const said = `${rate.toFixed(0)} frames/s by CPU time${needed ? `, at least ${needed}` : ""}; ${(1000 / wall).toFixed(0)} by the clock`;
       if (rate < needed) missed.push(`${name}: ${said}`);
-      row({
-        suite: "images",
-        case: name,
-        engine: ours,
-        adapter: `${cores} x ${cpus()[0]?.model ?? "CPU"}`,
-        median_ms: wall,
-        min_ms: Math.min(...samples.map((sample) => sample.wall)),
-        cpu_ms: cpu,
-        gflops: null,
-        gbps: null,
-        correct: null,
-        note: `${rate < needed ? "MISSED" : needed ? "reached" : "measured"}: ${said}`,
-      });
+      if (!correct) missed.push(`${name}: other pixels than those of the main thread`);
+      const note = `${rate < needed ? "MISSED" : needed ? "reached" : "measured"}: ${said}`;
+      const adapter = `${cores} x ${cpus()[0]?.model ?? "CPU"}`;
+      row(processorRow({ suite: "images", case: name, engine: ours, adapter, correct, note }, samples));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

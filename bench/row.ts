@@ -1,6 +1,6 @@
 // One row of every table of the benchmark, as JSON and as text.
 import { ideal, type Roofline } from "../engine/profile.ts";
-import { type Clock, secondsOf, type Timing } from "./measure.ts";
+import { type Clock, median, secondsOf, type Timing } from "./measure.ts";
 import { amount } from "./table.ts";
 
 /** What `--json` prints per line. Rates are by the clock of the roofline: CPU time over cores on CPU rasterisers. */
@@ -54,6 +54,27 @@ export function rowOf(
     ...(roof && { share: ideal({ bytes, flops, calls: launches }, roof).seconds / seconds }),
     ...(what.ratio !== undefined && { ratio: what.ratio }),
     ...(what.note && { note: what.note }),
+  };
+}
+
+/** One round of something that runs on the processor alone, in milliseconds. */
+export interface Round {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+/** The row of rounds on the processor: medians, the fastest, and no rates. */
+export function processorRow(
+  what: Pick<Row, "suite" | "case" | "engine" | "adapter" | "correct" | "note">,
+  rounds: readonly Round[],
+): Row {
+  return {
+    ...what,
+    median_ms: median(rounds.map(({ wall }) => wall)),
+    min_ms: Math.min(...rounds.map(({ wall }) => wall)),
+    cpu_ms: median(rounds.map(({ cpu }) => cpu)),
+    gflops: null,
+    gbps: null,
   };
 }
 
