@@ -3,12 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Clip } from "../data/clip.ts";
-import { encodeJpeg } from "../data/jpeg.ts";
+import type { Clip } from "../data/shards/clip.ts";
+import { encodeJpeg } from "../data/pixels/jpeg.ts";
 import { HealthError } from "../engine/errors.ts";
-import { forTraining, Loader } from "../data/loader.ts";
-import { writeShards } from "../data/shard-writer.ts";
-import { openShards, type ShardSet } from "../data/shards.ts";
+import { forTraining, Loader } from "../data/shards/loader.ts";
+import { writeShards } from "../data/shards/writer.ts";
+import { openShards, type ShardSet } from "../data/shards/shards.ts";
 import { uniform } from "./draw.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";

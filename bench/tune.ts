@@ -7,7 +7,7 @@ import type { Storage } from "../engine/tensor.ts";
 import type { StructureName } from "../kernels/matmul/emit.ts";
 import { product, type Shape } from "../kernels/matmul/tile.ts";
 import { candidates, type Task, tasks, winner } from "../kernels/matmul/tune.ts";
-import { makeFolder, replaceFile } from "../data/disk.ts";
+import { makeFolder, replaceFile } from "../data/formats/disk.ts";
 import { gaussians } from "./draw.ts";
 import { type Arm, interleave, secondsOf } from "./measure.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.ts";

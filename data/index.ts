@@ -1,9 +1,9 @@
 // The public names of the data layer: files -> typed arrays. It knows no tensors.
-export type { BadSample, ClipBatch } from "./batch.ts";
-export { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "./benchmarks/batches.ts";
-export type { Benchmark, Sample as BenchmarkSample } from "./benchmarks/benchmark.ts";
-export { benchmarkSplits, type OpenOptions, openBenchmark } from "./benchmarks/index.ts";
-export { loadSample, type Pixels } from "./benchmarks/load.ts";
+export type { BadSample, ClipBatch } from "./shards/batch.ts";
+export { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "./sets/batches.ts";
+export type { Benchmark, Sample as BenchmarkSample } from "./sets/benchmark.ts";
+export { benchmarkSplits, type OpenOptions, openBenchmark } from "./sets/index.ts";
+export { loadSample, type Pixels } from "./sets/load.ts";
 export {
   type BenchmarkName,
   benchmarkNames,
@@ -11,13 +11,13 @@ export {
   type Decision,
   type Switches,
   switchTable,
-} from "./benchmarks/switches.ts";
-export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./clip.ts";
+} from "./sets/switches.ts";
+export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./shards/clip.ts";
 export { type BoxMeaning, boxesFrom, type FrameName, nobody, openBoxes, type SubjectBoxes } from "./footage/boxes.ts";
 export { type Footage, type FootageOptions, readFootage } from "./footage/footage.ts";
-export type { View } from "./frames.ts";
-export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./image.ts";
-export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./loader.ts";
+export type { View } from "./shards/frames.ts";
+export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./pixels/image.ts";
+export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./shards/loader.ts";
 export {
   type Box,
   type BoxRule,
@@ -27,13 +27,13 @@ export {
   maskFullSizeInto,
   maskInto,
   scaleBox,
-} from "./mask.ts";
-export { centreOffset, type Image, type Rect, resize, resizeCrop, type Size, shortSideSize } from "./resize.ts";
+} from "./pixels/mask.ts";
+export { centreOffset, type Image, type Rect, resize, resizeCrop, type Size, shortSideSize } from "./pixels/resize.ts";
 export { linspaceFrames } from "./sampling.ts";
-export { badSamples, indexShards } from "./shard-check.ts";
-export type { ShardEntry, ShardIndex } from "./shard-index.ts";
-export { type WriteOptions, writeShards } from "./shard-writer.ts";
-export { openShards, type Sample, ShardReader, type ShardSet } from "./shards.ts";
+export { badSamples, indexShards } from "./shards/check.ts";
+export type { ShardEntry, ShardIndex } from "./shards/index-file.ts";
+export { type WriteOptions, writeShards } from "./shards/writer.ts";
+export { openShards, type Sample, ShardReader, type ShardSet } from "./shards/shards.ts";
 export { ClipTokenizer, openTokenizer, type Tokenizer } from "./tokenizer/clip.ts";
 export { vocabularyOf, WordTokenizer, wordsOf } from "./tokenizer/words.ts";
-export { type TrainingSample, TrainingSet, type TrainingSetOptions } from "./training-set/training-set.ts";
+export { type TrainingSample, TrainingSet, type TrainingSetOptions } from "./official/training-set.ts";

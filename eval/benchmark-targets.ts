@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Benchmark, Sample } from "../data/benchmarks/benchmark.ts";
+import type { Benchmark, Sample } from "../data/sets/benchmark.ts";
 import { matrix, takeRows } from "./matrix.ts";
 import type { Targets } from "./score.ts";
 

@@ -12,9 +12,9 @@
 import { createHash } from "node:crypto";
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { AppendFile, listFolder, makeFolder, replaceFile } from "../data/disk.ts";
-import { parseJson } from "../data/json.ts";
-import { npyBytes } from "../data/npy.ts";
+import { AppendFile, listFolder, makeFolder, replaceFile } from "../data/formats/disk.ts";
+import { parseJson } from "../data/formats/json.ts";
+import { npyBytes } from "../data/formats/npy.ts";
 import { DiskError, FormatError, ShapeError } from "../engine/errors.ts";
 import { type Matrix, matrix } from "./matrix.ts";
 

@@ -2,10 +2,10 @@
 // anything is fitted; every refusal names file, row and column.
 
 import { basename } from "node:path";
-import { quoted } from "../data/json.ts";
-import { type NpyArray, npyLimits, readNpyFile } from "../data/npy.ts";
+import { quoted } from "../data/formats/json.ts";
+import { type NpyArray, npyLimits, readNpyFile } from "../data/formats/npy.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
-import { SafetensorsFile } from "../model/safetensors.ts";
+import { SafetensorsFile } from "../data/formats/safetensors.ts";
 import { type Matrix, matrix } from "./matrix.ts";
 import { type Protocol, splitsOf, type Target, type Task } from "./protocol.ts";
 import type { SplitFeatures, Targets } from "./score.ts";

@@ -1,5 +1,5 @@
 // Frozen features of a split: both branches over its batches, in order, into flat arrays.
-import type { ClipBatch } from "../data/batch.ts";
+import type { ClipBatch } from "../data/shards/batch.ts";
 import { compute, type Tensor } from "../engine/index.ts";
 import { type Matrix, matrix } from "./matrix.ts";
 

@@ -26,7 +26,7 @@ export {
   topK,
   weightedF1,
 } from "./metrics.ts";
-export { type NpyArray, npyBytes, readNpy, readNpyFile } from "../data/npy.ts";
+export { type NpyArray, npyBytes, readNpy, readNpyFile } from "../data/formats/npy.ts";
 export { type ProbeSplit, probeStage, type Row, similarities } from "./probe-table.ts";
 export {
   decide,

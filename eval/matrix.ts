@@ -1,7 +1,7 @@
 // A table of numbers with a shape: what the probes and metrics of this folder take and give. An array from a .npy file is
 // one as it stands. Values are row-major.
 
-import type { Numbers } from "../data/npy.ts";
+import type { Numbers } from "../data/formats/npy.ts";
 import { HealthError, ShapeError } from "../engine/errors.ts";
 
 /** `shape[0]` rows of `shape[1]` values, row-major. One dimension counts as a single column. */

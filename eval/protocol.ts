@@ -1,7 +1,7 @@
 // The official linear evaluation as one table: what is fitted on which split, how, and what is reported on which others.
 
-import { labels } from "../data/benchmarks/labels.ts";
-import type { BenchmarkName } from "../data/benchmarks/switches.ts";
+import { labels } from "../data/sets/labels.ts";
+import type { BenchmarkName } from "../data/sets/switches.ts";
 import { categories, emotions } from "../data/stage/index.ts";
 import { liris, type Savgol } from "./savgol.ts";
 

@@ -1,7 +1,7 @@
 // The outcome of an evaluation as one object, and as text: figures with their intervals, the published table beside them, the
 // switches in force, and on request every class.
 
-import type { BenchmarkName, Decision } from "../data/benchmarks/switches.ts";
+import type { BenchmarkName, Decision } from "../data/sets/switches.ts";
 import type { Protocol, Task } from "./protocol.ts";
 import { type PublishedTable, figureFor, published4 } from "./published.ts";
 import type { ClassTable, Figure, TaskResult } from "./score.ts";

@@ -1,7 +1,7 @@
 // A protocol carried out on features: probes fitted on one split, scored on the others, with tables per class, confusion
 // matrices and intervals. Features come from anywhere; nothing here knows a model.
 
-import type { Switches } from "../data/benchmarks/switches.ts";
+import type { Switches } from "../data/sets/switches.ts";
 import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
 import { bootstrapSteps, type Interval } from "./bootstrap.ts";
 import { atOnce, inTurns } from "./in-turns.ts";

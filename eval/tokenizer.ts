@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { readUserFile } from "../data/footage/files.ts";
-import { parseJson, quoted } from "../data/json.ts";
+import { parseJson, quoted } from "../data/formats/json.ts";
 import { openTokenizer, type Tokenizer } from "../data/tokenizer/clip.ts";
 import { clipVocabulary } from "../data/tokenizer/vocabulary.ts";
 import { wordsFile, WordTokenizer } from "../data/tokenizer/words.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import { type LoadOptions, type ModelConfig, prepareLoad } from "../model/index.ts";
-import type { WeightFile } from "../model/weights.ts";
+import type { WeightFile } from "../data/formats/weights.ts";
 
 const mostBytes = 4 * 2 ** 20;
 

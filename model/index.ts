@@ -32,7 +32,7 @@ export {
   vitB32,
 } from "./config.ts";
 export { configFromJson, configFromValue, configToJson } from "./official-config.ts";
-export type { Dtype as FileDtype } from "./dtypes.ts";
+export type { Dtype as FileDtype } from "../data/formats/dtypes.ts";
 export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip.ts";
 export { FrameEncoder } from "./frame-encoder.ts";
 export { preset, presetNames } from "./presets.ts";
@@ -44,8 +44,8 @@ export {
   safetensorsBytes,
   safetensorsSize,
   type TensorInfo,
-} from "./safetensors.ts";
-export { type ShardedFile, shardedFiles } from "./safetensors-index.ts";
+} from "../data/formats/safetensors.ts";
+export { type ShardedFile, shardedFiles } from "../data/formats/safetensors-index.ts";
 export { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
 export { endPositions, TextEncoder, textRows } from "./text-encoder.ts";
 export {
@@ -56,4 +56,4 @@ export {
   type StoredTensor,
   TensorRef,
   type WeightFile,
-} from "./weights.ts";
+} from "../data/formats/weights.ts";

@@ -1,10 +1,10 @@
 // Small data sets in the official layouts, written by tests: lists and boxes, and pictures where a test loads them.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { labels } from "../data/benchmarks/labels.ts";
-import type { BenchmarkName } from "../data/benchmarks/switches.ts";
-import { encodeJpeg } from "../data/jpeg.ts";
-import { npyBytes } from "../data/npy.ts";
+import { labels } from "../data/sets/labels.ts";
+import type { BenchmarkName } from "../data/sets/switches.ts";
+import { encodeJpeg } from "../data/pixels/jpeg.ts";
+import { npyBytes } from "../data/formats/npy.ts";
 
 /** Files by their path below the data set's folder. */
 export type Layout = Map<string, string | Uint8Array>;

@@ -5,21 +5,21 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Benchmark, Sample } from "../data/benchmarks/benchmark.ts";
-import { boxAround, jointBoxes } from "../data/benchmarks/bold.ts";
-import { benchmarkSplits, type OpenOptions, openBenchmark } from "../data/benchmarks/index.ts";
-import { labels } from "../data/benchmarks/labels.ts";
-import { loadSample, resizeFor } from "../data/benchmarks/load.ts";
+import type { Benchmark, Sample } from "../data/sets/benchmark.ts";
+import { boxAround, jointBoxes } from "../data/sets/bold.ts";
+import { benchmarkSplits, type OpenOptions, openBenchmark } from "../data/sets/index.ts";
+import { labels } from "../data/sets/labels.ts";
+import { loadSample, resizeFor } from "../data/sets/load.ts";
 import {
   type BenchmarkName,
   benchmarkNames,
   decisionsOf,
   resolveSwitches,
   switchTable,
-} from "../data/benchmarks/switches.ts";
-import { decodeImage, frameInto } from "../data/image.ts";
-import { maskFullSizeInto, maskInto, resizeBilinear } from "../data/mask.ts";
-import { centreOffset, shortSideSize } from "../data/resize.ts";
+} from "../data/sets/switches.ts";
+import { decodeImage, frameInto } from "../data/pixels/image.ts";
+import { maskFullSizeInto, maskInto, resizeBilinear } from "../data/pixels/mask.ts";
+import { centreOffset, shortSideSize } from "../data/pixels/resize.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import {
   boldRow,

@@ -1,12 +1,12 @@
 // The five data sets of the paper in their real layouts: what our readers give is what the official classes give.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Benchmark } from "../data/benchmarks/benchmark.ts";
-import { type OpenOptions, openBenchmark } from "../data/benchmarks/index.ts";
-import { jointBoxes } from "../data/benchmarks/bold.ts";
-import { labels } from "../data/benchmarks/labels.ts";
-import { loadSample, type Pixels } from "../data/benchmarks/load.ts";
-import type { BenchmarkName, Compat } from "../data/benchmarks/switches.ts";
+import type { Benchmark } from "../data/sets/benchmark.ts";
+import { type OpenOptions, openBenchmark } from "../data/sets/index.ts";
+import { jointBoxes } from "../data/sets/bold.ts";
+import { labels } from "../data/sets/labels.ts";
+import { loadSample, type Pixels } from "../data/sets/load.ts";
+import type { BenchmarkName, Compat } from "../data/sets/switches.ts";
 import { deviation, golden, goldenJson, goldenPath } from "./golden.ts";
 import { squareMeans } from "./square-means.ts";
 

@@ -6,12 +6,12 @@ import * as assert from "uvu/assert";
 import { EngineError } from "../engine/errors.ts";
 import { describe } from "../model/checkpoint/describe.ts";
 import { planLoad } from "../model/checkpoint/plan.ts";
-import { type Content, type StoredTensor, TensorRef } from "../model/content.ts";
-import { type Dtype, itemBytes } from "../model/dtypes.ts";
+import { type Content, type StoredTensor, TensorRef } from "../data/formats/content.ts";
+import { type Dtype, itemBytes } from "../data/formats/dtypes.ts";
 import { configFromValue } from "../model/official-config.ts";
 import { readStoredConfig } from "../model/checkpoint/stored-config.ts";
-import type { Json } from "../data/json.ts";
-import type { WeightFile } from "../model/weights.ts";
+import type { Json } from "../data/formats/json.ts";
+import type { WeightFile } from "../data/formats/weights.ts";
 import { golden, goldenJson } from "./golden.ts";
 
 const folder = "emotionclip/checkpoints";

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { describe } from "../model/checkpoint/describe.ts";
 import type { Stored } from "../model/checkpoint/layout.ts";
 import { type ModelConfig, stageModel, vitB32 } from "../model/config.ts";
-import { type Content, type StoredTensor, TensorRef } from "../model/content.ts";
+import { type Content, type StoredTensor, TensorRef } from "../data/formats/content.ts";
 import { EmotionClip } from "../model/emotionclip.ts";
 import { Init, named } from "../model/params.ts";
 import { preset, presetNames } from "../model/presets.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { decodeImage, normaliseInto } from "../data/image.ts";
+import { decodeImage, normaliseInto } from "../data/pixels/image.ts";
 import {
   type Box,
   boxesOf,
@@ -14,12 +14,12 @@ import {
   maskInto,
   resizeBilinear,
   scaleBox,
-} from "../data/mask.ts";
+} from "../data/pixels/mask.ts";
 import { Random } from "../data/philox.ts";
-import { centreOffset, type Image, resize, resizeCrop, shortSideSize } from "../data/resize.ts";
+import { centreOffset, type Image, resize, resizeCrop, shortSideSize } from "../data/pixels/resize.ts";
 import { epochOrder, linspaceFrames, randomFrames } from "../data/sampling.ts";
 import { FormatError } from "../engine/errors.ts";
-import { parseSafetensors } from "../model/safetensors.ts";
+import { parseSafetensors } from "../data/formats/safetensors.ts";
 
 const golden = join("test", "golden", "emotionclip");
 

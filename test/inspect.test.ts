@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Entry } from "../model/safetensors.ts";
+import type { Entry } from "../data/formats/safetensors.ts";
 import { loadCheckpoint, saveCheckpoint, writeSafetensors } from "../train/checkpoint.ts";
 import { inspectModel } from "../train/inspect.ts";
 import { pageOf } from "../train/inspect-page.ts";

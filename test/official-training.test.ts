@@ -1,12 +1,12 @@
 // The training state of the official checkpoint: moments by parameter, counts, rates.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Json } from "../data/json.ts";
+import type { Json } from "../data/formats/json.ts";
 import { configFromValue } from "../model/official-config.ts";
 import { EmotionClip } from "../model/emotionclip.ts";
 import { groupsOf, Init, named } from "../model/params.ts";
-import type { Content, WeightFile } from "../model/weights.ts";
-import { openWeights } from "../model/weights.ts";
+import type { Content, WeightFile } from "../data/formats/weights.ts";
+import { openWeights } from "../data/formats/weights.ts";
 import { Learner } from "../train/learner.ts";
 import { readOfficialTraining, resumeOfficial } from "../train/official.ts";
 import { learningRate } from "../train/schedule.ts";

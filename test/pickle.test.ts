@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../engine/errors.ts";
-import type { Content, Inert } from "../model/content.ts";
-import { MemoryBytes } from "../model/pytorch/bytes.ts";
-import { openArchive, openLegacy } from "../model/pytorch/open.ts";
+import type { Content, Inert } from "../data/formats/content.ts";
+import { MemoryBytes } from "../data/formats/pytorch/bytes.ts";
+import { openArchive, openLegacy } from "../data/formats/pytorch/open.ts";
 import {
   archive,
   BUILD,

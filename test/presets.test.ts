@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseJson } from "../data/json.ts";
+import { parseJson } from "../data/formats/json.ts";
 import { EngineError, FormatError } from "../engine/errors.ts";
 import { type ModelConfig, stageModel, vitB32 } from "../model/config.ts";
 import { EmotionClip } from "../model/emotionclip.ts";

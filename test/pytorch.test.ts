@@ -1,9 +1,9 @@
 // PyTorch files as wholes: every golden checkpoint, legacy files, and TorchScript archives as OpenAI published CLIP in.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Content, Inert, TensorRef } from "../model/content.ts";
-import { type Dtype, itemBytes, toNumbers } from "../model/dtypes.ts";
-import { openWeights } from "../model/weights.ts";
+import { type Content, Inert, TensorRef } from "../data/formats/content.ts";
+import { type Dtype, itemBytes, toNumbers } from "../data/formats/dtypes.ts";
+import { openWeights } from "../data/formats/weights.ts";
 import { goldenJson, goldenPath } from "./golden.ts";
 import {
   BUILD,

@@ -8,7 +8,7 @@ import { sharedGpu } from "./derive.ts";
 import { golden, goldenJson } from "./golden.ts";
 import { GoldenFiles } from "./golden-folder.ts";
 import { checkFile } from "./parity/run.ts";
-import type { Json } from "../data/json.ts";
+import type { Json } from "../data/formats/json.ts";
 import { deviation } from "./parity/verdict.ts";
 import type { Hyper } from "./reference/adam.ts";
 import { ModelMaker } from "./reference/folder.ts";

@@ -6,8 +6,8 @@ import { basename, dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BusyError, DiskError, FormatError, HealthError, UsageError } from "../engine/errors.ts";
-import type { Json } from "../data/json.ts";
-import type { Entry } from "../model/safetensors.ts";
+import type { Json } from "../data/formats/json.ts";
+import type { Entry } from "../data/formats/safetensors.ts";
 import {
   checkpointName,
   checkpointSteps,
@@ -17,7 +17,7 @@ import {
   pruneCheckpoints,
   readManifest,
 } from "../train/checkpoint.ts";
-import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../data/disk.ts";
+import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../data/formats/disk.ts";
 import { RunFolder } from "../train/run-folder.ts";
 import { refusal } from "./refusal.ts";
 

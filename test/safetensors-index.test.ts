@@ -6,12 +6,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { writeNew } from "../data/disk.ts";
+import { writeNew } from "../data/formats/disk.ts";
 import { FormatError, ShapeError } from "../engine/errors.ts";
-import { type Dtype, itemBytes } from "../model/dtypes.ts";
-import { type Entry, safetensorsBytes } from "../model/safetensors.ts";
-import { shardedFiles } from "../model/safetensors-index.ts";
-import { openWeights } from "../model/weights.ts";
+import { type Dtype, itemBytes } from "../data/formats/dtypes.ts";
+import { type Entry, safetensorsBytes } from "../data/formats/safetensors.ts";
+import { shardedFiles } from "../data/formats/safetensors-index.ts";
+import { openWeights } from "../data/formats/weights.ts";
 import { refusal } from "./refusal.ts";
 
 const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotionclip-index-"));

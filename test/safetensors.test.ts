@@ -8,8 +8,8 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError, ShapeError } from "../engine/errors.ts";
-import { type Dtype, itemBytes, toFloat32 } from "../model/dtypes.ts";
-import { parseJson, quoted } from "../data/json.ts";
+import { type Dtype, itemBytes, toFloat32 } from "../data/formats/dtypes.ts";
+import { parseJson, quoted } from "../data/formats/json.ts";
 import {
   type Entry,
   type Header,
@@ -18,7 +18,7 @@ import {
   SafetensorsFile,
   safetensorsBytes,
   safetensorsSize,
-} from "../model/safetensors.ts";
+} from "../data/formats/safetensors.ts";
 import { writeSafetensors } from "../train/checkpoint.ts";
 import { mutatedOf } from "./mutated.ts";
 import { refusal } from "./refusal.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { npyBytes } from "../data/npy.ts";
+import { npyBytes } from "../data/formats/npy.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";

@@ -6,12 +6,12 @@ import { packTar, unpackTar } from "modern-tar";
 import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Clip } from "../data/clip.ts";
+import type { Clip } from "../data/shards/clip.ts";
 import { Random } from "../data/philox.ts";
-import { indexName, parseIndex } from "../data/shard-index.ts";
-import { writeShards } from "../data/shard-writer.ts";
-import { groupMembers, openShards, ShardReader } from "../data/shards.ts";
-import { tarMembers } from "../data/tar.ts";
+import { indexName, parseIndex } from "../data/shards/index-file.ts";
+import { writeShards } from "../data/shards/writer.ts";
+import { groupMembers, openShards, ShardReader } from "../data/shards/shards.ts";
+import { tarMembers } from "../data/formats/tar.ts";
 import { DiskError, FormatError, UsageError } from "../engine/errors.ts";
 import { refusal } from "./refusal.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { openShards } from "../data/shards.ts";
+import { openShards } from "../data/shards/shards.ts";
 import { makeStage, type Split, type StageClip, type StageOptions, splits } from "../data/stage/index.ts";
 import { Progress } from "../train/progress.ts";
 import { ensureStage, missingClips, type StagePlace } from "../train/stage.ts";

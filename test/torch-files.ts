@@ -1,6 +1,6 @@
 // Builds PyTorch files for tests, right ones and wrong ones: pickles opcode by opcode, zip archives field by field.
 import { deflateRawSync } from "node:zlib";
-import { crc32ByTable } from "../model/pytorch/crc32.ts";
+import { crc32ByTable } from "../data/formats/pytorch/crc32.ts";
 
 const encoder = new TextEncoder();
 

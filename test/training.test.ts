@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ClipBatch } from "../data/batch.ts";
+import type { ClipBatch } from "../data/shards/batch.ts";
 import { HealthError } from "../engine/index.ts";
 import { named } from "../model/params.ts";
 import { type LoopOptions, trainLoop } from "../train/loop.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { FormatError } from "../engine/errors.ts";
-import { type OpenOptions, openWeights, type WeightFile } from "../model/weights.ts";
+import { type OpenOptions, openWeights, type WeightFile } from "../data/formats/weights.ts";
 import { refusal } from "./refusal.ts";
 
 const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotionclip-weights-"));

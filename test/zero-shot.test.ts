@@ -18,7 +18,7 @@ import {
   zeroShotClassifier,
   zeroShotLogits,
 } from "../eval/zero-shot.ts";
-import type { Content } from "../model/content.ts";
+import type { Content } from "../data/formats/content.ts";
 import { configFromValue, loadModel, stageModel } from "../model/index.ts";
 import { sharedGpu } from "./derive.ts";
 import { agree, deviation, fixture, goldenJson, goldenPath } from "./golden.ts";

@@ -5,7 +5,7 @@ import { join as joinPath } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { crc32, crc32ByTable } from "../model/pytorch/crc32.ts";
+import { crc32, crc32ByTable } from "../data/formats/pytorch/crc32.ts";
 import {
   archive,
   type ArchivePlan,
@@ -25,9 +25,9 @@ import {
   zip,
 } from "./torch-files.ts";
 import { FormatError } from "../engine/errors.ts";
-import { MemoryBytes } from "../model/pytorch/bytes.ts";
-import { openArchive } from "../model/pytorch/open.ts";
-import { openWeights } from "../model/weights.ts";
+import { MemoryBytes } from "../data/formats/pytorch/bytes.ts";
+import { openArchive } from "../data/formats/pytorch/open.ts";
+import { openWeights } from "../data/formats/weights.ts";
 import { refusal } from "./refusal.ts";
 import { checkRefusal, readWeights } from "./weight-files.ts";
 

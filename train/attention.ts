@@ -2,12 +2,12 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import { makeFolder, replaceFile } from "../data/disk.ts";
+import { makeFolder, replaceFile } from "../data/formats/disk.ts";
 import { type BoxMeaning, openBoxes } from "../data/footage/boxes.ts";
 import { type Footage, readFootage } from "../data/footage/footage.ts";
-import { boxOfMask } from "../data/mask.ts";
-import { npyBytes } from "../data/npy.ts";
-import { encodePng } from "../data/png.ts";
+import { boxOfMask } from "../data/pixels/mask.ts";
+import { npyBytes } from "../data/formats/npy.ts";
+import { encodePng } from "../data/pixels/png.ts";
 import { UsageError } from "../engine/errors.ts";
 import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../eval/attention-maps.ts";
 import { onPatches, outline, overlay, sheet, type ShownClip, type ShownFrame, topOf } from "../eval/attention-sheet.ts";

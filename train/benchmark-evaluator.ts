@@ -1,6 +1,6 @@
 // A data set's official evaluation of the model in training, as the published code probes BoLD after every epoch.
-import { benchmarkBatches } from "../data/benchmarks/batches.ts";
-import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../data/benchmarks/index.ts";
+import { benchmarkBatches } from "../data/sets/batches.ts";
+import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../data/sets/index.ts";
 import { takeTargets, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
 import { matrix } from "../eval/matrix.ts";
 import type { Row } from "../eval/probe-table.ts";

@@ -2,13 +2,13 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../data/disk.ts";
+import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../data/formats/disk.ts";
 import { bytesOf } from "../engine/memory.ts";
 import { UsageError } from "../engine/errors.ts";
 import { configNamed } from "../model/checkpoint/config-file.ts";
 import { openModel } from "../model/checkpoint/open.ts";
-import { safetensorsBytes, safetensorsSize } from "../model/safetensors.ts";
-import { type ShardedFile, shardedFiles } from "../model/safetensors-index.ts";
+import { safetensorsBytes, safetensorsSize } from "../data/formats/safetensors.ts";
+import { type ShardedFile, shardedFiles } from "../data/formats/safetensors-index.ts";
 import { type Conversion, planConversion } from "./conversion.ts";
 import { CONFIG, whole } from "./flags.ts";
 

@@ -2,9 +2,9 @@
 // by batch while threads load what comes next. A stop, or a kill, loses at most the batches in hand.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { type BenchmarkBatch, benchmarkBatches } from "../data/benchmarks/batches.ts";
-import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../data/benchmarks/index.ts";
-import { makeFolder } from "../data/disk.ts";
+import { type BenchmarkBatch, benchmarkBatches } from "../data/sets/batches.ts";
+import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../data/sets/index.ts";
+import { makeFolder } from "../data/formats/disk.ts";
 import { UsageError } from "../engine/errors.ts";
 import { cacheFolder, compute, tensor } from "../engine/index.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
@@ -13,7 +13,7 @@ import type { Matrix } from "../eval/matrix.ts";
 import { type Protocol, splitsOf } from "../eval/protocol.ts";
 import type { SplitFeatures, Targets } from "../eval/score.ts";
 import type { EmotionClip, LoadPlan } from "../model/index.ts";
-import { Lock } from "./lock.ts";
+import { Lock } from "../data/formats/lock.ts";
 import { openPlan, withModel } from "./open-model.ts";
 import type { Progress } from "./progress.ts";
 import { ensureStage } from "./stage.ts";

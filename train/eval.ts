@@ -2,7 +2,7 @@
 // All files are read and checked before a GPU is opened, and none is opened where the features are known.
 import { performance } from "node:perf_hooks";
 import { Argument, Command } from "commander";
-import { replaceFile } from "../data/disk.ts";
+import { replaceFile } from "../data/formats/disk.ts";
 import {
   type Benchmark,
   type BenchmarkName,
@@ -13,7 +13,7 @@ import {
   type Switches,
   type SwitchOptions,
   switchTable,
-} from "../data/benchmarks/index.ts";
+} from "../data/sets/index.ts";
 import { UsageError } from "../engine/errors.ts";
 import { targetsOfBenchmark } from "../eval/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";

@@ -1,7 +1,7 @@
 // Flags that several commands have, and how their texts become values.
 import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
-import { quoted } from "../data/json.ts";
+import { quoted } from "../data/formats/json.ts";
 import { nearest, UsageError } from "../engine/errors.ts";
 
 /** What `--config` takes (model/checkpoint/config-file.ts). */

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
 import { isFolder, picturesIn, shownName } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
-import { inOrder } from "../data/in-order.ts";
+import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/encode.ts";
 import type { ModelConfig } from "../model/config.ts";

@@ -7,9 +7,9 @@ import { Command } from "commander";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import { describe, type Description } from "../model/checkpoint/describe.ts";
 import { openModelFile } from "../model/checkpoint/open.ts";
-import { type Dtype, itemBytes, toNumbers } from "../model/dtypes.ts";
-import type { SafetensorsFile } from "../model/safetensors.ts";
-import type { StoredTensor, WeightFile } from "../model/weights.ts";
+import { type Dtype, itemBytes, toNumbers } from "../data/formats/dtypes.ts";
+import type { SafetensorsFile } from "../data/formats/safetensors.ts";
+import type { StoredTensor, WeightFile } from "../data/formats/weights.ts";
 import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "./checkpoint.ts";
 import { pageOf, type Tree, treeOf } from "./inspect-page.ts";
 

@@ -9,7 +9,7 @@ import { readParameters, readTensor, Transfer } from "../model/checkpoint/load.t
 import { planLoad } from "../model/checkpoint/plan.ts";
 import type { Group } from "../model/params.ts";
 import { named } from "../model/params.ts";
-import { type Content, TensorRef, type WeightFile } from "../model/weights.ts";
+import { type Content, TensorRef, type WeightFile } from "../data/formats/weights.ts";
 import type { Learner } from "./learner.ts";
 import type { Schedule } from "./schedule.ts";
 

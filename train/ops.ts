@@ -1,7 +1,7 @@
 // `emotionclip ops`: the table of all ops, taken from their declarations; docs/ops.md is its output.
 import { join } from "node:path";
 import { Command } from "commander";
-import { replaceFile } from "../data/disk.ts";
+import { replaceFile } from "../data/formats/disk.ts";
 import type { Op } from "../engine/index.ts";
 import { ops } from "../kernels/index.ts";
 

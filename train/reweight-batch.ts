@@ -1,7 +1,7 @@
 // One batch of the embedded data through a checkpoint, for Table 2 and Figure 4: logits, and what sentiment takes from them.
-import { benchmarkBatches } from "../data/benchmarks/batches.ts";
-import { openBenchmark } from "../data/benchmarks/index.ts";
-import { openShards } from "../data/shards.ts";
+import { benchmarkBatches } from "../data/sets/batches.ts";
+import { openBenchmark } from "../data/sets/index.ts";
+import { openShards } from "../data/shards/shards.ts";
 import { encodeTexts, encodeVideos, type Pixels } from "../eval/encode.ts";
 import { matrix } from "../eval/matrix.ts";
 import { similarities } from "../eval/probe-table.ts";

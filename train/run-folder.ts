@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
-import { type Json, parseJson } from "../data/json.ts";
-import { readRegular } from "../data/regular.ts";
-import type { Entry } from "../model/safetensors.ts";
+import { type Json, parseJson } from "../data/formats/json.ts";
+import { readRegular } from "../data/formats/regular.ts";
+import type { Entry } from "../data/formats/safetensors.ts";
 import {
   type Checkpoint,
   type CheckpointTensors,
@@ -28,8 +28,8 @@ import {
   remove,
   replaceFile,
   type Written,
-} from "../data/disk.ts";
-import { Lock } from "./lock.ts";
+} from "../data/formats/disk.ts";
+import { Lock } from "../data/formats/lock.ts";
 
 /** Settings as they are written to config.json. */
 export type Settings = { readonly [key: string]: Json };

@@ -1,9 +1,9 @@
 // What the subject token looks at, for the report (figure 5 of the paper): attention over frames of a few held-out clips.
-import { forEvaluation, Loader } from "../data/loader.ts";
-import { denormalise } from "../data/image.ts";
-import { encodeJpeg } from "../data/jpeg.ts";
-import { boxOfMask } from "../data/mask.ts";
-import type { ShardSet } from "../data/shards.ts";
+import { forEvaluation, Loader } from "../data/shards/loader.ts";
+import { denormalise } from "../data/pixels/image.ts";
+import { encodeJpeg } from "../data/pixels/jpeg.ts";
+import { boxOfMask } from "../data/pixels/mask.ts";
+import type { ShardSet } from "../data/shards/shards.ts";
 import { compute, tensor } from "../engine/index.ts";
 import { viewOf } from "./evaluate.ts";
 import type { AttentionFrame } from "./report.ts";

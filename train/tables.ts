@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import * as v from "valibot";
-import { makeFolder, replaceFile } from "../data/disk.ts";
+import { makeFolder, replaceFile } from "../data/formats/disk.ts";
 import { UsageError } from "../engine/errors.ts";
 import { openGpu } from "../engine/index.ts";
 import { compare, type RunSummary, type Variant, variants } from "../eval/compare.ts";

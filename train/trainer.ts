@@ -1,12 +1,12 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
 import { assign, type Tensor, tensor } from "../engine/index.ts";
-import type { ClipBatch } from "../data/batch.ts";
+import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Dropout } from "../model/block.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { EmotionClip } from "../model/emotionclip.ts";
 import { named } from "../model/params.ts";
-import type { Entry, SafetensorsFile } from "../model/safetensors.ts";
+import type { Entry, SafetensorsFile } from "../data/formats/safetensors.ts";
 import { textRows } from "../model/text-encoder.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";

@@ -1,6 +1,6 @@
 // Zero-shot recognition of a whole data set: its features, kept as `emotionclip eval` keeps them, against its classes in words.
-import { type BenchmarkName, benchmarkNames, benchmarkSplits } from "../data/benchmarks/index.ts";
-import { quoted } from "../data/json.ts";
+import { type BenchmarkName, benchmarkNames, benchmarkSplits } from "../data/sets/index.ts";
+import { quoted } from "../data/formats/json.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Emotion } from "../data/stage/emotions.ts";
 import { emotionTexts } from "../data/stage/prompts.ts";

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
-import { benchmarkNames } from "../data/benchmarks/index.ts";
+import { benchmarkNames } from "../data/sets/index.ts";
 import { readUserFile } from "../data/footage/files.ts";
-import { type Json, parseJson, quoted } from "../data/json.ts";
+import { type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../eval/encode.ts";
 import type { Matrix } from "../eval/matrix.ts";

@@ -2,8 +2,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
-import { quoted } from "../json.ts";
-import { readRegular, refuse } from "../regular.ts";
+import { quoted } from "../formats/json.ts";
+import { readRegular, refuse } from "../formats/regular.ts";
 
 /** Largest picture file. */
 export const PICTURE_BYTES = 64 * 2 ** 20;

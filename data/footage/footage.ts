@@ -2,11 +2,11 @@
 // cropped in the middle, with masks of the subject.
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { decodeImage, normaliseInto } from "../image.ts";
-import { inOrder } from "../in-order.ts";
-import { maskInto } from "../mask.ts";
-import { readHead } from "../regular.ts";
-import { centreOffset, type Image, resizeCrop, shortSideSize } from "../resize.ts";
+import { decodeImage, normaliseInto } from "../pixels/image.ts";
+import { inOrder } from "../threads/in-order.ts";
+import { maskInto } from "../pixels/mask.ts";
+import { readHead } from "../formats/regular.ts";
+import { centreOffset, type Image, resizeCrop, shortSideSize } from "../pixels/resize.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";

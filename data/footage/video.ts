@@ -4,9 +4,9 @@
 import { spawn } from "node:child_process";
 import { basename, dirname, join, resolve } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { MAX_PIXELS } from "../image.ts";
-import { parseJson, quoted } from "../json.ts";
-import type { Image, Size } from "../resize.ts";
+import { MAX_PIXELS } from "../pixels/image.ts";
+import { parseJson, quoted } from "../formats/json.ts";
+import type { Image, Size } from "../pixels/resize.ts";
 import { shownName } from "./files.ts";
 
 export const videoLimits = {

@@ -1,8 +1,8 @@
 // The embedded data set "stage": seeded clips of two or three drawn people, one of whom speaks the caption. It exists so
 // that training runs, and means something, without anybody's films; nothing here is a claim about real faces.
 
-import { encodeJpeg } from "../jpeg.ts";
-import { Thread } from "../thread.ts";
+import { encodeJpeg } from "../pixels/jpeg.ts";
+import { Thread } from "../threads/thread.ts";
 import { type Box, fps, height, type RenderedClip, renderClip, width } from "./clip.ts";
 import type { Labels } from "./emotions.ts";
 import type { Split } from "./split.ts";

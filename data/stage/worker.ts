@@ -1,5 +1,5 @@
 // A thread that draws clips of the stage. Bundled as an entry of its own, `stage-worker`.
-import { answerWith } from "../thread.ts";
+import { answerWith } from "../threads/thread.ts";
 import { type ClipName, makeClip, type StageClip } from "./index.ts";
 
 answerWith<ClipName, StageClip>(

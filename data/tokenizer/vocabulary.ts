@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { JsonScanner, quoted } from "../json.ts";
+import { JsonScanner, quoted } from "../formats/json.ts";
 
 /** Ids of CLIP: 256 bytes, 256 bytes that end a word, 48,894 merges, start and end of text. */
 export const clipVocabulary = 49_408;

@@ -1,7 +1,7 @@
 // A configuration as a person names it: a published model, or a JSON file of the official form or of ours.
 import { basename } from "node:path";
-import { parseJson } from "../../data/json.ts";
-import { readRegular } from "../../data/regular.ts";
+import { parseJson } from "../../data/formats/json.ts";
+import { readRegular } from "../../data/formats/regular.ts";
 import type { ModelConfig } from "../config.ts";
 import { preset } from "../presets.ts";
 import type { ConfigOverride } from "./describe.ts";

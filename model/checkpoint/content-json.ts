@@ -1,8 +1,8 @@
 // What a PyTorch file holds besides numbers, as text and back: so that a safetensors file made from it keeps the state of its
 // training. Dicts may have numbers as keys and lists may hold tensors, so every value but the plain ones is tagged.
-import { type Json, parseJson, quoted } from "../../data/json.ts";
+import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError } from "../../engine/errors.ts";
-import { type Content, Inert, TensorRef } from "../content.ts";
+import { type Content, Inert, TensorRef } from "../../data/formats/content.ts";
 
 const deepest = 16; // four of JSON for each level of content, and parseJson allows 64
 

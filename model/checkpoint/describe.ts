@@ -1,7 +1,7 @@
 // What a file of weights is and which model it holds: names, shapes, and what the file says of itself.
 import { basename } from "node:path";
 import { CheckpointError, EngineError } from "../../engine/errors.ts";
-import type { Content } from "../content.ts";
+import type { Content } from "../../data/formats/content.ts";
 import { faultOf, type ModelConfig } from "../config.ts";
 import { configOf, headsGuessed, type Sizes, sizesOf } from "./infer.ts";
 import { type Kind, type Layout, layoutOf, type Stored } from "./layout.ts";

@@ -1,7 +1,7 @@
 // The configuration that the shapes in a checkpoint imply (the official builder's rules), and what they leave open.
 import { CheckpointError } from "../../engine/errors.ts";
-import { quoted } from "../../data/json.ts";
-import type { StoredTensor } from "../content.ts";
+import { quoted } from "../../data/formats/json.ts";
+import type { StoredTensor } from "../../data/formats/content.ts";
 import {
   type HeadConfig,
   type ModelConfig,

@@ -1,6 +1,6 @@
 // What a file of weights is, by its names alone: whose checkpoint, what stands in front of the model's names, and which
 // official name (spec: `backbone.visual.…`, `visual_head.…`) each tensor has.
-import { type Content, type StoredTensor, TensorRef } from "../content.ts";
+import { type Content, type StoredTensor, TensorRef } from "../../data/formats/content.ts";
 
 export type Kind =
   | "EmotionCLIP checkpoint"

@@ -1,12 +1,12 @@
 // A checkpoint on the device, frozen: parameters only, streamed tensor by tensor and piece by piece, so that memory holds the
 // model once and a few megabytes of the file.
 import { basename } from "node:path";
-import { quoted } from "../../data/json.ts";
+import { quoted } from "../../data/formats/json.ts";
 import { allocateFrozen, arrived, assign, assignPart, FormatError, type Tensor } from "../../engine/index.ts";
 import type { ModelConfig } from "../config.ts";
-import { convert, type Dtype, itemBytes } from "../dtypes.ts";
+import { convert, type Dtype, itemBytes } from "../../data/formats/dtypes.ts";
 import type { EmotionClip } from "../emotionclip.ts";
-import type { OpenOptions, WeightFile } from "../weights.ts";
+import type { OpenOptions, WeightFile } from "../../data/formats/weights.ts";
 import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
 import { resizePositions } from "./positions.ts";

@@ -4,11 +4,11 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Json, parseJson } from "../../data/json.ts";
-import { readRegular } from "../../data/regular.ts";
+import { type Json, parseJson } from "../../data/formats/json.ts";
+import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
 import type { ModelConfig } from "../config.ts";
-import { type OpenOptions, openWeights, type WeightFile } from "../weights.ts";
+import { type OpenOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
 import { storedIn } from "./describe.ts";
 import { readStoredConfig } from "./stored-config.ts";
 

@@ -1,14 +1,14 @@
 // How a file fills a model: every parameter's place in the file, what is missing, unexpected or of another shape. Pure but for
 // reading a few small tensors, so that a bad file is refused before a GPU is opened.
 import { basename } from "node:path";
-import { quoted } from "../../data/json.ts";
+import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
 import type { Tensor } from "../../engine/index.ts";
 import { gridOf, type ModelConfig } from "../config.ts";
-import type { Dtype } from "../dtypes.ts";
+import type { Dtype } from "../../data/formats/dtypes.ts";
 import { EmotionClip } from "../emotionclip.ts";
 import { Init, named } from "../params.ts";
-import type { WeightFile } from "../weights.ts";
+import type { WeightFile } from "../../data/formats/weights.ts";
 import { type ConfigOverride, decide, type Description, describe } from "./describe.ts";
 
 export interface PlanOptions {

@@ -1,6 +1,6 @@
 // A ModelConfig as our files carry it: in a safetensors file's metadata, in a run's config.json. Foreign JSON until checked.
 import * as v from "valibot";
-import { type Json, parseJson, quoted } from "../../data/json.ts";
+import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { configFromValue } from "../official-config.ts";
 import { faultOf, type ModelConfig } from "../config.ts";

@@ -1,11 +1,11 @@
 // The paper's data sets in miniature: which samples there are, their frames, masks and targets, and the rules for boxes.
 import { readFileSync } from "node:fs";
 import { basename, posix } from "node:path";
-import { jointBoxes } from "../../data/benchmarks/bold.ts";
-import { type Benchmark, openBenchmark } from "../../data/benchmarks/index.ts";
-import { labels } from "../../data/benchmarks/labels.ts";
-import { loadSample } from "../../data/benchmarks/load.ts";
-import type { Sample } from "../../data/benchmarks/benchmark.ts";
+import { jointBoxes } from "../../data/sets/bold.ts";
+import { type Benchmark, openBenchmark } from "../../data/sets/index.ts";
+import { labels } from "../../data/sets/labels.ts";
+import { loadSample } from "../../data/sets/load.ts";
+import type { Sample } from "../../data/sets/benchmark.ts";
 import { type Box, boxesOf, decodeImage, type Detection, letterbox, maskInto, scaleBox } from "../../data/index.ts";
 import { squareMeans } from "../square-means.ts";
 import { type Check, isTensors } from "./check.ts";

@@ -9,7 +9,7 @@ import {
   resizeCrop,
   shortSideSize,
 } from "../../data/index.ts";
-import { resizeBilinear } from "../../data/mask.ts";
+import { resizeBilinear } from "../../data/pixels/mask.ts";
 import { type Check, isTensors } from "./check.ts";
 
 interface ImageCase {

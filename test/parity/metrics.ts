@@ -1,7 +1,7 @@
 // Probes, smoothing and metrics against scikit-learn and scipy, and .npy files.
 import { readFileSync } from "node:fs";
 import { basename, posix } from "node:path";
-import { npyBytes, readNpy } from "../../data/npy.ts";
+import { npyBytes, readNpy } from "../../data/formats/npy.ts";
 import {
   accuracy,
   anyLabelAccuracy,

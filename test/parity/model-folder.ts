@@ -17,7 +17,7 @@ import {
   TemporalTransformer,
 } from "../../model/index.ts";
 import { upToItself } from "../../model/block.ts";
-import type { Json } from "../../data/json.ts";
+import type { Json } from "../../data/formats/json.ts";
 import type { Folder } from "./folder.ts";
 import type { GoldenTensor } from "./tensor-file.ts";
 

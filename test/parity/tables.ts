@@ -1,6 +1,6 @@
 // Tables: the official model configurations, the state dict of the published model, position tables, the paper's numbers.
 import { basename, posix } from "node:path";
-import type { Json } from "../../data/json.ts";
+import type { Json } from "../../data/formats/json.ts";
 import { configFromValue, EmotionClip, groupsOf, Init, named, preset, presetNames, vitB32 } from "../../model/index.ts";
 import { paper } from "../../eval/published.ts";
 import { type Grid, resizePositions } from "../../model/checkpoint/positions.ts";

@@ -1,14 +1,14 @@
 // The official training set in miniature: frames out of HDF5, the index and its rule, filters, samples, sentences.
 import { readdirSync } from "node:fs";
 import { basename, posix } from "node:path";
-import { labels } from "../../data/benchmarks/labels.ts";
-import { readVideoBoxes } from "../../data/benchmarks/detections.ts";
+import { labels } from "../../data/sets/labels.ts";
+import { readVideoBoxes } from "../../data/sets/detections.ts";
 import { openTokenizer } from "../../data/tokenizer/clip.ts";
-import { entriesOf, inOrder, isDuplicate } from "../../data/training-set/build-index.ts";
-import { FrameFile } from "../../data/training-set/frame-file.ts";
-import { type Entry, readIndexFile } from "../../data/training-set/index-file.ts";
-import { type CaptionLine, type Sentence, sentencesOf, timedWords } from "../../data/training-set/sentences.ts";
-import { type TrainingSample, TrainingSet } from "../../data/training-set/training-set.ts";
+import { entriesOf, inOrder, isDuplicate } from "../../data/official/build-index.ts";
+import { FrameFile } from "../../data/official/frame-file.ts";
+import { type Entry, readIndexFile } from "../../data/official/index-file.ts";
+import { type CaptionLine, type Sentence, sentencesOf, timedWords } from "../../data/official/sentences.ts";
+import { type TrainingSample, TrainingSet } from "../../data/official/training-set.ts";
 import type { Check } from "./check.ts";
 import type { Verdict } from "./verdict.ts";
 

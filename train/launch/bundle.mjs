@@ -10,9 +10,9 @@ import { writeWhole } from "./cache.mjs";
 export const programs = {
   cli: {
     cli: "train/main.ts",
-    "loader-worker": "data/worker.ts",
+    "loader-worker": "data/shards/worker.ts",
     "stage-worker": "data/stage/worker.ts",
-    "benchmark-worker": "data/benchmarks/worker.ts",
+    "benchmark-worker": "data/sets/worker.ts",
   },
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts" },

@@ -1,0 +1,75 @@
+// From the values of a pickle to the content of a file: a tree in which tensors have names. What a pickle shares by
+// reference appears in the tree at every place where it is used; what contains itself is refused.
+import { quoted } from "../json.ts";
+import { type Content, Inert, TensorRef } from "../content.ts";
+import { limits as fileLimits } from "../safetensors.ts";
+import type { Fail } from "./globals.ts";
+import { Dict, Foreign, Global, type List, Real, Storage, Tensor, type Tuple, type Value } from "./values.ts";
+
+/** Values, nesting, letters of one name and of all names together. */
+const limits = { nodes: 1_000_000, depth: 1000, name: 4096, names: 32 * 2 ** 20 } as const;
+
+/** The tree below `root`, and its tensors by name: the path of keys, list positions and attributes, joined by dots. */
+export function treeOf(root: Value, fail: Fail): { content: Content; tensors: Map<string, Tensor> } {
+  const walk = new Walk(fail);
+  return { content: walk.visit(root, "", 0), tensors: walk.tensors };
+}
+
+class Walk {
+  readonly tensors = new Map<string, Tensor>();
+  private nodes = 0;
+  private letters = 0;
+  private readonly open = new Set<Value>();
+  constructor(private readonly fail: Fail) {}
+
+  /** Depth is limited, so this may call itself. */
+  visit(value: Value, path: string, depth: number): Content {
+    if (++this.nodes > limits.nodes)
+      this.fail(`pickle: more than ${limits.nodes} values once what is shared is written out`);
+    if (value === null || typeof value !== "object" || value instanceof Uint8Array) return value;
+    if (value instanceof Real) return value.value;
+    if (value instanceof Tensor) return this.tensor(value, path);
+    if (value instanceof Global) return new Inert(value.path);
+    if (value instanceof Storage) return new Inert("storage", [value.key, value.count]);
+    if (depth > limits.depth) this.fail(`pickle: nested more than ${limits.depth} deep`);
+    if (this.open.has(value)) this.fail(`pickle: ${quoted(path)} contains itself`);
+    this.open.add(value);
+    const content = this.container(value, path, depth + 1);
+    this.open.delete(value);
+    return content;
+  }
+
+  private container(value: List | Tuple | Dict | Foreign, path: string, depth: number): Content {
+    if (value instanceof Dict) {
+      const map = new Map<string | number, Content>();
+      for (const [key, item] of value.entries) map.set(key, this.visit(item, this.join(path, key), depth));
+      return map;
+    }
+    if (value instanceof Foreign) {
+      const args = value.args.map((item, i) => this.visit(item, this.join(path, i), depth));
+      return new Inert(
+        value.global.path,
+        args,
+        value.state === undefined ? null : this.visit(value.state, path, depth),
+      );
+    }
+    return value.items.map((item, i) => this.visit(item, this.join(path, i), depth));
+  }
+
+  private tensor(tensor: Tensor, path: string): TensorRef {
+    const name = path || "tensor";
+    if (this.tensors.has(name)) this.fail(`pickle: two tensors would be named ${quoted(name)}`);
+    if (this.tensors.size === fileLimits.tensors) this.fail(`pickle: more than ${fileLimits.tensors} tensors`);
+    if ((this.letters += name.length) > limits.names)
+      this.fail(`pickle: names of tensors have more than ${limits.names} letters together`);
+    this.tensors.set(name, tensor);
+    return new TensorRef(name);
+  }
+
+  private join(path: string, key: string | number): string {
+    const joined = path === "" ? String(key) : `${path}.${key}`;
+    if (joined.length > limits.name)
+      this.fail(`pickle: the path ${quoted(joined)} has more than ${limits.name} letters`);
+    return joined;
+  }
+}

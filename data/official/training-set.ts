@@ -1,0 +1,195 @@
+// The official training set in its own layout: sentences, the frames that were on screen, who was seen in them, and the
+// sentiment of what was said. A showing of a sample is a function of (seed, epoch, index) alone.
+import { FormatError, HealthError } from "../../engine/errors.ts";
+import { type Found, readVideoBoxes } from "../sets/detections.ts";
+import { SENTIMENTS } from "../shards/clip.ts";
+import { chooseFrames, cropOf, type Draw, type View } from "../shards/frames.ts";
+import { decodeImage, frameInto } from "../pixels/image.ts";
+import { quoted } from "../formats/json.ts";
+import { type BoxRule, boxesOf, type Detection, maskInto } from "../pixels/mask.ts";
+import { Random } from "../philox.ts";
+import { type Rect, type Size, shortSideSize } from "../pixels/resize.ts";
+import { FrameFile, frameNamed } from "./frame-file.ts";
+import {
+  checkFilters,
+  type Entry,
+  type Filters,
+  frameNumbers,
+  passes,
+  published,
+  readIndexFile,
+  readLogits,
+} from "./index-file.ts";
+
+export interface TrainingSetOptions extends Partial<Filters> {
+  /** Names below the folder; "videos", "index.json" and "sentiment_logits.npy". */
+  readonly videos?: string;
+  readonly index?: string;
+  readonly sentiment?: string;
+  /** How detector boxes meet the picture; "compat", what the published weights saw. */
+  readonly boxes?: BoxRule;
+  /** Frames of a showing, T (8), of side S (224), cut from frames with this short side (256). */
+  readonly frames?: number;
+  readonly side?: number;
+  readonly resize?: number;
+}
+
+/** One showing of a sample. */
+export interface TrainingSample {
+  /** The sample that is shown: another than was asked for where that one cannot be read. */
+  readonly index: number;
+  readonly text: string;
+  /** Logits of the seven sentiments. */
+  readonly sentiment: Float32Array;
+  /** [T, 3, S, S], normalised. */
+  readonly frames: Float32Array<ArrayBuffer>;
+  /** [T, S, S], 1 where a person is, else 0. */
+  readonly mask: Float32Array<ArrayBuffer>;
+}
+
+/** What is random in a showing: numbers of its frames, and where each is cut out of a picture of `size`. */
+export interface Choice {
+  readonly numbers: readonly number[];
+  crop(slot: number, size: Size): Rect;
+}
+
+/** The encoded frames of a sentence and who was detected in each. */
+export interface Footage {
+  readonly numbers: readonly number[];
+  readonly pictures: readonly Uint8Array[];
+  readonly people: readonly (readonly Detection[])[];
+}
+
+/** Substitutes tried for one bad sample, as in training from shards; videos whose boxes are remembered. */
+const [TRIES, REMEMBERED] = [20, 16];
+
+export class TrainingSet {
+  /** Samples found bad so far: number -> reason. */
+  readonly bad = new Map<number, string>();
+  private readonly boxes = new Map<string, Found>();
+
+  private constructor(
+    readonly root: string,
+    /** What passed the filters, in the order of the index. */
+    readonly entries: readonly Entry[],
+    /** Entries of the whole index. */
+    readonly listed: number,
+    private readonly logits: Float32Array,
+    readonly view: View,
+    private readonly videos: string,
+    readonly rule: BoxRule,
+  ) {}
+
+  static open(root: string, options: TrainingSetOptions = {}): TrainingSet {
+    const { videos = "videos", index = "index.json", sentiment = "sentiment_logits.npy", boxes = "compat" } = options;
+    const { frames = 8, side = 224, resize = 256, ...given } = options;
+    const filters = checkFilters(filtersOf(given));
+    const all = readIndexFile(root, index);
+    const logits = readLogits(root, sentiment, all.length);
+    const kept = all.flatMap((entry, i) => (passes(entry, filters) ? [i] : []));
+    if (kept.length === 0)
+      throw new FormatError(
+        `${index}: none of its ${all.length} sentences pass the filters ${JSON.stringify(filters)}`,
+      );
+    const width = SENTIMENTS.length;
+    const rows = new Float32Array(kept.length * width);
+    for (const [k, i] of kept.entries()) rows.set(logits.subarray(i * width, (i + 1) * width), k * width);
+    const view: View = { frames, side, resize, sampling: "random", crop: "random" };
+    const entries = kept.map((i) => all[i]);
+    return new TrainingSet(root, entries, all.length, rows, view, videos, boxes);
+  }
+
+  /** Logits of sample i, in the order of SENTIMENTS. */
+  sentiment(i: number): Float32Array {
+    return this.logits.slice(i * SENTIMENTS.length, (i + 1) * SENTIMENTS.length);
+  }
+
+  /** `AbCdEfGhIjK frames 2 to 23`, for messages. */
+  nameOf(i: number): string {
+    const { videoId, startFrame, endFrame } = this.entries[i];
+    return `${quoted(videoId)} frames ${startFrame} to ${endFrame}`;
+  }
+
+  /** How sample `draw.index` is shown in this epoch. */
+  choose(draw: Draw): Choice {
+    const { startFrame, endFrame } = this.entries[draw.index];
+    const among = chooseFrames(this.view, draw, endFrame - startFrame + 1, this.nameOf(draw.index));
+    const random = new Random(draw.seed, `crops ${draw.epoch}`, draw.index);
+    return { numbers: Array.from(among, (k) => startFrame + k), crop: (_, size) => cropOf(this.view, size, random) };
+  }
+
+  /** A showing of sample `draw.index`, or of another one in place of a bad one. */
+  async sample(draw: Draw): Promise<TrainingSample> {
+    const substitutes = new Random(draw.seed, `substitutes ${draw.epoch}`, draw.index);
+    for (let attempt = 0; ; attempt++) {
+      const index = attempt === 0 ? draw.index : substitutes.below(this.entries.length);
+      try {
+        return await this.show(index, this.choose({ ...draw, index }));
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        this.bad.set(index, error.message);
+        if (attempt === TRIES) throw new HealthError(`${error.message}; ${TRIES} substitutes for it are bad too`);
+      }
+    }
+  }
+
+  /** Sample i as the choice says. */
+  async show(i: number, choice: Choice): Promise<TrainingSample> {
+    const { side, resize } = this.view;
+    const { pictures, people } = await this.footage(i, choice.numbers);
+    const pixels = side * side;
+    const frames = new Float32Array(pictures.length * 3 * pixels);
+    const mask = new Float32Array(pictures.length * pixels);
+    for (const [slot, bytes] of pictures.entries()) {
+      const image = await decodeImage(bytes, `${this.nameOf(i)}: ${frameNamed(choice.numbers[slot])}`);
+      const size = shortSideSize(image, resize);
+      const crop = choice.crop(slot, size);
+      frameInto(frames, slot * 3 * pixels, image, size, crop);
+      maskInto(mask, slot * pixels, boxesOf(people[slot], size, this.rule, image), crop);
+    }
+    return { index: i, text: this.entries[i].text, sentiment: this.sentiment(i), frames, mask };
+  }
+
+  /** Encoded frames of sample i, all of them or those of these numbers. */
+  async footage(i: number, numbers?: readonly number[]): Promise<Footage> {
+    try {
+      const wanted = numbers ?? frameNumbers(this.entries[i]);
+      const { videoId } = this.entries[i];
+      const found = this.boxesOf(videoId);
+      const file = await FrameFile.open(this.root, `${this.videos}/${videoId}/frames.hdf5`);
+      try {
+        const pictures = wanted.map((number) => file.read(number));
+        return { numbers: wanted, pictures, people: wanted.map((number) => peopleIn(found, number)) };
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (error instanceof FormatError) throw new FormatError(`${this.nameOf(i)}: ${error.message}`, { cause: error });
+      throw error;
+    }
+  }
+
+  /** Neighbours in the index are mostly of one video, whose boxes are then not parsed again. */
+  private boxesOf(videoId: string): Found {
+    const known = this.boxes.get(videoId);
+    if (known) return known;
+    const found = readVideoBoxes(this.root, `${this.videos}/${videoId}/human_boxes.json`);
+    if (this.boxes.size >= REMEMBERED) this.boxes.delete(this.boxes.keys().next().value!);
+    this.boxes.set(videoId, found);
+    return found;
+  }
+}
+
+function peopleIn(found: Found, number: number): readonly Detection[] {
+  const people = found.get(frameNamed(number));
+  if (!people) throw new FormatError(`human_boxes.json: no entry ${quoted(frameNamed(number))}`);
+  return people;
+}
+
+function filtersOf(given: Partial<Filters>): Filters {
+  const { longerThan, shorterThan, characters, neutral, person } = { ...published, ...defined(given) };
+  return { longerThan, shorterThan, characters, neutral, person };
+}
+
+const defined = <T extends object>(given: T): Partial<T> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<T>;

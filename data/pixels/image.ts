@@ -1,0 +1,121 @@
+// Encoded pictures -> RGB bytes -> the model's input. sharp only decodes here: its resize is not PIL's, which is in
+// resize.ts.
+import sharp from "sharp";
+import { FormatError } from "../../engine/errors.ts";
+import { type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
+
+/** ImageNet's mean and standard deviation per channel, for values in 0..1 (not CLIP's). */
+export const MEAN = [0.485, 0.456, 0.406] as const;
+export const STD = [0.229, 0.224, 0.225] as const;
+
+/** Pictures of more pixels are refused before they are decoded. */
+export const MAX_PIXELS = 2 ** 26;
+
+sharp.cache(false);
+sharp.concurrency(1); // parallelism comes from several pictures in flight
+sharp.block({ operation: ["VipsForeignLoad"] }); // no SVG, PDF, HEIF … from a data file
+sharp.unblock({ operation: ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer"] });
+
+/**
+ * JPEG or PNG bytes -> RGB, byte-identical to PIL's `convert("RGB")`: colour profiles and EXIF rotation are ignored,
+ * alpha is dropped, grey becomes RGB. Only grey of 16 bits differs: its upper byte is kept, where PIL makes all above
+ * 255 white. Anything damaged, truncated or of another kind is a FormatError that begins with `name`.
+ */
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<Image> {
+  const refuse = (why: string) => new FormatError(`${name}: ${why}`);
+  const kind = kindOf(bytes);
+  if (!kind) throw refuse(`starts with ${hex(bytes)}, which is neither JPEG (ffd8ff) nor PNG (89504e47)`);
+  if (kind === "jpeg" && jpegComponents(bytes) === 4) throw refuse("a CMYK JPEG; allowed are grey and RGB");
+  try {
+    const { data, info } = await sharp(bytes, { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS })
+      .toColourspace("srgb")
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 3) throw new Error(`decodes to ${info.channels} channels, expected 3`);
+    return { data, width: info.width, height: info.height };
+  } catch (error) {
+    throw refuse(`does not decode: ${firstLine(error)}`);
+  }
+}
+
+/**
+ * The model's input for one frame: the picture resized to `size`, the square `crop` of it, scaled to 0..1, minus mean,
+ * over standard deviation; three planes of crop.width * crop.height floats are written to out[at …].
+ */
+export function frameInto(out: Float32Array, at: number, image: Image, size: Size, crop: Rect): void {
+  normaliseInto(out, at, resizeCrop(image, size, crop));
+}
+
+/** RGB bytes -> three normalised float planes at out[at …]. */
+export function normaliseInto(out: Float32Array, at: number, { data, width, height }: Image): void {
+  const n = width * height;
+  const [red, green, blue] = NORMALISED;
+  for (let i = 0, j = 0; i < n; i++, j += 3) {
+    out[at + i] = red[data[j]];
+    out[at + n + i] = green[data[j + 1]];
+    out[at + 2 * n + i] = blue[data[j + 2]];
+  }
+}
+
+/** One normalised frame [3, S, S] back to RGB bytes. */
+export function denormalise(frame: Float32Array, side: number): Image {
+  const n = side * side;
+  const data = new Uint8Array(3 * n);
+  for (let i = 0; i < n; i++)
+    for (let c = 0; c < 3; c++)
+      data[3 * i + c] = Math.min(255, Math.max(0, Math.round(255 * (frame[c * n + i] * STD[c] + MEAN[c]))));
+  return { data, width: side, height: side };
+}
+
+/** The float of each byte per channel, rounded to float32 after each operation as torchvision does. */
+const NORMALISED = MEAN.map((mean, c) =>
+  Float32Array.from({ length: 256 }, (_, v) => {
+    const centred = Math.fround(Math.fround(v / 255) - Math.fround(mean));
+    return centred / Math.fround(STD[c]);
+  }),
+);
+
+function kindOf(bytes: Uint8Array): "jpeg" | "png" | undefined {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return "jpeg";
+  if (bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e && bytes[3] === 0x47) return "png";
+  return undefined;
+}
+
+/** Number of colour components in a JPEG's frame header, or 0 when no header is found. */
+function jpegComponents(bytes: Uint8Array): number {
+  let at = 2;
+  while (at + 9 < bytes.length && bytes[at] === 0xff) {
+    const marker = bytes[at + 1];
+    if (marker === 0xff) {
+      at++; // fill byte
+      continue;
+    }
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+    if (isFrame) return bytes[at + 9];
+    at += 2 + (bytes[at + 2] << 8) + bytes[at + 3];
+  }
+  return 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "nothing (0 bytes)";
+  return Array.from(bytes.subarray(0, 4), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error)
+    .split("\n")[0]
+    .slice(0, 200);
+}
+
+/** Width and height as the header of a JPEG or PNG tells them; whether the rest decodes, `decodeImage` finds out. */
+export async function sizeOfPicture(bytes: Uint8Array, name: string): Promise<Size> {
+  if (!kindOf(bytes)) throw new FormatError(`${name}: starts with ${hex(bytes)}, which is neither JPEG nor PNG`);
+  try {
+    const { width, height } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).metadata();
+    return { width, height };
+  } catch (error) {
+    throw new FormatError(`${name}: has no readable header: ${firstLine(error)}`);
+  }
+}

@@ -1,0 +1,75 @@
+// The data sets that the paper evaluates on, and the embedded one, behind one call.
+import { statSync } from "node:fs";
+import { basename } from "node:path";
+import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { quoted } from "../formats/json.ts";
+import type { Benchmark } from "./benchmark.ts";
+import { bold } from "./bold.ts";
+import { emotic } from "./emotic.ts";
+import { liris } from "./liris.ts";
+import { meld } from "./meld.ts";
+import { moviegraphs } from "./moviegraphs.ts";
+import type { Reader } from "./reader.ts";
+import { stage } from "./stage.ts";
+import { type BenchmarkName, benchmarkNames, decisionsOf, resolveSwitches, type SwitchOptions } from "./switches.ts";
+
+export type { Benchmark, Sample } from "./benchmark.ts";
+export {
+  type BenchmarkName,
+  benchmarkNames,
+  type Compat,
+  type Decision,
+  decisionsOf,
+  resolveSwitches,
+  type SwitchOptions,
+  type Switches,
+  switchTable,
+} from "./switches.ts";
+
+const readers: Readonly<Record<BenchmarkName, Reader>> = { bold, moviegraphs, meld, liris, emotic, stage };
+
+/** Names of a data set's splits. */
+export const benchmarkSplits = (name: BenchmarkName): readonly string[] => readers[name].splits;
+
+export interface OpenOptions extends SwitchOptions {
+  readonly split: string;
+  /** Frames of a sample, T; 8 as published. Pictures have 1. */
+  readonly frames?: number;
+}
+
+/**
+ * Reads the lists of a split: which samples there are, in the official order, where their frames lie, their masks' rules
+ * and their targets. No picture is opened. A file that is missing or malformed is a FormatError that names file, row and
+ * column; a clip without frames is a sample that fails when it is loaded.
+ */
+export async function openBenchmark(name: BenchmarkName, root: string, options: OpenOptions): Promise<Benchmark> {
+  if (!Object.hasOwn(readers, name)) throw new UsageError(unknown("data set", name, benchmarkNames));
+  const { split, frames = 8 } = options;
+  const { splits, kind, classes, dimensions, emotions, read } = readers[name];
+  if (!splits.includes(split)) throw new UsageError(unknown(`split of ${name}`, split, splits));
+  if (!Number.isSafeInteger(frames) || frames < 1 || frames > 1000)
+    throw new UsageError(`frames is ${frames}, expected a whole number from 1 to 1000`);
+  const switches = resolveSwitches(options);
+  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory())
+    throw new FormatError(`${basename(root)}: the folder of ${name} is not there, or is no folder`);
+  const { samples, notes = [] } = await read({ root, split, frames, switches });
+  if (samples.length === 0) throw new FormatError(`${name}: the split ${split} has no samples`);
+  return {
+    name,
+    split,
+    kind,
+    frames: kind === "image" ? 1 : frames,
+    classes,
+    dimensions,
+    ...(emotions && { emotions }),
+    samples,
+    switches,
+    decisions: decisionsOf(name, switches),
+    notes,
+  };
+}
+
+function unknown(what: string, name: string, known: readonly string[]): string {
+  const guess = nearest(name, known);
+  return `unknown ${what} ${quoted(name)}${guess ? `, did you mean ${guess}?` : `; known: ${known.join(", ")}`}`;
+}

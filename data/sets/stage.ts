@@ -1,0 +1,39 @@
+// The embedded data set, or any other in tar shards with labels, read as a benchmark: categories, valence, arousal and
+// dominance, and the subject's emotion where the clips tell it.
+import { FormatError } from "../../engine/errors.ts";
+import { indexName } from "../shards/index-file.ts";
+import { openShards } from "../shards/shards.ts";
+import { categories, emotions } from "../stage/emotions.ts";
+import type { Sample } from "./benchmark.ts";
+import type { Reader } from "./reader.ts";
+
+export const stage: Reader = {
+  splits: ["train", "val", "test"],
+  kind: "video",
+  classes: categories,
+  dimensions: ["valence", "arousal", "dominance"],
+  emotions,
+  async read({ root, split }) {
+    const set = await openShards(root, split);
+    if (set.categories.join() !== categories.join())
+      throw new FormatError(
+        `${indexName(split)}: its ${set.categories.length} categories are not BoLD's ${categories.length}`,
+      );
+    const infos = set.infos();
+    const samples = set.items.map((sample): Sample => {
+      const { labels, meta, caption } = infos.next().value!;
+      const { emotion } = (meta ?? {}) as { emotion?: unknown };
+      const label = (emotions as readonly unknown[]).indexOf(emotion);
+      return {
+        id: sample.key,
+        group: sample.key,
+        text: caption,
+        labels: Uint8Array.from(labels!.categories),
+        values: Float32Array.from(labels!.vad),
+        ...(label >= 0 && { label }),
+        source: { kind: "shard", sample, categories: categories.length },
+      };
+    });
+    return { samples };
+  },
+};

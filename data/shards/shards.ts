@@ -1,0 +1,259 @@
+// WebDataset tar shards -> samples by number. Shards are indexed by their headers and read in place, a member at a
+// time, so that neither memory nor start-up grows with the pictures.
+import { createHash } from "node:crypto";
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import { basename } from "node:path";
+import { DiskError, FormatError } from "../../engine/errors.ts";
+import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
+import { inside } from "../formats/inside.ts";
+import { quoted } from "../formats/json.ts";
+import { readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
+import { type Member, tarMembers } from "../formats/tar.ts";
+
+/** Where a sample lies. Plain data: it travels to workers. */
+export type Sample = {
+  readonly key: string;
+  /** Path of its shard, and the bytes the shard had when it was indexed. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly json: { readonly offset: number; readonly size: number };
+  /** Offset and size of each frame in turn: [o0, s0, o1, s1, …]. */
+  readonly frames: Float64Array;
+};
+
+/** A split's samples, in the order of its shards. */
+export class ShardSet {
+  constructor(
+    readonly index: ShardIndex,
+    readonly items: readonly Sample[],
+  ) {}
+
+  /** Number of samples. */
+  get samples(): number {
+    return this.items.length;
+  }
+
+  get categories(): readonly string[] {
+    return this.index.categories;
+  }
+
+  get keys(): string[] {
+    return this.items.map(({ key }) => key);
+  }
+
+  /** Number of frames of sample i. */
+  frameCount(i: number): number {
+    return this.items[i].frames.length / 2;
+  }
+
+  /** Everything about sample i except its pictures. */
+  info(i: number, reader?: ShardReader): CheckedInfo {
+    if (reader) return reader.info(this.items[i], this.categories.length);
+    const own = new ShardReader();
+    try {
+      return own.info(this.items[i], this.categories.length);
+    } finally {
+      own.close();
+    }
+  }
+
+  /** The same of every sample, in order. */
+  *infos(): Generator<CheckedInfo> {
+    const reader = new ShardReader();
+    try {
+      for (let i = 0; i < this.samples; i++) yield this.info(i, reader);
+    } finally {
+      reader.close();
+    }
+  }
+}
+
+/**
+ * Opens a split of a data set: reads its index and the headers of every shard. Refuses shards that are truncated,
+ * damaged, or differ from what the index promises; `hash` also compares every sha256 (it reads all bytes).
+ */
+export async function openShards(folder: string, split: string, { hash = false } = {}): Promise<ShardSet> {
+  const index = readIndex(folder, split);
+  const items: Sample[] = [];
+  const keys = new Map<string, string>();
+  for (const entry of index.shards) {
+    const path = inside(folder, entry.file, `${split}-index.json`);
+    if (hash) await checkHash(path, entry);
+    for (const sample of samplesOf(path, entry)) {
+      const other = keys.get(sample.key);
+      if (other) throw new FormatError(`${entry.file}: key ${quoted(sample.key)} is in ${other} too`);
+      keys.set(sample.key, entry.file);
+      items.push(sample);
+    }
+  }
+  return new ShardSet(index, items);
+}
+
+async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<void> {
+  const found = await sha256Of(path);
+  if (found !== sha256) throw new FormatError(`${file}: sha256 is ${found}, the index says ${sha256}`);
+}
+
+/** The sha256 of a file, in hex. */
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** The samples of one shard, checked against its entry in the index. */
+function samplesOf(path: string, entry: ShardEntry): Sample[] {
+  const samples = scanShard(path, entry.file, entry.bytes);
+  if (samples.length !== entry.samples)
+    throw new FormatError(`${entry.file}: has ${samples.length} samples, the index promises ${entry.samples}`);
+  return samples;
+}
+
+/** The samples of a shard of `bytes` bytes, from its headers; `name` begins every message. */
+export function scanShard(path: string, name: string, bytes: number): Sample[] {
+  const file = new ShardFile(path, bytes);
+  try {
+    return groupMembers(tarMembers(file.window(), bytes, name), name, path, bytes);
+  } finally {
+    file.close();
+  }
+}
+
+type Parts = { json?: Member; frames: Map<number, Member> };
+
+/** Members -> samples: `<key>.json` and `<key>.0000.jpg` …, everything of one key together. */
+export function groupMembers(members: Iterable<Member>, file: string, path: string, bytes: number): Sample[] {
+  const parts = new Map<string, Parts>();
+  let last: string | undefined;
+  for (const member of members) {
+    const match = /^((?:[^/]*\/)*[^./]+)\.(?:json|(\d{4})\.(?:jpe?g|png))$/.exec(member.name);
+    if (!match)
+      throw new FormatError(
+        `${file}: member ${quoted(member.name)}; allowed are KEY.json and KEY.0000.jpg, .jpeg, .png`,
+      );
+    const [, key, frame] = match;
+    if (key !== last && parts.has(key))
+      throw new FormatError(`${file}: the members of ${quoted(key)} are not together`);
+    last = key;
+    const sample: Parts = parts.get(key) ?? { frames: new Map() };
+    parts.set(key, sample);
+    const twice = frame === undefined ? sample.json : sample.frames.get(Number(frame));
+    if (twice) throw new FormatError(`${file}: ${quoted(member.name)} is there twice`);
+    if (frame === undefined) sample.json = member;
+    else sample.frames.set(Number(frame), member);
+  }
+  return [...parts].map(([key, sample]) => toSample(key, sample, file, path, bytes));
+}
+
+function toSample(key: string, { json, frames }: Parts, file: string, path: string, bytes: number): Sample {
+  const refuse = (why: string) => new FormatError(`${file}: ${quoted(key)} ${why}`);
+  if (!json) throw refuse("has no .json");
+  if (json.size > clipLimits.jsonBytes)
+    throw refuse(`has ${json.size} bytes of JSON, allowed are ${clipLimits.jsonBytes}`);
+  if (frames.size === 0) throw refuse("has no frames");
+  const spans = new Float64Array(frames.size * 2);
+  for (let i = 0; i < frames.size; i++) {
+    const frame = frames.get(i);
+    if (!frame) throw refuse(`has ${frames.size} frames, but none with number ${i}`);
+    spans[2 * i] = frame.offset;
+    spans[2 * i + 1] = frame.size;
+  }
+  return { key, path, bytes, json: { offset: json.offset, size: json.size }, frames: spans };
+}
+
+/** Reads samples; holds a few shards open. One per thread, closed by its owner. */
+export class ShardReader {
+  private readonly open = new Map<string, ShardFile>();
+
+  /** The sample's JSON, checked against the number of its frames. */
+  info(sample: Sample, categories: number): CheckedInfo {
+    const bytes = this.file(sample).read(sample.json.offset, sample.json.size);
+    return parseClipInfo(bytes, `${basename(sample.path)}: ${sample.key}.json`, sample.frames.length / 2, categories);
+  }
+
+  /** The encoded picture of frame t. */
+  frame(sample: Sample, t: number): Uint8Array {
+    return this.file(sample).read(sample.frames[2 * t], sample.frames[2 * t + 1]);
+  }
+
+  close(): void {
+    for (const file of this.open.values()) file.close();
+    this.open.clear();
+  }
+
+  private file({ path, bytes }: Sample): ShardFile {
+    const known = this.open.get(path);
+    if (known) return known;
+    if (this.open.size >= OPEN_FILES) {
+      const [oldest, file] = this.open.entries().next().value!;
+      file.close();
+      this.open.delete(oldest);
+    }
+    const file = new ShardFile(path, bytes);
+    this.open.set(path, file);
+    return file;
+  }
+}
+
+/** Shards a reader holds open: several readers must fit into 64 file descriptors. */
+const OPEN_FILES = 8;
+
+/** A shard on disk. Reads are synchronous: they hit the page cache, and workers have nothing else to do. */
+class ShardFile {
+  private readonly fd: number;
+
+  constructor(
+    readonly path: string,
+    readonly bytes: number,
+  ) {
+    this.fd = reading(path, () => openSync(path, "r"));
+    const found = fstatSync(this.fd);
+    if (found.isFile() && found.size === bytes) return;
+    closeSync(this.fd);
+    throw new FormatError(`${basename(path)}: has ${found.size} bytes, the index promises ${bytes}`);
+  }
+
+  read(at: number, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    this.fill(out, at);
+    return out;
+  }
+
+  /** Reads through a window, so that the headers of small members need no system call each. */
+  window(): (at: number, length: number) => Uint8Array {
+    let window = new Uint8Array(0);
+    let start = 0;
+    return (at, length) => {
+      if (at < start || at + length > start + window.length) {
+        const size = Math.min(Math.max(WINDOW, length), this.bytes - at);
+        if (window.length !== size) window = new Uint8Array(size);
+        this.fill(window, at);
+        start = at;
+      }
+      return window.subarray(at - start, at - start + length);
+    };
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  private fill(out: Uint8Array, at: number): void {
+    for (let done = 0; done < out.length; ) {
+      const n = reading(this.path, () => readSync(this.fd, out, done, out.length - done, at + done));
+      if (n === 0) throw new FormatError(`${basename(this.path)}: ends at byte ${at + done} while it is read`);
+      done += n;
+    }
+  }
+}
+
+const WINDOW = 65_536;
+
+/** What the system refuses is no fault of a sample: a DiskError, which nothing skips. */
+function reading<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new DiskError(`${basename(path)}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+  }
+}
