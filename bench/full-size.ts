@@ -9,7 +9,7 @@ import { type FullSize, fullSize, leastRatio, matmulFlops, publishedBatch, type 
 import { writeResults } from "./results.ts";
 import { amount, table } from "./table.ts";
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .option("--model <name>", "a published one", "ViT-B-32")

@@ -14,7 +14,7 @@ import { measureRoofline } from "./roofline.ts";
 import { heading, type Row, textOf } from "./row.ts";
 import { amount } from "./table.ts";
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .option(

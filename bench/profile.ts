@@ -10,7 +10,7 @@ import { submitRaw } from "./raw.ts";
 import { clockOf, copyOf, measureRoofline } from "./roofline.ts";
 import { amount, table } from "./table.ts";
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .argument("[command...]", "a command of ours with its flags, after --")
@@ -91,7 +91,7 @@ async function profileCommand(words: readonly string[], { json, trace }: Flags):
   onOpen.add(attach);
   const giveBack = json ? sendToStderr() : () => {};
   try {
-    const { runCommand } = await import("../train/cli.ts");
+    const { runCommand } = await import("../cli/cli.ts");
     await runCommand(words);
   } finally {
     giveBack();

@@ -13,7 +13,7 @@ import { type Arm, interleave, secondsOf } from "./measure.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.ts";
 import { clockOf } from "./roofline.ts";
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .option("--filter <text>", 'only classes with this in their name, e.g. "matmul|NT"')

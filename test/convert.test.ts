@@ -14,7 +14,7 @@ import { EmotionClip } from "../model/emotionclip.ts";
 import { configFromValue } from "../model/official-config.ts";
 import { groupsOf, Init, named } from "../model/params.ts";
 import { openWeights, type WeightFile } from "../data/formats/weights.ts";
-import { runCommand } from "../train/cli.ts";
+import { runCommand } from "../cli/cli.ts";
 import { readOfficialTraining } from "../train/official.ts";
 import { saveModel, writeSafetensors } from "../train/checkpoint.ts";
 import { sharedGpu } from "./derive.ts";

@@ -15,7 +15,7 @@ import type { EvaluationResult } from "../eval/result.ts";
 import type { Reweighting } from "../eval/reweighting.ts";
 import { openEvaluator } from "../train/benchmark-evaluator.ts";
 import { saveModel } from "../train/checkpoint.ts";
-import { runCommand } from "../train/cli.ts";
+import { runCommand } from "../cli/cli.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { Trainer } from "../train/trainer.ts";
 import { goldenPath } from "./golden.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { settings } from "../train/launch/bundle.mjs";
+import { settings } from "../cli/launch/bundle.mjs";
 import { runProgram } from "./run/program.ts";
 
 const folder = join("docs", "examples");

@@ -8,12 +8,12 @@ import { build } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CheckpointError, FormatError, KernelError, UsageError } from "../engine/errors.ts";
-import { report } from "../train/cli.ts";
-import { ranked } from "../train/launch/adapter.mjs";
-import { settings } from "../train/launch/bundle.mjs";
-import { debianMirror, distribution, lavapipeCommands } from "../train/launch/hints.mjs";
-import { install, whyInstall } from "../train/launch/install.mjs";
-import { member, swiftShader } from "../train/launch/swiftshader.mjs";
+import { report } from "../cli/cli.ts";
+import { ranked } from "../cli/launch/adapter.mjs";
+import { settings } from "../cli/launch/bundle.mjs";
+import { debianMirror, distribution, lavapipeCommands } from "../cli/launch/hints.mjs";
+import { install, whyInstall } from "../cli/launch/install.mjs";
+import { member, swiftShader } from "../cli/launch/swiftshader.mjs";
 import { type Outcome, runProgram } from "./run/program.ts";
 import { inTemporary } from "./temporary.ts";
 

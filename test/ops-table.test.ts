@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ops } from "../kernels/index.ts";
-import { opsDocument } from "../train/ops.ts";
+import { opsDocument } from "../cli/commands/ops.ts";
 
 test("docs/ops.md is up to date (emotionclip ops --write)", () => {
   assert.fixture(readFileSync("docs/ops.md", "utf8"), opsDocument());

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { bar, clock, Progress } from "../train/progress.ts";
+import { bar, clock, Progress } from "../cli/terminal/progress.ts";
 
 function stage(isTTY: boolean) {
   const at = { ms: 0 };

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { commands, flagsOf, loaded } from "../train/cli.ts";
-import { settings } from "../train/launch/bundle.mjs";
+import { commands, flagsOf, loaded } from "../cli/cli.ts";
+import { settings } from "../cli/launch/bundle.mjs";
 import { runProgram } from "./run/program.ts";
 
 interface Block {
@@ -82,7 +82,7 @@ async function fault(typed: string): Promise<string | undefined> {
   if (words[0] === "npm") return npmFault(words.slice(1));
   if (words[0] === "npx" && words[1] === "emotionclip") return commandFault(words.slice(2));
   if (words[0] === "emotionclip") return commandFault(words.slice(1));
-  if (words[0] === "node" && words[1] === "train/launch/launch.mjs") return commandFault(words.slice(2));
+  if (words[0] === "node" && words[1] === "cli/launch/launch.mjs") return commandFault(words.slice(2));
   return undefined;
 }
 

@@ -7,9 +7,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openShards } from "../data/shards/shards.ts";
 import { makeStage, type Split, type StageClip, type StageOptions, splits } from "../data/stage/index.ts";
-import { Progress } from "../train/progress.ts";
-import { ensureStage, missingClips, type StagePlace } from "../train/stage.ts";
-import type { StopRequest } from "../train/stop.ts";
+import { Progress } from "../cli/terminal/progress.ts";
+import { ensureStage, missingClips, type StagePlace } from "../cli/stage.ts";
+import type { StopRequest } from "../cli/terminal/stop.ts";
 import { failure } from "./refusal.ts";
 
 const root = mkdtempSync(join(tmpdir(), "stage-data-"));

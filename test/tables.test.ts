@@ -12,13 +12,13 @@ import { protocols } from "../eval/protocol.ts";
 import type { EvaluationResult } from "../eval/result.ts";
 import { resultText } from "../eval/result.ts";
 import { type LogitBatch, reweight } from "../eval/reweighting.ts";
-import { runCommand } from "../train/cli.ts";
-import { evaluationPage } from "../train/eval-page.ts";
+import { runCommand } from "../cli/cli.ts";
+import { evaluationPage } from "../cli/pages/eval-page.ts";
 import { finishedRuns, newestRun } from "../train/runs.ts";
 import { defaults } from "../train/settings.ts";
-import { planned } from "../train/tables.ts";
-import { tablesPage } from "../train/tables-page.ts";
-import { tablesText } from "../train/tables-text.ts";
+import { planned } from "../cli/commands/tables.ts";
+import { tablesPage } from "../cli/pages/tables-page.ts";
+import { tablesText } from "../cli/pages/tables-text.ts";
 import { refusal } from "./refusal.ts";
 import { inTemporary } from "./temporary.ts";
 

@@ -19,7 +19,7 @@ import { TrainingSet } from "../data/official/training-set.ts";
 import { FormatError, HealthError, UsageError } from "../engine/errors.ts";
 import { matrix } from "../eval/matrix.ts";
 import { probeStage } from "../eval/probe-table.ts";
-import { program } from "../train/cli.ts";
+import { program } from "../cli/cli.ts";
 import { goldenPath } from "./golden.ts";
 import { failure, refusal } from "./refusal.ts";
 import { inTemporary } from "./temporary.ts";

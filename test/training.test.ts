@@ -7,7 +7,7 @@ import type { ClipBatch } from "../data/shards/batch.ts";
 import { HealthError } from "../engine/index.ts";
 import { named } from "../model/params.ts";
 import { type LoopOptions, trainLoop } from "../train/loop.ts";
-import { Progress } from "../train/progress.ts";
+import { Progress } from "../cli/terminal/progress.ts";
 import { RunFolder } from "../train/run-folder.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";

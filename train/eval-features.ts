@@ -15,9 +15,9 @@ import type { SplitFeatures, Targets } from "../eval/score.ts";
 import type { EmotionClip, LoadPlan } from "../model/index.ts";
 import { Lock } from "../data/formats/lock.ts";
 import { openPlan, withModel } from "./open-model.ts";
-import type { Progress } from "./progress.ts";
-import { ensureStage } from "./stage.ts";
-import type { StopRequest } from "./stop.ts";
+import type { Progress } from "../cli/terminal/progress.ts";
+import { ensureStage } from "../cli/stage.ts";
+import type { StopRequest } from "../cli/terminal/stop.ts";
 
 export interface Extraction {
   readonly benchmark: BenchmarkName;

@@ -4,10 +4,10 @@ import { HealthError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Loader } from "../data/shards/loader.ts";
 import type { Row } from "../eval/probe-table.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "../cli/terminal/progress.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";
-import type { StopRequest } from "./stop.ts";
+import type { StopRequest } from "../cli/terminal/stop.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 
 /** Consecutive steps, or steps of the last thousand, that may be skipped for numbers that are not finite. */

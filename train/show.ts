@@ -6,7 +6,7 @@ import { boxOfMask } from "../data/pixels/mask.ts";
 import type { ShardSet } from "../data/shards/shards.ts";
 import { compute, tensor } from "../engine/index.ts";
 import { viewOf } from "./evaluate.ts";
-import type { AttentionFrame } from "./report.ts";
+import type { AttentionFrame } from "../cli/pages/report.ts";
 import type { Trainer } from "./trainer.ts";
 
 const clips = 3;

@@ -21,11 +21,11 @@ import {
 } from "../eval/zero-shot.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { type Extracted, extractSplits } from "./eval-features.ts";
-import { oneOf, workersFlag } from "./flags.ts";
-import type { InputFlags } from "./inputs.ts";
+import { oneOf, workersFlag } from "../cli/flags.ts";
+import type { InputFlags } from "../cli/inputs.ts";
 import { openPlan, withModel } from "./open-model.ts";
-import { Progress } from "./progress.ts";
-import { gracefulStop } from "./stop.ts";
+import { Progress } from "../cli/terminal/progress.ts";
+import { gracefulStop } from "../cli/terminal/stop.ts";
 
 /** What `--json` prints. */
 export interface DataPage {

@@ -1,7 +1,7 @@
 // The process around `npm run golden`: arguments, streams, exit code.
 import { EngineError } from "../../engine/errors.ts";
 import { openGpu } from "../../engine/index.ts";
-import { outliveReaders } from "../../train/streams.ts";
+import { outliveReaders } from "../../cli/terminal/streams.ts";
 import { golden } from "./command.ts";
 
 outliveReaders();

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildFailure, build, type Message, type Metafile } from "esbuild";
-import { programs, settings } from "../../train/launch/bundle.mjs";
+import { programs, settings } from "../../cli/launch/bundle.mjs";
 
 /** One test file: its name below test/, the built file, and whether kernels are part of it. */
 export interface TestFile {

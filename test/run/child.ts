@@ -1,7 +1,7 @@
 // The process in which one test file runs, on one device. It reports to its parent what uvu counts.
 import { pathToFileURL } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { outliveReaders } from "../../train/streams.ts";
+import { outliveReaders } from "../../cli/terminal/streams.ts";
 
 /** What uvu's runner gives: its failures as text (or true), passed, skipped, all. */
 type Suite = () => Promise<[string | true, number, number, number]>;

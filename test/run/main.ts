@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { nearest, UsageError } from "../../engine/errors.ts";
-import { outliveReaders } from "../../train/streams.ts";
+import { outliveReaders } from "../../cli/terminal/streams.ts";
 import { bundleTests, findTests, sweepTests, type TestFile, testFolder } from "./bundle.ts";
 import type { Counts, Message } from "./child.ts";
 import { runStep, steps } from "./steps.ts";

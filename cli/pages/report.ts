@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Json } from "../data/formats/json.ts";
-import { replaceFile, type Written } from "../data/formats/disk.ts";
+import type { Json } from "../../data/formats/json.ts";
+import { replaceFile, type Written } from "../../data/formats/disk.ts";
 import { Html, html, inlineJson } from "./html.ts";
 import { type AttentionFrame, attentionFigure, heatLegend } from "./report-attention.ts";
 import { pageHtml } from "./page.ts";

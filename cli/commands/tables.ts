@@ -4,24 +4,24 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import * as v from "valibot";
-import { makeFolder, replaceFile } from "../data/formats/disk.ts";
-import { UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
-import { compare, type RunSummary, type Variant, variants } from "../eval/compare.ts";
-import type { EvaluationResult } from "../eval/result.ts";
-import type { Reweighting } from "../eval/reweighting.ts";
-import { whole } from "./flags.ts";
-import { openJob, phasesOf, runJob } from "./job.ts";
-import { openPlan } from "./open-model.ts";
-import { checkPlace } from "./page.ts";
-import { clock, Progress } from "./progress.ts";
-import { reweightBatch } from "./reweight-batch.ts";
-import { finishedRuns, read } from "./runs.ts";
-import { checkSettings, type Settings } from "./settings.ts";
-import { ensureStage, missingClips } from "./stage.ts";
-import { gracefulStop, type StopRequest } from "./stop.ts";
-import { tablesPage } from "./tables-page.ts";
-import { tablesText } from "./tables-text.ts";
+import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { openGpu } from "../../engine/index.ts";
+import { compare, type RunSummary, type Variant, variants } from "../../eval/compare.ts";
+import type { EvaluationResult } from "../../eval/result.ts";
+import type { Reweighting } from "../../eval/reweighting.ts";
+import { whole } from "../flags.ts";
+import { openJob, phasesOf, runJob } from "../job.ts";
+import { openPlan } from "../../train/open-model.ts";
+import { checkPlace } from "../pages/page.ts";
+import { clock, Progress } from "../terminal/progress.ts";
+import { reweightBatch } from "../../train/reweight-batch.ts";
+import { finishedRuns, read } from "../../train/runs.ts";
+import { checkSettings, type Settings } from "../../train/settings.ts";
+import { ensureStage, missingClips } from "../stage.ts";
+import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
+import { tablesPage } from "../pages/tables-page.ts";
+import { tablesText } from "../pages/tables-text.ts";
 
 interface Flags {
   runs: string;
@@ -36,7 +36,7 @@ interface Flags {
   html?: string;
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .option("--runs <folder>", "finished runs of the main job, one or two levels below", "runs")

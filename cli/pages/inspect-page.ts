@@ -1,7 +1,7 @@
 // The page of `emotionclip inspect`: what the file is, its tensors as a table, the rest of it as a short tree.
-import { quoted } from "../data/formats/json.ts";
-import { type Content, Inert, TensorRef } from "../data/formats/weights.ts";
-import type { Inspection, TensorRow } from "./inspect.ts";
+import { quoted } from "../../data/formats/json.ts";
+import { type Content, Inert, TensorRef } from "../../data/formats/weights.ts";
+import type { Inspection, TensorRow } from "../commands/inspect.ts";
 
 /** Content for people and JSON: at most so deep and wide, long texts cut, tensors counted. */
 export type Tree = null | boolean | number | string | Tree[] | { [key: string]: Tree };

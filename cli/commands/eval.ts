@@ -2,7 +2,7 @@
 // All files are read and checked before a GPU is opened, and none is opened where the features are known.
 import { performance } from "node:perf_hooks";
 import { Argument, Command } from "commander";
-import { replaceFile } from "../data/formats/disk.ts";
+import { replaceFile } from "../../data/formats/disk.ts";
 import {
   type Benchmark,
   type BenchmarkName,
@@ -13,21 +13,21 @@ import {
   type Switches,
   type SwitchOptions,
   switchTable,
-} from "../data/sets/index.ts";
-import { UsageError } from "../engine/errors.ts";
-import { targetsOfBenchmark } from "../eval/benchmark-targets.ts";
-import { joinTargets, readFeatureFiles } from "../eval/feature-file.ts";
-import { type Protocol, protocols, splitsOf } from "../eval/protocol.ts";
-import { type EvaluationResult, resultText } from "../eval/result.ts";
-import { scoreInTurns, tasksWithout } from "../eval/score.ts";
-import { type Extracted, type Extraction, extractSplits } from "./eval-features.ts";
-import { evaluationPage } from "./eval-page.ts";
-import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "./flags.ts";
-import { Progress } from "./progress.ts";
-import { checkPlace } from "./page.ts";
-import { missingClips } from "./stage.ts";
-import { newestRun } from "./runs.ts";
-import { gracefulStop, type StopRequest } from "./stop.ts";
+} from "../../data/sets/index.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { targetsOfBenchmark } from "../../eval/benchmark-targets.ts";
+import { joinTargets, readFeatureFiles } from "../../eval/feature-file.ts";
+import { type Protocol, protocols, splitsOf } from "../../eval/protocol.ts";
+import { type EvaluationResult, resultText } from "../../eval/result.ts";
+import { scoreInTurns, tasksWithout } from "../../eval/score.ts";
+import { type Extracted, type Extraction, extractSplits } from "../../train/eval-features.ts";
+import { evaluationPage } from "../pages/eval-page.ts";
+import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "../flags.ts";
+import { Progress } from "../terminal/progress.ts";
+import { checkPlace } from "../pages/page.ts";
+import { missingClips } from "../stage.ts";
+import { newestRun } from "../../train/runs.ts";
+import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
 
 interface Flags {
   checkpoint?: string;
@@ -45,7 +45,7 @@ interface Flags {
   workers?: string;
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()

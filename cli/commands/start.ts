@@ -3,16 +3,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Command } from "commander";
-import { UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
-import type { Row } from "../eval/probe-table.ts";
-import { stageModel } from "../model/index.ts";
-import { openEvaluator } from "./benchmark-evaluator.ts";
-import { openJob, phasesOf, runJob } from "./job.ts";
-import { clock, Progress } from "./progress.ts";
-import { checkSettings, readFlag, schema, type Settings } from "./settings.ts";
-import { ensureStage, missingClips } from "./stage.ts";
-import { gracefulStop } from "./stop.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { openGpu } from "../../engine/index.ts";
+import type { Row } from "../../eval/probe-table.ts";
+import { stageModel } from "../../model/index.ts";
+import { openEvaluator } from "../../train/benchmark-evaluator.ts";
+import { openJob, phasesOf, runJob } from "../job.ts";
+import { clock, Progress } from "../terminal/progress.ts";
+import { checkSettings, readFlag, schema, type Settings } from "../../train/settings.ts";
+import { ensureStage, missingClips } from "../stage.ts";
+import { gracefulStop } from "../terminal/stop.ts";
 
 interface Flags extends Record<string, unknown> {
   name: string;

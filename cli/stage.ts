@@ -7,8 +7,8 @@ import { indexName } from "../data/shards/index-file.ts";
 import { writeShards } from "../data/shards/writer.ts";
 import { categories, makeStage, type Split, type StageClip, splits, stageSizes } from "../data/stage/index.ts";
 import { cacheFolder } from "../engine/index.ts";
-import type { Progress } from "./progress.ts";
-import type { StopRequest } from "./stop.ts";
+import type { Progress } from "./terminal/progress.ts";
+import type { StopRequest } from "./terminal/stop.ts";
 
 /** Seed of the embedded set: everyone trains on the same clips. */
 export const stageSeed = 2022;

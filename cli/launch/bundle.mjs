@@ -9,7 +9,7 @@ import { writeWhole } from "./cache.mjs";
  */
 export const programs = {
   cli: {
-    cli: "train/main.ts",
+    cli: "cli/main.ts",
     "loader-worker": "data/shards/worker.ts",
     "stage-worker": "data/stage/worker.ts",
     "benchmark-worker": "data/sets/worker.ts",
@@ -75,7 +75,7 @@ export async function bundle(root, program) {
   for (const file of result.outputFiles.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
     if (!existsSync(file.path) || !readFileSync(file.path).equals(file.contents)) writeWhole(file.path, file.contents);
   }
-  const inputs = [...Object.keys(result.metafile.inputs), "train/launch/bundle.mjs", "tsconfig.json"].filter((path) =>
+  const inputs = [...Object.keys(result.metafile.inputs), "cli/launch/bundle.mjs", "tsconfig.json"].filter((path) =>
     existsSync(join(root, path)),
   );
   writeWhole(

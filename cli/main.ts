@@ -1,7 +1,7 @@
 // The process around the command line: its streams, its signals and its one exit.
 import { report, runCommand } from "./cli.ts";
-import { exitCodeOfStop, listenForSignals } from "./stop.ts";
-import { outliveReaders } from "./streams.ts";
+import { exitCodeOfStop, listenForSignals } from "./terminal/stop.ts";
+import { outliveReaders } from "./terminal/streams.ts";
 
 /** Pipes are asynchronous on some systems: what was written goes out before the end, but a stuck reader does not hold us. */
 async function finish(code: number): Promise<never> {

@@ -1,8 +1,8 @@
 // emotionclip doctor: which adapter opens, what it offers, and what the engine uses of it.
 import { Command } from "commander";
 import pc from "picocolors";
-import { GpuError } from "../engine/errors.ts";
-import { findAdapter, type Gpu, openGpu } from "../engine/index.ts";
+import { GpuError } from "../../engine/errors.ts";
+import { findAdapter, type Gpu, openGpu } from "../../engine/index.ts";
 
 /** What the engine asks of an adapter where it has them, and what for. */
 const uses: Record<string, string> = {
@@ -45,7 +45,7 @@ interface Diagnosis {
   system: { node: string; platform: string; arch: string };
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command().option("--json", "one JSON object instead of text").action(doctor);
 }

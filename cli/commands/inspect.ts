@@ -4,14 +4,14 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command } from "commander";
-import { FormatError, UsageError } from "../engine/errors.ts";
-import { describe, type Description } from "../model/checkpoint/describe.ts";
-import { openModelFile } from "../model/checkpoint/open.ts";
-import { type Dtype, itemBytes, toNumbers } from "../data/formats/dtypes.ts";
-import type { SafetensorsFile } from "../data/formats/safetensors.ts";
-import type { StoredTensor, WeightFile } from "../data/formats/weights.ts";
-import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "./checkpoint.ts";
-import { pageOf, type Tree, treeOf } from "./inspect-page.ts";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import { describe, type Description } from "../../model/checkpoint/describe.ts";
+import { openModelFile } from "../../model/checkpoint/open.ts";
+import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
+import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
+import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
+import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "../../train/checkpoint.ts";
+import { pageOf, type Tree, treeOf } from "../pages/inspect-page.ts";
 
 /** A tensor as `--json` shows it. */
 export interface TensorRow {
@@ -51,7 +51,7 @@ interface Flags {
   inert: string[];
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .argument("<file>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")

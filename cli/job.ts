@@ -11,16 +11,16 @@ import type { Row } from "../eval/probe-table.ts";
 import { type ModelConfig, stageModel } from "../model/config.ts";
 import { type Json, parseJson } from "../data/formats/json.ts";
 import { replaceFile } from "../data/formats/disk.ts";
-import type { Evaluator } from "./benchmark-evaluator.ts";
-import { evaluate, type EvaluationSets, viewOf } from "./evaluate.ts";
-import { commitOf, trainLoop } from "./loop.ts";
-import type { Progress } from "./progress.ts";
-import { type Result, type Series, writeReport } from "./report.ts";
-import { RunFolder, type Settings as Recorded } from "./run-folder.ts";
-import type { Settings } from "./settings.ts";
-import { attentionFrames } from "./show.ts";
-import type { StopRequest } from "./stop.ts";
-import { Trainer } from "./trainer.ts";
+import type { Evaluator } from "../train/benchmark-evaluator.ts";
+import { evaluate, type EvaluationSets, viewOf } from "../train/evaluate.ts";
+import { commitOf, trainLoop } from "../train/loop.ts";
+import type { Progress } from "./terminal/progress.ts";
+import { type Result, type Series, writeReport } from "./pages/report.ts";
+import { RunFolder, type Settings as Recorded } from "../train/run-folder.ts";
+import type { Settings } from "../train/settings.ts";
+import { attentionFrames } from "../train/show.ts";
+import type { StopRequest } from "./terminal/stop.ts";
+import { Trainer } from "../train/trainer.ts";
 
 /** Words of a caption that the text branch sees, start and end included. */
 const context = 24;

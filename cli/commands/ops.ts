@@ -1,13 +1,13 @@
 // `emotionclip ops`: the table of all ops, taken from their declarations; docs/ops.md is its output.
 import { join } from "node:path";
 import { Command } from "commander";
-import { replaceFile } from "../data/formats/disk.ts";
-import type { Op } from "../engine/index.ts";
-import { ops } from "../kernels/index.ts";
+import { replaceFile } from "../../data/formats/disk.ts";
+import type { Op } from "../../engine/index.ts";
+import { ops } from "../../kernels/index.ts";
 
 const file = join("docs", "ops.md");
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command().option("--write", `write ${file} instead of printing`).action(show);
 }

@@ -1,7 +1,7 @@
 // The frame of all pages: title, facts, sections, one style sheet, and a policy that forbids every connection.
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { UsageError } from "../engine/errors.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { Html, html } from "./html.ts";
 import { style } from "./report-page.ts";
 

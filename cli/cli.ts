@@ -13,53 +13,57 @@ export interface Entry {
 
 /** Every subcommand of `emotionclip`; adding one is adding a line. */
 export const commands: readonly Entry[] = [
-  { name: "start", about: "the main job: data, training, probes, report", load: () => import("./start.ts") },
-  { name: "doctor", about: "show the GPU adapter and what the engine uses of it", load: () => import("./doctor.ts") },
+  { name: "start", about: "the main job: data, training, probes, report", load: () => import("./commands/start.ts") },
+  {
+    name: "doctor",
+    about: "show the GPU adapter and what the engine uses of it",
+    load: () => import("./commands/doctor.ts"),
+  },
   {
     name: "plan",
     about: "the memory and the work of a training step, before anything is allocated",
-    load: () => import("./plan.ts"),
+    load: () => import("./commands/plan.ts"),
   },
   {
     name: "inspect",
     about: "what a file of weights is and holds: names, shapes, norms",
-    load: () => import("./inspect.ts"),
+    load: () => import("./commands/inspect.ts"),
   },
   {
     name: "convert",
     about: "any file of weights to safetensors, under the official names",
-    load: () => import("./convert.ts"),
+    load: () => import("./commands/convert.ts"),
   },
   {
     name: "eval",
     about: "the paper's linear evaluation of a checkpoint, or of anybody's features",
-    load: () => import("./eval.ts"),
+    load: () => import("./commands/eval.ts"),
   },
   {
     name: "tables",
     about: "the paper's tables and figures, with our figures beside the published ones",
-    load: () => import("./tables.ts"),
+    load: () => import("./commands/tables.ts"),
   },
   {
     name: "encode",
     about: "features of videos, frames, images or texts, as .npy or .safetensors",
-    load: () => import("./encode.ts"),
+    load: () => import("./commands/encode.ts"),
   },
   {
     name: "zero-shot",
     about: "score clips or images against classes described in words",
-    load: () => import("./zero-shot.ts"),
+    load: () => import("./commands/zero-shot.ts"),
   },
   {
     name: "shards",
     about: "the official training set to shards that `start --data` trains from",
-    load: () => import("./shards.ts"),
+    load: () => import("./commands/shards.ts"),
   },
-  { name: "ops", about: "the table of all ops", load: () => import("./ops.ts") },
+  { name: "ops", about: "the table of all ops", load: () => import("./commands/ops.ts") },
   {
     name: "attention",
     about: "what the subject token of a checkpoint looks at, drawn over the frames",
-    load: () => import("./attention.ts"),
+    load: () => import("./commands/attention.ts"),
   },
   {
     name: "profile",

@@ -1,12 +1,19 @@
 // `emotionclip plan`: what a training step will take, before anything is allocated.
 import { Command } from "commander";
-import { words } from "../data/stage/index.ts";
-import { type DeviceFacts, openGpu } from "../engine/index.ts";
-import { type ModelConfig, stageModel } from "../model/config.ts";
-import { preset, presetNames } from "../model/presets.ts";
-import { whole } from "./flags.ts";
-import { checkSettings, defaults, readFlag, type Settings } from "./settings.ts";
-import { fittingMicro, type Limits, planStep, refusalOf, sizeText as size, type StepPlan } from "./step-plan.ts";
+import { words } from "../../data/stage/index.ts";
+import { type DeviceFacts, openGpu } from "../../engine/index.ts";
+import { type ModelConfig, stageModel } from "../../model/config.ts";
+import { preset, presetNames } from "../../model/presets.ts";
+import { whole } from "../flags.ts";
+import { checkSettings, defaults, readFlag, type Settings } from "../../train/settings.ts";
+import {
+  fittingMicro,
+  type Limits,
+  planStep,
+  refusalOf,
+  sizeText as size,
+  type StepPlan,
+} from "../../train/step-plan.ts";
 
 /** The small model of the main job, or a published one by its official name. */
 const configOf = (name: string): ModelConfig =>
@@ -15,7 +22,7 @@ const configOf = (name: string): ModelConfig =>
 /** Padding, unknown, start and end. */
 const extraTokens = 4;
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage")

@@ -3,18 +3,18 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import type { Clip } from "../data/shards/clip.ts";
-import { commitFolder, makeFolder, removeLeftovers } from "../data/formats/disk.ts";
-import { isFolder } from "../data/footage/files.ts";
-import type { BoxRule } from "../data/pixels/mask.ts";
-import type { ShardIndex } from "../data/shards/index-file.ts";
-import { writeShards } from "../data/shards/writer.ts";
-import { clipOf, divide } from "../data/official/clips.ts";
-import { published } from "../data/official/index-file.ts";
-import { TrainingSet } from "../data/official/training-set.ts";
-import { FormatError, HealthError, UsageError } from "../engine/errors.ts";
-import { Progress } from "./progress.ts";
-import { gracefulStop } from "./stop.ts";
+import type { Clip } from "../../data/shards/clip.ts";
+import { commitFolder, makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
+import { isFolder } from "../../data/footage/files.ts";
+import type { BoxRule } from "../../data/pixels/mask.ts";
+import type { ShardIndex } from "../../data/shards/index-file.ts";
+import { writeShards } from "../../data/shards/writer.ts";
+import { clipOf, divide } from "../../data/official/clips.ts";
+import { published } from "../../data/official/index-file.ts";
+import { TrainingSet } from "../../data/official/training-set.ts";
+import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
+import { Progress } from "../terminal/progress.ts";
+import { gracefulStop } from "../terminal/stop.ts";
 
 interface Flags {
   videos: string;
@@ -28,7 +28,7 @@ interface Flags {
   json?: boolean;
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   const share = (flag: string) => numberOf(flag, 0, 1);
   return new Command()

@@ -2,15 +2,15 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../data/formats/disk.ts";
-import { bytesOf } from "../engine/memory.ts";
-import { UsageError } from "../engine/errors.ts";
-import { configNamed } from "../model/checkpoint/config-file.ts";
-import { openModel } from "../model/checkpoint/open.ts";
-import { safetensorsBytes, safetensorsSize } from "../data/formats/safetensors.ts";
-import { type ShardedFile, shardedFiles } from "../data/formats/safetensors-index.ts";
-import { type Conversion, planConversion } from "./conversion.ts";
-import { CONFIG, whole } from "./flags.ts";
+import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../../data/formats/disk.ts";
+import { bytesOf } from "../../engine/memory.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { configNamed } from "../../model/checkpoint/config-file.ts";
+import { openModel } from "../../model/checkpoint/open.ts";
+import { safetensorsBytes, safetensorsSize } from "../../data/formats/safetensors.ts";
+import { type ShardedFile, shardedFiles } from "../../data/formats/safetensors-index.ts";
+import { type Conversion, planConversion } from "../../train/conversion.ts";
+import { CONFIG, whole } from "../flags.ts";
 
 interface Flags {
   dtype: "keep" | "f32" | "f16" | "bf16";
@@ -23,7 +23,7 @@ interface Flags {
   json?: boolean;
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .argument("<in>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")

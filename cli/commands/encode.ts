@@ -3,19 +3,19 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Argument, Command } from "commander";
-import { replaceFile } from "../data/formats/disk.ts";
-import { readUserFile } from "../data/footage/files.ts";
-import { npyBytes } from "../data/formats/npy.ts";
-import { FormatError, UsageError } from "../engine/errors.ts";
-import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../eval/encode.ts";
-import type { Matrix } from "../eval/matrix.ts";
-import { tokenizerOf } from "../eval/tokenizer.ts";
-import type { LoadPlan } from "../model/checkpoint/plan.ts";
-import type { EmotionClip } from "../model/emotionclip.ts";
-import { safetensorsBytes } from "../data/formats/safetensors.ts";
-import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "./inputs.ts";
-import { openPlan, withModel } from "./open-model.ts";
-import { Progress } from "./progress.ts";
+import { replaceFile } from "../../data/formats/disk.ts";
+import { readUserFile } from "../../data/footage/files.ts";
+import { npyBytes } from "../../data/formats/npy.ts";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../../eval/encode.ts";
+import type { Matrix } from "../../eval/matrix.ts";
+import { tokenizerOf } from "../../eval/tokenizer.ts";
+import type { LoadPlan } from "../../model/checkpoint/plan.ts";
+import type { EmotionClip } from "../../model/emotionclip.ts";
+import { safetensorsBytes } from "../../data/formats/safetensors.ts";
+import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import { openPlan, withModel } from "../../train/open-model.ts";
+import { Progress } from "../terminal/progress.ts";
 
 const kinds = [...visualKinds, "texts"] as const;
 type Kind = (typeof kinds)[number];
@@ -24,7 +24,7 @@ interface Flags extends InputFlags {
   out: string;
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   const made = new Command()
     .addArgument(

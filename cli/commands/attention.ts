@@ -2,20 +2,28 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import { makeFolder, replaceFile } from "../data/formats/disk.ts";
-import { type BoxMeaning, openBoxes } from "../data/footage/boxes.ts";
-import { type Footage, readFootage } from "../data/footage/footage.ts";
-import { boxOfMask } from "../data/pixels/mask.ts";
-import { npyBytes } from "../data/formats/npy.ts";
-import { encodePng } from "../data/pixels/png.ts";
-import { UsageError } from "../engine/errors.ts";
-import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../eval/attention-maps.ts";
-import { onPatches, outline, overlay, sheet, type ShownClip, type ShownFrame, topOf } from "../eval/attention-sheet.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "./flags.ts";
-import { openPlan, withModel } from "./open-model.ts";
+import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
+import { type BoxMeaning, openBoxes } from "../../data/footage/boxes.ts";
+import { type Footage, readFootage } from "../../data/footage/footage.ts";
+import { boxOfMask } from "../../data/pixels/mask.ts";
+import { npyBytes } from "../../data/formats/npy.ts";
+import { encodePng } from "../../data/pixels/png.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../../eval/attention-maps.ts";
+import {
+  onPatches,
+  outline,
+  overlay,
+  sheet,
+  type ShownClip,
+  type ShownFrame,
+  topOf,
+} from "../../eval/attention-sheet.ts";
+import type { ModelConfig } from "../../model/config.ts";
+import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
+import { openPlan, withModel } from "../../train/open-model.ts";
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return withCheckpoint(new Command().argument("<input...>", "a folder of frames, pictures, or a video"))
     .requiredOption("--out <folder>", "where the pictures and numbers go")

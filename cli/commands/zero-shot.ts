@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
-import { benchmarkNames } from "../data/sets/index.ts";
-import { readUserFile } from "../data/footage/files.ts";
-import { type Json, parseJson, quoted } from "../data/formats/json.ts";
-import { FormatError, UsageError } from "../engine/errors.ts";
-import { encodeImages, encodeVideos } from "../eval/encode.ts";
-import type { Matrix } from "../eval/matrix.ts";
-import { tokenizerOf } from "../eval/tokenizer.ts";
+import { benchmarkNames } from "../../data/sets/index.ts";
+import { readUserFile } from "../../data/footage/files.ts";
+import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import { encodeImages, encodeVideos } from "../../eval/encode.ts";
+import type { Matrix } from "../../eval/matrix.ts";
+import { tokenizerOf } from "../../eval/tokenizer.ts";
 import {
   emotionTemplates,
   probabilities,
@@ -18,13 +18,13 @@ import {
   type ZeroShotClass,
   zeroShotClassifier,
   zeroShotLogits,
-} from "../eval/zero-shot.ts";
-import type { EmotionClip } from "../model/emotionclip.ts";
+} from "../../eval/zero-shot.ts";
+import type { EmotionClip } from "../../model/emotionclip.ts";
 import { linesOf } from "./encode.ts";
-import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "./inputs.ts";
-import { openPlan, withModel } from "./open-model.ts";
-import { Progress } from "./progress.ts";
-import { type DataFlags, dataText, type Prompts, zeroShotData } from "./zero-shot-data.ts";
+import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import { openPlan, withModel } from "../../train/open-model.ts";
+import { Progress } from "../terminal/progress.ts";
+import { type DataFlags, dataText, type Prompts, zeroShotData } from "../../train/zero-shot-data.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
 
@@ -33,7 +33,7 @@ interface Flags extends DataFlags {
   templates?: string;
 }
 
-/** The command as the table of train/cli.ts takes it. */
+/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   const made = new Command()
     .addArgument(
