@@ -1,7 +1,7 @@
 // How long the linear probes take at the sizes of the paper's data sets, on the processor alone.
 import { cpus } from "node:os";
 import { type Matrix, matrix, normalizeRows } from "../eval/matrix.ts";
-import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "../eval/probes.ts";
+import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "../eval/probes/probes.ts";
 import { uniform } from "./draw.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";

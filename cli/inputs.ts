@@ -7,7 +7,7 @@ import { isFolder, picturesIn, shownName } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
 import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
-import type { Pixels, Stream } from "../eval/encode.ts";
+import type { Pixels, Stream } from "../eval/features/encode.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { batchFlag, boxRule, NO_SUBJECT, withCheckpoint } from "./flags.ts";
 

@@ -1,12 +1,19 @@
 // The public names of the evaluation layer: features, probes on them, metrics, and the files they are kept in.
-export { type AttentionMaps, attentionMaps } from "./attention-maps.ts";
-export { targetsOfBenchmark } from "./benchmark-targets.ts";
-export { bootstrap, bootstrapAll, type BootstrapOptions, type Interval } from "./bootstrap.ts";
-export { compare, type Comparison, type RunSummary } from "./compare.ts";
-export { encodeImages, type EncodeOptions, encodeTexts, encodeVideos, type Pixels, type Stream } from "./encode.ts";
-export { extractFeatures, type Features } from "./features.ts";
-export { type CacheKey, cacheName, FeatureCache } from "./feature-cache.ts";
-export { type FileSplit, joinTargets, readFeatureFiles } from "./feature-file.ts";
+export { type AttentionMaps, attentionMaps } from "./attention/maps.ts";
+export { targetsOfBenchmark } from "./probes/benchmark-targets.ts";
+export { bootstrap, bootstrapAll, type BootstrapOptions, type Interval } from "./probes/bootstrap.ts";
+export { compare, type Comparison, type RunSummary } from "./paper/compare.ts";
+export {
+  encodeImages,
+  type EncodeOptions,
+  encodeTexts,
+  encodeVideos,
+  type Pixels,
+  type Stream,
+} from "./features/encode.ts";
+export { extractFeatures, type Features } from "./features/features.ts";
+export { type CacheKey, cacheName, FeatureCache } from "./features/cache.ts";
+export { type FileSplit, joinTargets, readFeatureFiles } from "./features/file.ts";
 export { type Matrix, matrix, normalizeRows } from "./matrix.ts";
 export {
   accuracy,
@@ -25,9 +32,9 @@ export {
   rocAuc,
   topK,
   weightedF1,
-} from "./metrics.ts";
+} from "./probes/metrics.ts";
 export { type NpyArray, npyBytes, readNpy, readNpyFile } from "../data/formats/npy.ts";
-export { type ProbeSplit, probeStage, type Row, similarities } from "./probe-table.ts";
+export { type ProbeSplit, probeStage, type Row, similarities } from "./probes/probe-table.ts";
 export {
   decide,
   fitOneVsRest,
@@ -40,11 +47,11 @@ export {
   predictClasses,
   type SoftmaxModel,
   softmaxScores,
-} from "./probes.ts";
-export { type Metric, type Probe, type Protocol, protocols, type Task } from "./protocol.ts";
-export { type EvaluationResult, resultText } from "./result.ts";
-export { type LogitBatch, reweight, type Reweighting } from "./reweighting.ts";
-export { type Savgol, savgol, smooth, type Smoothing } from "./savgol.ts";
+} from "./probes/probes.ts";
+export { type Metric, type Probe, type Protocol, protocols, type Task } from "./probes/protocol.ts";
+export { type EvaluationResult, resultText } from "./paper/result.ts";
+export { type LogitBatch, reweight, type Reweighting } from "./paper/reweighting.ts";
+export { type Savgol, savgol, smooth, type Smoothing } from "./probes/savgol.ts";
 export {
   type ClassTable,
   type Figure,
@@ -53,7 +60,7 @@ export {
   type SplitFeatures,
   type Targets,
   type TaskResult,
-} from "./score.ts";
+} from "./probes/score.ts";
 export { loadTokenizer, tokenizerOf } from "./tokenizer.ts";
 export {
   classifierOf,
@@ -67,4 +74,4 @@ export {
   zeroShotClassifier,
   zeroShotLogits,
   type ZeroShotScore,
-} from "./zero-shot.ts";
+} from "./zero-shot/zero-shot.ts";

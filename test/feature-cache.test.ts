@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { readNpyFile } from "../data/formats/npy.ts";
 import { watchDisk } from "../data/formats/disk.ts";
 import { DiskError, FormatError, ShapeError } from "../engine/errors.ts";
-import { type CacheKey, cacheName, FeatureCache } from "../eval/feature-cache.ts";
+import { type CacheKey, cacheName, FeatureCache } from "../eval/features/cache.ts";
 import { matrix } from "../eval/matrix.ts";
 import { failure, refusal } from "./refusal.ts";
 import { inTemporary } from "./temporary.ts";

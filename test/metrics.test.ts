@@ -4,8 +4,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../data/philox.ts";
 import { HealthError, ShapeError } from "../engine/errors.ts";
-import { bootstrap } from "../eval/bootstrap.ts";
-import { aucOf, countsOf, precisionOf, rankingOf } from "../eval/ranking.ts";
+import { bootstrap } from "../eval/probes/bootstrap.ts";
+import { aucOf, countsOf, precisionOf, rankingOf } from "../eval/probes/ranking.ts";
 import { column, matrix, takeRows } from "../eval/matrix.ts";
 import {
   accuracy,
@@ -24,7 +24,7 @@ import {
   rocAuc,
   topK,
   weightedF1,
-} from "../eval/metrics.ts";
+} from "../eval/probes/metrics.ts";
 import { golden, goldenJson } from "./golden.ts";
 
 interface Expected {

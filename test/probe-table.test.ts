@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { Random } from "../data/philox.ts";
 import { ShapeError } from "../engine/errors.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";
-import { type ProbeSplit, probeStage, similarities } from "../eval/probe-table.ts";
+import { type ProbeSplit, probeStage, similarities } from "../eval/probes/probe-table.ts";
 
 const [E, C] = [12, 4];
 

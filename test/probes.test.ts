@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../data/philox.ts";
 import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
-import { centred, cholesky, gram, solveCholesky, symmetricEigen } from "../eval/linear-algebra.ts";
+import { centred, cholesky, gram, solveCholesky, symmetricEigen } from "../eval/probes/linear-algebra.ts";
 import { type Matrix, matrix, normalizeRows } from "../eval/matrix.ts";
 import {
   decide,
@@ -15,7 +15,7 @@ import {
   oneVsRestScores,
   predictClasses,
   softmaxScores,
-} from "../eval/probes.ts";
+} from "../eval/probes/probes.ts";
 import { deviation, golden, goldenJson, manifest, tolerance } from "./golden.ts";
 
 const FILE = "metrics/metrics.safetensors";

@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { FormatError } from "../engine/errors.ts";
 import { escapeText, html, inlineJson } from "../cli/pages/html.ts";
 import { type Report, reportHtml, smoothed, writeReport } from "../cli/pages/report.ts";
-import { shareInside } from "../eval/attention-maps.ts";
+import { shareInside } from "../eval/attention/maps.ts";
 import { heat } from "../cli/pages/report-attention.ts";
 
 const hostile = `</script><script>alert(1)</script><img src=x onerror="alert(2)">'&\u0000\u001b[2J`;

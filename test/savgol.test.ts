@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HealthError, ShapeError } from "../engine/errors.ts";
-import { savgol, savgolWeights, smooth } from "../eval/savgol.ts";
+import { savgol, savgolWeights, smooth } from "../eval/probes/savgol.ts";
 import { deviation, golden, goldenJson, manifest, tolerance } from "./golden.ts";
 
 const FILE = "metrics/metrics.safetensors";

@@ -18,7 +18,7 @@ import { sentencesOf, timedWords } from "../data/official/sentences.ts";
 import { TrainingSet } from "../data/official/training-set.ts";
 import { FormatError, HealthError, UsageError } from "../engine/errors.ts";
 import { matrix } from "../eval/matrix.ts";
-import { probeStage } from "../eval/probe-table.ts";
+import { probeStage } from "../eval/probes/probe-table.ts";
 import { program } from "../cli/cli.ts";
 import { goldenPath } from "./golden.ts";
 import { failure, refusal } from "./refusal.ts";

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
 import { FormatError, ShapeError, UsageError } from "../engine/errors.ts";
 import { compute } from "../engine/index.ts";
-import { encodeImages, encodeTexts, encodeVideos, type Pixels, textFeatures } from "../eval/encode.ts";
+import { encodeImages, encodeTexts, encodeVideos, type Pixels, textFeatures } from "../eval/features/encode.ts";
 import { matrix } from "../eval/matrix.ts";
 import { tokenizerOf } from "../eval/tokenizer.ts";
 import {
@@ -17,7 +17,7 @@ import {
   scoreZeroShot,
   zeroShotClassifier,
   zeroShotLogits,
-} from "../eval/zero-shot.ts";
+} from "../eval/zero-shot/zero-shot.ts";
 import type { Content } from "../data/formats/content.ts";
 import { configFromValue, loadModel, stageModel } from "../model/index.ts";
 import { sharedGpu } from "./derive.ts";

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { HealthError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Loader } from "../data/shards/loader.ts";
-import type { Row } from "../eval/probe-table.ts";
+import type { Row } from "../eval/probes/probe-table.ts";
 import type { Progress } from "../cli/terminal/progress.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { parseJson } from "../data/formats/json.ts";
 import { readRegular } from "../data/formats/regular.ts";
 import { FormatError } from "../engine/errors.ts";
-import type { RunSummary } from "../eval/compare.ts";
+import type { RunSummary } from "../eval/paper/compare.ts";
 import { type Settings, schema } from "./settings.ts";
 
 /** Settings that a comparison varies, or that do not change what is learnt. */

@@ -9,7 +9,7 @@ import { boxOfMask } from "../../data/pixels/mask.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { encodePng } from "../../data/pixels/png.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../../eval/attention-maps.ts";
+import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../../eval/attention/maps.ts";
 import {
   onPatches,
   outline,
@@ -18,7 +18,7 @@ import {
   type ShownClip,
   type ShownFrame,
   topOf,
-} from "../../eval/attention-sheet.ts";
+} from "../../eval/attention/sheet.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../train/open-model.ts";

@@ -7,7 +7,7 @@ import { replaceFile } from "../../data/formats/disk.ts";
 import { readUserFile } from "../../data/footage/files.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../../eval/encode.ts";
+import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../../eval/features/encode.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../eval/tokenizer.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";

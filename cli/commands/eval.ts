@@ -15,12 +15,12 @@ import {
   switchTable,
 } from "../../data/sets/index.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { targetsOfBenchmark } from "../../eval/benchmark-targets.ts";
-import { joinTargets, readFeatureFiles } from "../../eval/feature-file.ts";
-import { type Protocol, protocols, splitsOf } from "../../eval/protocol.ts";
-import { type EvaluationResult, resultText } from "../../eval/result.ts";
-import { scoreInTurns, tasksWithout } from "../../eval/score.ts";
-import { type Extracted, type Extraction, extractSplits } from "../../train/eval-features.ts";
+import { targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
+import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
+import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
+import { type EvaluationResult, resultText } from "../../eval/paper/result.ts";
+import { scoreInTurns, tasksWithout } from "../../eval/probes/score.ts";
+import { type Extracted, type Extraction, extractSplits } from "../../eval/features/splits.ts";
 import { evaluationPage } from "../pages/eval-page.ts";
 import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";

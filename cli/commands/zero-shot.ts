@@ -6,7 +6,7 @@ import { benchmarkNames } from "../../data/sets/index.ts";
 import { readUserFile } from "../../data/footage/files.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { encodeImages, encodeVideos } from "../../eval/encode.ts";
+import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../eval/tokenizer.ts";
 import {
@@ -18,13 +18,13 @@ import {
   type ZeroShotClass,
   zeroShotClassifier,
   zeroShotLogits,
-} from "../../eval/zero-shot.ts";
+} from "../../eval/zero-shot/zero-shot.ts";
 import type { EmotionClip } from "../../model/emotionclip.ts";
 import { linesOf } from "./encode.ts";
 import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../train/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
-import { type DataFlags, dataText, type Prompts, zeroShotData } from "../../train/zero-shot-data.ts";
+import { type DataFlags, dataText, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
 

@@ -1,8 +1,8 @@
 // An evaluation as a page: figures with intervals, the published table, every class, confusion, and the switches in force.
-import type { Protocol } from "../../eval/protocol.ts";
-import { figureFor, published4 } from "../../eval/published.ts";
-import { type EvaluationResult, number, probeWords } from "../../eval/result.ts";
-import type { ClassTable, Figure, TaskResult } from "../../eval/score.ts";
+import type { Protocol } from "../../eval/probes/protocol.ts";
+import { figureFor, published4 } from "../../eval/paper/published.ts";
+import { type EvaluationResult, number, probeWords } from "../../eval/paper/result.ts";
+import type { ClassTable, Figure, TaskResult } from "../../eval/probes/score.ts";
 import { type Html, html } from "./html.ts";
 import { barCell, pageHtml } from "./page.ts";
 

@@ -1,7 +1,7 @@
 // The subject token's attention, drawn over the frames it looked at: a column per frame, a row per layer.
 import { FormatError } from "../../engine/errors.ts";
-import { areaOf, type ShareBox, shareInside } from "../../eval/attention-maps.ts";
-import { heatRgb } from "../../eval/heat.ts";
+import { areaOf, type ShareBox, shareInside } from "../../eval/attention/maps.ts";
+import { heatRgb } from "../../eval/attention/heat.ts";
 import { type Html, html } from "./html.ts";
 
 /** A frame with what the subject token looks at in it. Neighbours of one caption are drawn as one clip. */

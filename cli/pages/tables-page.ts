@@ -1,6 +1,6 @@
 // The comparison as a page: tables, the reweighting of a batch and the scores against beta as SVG plots.
-import type { ComparedRow, ComparedTable, Comparison } from "../../eval/compare.ts";
-import { number } from "../../eval/result.ts";
+import type { ComparedRow, ComparedTable, Comparison } from "../../eval/paper/compare.ts";
+import { number } from "../../eval/paper/result.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
 import { betaPlot, cornerPlot, logitKey, logitPlot } from "./tables-plots.ts";

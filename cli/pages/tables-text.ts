@@ -1,6 +1,6 @@
 // The comparison as plain text: a block per table, published figures, ours, and the reason for every gap.
-import type { ComparedRow, ComparedTable, Comparison, Spread } from "../../eval/compare.ts";
-import { number } from "../../eval/result.ts";
+import type { ComparedRow, ComparedTable, Comparison, Spread } from "../../eval/paper/compare.ts";
+import { number } from "../../eval/paper/result.ts";
 
 const NAME = 34;
 /** Columns of published figures, and of ours with their deviations. */

@@ -26,7 +26,7 @@ import {
   weightedF1,
 } from "../../eval/index.ts";
 import { column } from "../../eval/matrix.ts";
-import { savgolWeights } from "../../eval/savgol.ts";
+import { savgolWeights } from "../../eval/probes/savgol.ts";
 import { type Check, isTensors } from "./check.ts";
 import type { Folder, Tolerance } from "./folder.ts";
 import type { GoldenTensor } from "./tensor-file.ts";

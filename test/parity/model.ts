@@ -3,7 +3,7 @@ import { basename, dirname, posix } from "node:path";
 import { assign, Scope, Tape, tensor } from "../../engine/index.ts";
 import { later } from "../../engine/record.ts";
 import { matrix } from "../../eval/index.ts";
-import { classifierOf, zeroShotLogits } from "../../eval/zero-shot.ts";
+import { classifierOf, zeroShotLogits } from "../../eval/zero-shot/zero-shot.ts";
 import {
   allocate,
   endPositions,

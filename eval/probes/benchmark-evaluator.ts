@@ -1,13 +1,13 @@
 // A data set's official evaluation of the model in training, as the published code probes BoLD after every epoch.
-import { benchmarkBatches } from "../data/sets/batches.ts";
-import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../data/sets/index.ts";
-import { takeTargets, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
-import { matrix } from "../eval/matrix.ts";
-import type { Row } from "../eval/probe-table.ts";
-import { protocols, splitsOf } from "../eval/protocol.ts";
-import { type SplitFeatures, score } from "../eval/score.ts";
-import type { EmotionClip } from "../model/index.ts";
-import { batchOf, encodeBatch } from "./eval-features.ts";
+import { benchmarkBatches } from "../../data/sets/batches.ts";
+import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../../data/sets/index.ts";
+import { takeTargets, targetsOfBenchmark } from "./benchmark-targets.ts";
+import { matrix } from "../matrix.ts";
+import type { Row } from "./probe-table.ts";
+import { protocols, splitsOf } from "./protocol.ts";
+import { type SplitFeatures, score } from "./score.ts";
+import type { EmotionClip } from "../../model/index.ts";
+import { batchOf, encodeBatch } from "../features/splits.ts";
 
 /** Measures a model as it stands: one row per figure, as fractions. */
 export type Evaluator = (model: EmotionClip) => Promise<Row[]>;

@@ -1,6 +1,6 @@
 // Letters for pictures: the 5 x 7 dots of character displays, so that labels need no font of the system and are the same
 // everywhere.
-import type { Image } from "../data/pixels/resize.ts";
+import type { Image } from "../../data/pixels/resize.ts";
 
 /** Five columns of every printable ASCII character, a byte each, lowest bit at the top. */
 const columns =

@@ -1,7 +1,7 @@
 // Linear probes on frozen features: logistic regression (one-vs-rest and softmax) and ridge, in f64, to the optimum of
 // scikit-learn's objectives. Features come as they are; normalise them first where the protocol says so.
 
-import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
+import { HealthError, ShapeError, UsageError } from "../../engine/errors.ts";
 import {
   addScaled,
   centred,
@@ -15,7 +15,7 @@ import {
   symmetricEigen,
 } from "./linear-algebra.ts";
 import { type Loss, minimise, type Start } from "./logistic.ts";
-import { column, extent, type Matrix, matrix, requireFinite } from "./matrix.ts";
+import { column, extent, type Matrix, matrix, requireFinite } from "../matrix.ts";
 
 /** f = X Wᵀ + b: `weights` [outputs, d], `intercepts` [outputs]. */
 export interface LinearModel {

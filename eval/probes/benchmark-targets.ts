@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Benchmark, Sample } from "../data/sets/benchmark.ts";
-import { matrix, takeRows } from "./matrix.ts";
+import type { Benchmark, Sample } from "../../data/sets/benchmark.ts";
+import { matrix, takeRows } from "../matrix.ts";
 import type { Targets } from "./score.ts";
 
 /** The targets of a split; a kind that some samples lack is left out. */

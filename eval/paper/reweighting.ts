@@ -1,9 +1,9 @@
 // What sentiment does to the logits of one batch (Table 2 and Figure 4 of the paper): each negative is lowered by β over the KL
 // divergence of the two texts' sentiments, so that texts of like sentiment leave the denominator.
 
-import { ShapeError } from "../engine/errors.ts";
-import { klWeights } from "../kernels/index.ts";
-import { extent, type Matrix } from "./matrix.ts";
+import { ShapeError } from "../../engine/errors.ts";
+import { klWeights } from "../../kernels/index.ts";
+import { extent, type Matrix } from "../matrix.ts";
 
 /** A batch as the loss sees it, on the host. */
 export interface LogitBatch {

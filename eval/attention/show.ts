@@ -1,13 +1,13 @@
 // What the subject token looks at, for the report (figure 5 of the paper): attention over frames of a few held-out clips.
-import { forEvaluation, Loader } from "../data/shards/loader.ts";
-import { denormalise } from "../data/pixels/image.ts";
-import { encodeJpeg } from "../data/pixels/jpeg.ts";
-import { boxOfMask } from "../data/pixels/mask.ts";
-import type { ShardSet } from "../data/shards/shards.ts";
-import { compute, tensor } from "../engine/index.ts";
-import { viewOf } from "./evaluate.ts";
-import type { AttentionFrame } from "../cli/pages/report.ts";
-import type { Trainer } from "./trainer.ts";
+import { forEvaluation, Loader } from "../../data/shards/loader.ts";
+import { denormalise } from "../../data/pixels/image.ts";
+import { encodeJpeg } from "../../data/pixels/jpeg.ts";
+import { boxOfMask } from "../../data/pixels/mask.ts";
+import type { ShardSet } from "../../data/shards/shards.ts";
+import { compute, tensor } from "../../engine/index.ts";
+import { viewOf } from "../probes/evaluate.ts";
+import type { AttentionFrame } from "../../cli/pages/report.ts";
+import type { Trainer } from "../../train/trainer.ts";
 
 const clips = 3;
 

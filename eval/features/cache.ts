@@ -12,11 +12,11 @@
 import { createHash } from "node:crypto";
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { AppendFile, listFolder, makeFolder, replaceFile } from "../data/formats/disk.ts";
-import { parseJson } from "../data/formats/json.ts";
-import { npyBytes } from "../data/formats/npy.ts";
-import { DiskError, FormatError, ShapeError } from "../engine/errors.ts";
-import { type Matrix, matrix } from "./matrix.ts";
+import { AppendFile, listFolder, makeFolder, replaceFile } from "../../data/formats/disk.ts";
+import { parseJson } from "../../data/formats/json.ts";
+import { npyBytes } from "../../data/formats/npy.ts";
+import { DiskError, FormatError, ShapeError } from "../../engine/errors.ts";
+import { type Matrix, matrix } from "../matrix.ts";
 
 /** What features depend on; everything in it is part of the folder's name. */
 export interface CacheKey {

@@ -1,7 +1,7 @@
 // Frozen features of a split: both branches over its batches, in order, into flat arrays.
-import type { ClipBatch } from "../data/shards/batch.ts";
-import { compute, type Tensor } from "../engine/index.ts";
-import { type Matrix, matrix } from "./matrix.ts";
+import type { ClipBatch } from "../../data/shards/batch.ts";
+import { compute, type Tensor } from "../../engine/index.ts";
+import { type Matrix, matrix } from "../matrix.ts";
 
 /** Features and labels of a split; rows in the split's order. */
 export interface Features {

@@ -1,8 +1,8 @@
 // Features from a loaded model: one row for each clip, picture or text, of unit length, in the order given.
-import { compute, ShapeError, type Tensor, tensor, UsageError } from "../engine/index.ts";
-import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import { type EmotionClip, textRows } from "../model/index.ts";
-import { type Matrix, matrix } from "./matrix.ts";
+import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
+import type { Tokenizer } from "../../data/tokenizer/clip.ts";
+import { type EmotionClip, textRows } from "../../model/index.ts";
+import { type Matrix, matrix } from "../matrix.ts";
 
 /** Frames as the model takes them. A picture is a clip of one frame. */
 export interface Pixels {

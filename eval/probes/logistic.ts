@@ -4,7 +4,7 @@
 // Hessian; the intercept is not penalised. What L-BFGS cannot bring to the optimum (features of very different size, classes
 // that are separable and hardly penalised) is finished with Newton steps, in newton.ts.
 
-import { HealthError } from "../engine/errors.ts";
+import { HealthError } from "../../engine/errors.ts";
 import {
   addScaled,
   cholesky,

@@ -1,11 +1,11 @@
 // A protocol carried out on features: probes fitted on one split, scored on the others, with tables per class, confusion
 // matrices and intervals. Features come from anywhere; nothing here knows a model.
 
-import type { Switches } from "../data/sets/switches.ts";
-import { HealthError, ShapeError, UsageError } from "../engine/errors.ts";
+import type { Switches } from "../../data/sets/switches.ts";
+import { HealthError, ShapeError, UsageError } from "../../engine/errors.ts";
 import { bootstrapSteps, type Interval } from "./bootstrap.ts";
 import { atOnce, inTurns } from "./in-turns.ts";
-import { column, extent, type Matrix, normalizeRows } from "./matrix.ts";
+import { column, extent, type Matrix, normalizeRows } from "../matrix.ts";
 import { argmax, averageRecall, confusion, f1PerLabel, mse, pearson, r2, weightedF1 } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "./probes.ts";
 import type { Metric, Protocol, Task } from "./protocol.ts";

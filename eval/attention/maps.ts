@@ -1,7 +1,7 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
-import { compute, ShapeError, tensor, UsageError } from "../engine/index.ts";
-import { type EmotionClip, gridOf } from "../model/index.ts";
-import type { Pixels } from "./encode.ts";
+import { compute, ShapeError, tensor, UsageError } from "../../engine/index.ts";
+import { type EmotionClip, gridOf } from "../../model/index.ts";
+import type { Pixels } from "../features/encode.ts";
 
 /** A box as shares of the frame: left, top, right, bottom. */
 export type ShareBox = readonly [left: number, top: number, right: number, bottom: number];

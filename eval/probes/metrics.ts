@@ -1,8 +1,8 @@
 // The metrics of the paper's tables: pure functions on typed arrays, in f64, with scikit-learn's definitions. All are
 // fractions (the official code prints 100 times them). A metric over no samples or over non-finite scores is an error.
 
-import { ShapeError } from "../engine/errors.ts";
-import { column, extent, type Matrix, requireFinite } from "./matrix.ts";
+import { ShapeError } from "../../engine/errors.ts";
+import { column, extent, type Matrix, requireFinite } from "../matrix.ts";
 import { aucOf, precisionOf, rankingOf } from "./ranking.ts";
 
 type Labels = ArrayLike<number>;

@@ -2,13 +2,13 @@
 // anything is fitted; every refusal names file, row and column.
 
 import { basename } from "node:path";
-import { quoted } from "../data/formats/json.ts";
-import { type NpyArray, npyLimits, readNpyFile } from "../data/formats/npy.ts";
-import { FormatError, nearest, UsageError } from "../engine/errors.ts";
-import { SafetensorsFile } from "../data/formats/safetensors.ts";
-import { type Matrix, matrix } from "./matrix.ts";
-import { type Protocol, splitsOf, type Target, type Task } from "./protocol.ts";
-import type { SplitFeatures, Targets } from "./score.ts";
+import { quoted } from "../../data/formats/json.ts";
+import { type NpyArray, npyLimits, readNpyFile } from "../../data/formats/npy.ts";
+import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { SafetensorsFile } from "../../data/formats/safetensors.ts";
+import { type Matrix, matrix } from "../matrix.ts";
+import { type Protocol, splitsOf, type Target, type Task } from "../probes/protocol.ts";
+import type { SplitFeatures, Targets } from "../probes/score.ts";
 
 /** A file's part of a split. Targets may be missing: they then come from the data set itself. */
 export interface FileSplit {

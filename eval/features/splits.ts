@@ -2,22 +2,22 @@
 // by batch while threads load what comes next. A stop, or a kill, loses at most the batches in hand.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { type BenchmarkBatch, benchmarkBatches } from "../data/sets/batches.ts";
-import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../data/sets/index.ts";
-import { makeFolder } from "../data/formats/disk.ts";
-import { UsageError } from "../engine/errors.ts";
-import { cacheFolder, compute, tensor } from "../engine/index.ts";
-import { fingerprint, takeTargets, targetsOfBenchmark } from "../eval/benchmark-targets.ts";
-import { type CacheKey, cacheName, FeatureCache } from "../eval/feature-cache.ts";
-import type { Matrix } from "../eval/matrix.ts";
-import { type Protocol, splitsOf } from "../eval/protocol.ts";
-import type { SplitFeatures, Targets } from "../eval/score.ts";
-import type { EmotionClip, LoadPlan } from "../model/index.ts";
-import { Lock } from "../data/formats/lock.ts";
-import { openPlan, withModel } from "./open-model.ts";
-import type { Progress } from "../cli/terminal/progress.ts";
-import { ensureStage } from "../cli/stage.ts";
-import type { StopRequest } from "../cli/terminal/stop.ts";
+import { type BenchmarkBatch, benchmarkBatches } from "../../data/sets/batches.ts";
+import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
+import { makeFolder } from "../../data/formats/disk.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { cacheFolder, compute, tensor } from "../../engine/index.ts";
+import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
+import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
+import type { Matrix } from "../matrix.ts";
+import { type Protocol, splitsOf } from "../probes/protocol.ts";
+import type { SplitFeatures, Targets } from "../probes/score.ts";
+import type { EmotionClip, LoadPlan } from "../../model/index.ts";
+import { Lock } from "../../data/formats/lock.ts";
+import { openPlan, withModel } from "../../train/open-model.ts";
+import type { Progress } from "../../cli/terminal/progress.ts";
+import { ensureStage } from "../../cli/stage.ts";
+import type { StopRequest } from "../../cli/terminal/stop.ts";
 
 export interface Extraction {
   readonly benchmark: BenchmarkName;

@@ -1,7 +1,7 @@
 // Attention drawn over the frames: single overlays, and a sheet of a clip with a column per frame and a row per layer.
-import { resizeBilinear } from "../data/pixels/mask.ts";
-import { type Image, resize } from "../data/pixels/resize.ts";
-import { areaOf, type AttentionMaps, mapAt, type ShareBox, shareInside } from "./attention-maps.ts";
+import { resizeBilinear } from "../../data/pixels/mask.ts";
+import { type Image, resize } from "../../data/pixels/resize.ts";
+import { areaOf, type AttentionMaps, mapAt, type ShareBox, shareInside } from "./maps.ts";
 import { heatRgb } from "./heat.ts";
 import { fitted, heightOf, widthOf, write } from "./letters.ts";
 

@@ -1,8 +1,8 @@
 // The official linear evaluation as one table: what is fitted on which split, how, and what is reported on which others.
 
-import { labels } from "../data/sets/labels.ts";
-import type { BenchmarkName } from "../data/sets/switches.ts";
-import { categories, emotions } from "../data/stage/index.ts";
+import { labels } from "../../data/sets/labels.ts";
+import type { BenchmarkName } from "../../data/sets/switches.ts";
+import { categories, emotions } from "../../data/stage/index.ts";
 import { liris, type Savgol } from "./savgol.ts";
 
 /** Which of a sample's targets a probe is fitted on: several classes, one class, or numbers. */

@@ -1,8 +1,8 @@
 // The paper's tables beside ours: published figures, those of finished runs at the reduced setting, those of evaluations, and for
 // every gap the reason. Pure; what is read from disk comes in as summaries.
 
-import { type BenchmarkName, benchmarkNames } from "../data/sets/switches.ts";
-import type { Row } from "./probe-table.ts";
+import { type BenchmarkName, benchmarkNames } from "../../data/sets/switches.ts";
+import type { Row } from "../probes/probe-table.ts";
 import { boldColumns, figureFor, paper, published4 } from "./published.ts";
 import type { EvaluationResult } from "./result.ts";
 import type { Reweighting } from "./reweighting.ts";

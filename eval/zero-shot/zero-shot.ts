@@ -1,10 +1,10 @@
 // Zero-shot recognition (official helper): a class is the mean of its prompts' text features, a score the cosine to it.
-import { ShapeError, UsageError } from "../engine/errors.ts";
-import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import type { EmotionClip } from "../model/index.ts";
-import { type EncodeOptions, encodeTexts } from "./encode.ts";
-import { extent, type Matrix, matrix, normalizeRows } from "./matrix.ts";
-import { averageRecall, confusion, topK } from "./metrics.ts";
+import { ShapeError, UsageError } from "../../engine/errors.ts";
+import type { Tokenizer } from "../../data/tokenizer/clip.ts";
+import type { EmotionClip } from "../../model/index.ts";
+import { type EncodeOptions, encodeTexts } from "../features/encode.ts";
+import { extent, type Matrix, matrix, normalizeRows } from "../matrix.ts";
+import { averageRecall, confusion, topK } from "../probes/metrics.ts";
 
 /** A class and what is said of it; each text goes through every template. */
 export interface ZeroShotClass {

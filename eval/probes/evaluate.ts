@@ -1,10 +1,10 @@
 // What the main job measures before and after training: linear probes on frozen features of the held-out split, and
 // retrieval between clips and captions.
-import type { ShardSet } from "../data/shards/shards.ts";
-import { forEvaluation, Loader, type LoaderOptions } from "../data/shards/loader.ts";
-import { extractFeatures, type Features } from "../eval/features.ts";
-import { type ProbeSplit, probeStage, type Row } from "../eval/probe-table.ts";
-import { encode, type Trainer } from "./trainer.ts";
+import type { ShardSet } from "../../data/shards/shards.ts";
+import { forEvaluation, Loader, type LoaderOptions } from "../../data/shards/loader.ts";
+import { extractFeatures, type Features } from "../features/features.ts";
+import { type ProbeSplit, probeStage, type Row } from "./probe-table.ts";
+import { encode, type Trainer } from "../../train/trainer.ts";
 
 /** How frames are shown to a model of this configuration. */
 export const viewOf = (trainer: Trainer) => {

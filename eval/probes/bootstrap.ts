@@ -1,7 +1,7 @@
 // How sure a metric is: percentile intervals from resampled test sets, the same ones for every metric of one seed.
 
-import { Random } from "../data/philox.ts";
-import { ShapeError, UsageError } from "../engine/errors.ts";
+import { Random } from "../../data/philox.ts";
+import { ShapeError, UsageError } from "../../engine/errors.ts";
 import { atOnce } from "./in-turns.ts";
 
 /** Where the middle `level` of the resampled values lies, and for how many resamples the metric was not defined. */

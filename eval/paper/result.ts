@@ -1,10 +1,10 @@
 // The outcome of an evaluation as one object, and as text: figures with their intervals, the published table beside them, the
 // switches in force, and on request every class.
 
-import type { BenchmarkName, Decision } from "../data/sets/switches.ts";
-import type { Protocol, Task } from "./protocol.ts";
+import type { BenchmarkName, Decision } from "../../data/sets/switches.ts";
+import type { Protocol, Task } from "../probes/protocol.ts";
 import { type PublishedTable, figureFor, published4 } from "./published.ts";
-import type { ClassTable, Figure, TaskResult } from "./score.ts";
+import type { ClassTable, Figure, TaskResult } from "../probes/score.ts";
 
 /** What `emotionclip eval … --json` prints. */
 export interface EvaluationResult {

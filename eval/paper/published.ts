@@ -1,8 +1,8 @@
 // The paper's numbers, as a data file, and which of our figures stands beside each column. Percent where the paper has percent.
 
-import type { BenchmarkName } from "../data/sets/switches.ts";
+import type { BenchmarkName } from "../../data/sets/switches.ts";
 import paper from "./paper-tables.json";
-import type { Figure, TaskResult } from "./score.ts";
+import type { Figure, TaskResult } from "../probes/score.ts";
 
 export { default as paper } from "./paper-tables.json";
 

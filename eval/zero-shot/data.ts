@@ -1,15 +1,15 @@
 // Zero-shot recognition of a whole data set: its features, kept as `emotionclip eval` keeps them, against its classes in words.
-import { type BenchmarkName, benchmarkNames, benchmarkSplits } from "../data/sets/index.ts";
-import { quoted } from "../data/formats/json.ts";
-import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import type { Emotion } from "../data/stage/emotions.ts";
-import { emotionTexts } from "../data/stage/prompts.ts";
-import { UsageError } from "../engine/errors.ts";
-import type { Matrix } from "../eval/matrix.ts";
-import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../eval/metrics.ts";
-import { protocols, type Task } from "../eval/protocol.ts";
-import type { Targets } from "../eval/score.ts";
-import { tokenizerOf } from "../eval/tokenizer.ts";
+import { type BenchmarkName, benchmarkNames, benchmarkSplits } from "../../data/sets/index.ts";
+import { quoted } from "../../data/formats/json.ts";
+import type { Tokenizer } from "../../data/tokenizer/clip.ts";
+import type { Emotion } from "../../data/stage/emotions.ts";
+import { emotionTexts } from "../../data/stage/prompts.ts";
+import { UsageError } from "../../engine/errors.ts";
+import type { Matrix } from "../matrix.ts";
+import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../probes/metrics.ts";
+import { protocols, type Task } from "../probes/protocol.ts";
+import type { Targets } from "../probes/score.ts";
+import { tokenizerOf } from "../tokenizer.ts";
 import {
   emotionTemplates,
   sameClasses,
@@ -18,14 +18,14 @@ import {
   zeroShotClassifier,
   zeroShotLogits,
   type ZeroShotScore,
-} from "../eval/zero-shot.ts";
-import type { LoadPlan } from "../model/checkpoint/plan.ts";
-import { type Extracted, extractSplits } from "./eval-features.ts";
-import { oneOf, workersFlag } from "../cli/flags.ts";
-import type { InputFlags } from "../cli/inputs.ts";
-import { openPlan, withModel } from "./open-model.ts";
-import { Progress } from "../cli/terminal/progress.ts";
-import { gracefulStop } from "../cli/terminal/stop.ts";
+} from "./zero-shot.ts";
+import type { LoadPlan } from "../../model/checkpoint/plan.ts";
+import { type Extracted, extractSplits } from "../features/splits.ts";
+import { oneOf, workersFlag } from "../../cli/flags.ts";
+import type { InputFlags } from "../../cli/inputs.ts";
+import { openPlan, withModel } from "../../train/open-model.ts";
+import { Progress } from "../../cli/terminal/progress.ts";
+import { gracefulStop } from "../../cli/terminal/stop.ts";
 
 /** What `--json` prints. */
 export interface DataPage {

@@ -1,13 +1,13 @@
 // One batch of the embedded data through a checkpoint, for Table 2 and Figure 4: logits, and what sentiment takes from them.
-import { benchmarkBatches } from "../data/sets/batches.ts";
-import { openBenchmark } from "../data/sets/index.ts";
-import { openShards } from "../data/shards/shards.ts";
-import { encodeTexts, encodeVideos, type Pixels } from "../eval/encode.ts";
-import { matrix } from "../eval/matrix.ts";
-import { similarities } from "../eval/probe-table.ts";
-import { type Reweighting, reweight } from "../eval/reweighting.ts";
-import { tokenizerOf } from "../eval/tokenizer.ts";
-import { openPlan, withModel } from "./open-model.ts";
+import { benchmarkBatches } from "../../data/sets/batches.ts";
+import { openBenchmark } from "../../data/sets/index.ts";
+import { openShards } from "../../data/shards/shards.ts";
+import { encodeTexts, encodeVideos, type Pixels } from "../features/encode.ts";
+import { matrix } from "../matrix.ts";
+import { similarities } from "../probes/probe-table.ts";
+import { type Reweighting, reweight } from "./reweighting.ts";
+import { tokenizerOf } from "../tokenizer.ts";
+import { openPlan, withModel } from "../../train/open-model.ts";
 
 export interface ReweightOptions {
   readonly beta: number;

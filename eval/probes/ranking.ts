@@ -1,8 +1,8 @@
 // Samples in the order of their scores, found once: average precision and ROC AUC are then one walk along it, over all samples or
 // over any resample of them.
 
-import { HealthError } from "../engine/errors.ts";
-import { requireFinite } from "./matrix.ts";
+import { HealthError } from "../../engine/errors.ts";
+import { requireFinite } from "../matrix.ts";
 
 /** Labels of one class (0 or 1) and the samples in the order of their scores. */
 export interface Ranking {

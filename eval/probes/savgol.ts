@@ -1,8 +1,8 @@
 // Savitzky–Golay smoothing as scipy.signal.savgol_filter does it with mode "interp", even windows included: the evaluation of
 // LIRIS-ACCEDE smooths its predictions with window 100 and order 3.
 
-import { HealthError, ShapeError } from "../engine/errors.ts";
-import { requireFinite } from "./matrix.ts";
+import { HealthError, ShapeError } from "../../engine/errors.ts";
+import { requireFinite } from "../matrix.ts";
 
 /** `window` samples per fit, polynomial `order` < window. */
 export interface Savgol {

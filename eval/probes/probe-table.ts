@@ -1,9 +1,9 @@
 // What the main job prints before and after training: how much of the labels a linear probe finds in frozen features of the stage,
 // by BoLD's protocol, and how well clips and captions find each other.
 
-import { ShapeError } from "../engine/errors.ts";
+import { ShapeError } from "../../engine/errors.ts";
 import { project } from "./linear-algebra.ts";
-import { extent, type Matrix, matrix, normalizeRows, takeRows } from "./matrix.ts";
+import { extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
 import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
 import { protocols, type Target } from "./protocol.ts";
