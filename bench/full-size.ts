@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { UsageError } from "../engine/errors.ts";
 import { openGpu } from "../engine/index.ts";
-import { preset } from "../model/presets.ts";
+import { preset } from "../model/emotionclip/presets.ts";
 import { sizeText } from "../train/step-plan.ts";
 import { type FullSize, fullSize, leastRatio, matmulFlops, publishedBatch, type Timed } from "./full-step.ts";
 import { writeResults } from "./results.ts";

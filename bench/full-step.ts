@@ -2,9 +2,9 @@
 // the plan, results checked.
 import { compute, type Gpu, type Tensor } from "../engine/index.ts";
 import { klWeights, ops, snce } from "../kernels/index.ts";
-import { Dropout } from "../model/block.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { EmotionClip } from "../model/emotionclip.ts";
+import { Dropout } from "../model/clip/block.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
+import type { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { type ClipTensors, Learner, type StepInputs } from "../train/learner.ts";
 import { checkSettings, type Settings } from "../train/settings.ts";
 import { fittingMicro, planForward, planStep, sizeText, type StepPlan } from "../train/step-plan.ts";

@@ -1,7 +1,7 @@
 // A batch of any model from a seed alone: no files, no data set. What a step costs does not depend on the values.
 import { tensor } from "../engine/index.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { endPositions } from "../model/text-encoder.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
+import { endPositions } from "../model/clip/text-encoder.ts";
 import type { StepInputs } from "../train/learner.ts";
 import { gaussians, uniform } from "./draw.ts";
 

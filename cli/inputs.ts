@@ -8,7 +8,7 @@ import { readFootage } from "../data/footage/footage.ts";
 import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Pixels, Stream } from "../eval/features/encode.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { batchFlag, boxRule, NO_SUBJECT, withCheckpoint } from "./flags.ts";
 
 /** What an input is: each video and each folder of frames is a clip, each picture is one by itself. */

@@ -8,7 +8,7 @@ import { openShards } from "../data/shards/shards.ts";
 import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Row } from "../eval/probes/probe-table.ts";
-import { type ModelConfig, stageModel } from "../model/config.ts";
+import { type ModelConfig, stageModel } from "../model/emotionclip/config.ts";
 import { type Json, parseJson } from "../data/formats/json.ts";
 import { replaceFile } from "../data/formats/disk.ts";
 import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
@@ -16,7 +16,7 @@ import { evaluate, type EvaluationSets, viewOf } from "../eval/probes/evaluate.t
 import { commitOf, trainLoop } from "../train/loop.ts";
 import type { Progress } from "./terminal/progress.ts";
 import { type Result, type Series, writeReport } from "./pages/report.ts";
-import { RunFolder, type Settings as Recorded } from "../train/run-folder.ts";
+import { RunFolder, type Settings as Recorded } from "../train/runs/run-folder.ts";
 import type { Settings } from "../train/settings.ts";
 import { attentionFrames } from "../eval/attention/show.ts";
 import type { StopRequest } from "./terminal/stop.ts";

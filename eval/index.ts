@@ -61,7 +61,7 @@ export {
   type Targets,
   type TaskResult,
 } from "./probes/score.ts";
-export { loadTokenizer, tokenizerOf } from "./tokenizer.ts";
+export { loadTokenizer, tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 export {
   classifierOf,
   emotionTemplates,

@@ -9,7 +9,7 @@ export {
   type Mix,
   PostNormLayer,
   SubjectBlock,
-} from "./block.ts";
+} from "./clip/block.ts";
 export { type ConfigOverride, describe, type Description } from "./checkpoint/describe.ts";
 export {
   fillModel,
@@ -30,12 +30,12 @@ export {
   type TextConfig,
   type VisionConfig,
   vitB32,
-} from "./config.ts";
-export { configFromJson, configFromValue, configToJson } from "./official-config.ts";
+} from "./emotionclip/config.ts";
+export { configFromJson, configFromValue, configToJson } from "./emotionclip/official-config.ts";
 export type { Dtype as FileDtype } from "../data/formats/dtypes.ts";
-export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip.ts";
-export { FrameEncoder } from "./frame-encoder.ts";
-export { preset, presetNames } from "./presets.ts";
+export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip/emotionclip.ts";
+export { FrameEncoder } from "./emotionclip/frame-encoder.ts";
+export { preset, presetNames } from "./emotionclip/presets.ts";
 export { allocate, type Group, groupsOf, Init, named } from "./params.ts";
 export {
   type Entry as SafetensorsEntry,
@@ -46,8 +46,8 @@ export {
   type TensorInfo,
 } from "../data/formats/safetensors.ts";
 export { type ShardedFile, shardedFiles } from "../data/formats/safetensors-index.ts";
-export { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
-export { endPositions, TextEncoder, textRows } from "./text-encoder.ts";
+export { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./emotionclip/temporal-encoder.ts";
+export { endPositions, TextEncoder, textRows } from "./clip/text-encoder.ts";
 export {
   type Content,
   Inert,

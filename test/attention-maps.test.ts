@@ -13,7 +13,7 @@ import { onPatches, outline, overlay, sheet, topOf } from "../eval/attention/she
 import { heatRgb } from "../eval/attention/heat.ts";
 import { fitted, heightOf, widthOf, write } from "../eval/attention/letters.ts";
 import { mapOf } from "../kernels/attention/attention.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { Trainer } from "../train/trainer.ts";
 import { gaussian, sharedGpu, uniform } from "./derive.ts";
 import { goldenPath } from "./golden.ts";

@@ -8,7 +8,7 @@ import { describe } from "../model/checkpoint/describe.ts";
 import { planLoad } from "../model/checkpoint/plan.ts";
 import { type Content, type StoredTensor, TensorRef } from "../data/formats/content.ts";
 import { type Dtype, itemBytes } from "../data/formats/dtypes.ts";
-import { configFromValue } from "../model/official-config.ts";
+import { configFromValue } from "../model/emotionclip/official-config.ts";
 import { readStoredConfig } from "../model/checkpoint/stored-config.ts";
 import type { Json } from "../data/formats/json.ts";
 import type { WeightFile } from "../data/formats/weights.ts";

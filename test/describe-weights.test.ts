@@ -3,11 +3,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { describe } from "../model/checkpoint/describe.ts";
 import type { Stored } from "../model/checkpoint/layout.ts";
-import { type ModelConfig, stageModel, vitB32 } from "../model/config.ts";
+import { type ModelConfig, stageModel, vitB32 } from "../model/emotionclip/config.ts";
 import { type Content, type StoredTensor, TensorRef } from "../data/formats/content.ts";
-import { EmotionClip } from "../model/emotionclip.ts";
+import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { Init, named } from "../model/params.ts";
-import { preset, presetNames } from "../model/presets.ts";
+import { preset, presetNames } from "../model/emotionclip/presets.ts";
 
 /** A file of tensors with these names and shapes. */
 function fileOf(shapes: Iterable<[string, readonly number[]]>, more: Partial<Stored> = {}): Stored {

@@ -14,7 +14,7 @@ import { type Matrix, matrix } from "../eval/matrix.ts";
 import type { EvaluationResult } from "../eval/paper/result.ts";
 import type { Reweighting } from "../eval/paper/reweighting.ts";
 import { openEvaluator } from "../eval/probes/benchmark-evaluator.ts";
-import { saveModel } from "../train/checkpoint.ts";
+import { saveModel } from "../model/checkpoint/folder.ts";
 import { runCommand } from "../cli/cli.ts";
 import { evaluate } from "../eval/probes/evaluate.ts";
 import { Trainer } from "../train/trainer.ts";

@@ -6,7 +6,7 @@ import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Entry } from "../data/formats/safetensors.ts";
-import { loadCheckpoint, saveCheckpoint, writeSafetensors } from "../train/checkpoint.ts";
+import { loadCheckpoint, saveCheckpoint, writeSafetensors } from "../model/checkpoint/folder.ts";
 import { inspectModel } from "../cli/commands/inspect.ts";
 import { pageOf } from "../cli/pages/inspect-page.ts";
 import { goldenPath } from "./golden.ts";

@@ -1,7 +1,7 @@
 // A batch in parts: the same step as at once, in less memory.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { planStep } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import { sharedGpu } from "./derive.ts";

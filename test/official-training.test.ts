@@ -2,8 +2,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Json } from "../data/formats/json.ts";
-import { configFromValue } from "../model/official-config.ts";
-import { EmotionClip } from "../model/emotionclip.ts";
+import { configFromValue } from "../model/emotionclip/official-config.ts";
+import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { groupsOf, Init, named } from "../model/params.ts";
 import type { Content, WeightFile } from "../data/formats/weights.ts";
 import { openWeights } from "../data/formats/weights.ts";

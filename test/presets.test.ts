@@ -4,11 +4,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parseJson } from "../data/formats/json.ts";
 import { EngineError, FormatError } from "../engine/errors.ts";
-import { type ModelConfig, stageModel, vitB32 } from "../model/config.ts";
-import { EmotionClip } from "../model/emotionclip.ts";
-import { configFromJson, configFromValue, configToJson } from "../model/official-config.ts";
+import { type ModelConfig, stageModel, vitB32 } from "../model/emotionclip/config.ts";
+import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
+import { configFromJson, configFromValue, configToJson } from "../model/emotionclip/official-config.ts";
 import { groupOf, groupsOf, Init, named } from "../model/params.ts";
-import { preset, presetNames } from "../model/presets.ts";
+import { preset, presetNames } from "../model/emotionclip/presets.ts";
 import { goldenBytes, goldenJson } from "./golden.ts";
 
 const official = goldenJson<Record<string, object>>("emotionclip/model_configs.json");

@@ -16,9 +16,9 @@ import {
   newestCheckpoint,
   pruneCheckpoints,
   readManifest,
-} from "../train/checkpoint.ts";
+} from "../model/checkpoint/folder.ts";
 import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../data/formats/disk.ts";
-import { RunFolder } from "../train/run-folder.ts";
+import { RunFolder } from "../train/runs/run-folder.ts";
 import { refusal } from "./refusal.ts";
 
 const memory = "/dev/shm"; // fsync costs nothing there; without it the tests only take longer

@@ -19,7 +19,7 @@ import {
   safetensorsBytes,
   safetensorsSize,
 } from "../data/formats/safetensors.ts";
-import { writeSafetensors } from "../train/checkpoint.ts";
+import { writeSafetensors } from "../model/checkpoint/folder.ts";
 import { mutatedOf } from "./mutated.ts";
 import { refusal } from "./refusal.ts";
 

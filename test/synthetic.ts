@@ -1,6 +1,6 @@
 // A model small enough for a test of training, and batches for it made of seeded noise: no files, no data set.
 import type { ClipBatch } from "../data/shards/batch.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { defaults, type Settings } from "../train/settings.ts";
 import { WordTokenizer } from "../data/tokenizer/words.ts";
 import { gaussian, uniform } from "./derive.ts";

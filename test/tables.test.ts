@@ -14,7 +14,7 @@ import { resultText } from "../eval/paper/result.ts";
 import { type LogitBatch, reweight } from "../eval/paper/reweighting.ts";
 import { runCommand } from "../cli/cli.ts";
 import { evaluationPage } from "../cli/pages/eval-page.ts";
-import { finishedRuns, newestRun } from "../train/runs.ts";
+import { finishedRuns, newestRun } from "../train/runs/runs.ts";
 import { defaults } from "../train/settings.ts";
 import { planned } from "../cli/commands/tables.ts";
 import { tablesPage } from "../cli/pages/tables-page.ts";

@@ -8,7 +8,7 @@ import { HealthError } from "../engine/index.ts";
 import { named } from "../model/params.ts";
 import { type LoopOptions, trainLoop } from "../train/loop.ts";
 import { Progress } from "../cli/terminal/progress.ts";
-import { RunFolder } from "../train/run-folder.ts";
+import { RunFolder } from "../train/runs/run-folder.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import { sharedGpu } from "./derive.ts";

@@ -12,7 +12,7 @@ import { macroAveragePrecision, macroRocAuc } from "../eval/probes/metrics.ts";
 import { targetsOfBenchmark } from "../eval/probes/benchmark-targets.ts";
 import { emotionTemplates, scoreZeroShot, zeroShotClassifier, zeroShotLogits } from "../eval/zero-shot/zero-shot.ts";
 import { allocate, EmotionClip, groupsOf, Init, type ModelConfig, named, stageModel } from "../model/index.ts";
-import { writeSafetensors } from "../train/checkpoint.ts";
+import { writeSafetensors } from "../model/checkpoint/folder.ts";
 import { type DataPage, dataText } from "../eval/zero-shot/data.ts";
 import { sharedGpu } from "./derive.ts";
 import { goldenPath } from "./golden.ts";

@@ -8,7 +8,7 @@ import { FormatError, ShapeError, UsageError } from "../engine/errors.ts";
 import { compute } from "../engine/index.ts";
 import { encodeImages, encodeTexts, encodeVideos, type Pixels, textFeatures } from "../eval/features/encode.ts";
 import { matrix } from "../eval/matrix.ts";
-import { tokenizerOf } from "../eval/tokenizer.ts";
+import { tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 import {
   classifierOf,
   probabilities,

@@ -1,9 +1,9 @@
 // A model with its optimiser, and how one update is recorded: on a device, or in a plan that only measures.
 import { keep, later, Scope, type Shard, Tape, type Tensor, type TypedArray } from "../engine/index.ts";
 import { concat } from "../kernels/index.ts";
-import { Dropout } from "../model/block.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { EmotionClip } from "../model/emotionclip.ts";
+import { Dropout } from "../model/clip/block.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
+import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { allocate, type Group, groupsOf, Init, named } from "../model/params.ts";
 import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizer.ts";

@@ -5,7 +5,7 @@ import type { Gpu } from "../engine/index.ts";
 import type { Loader } from "../data/shards/loader.ts";
 import type { Row } from "../eval/probes/probe-table.ts";
 import type { Progress } from "../cli/terminal/progress.ts";
-import type { RunFolder } from "./run-folder.ts";
+import type { RunFolder } from "./runs/run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";
 import type { StopRequest } from "../cli/terminal/stop.ts";
 import type { StepReport, Trainer } from "./trainer.ts";

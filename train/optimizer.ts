@@ -1,7 +1,7 @@
 // AdamW over flat parameter groups: global norm, clipping and the update stay on the device.
 import { type Shard, type Tensor, UsageError } from "../engine/index.ts";
 import { adamw, clipFactor, gradNorm } from "../kernels/index.ts";
-import { logitScaleMost } from "../model/emotionclip.ts";
+import { logitScaleMost } from "../model/emotionclip/emotionclip.ts";
 import type { Group } from "../model/params.ts";
 
 /** One number for all groups, or one for each group by its name. */

@@ -1,7 +1,7 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { EmotionClip } from "../model/emotionclip.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
+import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { Init } from "../model/params.ts";
 import { Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";

@@ -2,12 +2,12 @@
 import { assign, type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import type { Dropout } from "../model/block.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { EmotionClip } from "../model/emotionclip.ts";
+import type { Dropout } from "../model/clip/block.ts";
+import type { ModelConfig } from "../model/emotionclip/config.ts";
+import type { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { named } from "../model/params.ts";
 import type { Entry, SafetensorsFile } from "../data/formats/safetensors.ts";
-import { textRows } from "../model/text-encoder.ts";
+import { textRows } from "../model/clip/text-encoder.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 

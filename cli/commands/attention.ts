@@ -19,9 +19,9 @@ import {
   type ShownFrame,
   topOf,
 } from "../../eval/attention/sheet.ts";
-import type { ModelConfig } from "../../model/config.ts";
+import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
-import { openPlan, withModel } from "../../train/open-model.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {

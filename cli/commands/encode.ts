@@ -9,12 +9,12 @@ import { npyBytes } from "../../data/formats/npy.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../../eval/features/encode.ts";
 import type { Matrix } from "../../eval/matrix.ts";
-import { tokenizerOf } from "../../eval/tokenizer.ts";
+import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";
-import type { EmotionClip } from "../../model/emotionclip.ts";
+import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
-import { openPlan, withModel } from "../../train/open-model.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 
 const kinds = [...visualKinds, "texts"] as const;

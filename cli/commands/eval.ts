@@ -26,7 +26,7 @@ import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
 import { checkPlace } from "../pages/page.ts";
 import { missingClips } from "../stage.ts";
-import { newestRun } from "../../train/runs.ts";
+import { newestRun } from "../../train/runs/runs.ts";
 import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
 
 interface Flags {

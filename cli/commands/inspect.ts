@@ -10,7 +10,7 @@ import { openModelFile } from "../../model/checkpoint/open.ts";
 import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
-import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "../../train/checkpoint.ts";
+import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "../../model/checkpoint/folder.ts";
 import { pageOf, type Tree, treeOf } from "../pages/inspect-page.ts";
 
 /** A tensor as `--json` shows it. */

@@ -2,8 +2,8 @@
 import { Command } from "commander";
 import { words } from "../../data/stage/index.ts";
 import { type DeviceFacts, openGpu } from "../../engine/index.ts";
-import { type ModelConfig, stageModel } from "../../model/config.ts";
-import { preset, presetNames } from "../../model/presets.ts";
+import { type ModelConfig, stageModel } from "../../model/emotionclip/config.ts";
+import { preset, presetNames } from "../../model/emotionclip/presets.ts";
 import { whole } from "../flags.ts";
 import { checkSettings, defaults, readFlag, type Settings } from "../../train/settings.ts";
 import {

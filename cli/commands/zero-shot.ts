@@ -8,7 +8,7 @@ import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
 import type { Matrix } from "../../eval/matrix.ts";
-import { tokenizerOf } from "../../eval/tokenizer.ts";
+import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
   emotionTemplates,
   probabilities,
@@ -19,10 +19,10 @@ import {
   zeroShotClassifier,
   zeroShotLogits,
 } from "../../eval/zero-shot/zero-shot.ts";
-import type { EmotionClip } from "../../model/emotionclip.ts";
+import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { linesOf } from "./encode.ts";
 import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
-import { openPlan, withModel } from "../../train/open-model.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type DataFlags, dataText, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
 

@@ -14,7 +14,7 @@ import { type Protocol, splitsOf } from "../probes/protocol.ts";
 import type { SplitFeatures, Targets } from "../probes/score.ts";
 import type { EmotionClip, LoadPlan } from "../../model/index.ts";
 import { Lock } from "../../data/formats/lock.ts";
-import { openPlan, withModel } from "../../train/open-model.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import type { Progress } from "../../cli/terminal/progress.ts";
 import { ensureStage } from "../../cli/stage.ts";
 import type { StopRequest } from "../../cli/terminal/stop.ts";

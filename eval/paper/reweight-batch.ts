@@ -6,8 +6,8 @@ import { encodeTexts, encodeVideos, type Pixels } from "../features/encode.ts";
 import { matrix } from "../matrix.ts";
 import { similarities } from "../probes/probe-table.ts";
 import { type Reweighting, reweight } from "./reweighting.ts";
-import { tokenizerOf } from "../tokenizer.ts";
-import { openPlan, withModel } from "../../train/open-model.ts";
+import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 
 export interface ReweightOptions {
   readonly beta: number;

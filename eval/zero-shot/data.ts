@@ -9,7 +9,7 @@ import type { Matrix } from "../matrix.ts";
 import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../probes/metrics.ts";
 import { protocols, type Task } from "../probes/protocol.ts";
 import type { Targets } from "../probes/score.ts";
-import { tokenizerOf } from "../tokenizer.ts";
+import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
   emotionTemplates,
   sameClasses,
@@ -23,7 +23,7 @@ import type { LoadPlan } from "../../model/checkpoint/plan.ts";
 import { type Extracted, extractSplits } from "../features/splits.ts";
 import { oneOf, workersFlag } from "../../cli/flags.ts";
 import type { InputFlags } from "../../cli/inputs.ts";
-import { openPlan, withModel } from "../../train/open-model.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../../cli/terminal/progress.ts";
 import { gracefulStop } from "../../cli/terminal/stop.ts";
 

@@ -2,8 +2,8 @@
 import { basename } from "node:path";
 import { parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
-import type { ModelConfig } from "../config.ts";
-import { preset } from "../presets.ts";
+import type { ModelConfig } from "../emotionclip/config.ts";
+import { preset } from "../emotionclip/presets.ts";
 import type { ConfigOverride } from "./describe.ts";
 import { parseStoredConfig } from "./stored-config.ts";
 

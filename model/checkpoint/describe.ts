@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { CheckpointError, EngineError } from "../../engine/errors.ts";
 import type { Content } from "../../data/formats/content.ts";
-import { faultOf, type ModelConfig } from "../config.ts";
+import { faultOf, type ModelConfig } from "../emotionclip/config.ts";
 import { configOf, headsGuessed, type Sizes, sizesOf } from "./infer.ts";
 import { type Kind, type Layout, layoutOf, type Stored } from "./layout.ts";
 import { parseStoredConfig } from "./stored-config.ts";

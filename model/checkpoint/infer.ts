@@ -9,8 +9,8 @@ import {
   type TextConfig,
   type VisionConfig,
   vitB32,
-} from "../config.ts";
-import { preset, presetNames } from "../presets.ts";
+} from "../emotionclip/config.ts";
+import { preset, presetNames } from "../emotionclip/presets.ts";
 
 /** Sizes that the tensors fix: a configuration that differs belongs to another model. */
 export interface Sizes {

@@ -3,9 +3,9 @@
 import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { allocateFrozen, arrived, assign, assignPart, FormatError, type Tensor } from "../../engine/index.ts";
-import type { ModelConfig } from "../config.ts";
+import type { ModelConfig } from "../emotionclip/config.ts";
 import { convert, type Dtype, itemBytes } from "../../data/formats/dtypes.ts";
-import type { EmotionClip } from "../emotionclip.ts";
+import type { EmotionClip } from "../emotionclip/emotionclip.ts";
 import type { OpenOptions, WeightFile } from "../../data/formats/weights.ts";
 import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";

@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
-import type { ModelConfig } from "../config.ts";
+import type { ModelConfig } from "../emotionclip/config.ts";
 import { type OpenOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
 import { storedIn } from "./describe.ts";
 import { readStoredConfig } from "./stored-config.ts";

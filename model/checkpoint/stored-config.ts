@@ -2,8 +2,8 @@
 import * as v from "valibot";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError } from "../../engine/errors.ts";
-import { configFromValue } from "../official-config.ts";
-import { faultOf, type ModelConfig } from "../config.ts";
+import { configFromValue } from "../emotionclip/official-config.ts";
+import { faultOf, type ModelConfig } from "../emotionclip/config.ts";
 
 const number = v.pipe(v.number(), v.finite());
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

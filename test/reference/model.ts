@@ -1,5 +1,5 @@
 // The whole model in float64 from its specification, with every intermediate under the name that golden files have for it.
-import type { ModelConfig } from "../../model/config.ts";
+import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import {
   add,
   append,

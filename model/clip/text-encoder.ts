@@ -1,9 +1,9 @@
 // CLIP's text transformer: causal, read out at the end token.
-import type { Tensor } from "../engine/index.ts";
-import { add, embedding, matmul, rowGather } from "../kernels/index.ts";
+import type { Tensor } from "../../engine/index.ts";
+import { add, embedding, matmul, rowGather } from "../../kernels/index.ts";
 import { Block, LayerNorm, upToItself } from "./block.ts";
-import type { TextConfig } from "./config.ts";
-import type { Init } from "./params.ts";
+import type { TextConfig } from "../emotionclip/config.ts";
+import type { Init } from "../params.ts";
 
 /** Position of the first largest id of each row: the end token, or the start token where a text was cut. */
 export function endPositions(tokens_BW: Uint32Array, context: number): Uint32Array {

@@ -1,12 +1,12 @@
 // EmotionCLIP: frames with a subject, and text, into one space (figure 2 of the paper).
-import type { Tensor } from "../engine/index.ts";
-import { normalize } from "../kernels/index.ts";
-import type { Dropping } from "./block.ts";
+import type { Tensor } from "../../engine/index.ts";
+import { normalize } from "../../kernels/index.ts";
+import type { Dropping } from "../clip/block.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
-import type { Init } from "./params.ts";
+import type { Init } from "../params.ts";
 import { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
-import { TextEncoder } from "./text-encoder.ts";
+import { TextEncoder } from "../clip/text-encoder.ts";
 
 /** exp(logit_scale) starts at 1/0.07 and never passes 100, as in CLIP. */
 export const logitScaleStart = Math.log(1 / 0.07);

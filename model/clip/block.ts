@@ -1,9 +1,9 @@
 // Transformer blocks: CLIP's pre-norm block (frame and text towers), the same with subject-aware attention, and PyTorch's
 // post-norm encoder layer (head).
-import { type Tensor, tensor } from "../engine/index.ts";
-import { add, attention, attentionKept, dropout, expandTo, layernorm, linear, saam } from "../kernels/index.ts";
-import type { SaamConfig } from "./config.ts";
-import type { Init } from "./params.ts";
+import { type Tensor, tensor } from "../../engine/index.ts";
+import { add, attention, attentionKept, dropout, expandTo, layernorm, linear, saam } from "../../kernels/index.ts";
+import type { SaamConfig } from "../emotionclip/config.ts";
+import type { Init } from "../params.ts";
 
 export class LayerNorm {
   readonly weight: Tensor;

@@ -1,6 +1,6 @@
 // The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3: prompting, "SAP", or masking of
 // attention, "SAAM"), or is not told.
-import { type Tensor, tensor, UsageError } from "../engine/index.ts";
+import { type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import {
   appendToken,
   attentionRow,
@@ -13,10 +13,10 @@ import {
   patchEmbed,
   prompt,
   slice,
-} from "../kernels/index.ts";
-import { Block, everyToken, LayerNorm, type Mix, SubjectBlock } from "./block.ts";
+} from "../../kernels/index.ts";
+import { Block, everyToken, LayerNorm, type Mix, SubjectBlock } from "../clip/block.ts";
 import { gridOf, type ModelConfig, saamOf } from "./config.ts";
-import type { Init } from "./params.ts";
+import type { Init } from "../params.ts";
 
 /** Its fields carry the checkpoint's names, so `named(encoder)` is its state dict. */
 export class FrameEncoder {

@@ -1,18 +1,18 @@
 // What a conversion writes: the tensors of a file of weights under their official names, in another number format where that
 // is asked for, and the model's configuration beside them, so that the result loads without flags.
 import { basename } from "node:path";
-import { quoted } from "../data/formats/json.ts";
-import { CheckpointError, FormatError } from "../engine/errors.ts";
-import { toHalf } from "../engine/half.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { contentToJson } from "../model/checkpoint/content-json.ts";
-import { type ConfigOverride, describe } from "../model/checkpoint/describe.ts";
-import { planLoad } from "../model/checkpoint/plan.ts";
-import { resizePositions } from "../model/checkpoint/positions.ts";
-import type { Kind } from "../model/checkpoint/layout.ts";
-import { type Dtype, toFloat32 } from "../data/formats/dtypes.ts";
-import type { Entry } from "../data/formats/safetensors.ts";
-import type { WeightFile } from "../data/formats/weights.ts";
+import { quoted } from "../../data/formats/json.ts";
+import { CheckpointError, FormatError } from "../../engine/errors.ts";
+import { toHalf } from "../../engine/half.ts";
+import type { ModelConfig } from "../emotionclip/config.ts";
+import { contentToJson } from "./content-json.ts";
+import { type ConfigOverride, describe } from "./describe.ts";
+import { planLoad } from "./plan.ts";
+import { resizePositions } from "./positions.ts";
+import type { Kind } from "./layout.ts";
+import { type Dtype, toFloat32 } from "../../data/formats/dtypes.ts";
+import type { Entry } from "../../data/formats/safetensors.ts";
+import type { WeightFile } from "../../data/formats/weights.ts";
 
 export interface ConversionOptions {
   /** Number format of floating-point tensors; others stay as they are. */

@@ -1,6 +1,6 @@
 // What a model is made of: one typed configuration, its checks, and the small model. Published ones are in presets.ts.
-import { UsageError } from "../engine/errors.ts";
-import type { SubjectMode } from "../kernels/index.ts";
+import { UsageError } from "../../engine/errors.ts";
+import type { SubjectMode } from "../../kernels/index.ts";
 
 /** How the frame encoder is told where the subject is: prompting, masked attention (Sec. 3.3 of the paper), or not. */
 export type Subject = "sap" | "saam" | "none";

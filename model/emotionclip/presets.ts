@@ -1,6 +1,6 @@
 // The published configurations by their official names. ViT towers only: the official code passes a mask to every frame
 // tower, which its ResNets do not take, so none of them ever ran.
-import { nearest, UsageError } from "../engine/errors.ts";
+import { nearest, UsageError } from "../../engine/errors.ts";
 import { type ModelConfig, vitB32 } from "./config.ts";
 
 /** Sizes of a family: embed, width, blocks, heads and MLP of the frame tower; width, heads and blocks of the text tower. */

@@ -3,10 +3,10 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { FormatError, nearest, UsageError } from "../engine/errors.ts";
-import { type Json, parseJson } from "../data/formats/json.ts";
-import { readRegular } from "../data/formats/regular.ts";
-import type { Entry } from "../data/formats/safetensors.ts";
+import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { type Json, parseJson } from "../../data/formats/json.ts";
+import { readRegular } from "../../data/formats/regular.ts";
+import type { Entry } from "../../data/formats/safetensors.ts";
 import {
   type Checkpoint,
   type CheckpointTensors,
@@ -18,7 +18,7 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
   saveModel,
-} from "./checkpoint.ts";
+} from "../../model/checkpoint/folder.ts";
 import {
   AppendFile,
   checkSpace,
@@ -28,8 +28,8 @@ import {
   remove,
   replaceFile,
   type Written,
-} from "../data/formats/disk.ts";
-import { Lock } from "../data/formats/lock.ts";
+} from "../../data/formats/disk.ts";
+import { Lock } from "../../data/formats/lock.ts";
 
 /** Settings as they are written to config.json. */
 export type Settings = { readonly [key: string]: Json };

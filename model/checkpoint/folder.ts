@@ -4,11 +4,11 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
-import { EngineError, FormatError, HealthError } from "../engine/errors.ts";
-import { type Json, parseJson, quoted } from "../data/formats/json.ts";
-import { readRegular, sizeOfRegular } from "../data/formats/regular.ts";
-import { type Entry, SafetensorsFile, safetensorsBytes } from "../data/formats/safetensors.ts";
-import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "../data/formats/disk.ts";
+import { EngineError, FormatError, HealthError } from "../../engine/errors.ts";
+import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { readRegular, sizeOfRegular } from "../../data/formats/regular.ts";
+import { type Entry, SafetensorsFile, safetensorsBytes } from "../../data/formats/safetensors.ts";
+import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "../../data/formats/disk.ts";
 
 /** Version of the folder's layout; another one is refused. */
 export const FORMAT = 1;

@@ -4,11 +4,11 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { parseJson } from "../data/formats/json.ts";
-import { readRegular } from "../data/formats/regular.ts";
-import { FormatError } from "../engine/errors.ts";
-import type { RunSummary } from "../eval/paper/compare.ts";
-import { type Settings, schema } from "./settings.ts";
+import { parseJson } from "../../data/formats/json.ts";
+import { readRegular } from "../../data/formats/regular.ts";
+import { FormatError } from "../../engine/errors.ts";
+import type { RunSummary } from "../../eval/paper/compare.ts";
+import { type Settings, schema } from "../settings.ts";
 
 /** Settings that a comparison varies, or that do not change what is learnt. */
 const free: readonly (keyof Settings)[] = [

@@ -1,14 +1,14 @@
 // The tokenizer that belongs to a checkpoint: CLIP's, or the words of a small data set, which the model's file carries.
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { readUserFile } from "../data/footage/files.ts";
-import { parseJson, quoted } from "../data/formats/json.ts";
-import { openTokenizer, type Tokenizer } from "../data/tokenizer/clip.ts";
-import { clipVocabulary } from "../data/tokenizer/vocabulary.ts";
-import { wordsFile, WordTokenizer } from "../data/tokenizer/words.ts";
-import { FormatError, UsageError } from "../engine/errors.ts";
-import { type LoadOptions, type ModelConfig, prepareLoad } from "../model/index.ts";
-import type { WeightFile } from "../data/formats/weights.ts";
+import { readUserFile } from "../../data/footage/files.ts";
+import { parseJson, quoted } from "../../data/formats/json.ts";
+import { openTokenizer, type Tokenizer } from "../../data/tokenizer/clip.ts";
+import { clipVocabulary } from "../../data/tokenizer/vocabulary.ts";
+import { wordsFile, WordTokenizer } from "../../data/tokenizer/words.ts";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import { type LoadOptions, type ModelConfig, prepareLoad } from "../index.ts";
+import type { WeightFile } from "../../data/formats/weights.ts";
 
 const mostBytes = 4 * 2 ** 20;
 

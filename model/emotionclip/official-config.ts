@@ -1,8 +1,8 @@
 // Configuration files: the official ones of CLIP towers (model_configs.json has many), the same with a temporal head
 // around them, and our own, which add what the official code has no word for.
 import * as v from "valibot";
-import { type Json, parseJson, quoted } from "../data/formats/json.ts";
-import { FormatError, nearest } from "../engine/errors.ts";
+import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { FormatError, nearest } from "../../engine/errors.ts";
 import { faultOf, type HeadConfig, type ModelConfig, type TextConfig, vitB32, type VisionConfig } from "./config.ts";
 
 const whole = (most: number, least = 1) => {

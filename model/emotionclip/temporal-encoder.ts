@@ -1,9 +1,9 @@
 // The temporal head: frame features of a clip -> one vector (Sec. 3.2; transformer, mean or depth-wise convolution).
-import { ShapeError, type Tensor } from "../engine/index.ts";
-import { add, conv1d, mean } from "../kernels/index.ts";
-import { type Dropping, LayerNorm, PostNormLayer } from "./block.ts";
+import { ShapeError, type Tensor } from "../../engine/index.ts";
+import { add, conv1d, mean } from "../../kernels/index.ts";
+import { type Dropping, LayerNorm, PostNormLayer } from "../clip/block.ts";
 import type { HeadConfig } from "./config.ts";
-import type { Init } from "./params.ts";
+import type { Init } from "../params.ts";
 
 export interface TemporalHead {
   /** x_BTE -> y_BE. */

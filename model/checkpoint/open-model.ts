@@ -1,9 +1,9 @@
 // A checkpoint for a command: opened and checked without a GPU, then on one for as long as the work takes.
-import { openGpu } from "../engine/index.ts";
-import { configNamed } from "../model/checkpoint/config-file.ts";
-import { fillModel, type LoadOptions, prepareLoad } from "../model/checkpoint/load.ts";
-import type { LoadPlan } from "../model/checkpoint/plan.ts";
-import type { EmotionClip } from "../model/emotionclip.ts";
+import { openGpu } from "../../engine/index.ts";
+import { configNamed } from "./config-file.ts";
+import { fillModel, type LoadOptions, prepareLoad } from "./load.ts";
+import type { LoadPlan } from "./plan.ts";
+import type { EmotionClip } from "../emotionclip/emotionclip.ts";
 
 /** Opens and checks what `--checkpoint` and `--config` name; needs no GPU. */
 export async function openPlan({
