@@ -1,6 +1,6 @@
 // The bars: what our kernels must reach beside a yardstick that runs in turn with them. Ratios, not absolute times:
 // CPU time on CPU rasterisers, wall clock on GPUs.
-import type { Op } from "../engine/op.ts";
+import type { Op } from "../engine/declare/op.ts";
 import { type Form, plainAttention, plainTile } from "./baselines/wgsl.ts";
 import { type Case, drawInputs, Prepared } from "./case.ts";
 import { difference } from "./check.ts";

@@ -2,14 +2,14 @@
 // check. The check is against the op's f64 reference, where that would take too long at a smaller size that picks the
 // same kernels.
 import { ShapeError } from "../engine/errors.ts";
-import type { Gpu } from "../engine/gpu.ts";
-import type { Attrs, CompiledPass, Op } from "../engine/op.ts";
-import { persistent } from "../engine/params.ts";
-import { call, later, Scope } from "../engine/record.ts";
-import { numelOf, type Sizes, type Term } from "../engine/signature.ts";
-import type { TapeEntry } from "../engine/record.ts";
-import { Tensor } from "../engine/tensor.ts";
-import { type Work, workOf } from "../engine/work.ts";
+import type { Gpu } from "../engine/device/gpu.ts";
+import type { Attrs, CompiledPass, Op } from "../engine/declare/op.ts";
+import { persistent } from "../engine/device/params.ts";
+import { call, later, Scope } from "../engine/record/scope.ts";
+import { numelOf, type Sizes, type Term } from "../engine/declare/signature.ts";
+import type { TapeEntry } from "../engine/record/scope.ts";
+import { Tensor } from "../engine/record/tensor.ts";
+import { type Work, workOf } from "../engine/declare/work.ts";
 import { gaussians, positives, uniform } from "./draw.ts";
 import type { Arm } from "./measure.ts";
 import type { Amounts } from "./row.ts";

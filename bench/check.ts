@@ -1,6 +1,6 @@
 // Is the output right? Against the op's f64 reference; a gradient against the reference's slope, as the tests do.
-import type { Gpu } from "../engine/gpu.ts";
-import { numelOf } from "../engine/signature.ts";
+import type { Gpu } from "../engine/device/gpu.ts";
+import { numelOf } from "../engine/declare/signature.ts";
 import { type Case, drawInputs, nameOf, Prepared, reduced } from "./case.ts";
 import { gaussians } from "./draw.ts";
 

@@ -3,10 +3,10 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { UsageError } from "../engine/errors.ts";
-import type { Gpu } from "../engine/gpu.ts";
+import type { Gpu } from "../engine/device/gpu.ts";
 import { toHalf } from "../engine/half.ts";
-import type { Kernel } from "../engine/kernel.ts";
-import type { Storage } from "../engine/tensor.ts";
+import type { Kernel } from "../engine/device/pipeline.ts";
+import type { Storage } from "../engine/record/tensor.ts";
 import { gaussians, uniform } from "./draw.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch } from "./raw.ts";
 

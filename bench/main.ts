@@ -1,7 +1,7 @@
 // emotionclip bench (npm run bench): what every op costs, beside the roofline and other engines.
 import { Command } from "commander";
 import { UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/gpu.ts";
+import { openGpu } from "../engine/device/gpu.ts";
 import { ops } from "../kernels/index.ts";
 import { baselines } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";

@@ -1,8 +1,8 @@
 // The derived rows: every op at its declared sizes, forward and backward, with other engines beside it where they have
 // the same operation.
-import type { Gpu } from "../engine/gpu.ts";
-import type { Op } from "../engine/op.ts";
-import type { Roofline } from "../engine/profile.ts";
+import type { Gpu } from "../engine/device/gpu.ts";
+import type { Op } from "../engine/declare/op.ts";
+import type { Roofline } from "../engine/device/timing.ts";
 import type { Baseline, Contestant, Problem } from "./baselines/problem.ts";
 import { type Case, casesOf, drawInputs, nameOf, Prepared } from "./case.ts";
 import { check, difference } from "./check.ts";

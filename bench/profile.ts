@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { DiskError, UsageError } from "../engine/errors.ts";
-import { type Gpu, onOpen, openGpu } from "../engine/gpu.ts";
-import { ideal, Profiler, type ProfileRow, type Roofline, traceOf } from "../engine/profile.ts";
+import { type Gpu, onOpen, openGpu } from "../engine/device/gpu.ts";
+import { ideal, Profiler, type ProfileRow, type Roofline, traceOf } from "../engine/device/timing.ts";
 import { countOf, type KernelFlags, prepareKernelFile } from "./kernel-file.ts";
 import { interleave, secondsOf } from "./measure.ts";
 import { submitRaw } from "./raw.ts";

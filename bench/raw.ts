@@ -1,9 +1,9 @@
 // Kernels outside any op, on buffers of their own: the roofline, baselines in WGSL, a user's own file. They are completed
 // and compiled as kernels of ops are.
 import { KernelError } from "../engine/errors.ts";
-import type { Gpu } from "../engine/gpu.ts";
-import { completeText, type Kernel, writeFields } from "../engine/kernel.ts";
-import type { Storage, TypedArray } from "../engine/tensor.ts";
+import type { Gpu } from "../engine/device/gpu.ts";
+import { completeText, type Kernel, writeFields } from "../engine/device/pipeline.ts";
+import type { Storage, TypedArray } from "../engine/record/tensor.ts";
 
 /** One dispatch of a kernel on certain buffers. */
 export interface RawLaunch {

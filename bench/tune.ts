@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
 import { type Gpu, HealthError, openGpu, tunedPath, Value } from "../engine/index.ts";
-import type { Storage } from "../engine/tensor.ts";
+import type { Storage } from "../engine/record/tensor.ts";
 import type { StructureName } from "../kernels/matmul/emit.ts";
 import { product, type Shape } from "../kernels/matmul/tile.ts";
 import { candidates, type Task, tasks, winner } from "../kernels/matmul/tune.ts";
@@ -28,7 +28,7 @@ interface Flags {
   dryRun?: boolean;
 }
 
-/** What the file at tunedPath(adapter) holds; engine/tuned.ts reads `choices`. */
+/** What the file at tunedPath(adapter) holds; engine/host/tuned.ts reads `choices`. */
 export interface TunedFile {
   readonly version: 1;
   readonly adapter: string;

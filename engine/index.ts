@@ -1,8 +1,8 @@
 // The public names of the engine.
-export { accumulate, copy, fill } from "./builtin.ts";
-export { placeholder, type PlanReport, planOnly } from "./dry-run.ts";
+export { accumulate, copy, fill } from "./record/builtin.ts";
+export { placeholder, type PlanReport, planOnly } from "./plan/dry-run.ts";
 export * from "./errors.ts";
-export { type Counters, findAdapter, Gpu, type GpuOptions, openGpu } from "./gpu.ts";
+export { type Counters, findAdapter, Gpu, type GpuOptions, openGpu } from "./device/gpu.ts";
 export {
   type Attrs,
   ceilDiv,
@@ -15,7 +15,7 @@ export {
   passOf,
   type SourceContext,
   type Variant,
-} from "./op.ts";
+} from "./declare/op.ts";
 export {
   allocateFrozen,
   allocateGroup,
@@ -28,10 +28,10 @@ export {
   persistent,
   type Shard,
   tensor,
-} from "./params.ts";
-export { type Bound, type ProfileRow, Profiler, type Roofline, type Span, traceOf } from "./profile.ts";
-export { compute, keep, later, Scope } from "./record.ts";
-export { type Dtype, parseSignature, shapeError } from "./signature.ts";
-export { type Gradients, Tape } from "./tape.ts";
-export { Tensor, type TypedArray, Value } from "./tensor.ts";
-export { cacheFolder, tunedPath } from "./tuned.ts";
+} from "./device/params.ts";
+export { type Bound, type ProfileRow, Profiler, type Roofline, type Span, traceOf } from "./device/timing.ts";
+export { compute, keep, later, Scope } from "./record/scope.ts";
+export { type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
+export { type Gradients, Tape } from "./record/tape.ts";
+export { Tensor, type TypedArray, Value } from "./record/tensor.ts";
+export { cacheFolder, tunedPath } from "./host/tuned.ts";

@@ -1,6 +1,6 @@
 // Every op, imported once: this is the registry. Adding an op is one folder and one line here.
-export { ops } from "../engine/op.ts";
-import "../engine/builtin.ts";
+export { ops } from "../engine/declare/op.ts";
+import "../engine/record/builtin.ts";
 export {
   clamp,
   exp,

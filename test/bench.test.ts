@@ -13,8 +13,8 @@ import { type Arm, interleave, median, ratioOf } from "../bench/measure.ts";
 import { type Bench, benchOps } from "../bench/ops.ts";
 import { measureRecording } from "../bench/recording.ts";
 import { heading, type Row, textOf } from "../bench/row.ts";
-import { numelOf } from "../engine/signature.ts";
-import type { CompiledPass, CompiledWay, Op } from "../engine/op.ts";
+import { numelOf } from "../engine/declare/signature.ts";
+import type { CompiledPass, CompiledWay, Op } from "../engine/declare/op.ts";
 import { ops } from "../kernels/index.ts";
 import { sharedGpu } from "./derive.ts";
 

@@ -2,10 +2,10 @@
 import * as assert from "uvu/assert";
 import fc from "fast-check";
 import { type Gpu, openGpu, parameter, Scope, ShapeError, Tape, Tensor, tensor } from "../engine/index.ts";
-import type { Attrs, CompiledPass, DeviceFacts, Op } from "../engine/op.ts";
+import type { Attrs, CompiledPass, DeviceFacts, Op } from "../engine/declare/op.ts";
 import { fromHalf, toHalf } from "../engine/half.ts";
-import { call, later } from "../engine/record.ts";
-import { numelOf, type Sizes, type Term } from "../engine/signature.ts";
+import { call, later } from "../engine/record/scope.ts";
+import { numelOf, type Sizes, type Term } from "../engine/declare/signature.ts";
 
 export type { Op };
 

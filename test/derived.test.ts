@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { op, pass, passOf, type Variant } from "../engine/op.ts";
+import { op, pass, passOf, type Variant } from "../engine/declare/op.ts";
 import { ops } from "../kernels/index.ts";
 import { casesOf, drawInputs, drawUpstream, type Op, runOp, sharedGpu } from "./derive.ts";
 import { mutations } from "./mutants/list.ts";

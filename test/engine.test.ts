@@ -29,7 +29,7 @@ import {
   type TypedArray,
 } from "../engine/index.ts";
 import { fromHalf, toHalf } from "../engine/half.ts";
-import { useRunner } from "../engine/runner.ts";
+import { useRunner } from "../engine/record/runner.ts";
 import { sharedGpu } from "./derive.ts";
 
 const gpu = await sharedGpu();

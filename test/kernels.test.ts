@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compute, openGpu, parameter, Scope, ShapeError, Tape, type Tensor, tensor } from "../engine/index.ts";
-import { later } from "../engine/record.ts";
+import { later } from "../engine/record/scope.ts";
 import { draw } from "../kernels/random/random.ts";
 import {
   adamw,

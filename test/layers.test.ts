@@ -62,10 +62,10 @@ for (const [layer, allowed] of Object.entries(packages)) {
   });
 }
 
-test("engine/gpu.ts alone imports webgpu", () => {
+test("engine/device/gpu.ts alone imports webgpu", () => {
   const users = new Set(all.filter(({ target, isType }) => target === "webgpu" && !isType).map(({ file }) => file));
   for (const file of users)
-    assert.ok(file === "engine/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
+    assert.ok(file === "engine/device/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
 });
 
 test("data/formats/disk.ts alone writes to the disk", () => {

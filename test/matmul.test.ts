@@ -2,8 +2,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LimitError, openGpu, Scope, ShapeError, Tape, type Tensor, tensor } from "../engine/index.ts";
-import type { DeviceFacts } from "../engine/op.ts";
-import { later } from "../engine/record.ts";
+import type { DeviceFacts } from "../engine/declare/op.ts";
+import { later } from "../engine/record/scope.ts";
 import { linear, matmul, matmulNT, matmulTN } from "../kernels/index.ts";
 import { structures } from "../kernels/matmul/emit.ts";
 import { partsOfSum, splits } from "../kernels/matmul/split.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { type Gpu, Scope, ShapeError, tensor } from "../engine/index.ts";
-import { call } from "../engine/record.ts";
+import { call } from "../engine/record/scope.ts";
 import {
   alternatives,
   type Case,

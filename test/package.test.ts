@@ -70,7 +70,7 @@ test("it holds nothing else: no sources, tests, weights, data or maps", () => {
   const wanted =
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|train\/launch\/\w+\.mjs)$/;
   for (const path of files) assert.match(path, wanted);
-  assert.not.match("engine/gpu.ts", wanted);
+  assert.not.match("engine/device/gpu.ts", wanted);
   assert.not.match("build/cli.js.map", wanted);
 });
 

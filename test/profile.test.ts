@@ -19,8 +19,8 @@ import {
   tensor,
   UsageError,
 } from "../engine/index.ts";
-import { ideal, Profiler, traceOf } from "../engine/profile.ts";
-import { useRunner } from "../engine/runner.ts";
+import { ideal, Profiler, traceOf } from "../engine/device/timing.ts";
+import { useRunner } from "../engine/record/runner.ts";
 import { layernorm, linear, mean } from "../kernels/index.ts";
 import { sharedGpu } from "./derive.ts";
 

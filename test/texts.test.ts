@@ -2,7 +2,7 @@
 import { create, globals } from "webgpu";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { explain, matchBindings } from "../engine/kernel.ts";
+import { explain, matchBindings } from "../engine/device/pipeline.ts";
 import { ops } from "../kernels/index.ts";
 import { madeUp, textsOf } from "./texts.ts";
 

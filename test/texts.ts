@@ -1,8 +1,8 @@
 // Every kernel text an op can ask for: all ways, passes and variants, at sizes the tests draw.
 import fc from "fast-check";
-import { completeText, joinSource, type KernelText } from "../engine/kernel.ts";
-import type { CompiledPass, DeviceFacts, Variant } from "../engine/op.ts";
-import type { Sizes } from "../engine/signature.ts";
+import { completeText, joinSource, type KernelText } from "../engine/device/pipeline.ts";
+import type { CompiledPass, DeviceFacts, Variant } from "../engine/declare/op.ts";
+import type { Sizes } from "../engine/declare/signature.ts";
 import { type Case, casesOf, fullSizes, type Op } from "./derive.ts";
 
 /** A text together with where it is from and one case that asks for it. */

@@ -1,6 +1,6 @@
 // gpu.js: JavaScript functions turned into kernels; plain JavaScript in mode "cpu", WGSL on our Dawn in mode "webgpu".
 // It reads its kernels from their source text, so they are function expressions of plain arithmetic.
-import type { Gpu } from "../../engine/gpu.ts";
+import type { Gpu } from "../../engine/device/gpu.ts";
 import { type Baseline, type Contestant, type Problem, withNavigator } from "./problem.ts";
 
 /** What we use of the package's own types, which demand the DOM. */

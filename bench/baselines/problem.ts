@@ -1,6 +1,6 @@
 // What other engines are asked to do: a few of our cases, with the same numbers.
-import type { Gpu } from "../../engine/gpu.ts";
-import { throttled } from "../../engine/wait.ts";
+import type { Gpu } from "../../engine/device/gpu.ts";
+import { throttled } from "../../engine/host/wait.ts";
 import type { Arm } from "../measure.ts";
 
 /** A case of one of the ops that other engines have too, with its inputs on the host, by the op's names. */

@@ -1,5 +1,5 @@
 // TensorFlow.js with its WebGPU backend, on a device of its own: a command that is refused ends a device, and ours goes on.
-import { findAdapter } from "../../engine/gpu.ts";
+import { findAdapter } from "../../engine/device/gpu.ts";
 import { finished, type Baseline, type Contestant, type Problem, withNavigator } from "./problem.ts";
 
 /** What we use of the packages; their own types clash with ours. */

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../../data/formats/disk.ts";
-import { bytesOf } from "../../engine/memory.ts";
+import { bytesOf } from "../../engine/device/memory.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { configNamed } from "../../model/checkpoint/config-file.ts";
 import { openModel } from "../../model/checkpoint/open.ts";

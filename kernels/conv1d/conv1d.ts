@@ -1,7 +1,7 @@
 // Depth-wise convolution over time, kernel 3, stride 1, no padding: the conv_1d form of the temporal head.
 import { ShapeError } from "../../engine/errors.ts";
-import { op, pass } from "../../engine/op.ts";
-import type { Sizes } from "../../engine/signature.ts";
+import { op, pass } from "../../engine/declare/op.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid } from "../lib/flat.ts";
 import dw from "./dw.wgsl";
 import dx from "./dx.wgsl";

@@ -1,7 +1,7 @@
 // The health of a step, decided on the device: one norm over all gradients, a count of what is not finite, and the
 // factor that optimisers multiply gradients by. Nothing is read back.
-import { ceilDiv, op, pass } from "../../engine/op.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import { ceilDiv, op, pass } from "../../engine/declare/op.ts";
+import type { Tensor } from "../../engine/record/tensor.ts";
 import { subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";
 import { concat } from "../shape/shape.ts";

@@ -1,6 +1,6 @@
 // Layer normalisation over the last axis; statistics in f32, gain and bias always f32.
-import { ceilDiv, type DeviceFacts, op, pass, passOf, type Variant } from "../../engine/op.ts";
-import type { Sizes } from "../../engine/signature.ts";
+import { ceilDiv, type DeviceFacts, op, pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
 import dxRagged from "./dx-ragged.wgsl";

@@ -1,6 +1,6 @@
 // Sums over the rows of a matrix (gradients of biases and gains, parts of a product), in a fixed order.
-import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/op.ts";
-import { parseSignature, type Sizes } from "../../engine/signature.ts";
+import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import colsum from "./colsum.wgsl";
 
 /** x[rows, width] -> y[parts, width]: row p is the sum of the p-th stretch of ⌈rows / parts⌉ rows. */

@@ -2,8 +2,8 @@
 // over M, "dy_NM x_NK -> dw_MK" the TN product over N. A leading axis of all three is a batch; one of the output alone
 // counts parts of the sum (split K).
 import { KernelError } from "../../engine/errors.ts";
-import type { Attrs, Pass } from "../../engine/op.ts";
-import { parseSignature, type Sizes, type Term } from "../../engine/signature.ts";
+import type { Attrs, Pass } from "../../engine/declare/op.ts";
+import { parseSignature, type Sizes, type Term } from "../../engine/declare/signature.ts";
 import type { Form } from "./emit.ts";
 import { product, type ProductOptions, type Shape } from "./tile.ts";
 

@@ -10,8 +10,8 @@ import {
   passOf,
   type SourceContext,
   type Variant,
-} from "../../engine/op.ts";
-import { type Dims, parseSignature, type Sizes } from "../../engine/signature.ts";
+} from "../../engine/declare/op.ts";
+import { type Dims, parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import type { Activation } from "./activation.ts";
 import { type Access, emit, type Form, type Kernel, type Role, type Structure, structures, tileOf } from "./emit.ts";
 import { choose } from "./table.ts";

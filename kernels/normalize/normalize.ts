@@ -1,5 +1,5 @@
 // Rows of unit length.
-import { ceilDiv, op, pass } from "../../engine/op.ts";
+import { ceilDiv, op, pass } from "../../engine/declare/op.ts";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
 import forward from "./forward.wgsl";

@@ -1,8 +1,8 @@
 // Frames -> tokens: patches as rows, one product with the convolution's weight, class token and positions.
 import { ShapeError } from "../../engine/errors.ts";
-import { type Attrs, op, pass, passOf } from "../../engine/op.ts";
-import type { Sizes } from "../../engine/signature.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import { type Attrs, op, pass, passOf } from "../../engine/declare/op.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
+import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import { matmulNT } from "../matmul/matmul.ts";

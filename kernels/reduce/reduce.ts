@@ -1,8 +1,8 @@
 // Sums, means and maxima over one axis, and their mirror: a tensor repeated along a new axis.
 import { ShapeError } from "../../engine/errors.ts";
-import { ceilDiv, op, type Pass, pass, passOf } from "../../engine/op.ts";
-import type { Sizes } from "../../engine/signature.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import { ceilDiv, op, type Pass, pass, passOf } from "../../engine/declare/op.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
+import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";
 import chunks from "./chunks.wgsl";

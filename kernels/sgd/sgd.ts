@@ -1,5 +1,5 @@
 // Stochastic gradient descent with momentum, on flat groups.
-import { op, pass } from "../../engine/op.ts";
+import { op, pass } from "../../engine/declare/op.ts";
 import { flatGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import sgdText from "./sgd.wgsl";

@@ -1,6 +1,6 @@
 // The launch behind pieces of an axis: slices, their gradients, the gradients of joining.
-import { type Attrs, counted, type Pass, passOf, type Variant } from "../../engine/op.ts";
-import type { Sizes } from "../../engine/signature.ts";
+import { type Attrs, counted, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
 import { planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import window from "./window.wgsl";

@@ -18,23 +18,23 @@ const of = (file: string, ...rows: readonly Row[]): Mutation[] =>
   rows.map(([op, find, replace, why]) => ({ op, file, find, replace, why }));
 
 export const mutations: readonly Mutation[] = [
-  ...of("engine/builtin/fill.wgsl", [
+  ...of("engine/record/builtin/fill.wgsl", [
     "fill",
     "min(start + dim.chunk, dim.N)",
     "min(start + dim.chunk, dim.N - 1)",
     "last one unwritten",
   ]),
   ...of(
-    "engine/builtin/accumulate.wgsl",
+    "engine/record/builtin/accumulate.wgsl",
     ["accumulate", "vec4f(a[i]) + vec4f(b[i])", "vec4f(a[i])", "second term dropped"],
     ["accumulate", "(dim.N + 3u) / 4u", "dim.N / 4u", "tail unwritten"],
   ),
   ...of(
-    "engine/builtin/add-to.wgsl",
+    "engine/record/builtin/add-to.wgsl",
     ["addTo", "vec4f(y[i]) + select", "select", "what was there is lost"],
     ["addTo", "(dim.N + 3u) / 4u", "dim.N / 4u", "tail unwritten"],
   ),
-  ...of("engine/builtin/copy.wgsl", [
+  ...of("engine/record/builtin/copy.wgsl", [
     "copy",
     "min(start + dim.chunk, dim.N)",
     "min(start + dim.chunk, dim.N + 1)",

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { UsageError } from "../../engine/errors.ts";
-import { joinSource } from "../../engine/kernel.ts";
-import type { Op, Variant } from "../../engine/op.ts";
+import { joinSource } from "../../engine/device/pipeline.ts";
+import type { Op, Variant } from "../../engine/declare/op.ts";
 import { ops } from "../../kernels/index.ts";
 import { sharedGpu } from "../derive.ts";
 import { type OpTest, testsOf } from "../op-tests.ts";

@@ -1,8 +1,8 @@
 // The profiler: one compute pass per launch with timestamps around it, added up per label, set against the roofline
 // of the device; spans of the main thread; both as a trace that Chrome and Perfetto open.
-import { GpuError } from "./errors.ts";
+import { GpuError } from "../errors.ts";
 import type { Gpu } from "./gpu.ts";
-import type { Launch } from "./replay.ts";
+import type { Launch } from "../plan/planner.ts";
 
 /** What a device can do at best, as measured on it (bench/roofline.ts). */
 export interface Roofline {

@@ -1,12 +1,12 @@
 // Tensors that outlive scopes: parameters, optimiser state. Declared first, allocated together: flat groups.
 import type { Gpu } from "./gpu.ts";
-import { toHalf } from "./half.ts";
-import { ShapeError } from "./errors.ts";
+import { toHalf } from "../half.ts";
+import { ShapeError } from "../errors.ts";
 import { align256, type Purpose } from "./memory.ts";
-import { currentScope } from "./record.ts";
-import { runner } from "./runner.ts";
-import type { Dtype } from "./signature.ts";
-import { nextId, type Storage, Tensor, type TypedArray, Value } from "./tensor.ts";
+import { currentScope } from "../record/scope.ts";
+import { runner } from "../record/runner.ts";
+import type { Dtype } from "../declare/signature.ts";
+import { nextId, type Storage, Tensor, type TypedArray, Value } from "../record/tensor.ts";
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 

@@ -1,11 +1,11 @@
 // Recording: scopes own what is made inside them, ops append launches, a flush hands the segment to the device.
 // While recording, the segment's structure is written down as integers: a segment of the same structure as an
 // earlier one replays that one's plan (replay.ts).
-import { ShapeError } from "./errors.ts";
+import { ShapeError } from "../errors.ts";
 import { openScopes, runner } from "./runner.ts";
-import type { Attrs, CompiledPass, Op } from "./op.ts";
-import type { Call, Segment } from "./plan.ts";
-import { type Dtype, numelOf, shapeError, type Sizes, type Term } from "./signature.ts";
+import type { Attrs, CompiledPass, Op } from "../declare/op.ts";
+import type { Call, Segment } from "../plan/layout.ts";
+import { type Dtype, numelOf, shapeError, type Sizes, type Term } from "../declare/signature.ts";
 import { Tensor, type TypedArray, Value } from "./tensor.ts";
 
 const innermost = (): Scope | undefined => openScopes.at(-1) as Scope | undefined;

@@ -2,18 +2,18 @@
 // The only file that imports "webgpu".
 import { totalmem } from "node:os";
 import { create, globals } from "webgpu";
-import { EngineError, GpuError } from "./errors.ts";
-import { fromHalf } from "./half.ts";
-import { KernelCache } from "./kernel.ts";
+import { EngineError, GpuError } from "../errors.ts";
+import { fromHalf } from "../half.ts";
+import { KernelCache } from "./pipeline.ts";
 import { type ArenaBuffer, bytesOf, Memory } from "./memory.ts";
-import type { DeviceFacts } from "./op.ts";
-import type { Segment } from "./plan.ts";
-import type { Profiler } from "./profile.ts";
-import { type Launch, type Plan, planBytes, Planner } from "./replay.ts";
-import { type Runner, useRunner } from "./runner.ts";
-import { bytesPer, type Storage, type TypedArray, Value } from "./tensor.ts";
-import { loadTuned } from "./tuned.ts";
-import { throttled } from "./wait.ts";
+import type { DeviceFacts } from "../declare/op.ts";
+import type { Segment } from "../plan/layout.ts";
+import type { Profiler } from "./timing.ts";
+import { type Launch, type Plan, planBytes, Planner } from "../plan/planner.ts";
+import { type Runner, useRunner } from "../record/runner.ts";
+import { bytesPer, type Storage, type TypedArray, Value } from "../record/tensor.ts";
+import { loadTuned } from "../host/tuned.ts";
+import { throttled } from "../host/wait.ts";
 
 Object.assign(globalThis, globals);
 

@@ -1,9 +1,9 @@
 // Tensors: a shape over a value. A value is what a buffer will hold; views of one value share it.
 // Only reading is asynchronous; everything else is recorded (record.ts).
-import { ShapeError } from "./errors.ts";
-import type { Scope } from "./record.ts";
+import { ShapeError } from "../errors.ts";
+import type { Scope } from "./scope.ts";
 import { openScopes, runner } from "./runner.ts";
-import type { Dtype } from "./signature.ts";
+import type { Dtype } from "../declare/signature.ts";
 
 /** A range of a GPU buffer. `id` is unique for the life of the process: plans and bind groups are keyed by it. */
 export interface Storage {

@@ -1,8 +1,8 @@
 // Who runs what scopes record: the device (gpu.ts), or a planner that only measures (dry-run.ts). One at a time.
 // Also which scopes are open: both are facts of the process, and this is the only file that keeps them.
-import { GpuError } from "./errors.ts";
-import type { DeviceFacts } from "./op.ts";
-import type { Segment } from "./plan.ts";
+import { GpuError } from "../errors.ts";
+import type { DeviceFacts } from "../declare/op.ts";
+import type { Segment } from "../plan/layout.ts";
 import type { Storage, TypedArray, Value } from "./tensor.ts";
 
 export interface Runner {

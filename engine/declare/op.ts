@@ -1,7 +1,7 @@
 // Ops are declared once. From the declaration come shape errors, the tape's record, the property and gradient tests,
 // benchmark rows, profiler labels and the table in docs/ops.md. This file knows declarations, not how they run.
-import { KernelError } from "./errors.ts";
-import { call } from "./record.ts";
+import { KernelError } from "../errors.ts";
+import { call } from "../record/scope.ts";
 import {
   type AxesIn,
   type Dims,
@@ -14,7 +14,7 @@ import {
   type Sizes,
   type Term,
 } from "./signature.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Tensor } from "../record/tensor.ts";
 
 /** What kernels and their choice may depend on: the device as the engine uses it. */
 export interface DeviceFacts {

@@ -1,6 +1,6 @@
 // Signatures with shape suffixes: "x_ND gain_D -> y_ND". Types, parser, and the binding of axes to sizes.
 // An upper-case letter is an axis, a digit a fixed length; N in first place folds all leading axes into one.
-import { ShapeError } from "./errors.ts";
+import { ShapeError } from "../errors.ts";
 
 /** Element types. `T` in a signature is the op's storage type: f32 or f16, the same for all its tensors. */
 export type Dtype = "f32" | "f16" | "u32" | "i32";

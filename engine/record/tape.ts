@@ -1,8 +1,8 @@
 // The gradient tape: a scope that remembers op calls and walks them backwards.
 import { accumulate, addTo, copy, fill } from "./builtin.ts";
-import { ShapeError } from "./errors.ts";
-import type { CompiledPass, Op } from "./op.ts";
-import { Scope, type TapeEntry } from "./record.ts";
+import { ShapeError } from "../errors.ts";
+import type { CompiledPass, Op } from "../declare/op.ts";
+import { Scope, type TapeEntry } from "./scope.ts";
 import { Tensor, type Value } from "./tensor.ts";
 
 /** Gradients by tensor. */

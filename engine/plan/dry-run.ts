@@ -1,13 +1,13 @@
 // Planning without a device: records a computation, lays it out, reports bytes and flops, runs nothing.
-import { ShapeError } from "./errors.ts";
-import type { DeviceFacts } from "./op.ts";
-import { type Segment, layOut } from "./plan.ts";
-import { currentScope } from "./record.ts";
-import { planBytes } from "./replay.ts";
-import { type Runner, runner, useRunner } from "./runner.ts";
-import type { Dtype } from "./signature.ts";
-import { Tensor, type TypedArray } from "./tensor.ts";
-import { workOf } from "./work.ts";
+import { ShapeError } from "../errors.ts";
+import type { DeviceFacts } from "../declare/op.ts";
+import { type Segment, layOut } from "./layout.ts";
+import { currentScope } from "../record/scope.ts";
+import { planBytes } from "./planner.ts";
+import { type Runner, runner, useRunner } from "../record/runner.ts";
+import type { Dtype } from "../declare/signature.ts";
+import { Tensor, type TypedArray } from "../record/tensor.ts";
+import { workOf } from "../declare/work.ts";
 
 /** What a computation will take. Bytes are those of the buffers that the engine will allocate. */
 export interface PlanReport {

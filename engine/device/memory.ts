@@ -1,6 +1,6 @@
 // GPU buffers: every byte is counted, a budget is checked before allocating, buffers of plans are shared between plans.
-import { GpuError, LimitError, UsageError } from "./errors.ts";
-import { nextId, type Storage } from "./tensor.ts";
+import { GpuError, LimitError, UsageError } from "../errors.ts";
+import { nextId, type Storage } from "../record/tensor.ts";
 
 /** What a buffer is for; `emotionclip plan` and errors report by these. */
 export type Purpose = "parameters" | "gradients" | "optimizer" | "activations" | "staging" | "other";

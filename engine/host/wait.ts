@@ -1,6 +1,6 @@
 // Waiting for the device. dawn.node polls pending promises from setImmediate, which burns a core; a callback that
 // sleeps slows the polling down (measured: a fifth to a third less CPU, 1.4 to 2.7 times shorter on two busy cores).
-import { GpuError } from "./errors.ts";
+import { GpuError } from "../errors.ts";
 
 const cell = typeof SharedArrayBuffer === "undefined" ? undefined : new Int32Array(new SharedArrayBuffer(4));
 

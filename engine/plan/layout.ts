@@ -1,8 +1,8 @@
 // Planning a recorded segment: when each value is alive, and which values share memory. Pure: needs no device.
-import { LimitError } from "./errors.ts";
-import type { Attrs, CompiledPass } from "./op.ts";
-import type { Sizes } from "./signature.ts";
-import type { TypedArray, Value } from "./tensor.ts";
+import { LimitError } from "../errors.ts";
+import type { Attrs, CompiledPass } from "../declare/op.ts";
+import type { Sizes } from "../declare/signature.ts";
+import type { TypedArray, Value } from "../record/tensor.ts";
 
 /** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */
 export interface Call {

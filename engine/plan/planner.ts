@@ -1,12 +1,19 @@
 // Plans on the device: a segment's structure is looked up; a known one is replayed with new numbers, a new one is laid
 // out, its kernels are chosen and compiled, its buffers taken and its bind groups made - once.
-import { KernelError } from "./errors.ts";
-import { completeText, joinSource, type Kernel, type KernelCache, matchBindings, writeFields } from "./kernel.ts";
-import type { ArenaBuffer, Memory } from "./memory.ts";
-import type { DeviceFacts, Variant } from "./op.ts";
-import { type Call, type Layout, layOut, type Segment } from "./plan.ts";
-import type { Storage, Value } from "./tensor.ts";
-import { type Work, workOf } from "./work.ts";
+import { KernelError } from "../errors.ts";
+import {
+  completeText,
+  joinSource,
+  type Kernel,
+  type KernelCache,
+  matchBindings,
+  writeFields,
+} from "../device/pipeline.ts";
+import type { ArenaBuffer, Memory } from "../device/memory.ts";
+import type { DeviceFacts, Variant } from "../declare/op.ts";
+import { type Call, type Layout, layOut, type Segment } from "./layout.ts";
+import type { Storage, Value } from "../record/tensor.ts";
+import { type Work, workOf } from "../declare/work.ts";
 
 /** One dispatch, ready to encode. */
 export interface Launch {

@@ -1,8 +1,8 @@
 // WGSL text -> pipeline: joins and completes texts, reads bindings, immediates and overrides out of them, caches
 // pipelines by text, and explains compile errors. The completion is pure, so that texts can be checked without a device.
-import { KernelError } from "./errors.ts";
-import type { Attrs, CompiledPass, DeviceFacts, Source, Variant } from "./op.ts";
-import type { Sizes } from "./signature.ts";
+import { KernelError } from "../errors.ts";
+import type { Attrs, CompiledPass, DeviceFacts, Source, Variant } from "../declare/op.ts";
+import type { Sizes } from "../declare/signature.ts";
 
 export interface Binding {
   readonly name: string;

@@ -1,8 +1,8 @@
 // What one launch moves and computes, from its declaration: the profiler and the benchmark divide it by time.
 import type { Attrs, CompiledPass } from "./op.ts";
-import type { Call } from "./plan.ts";
+import type { Call } from "../plan/layout.ts";
 import type { Sizes } from "./signature.ts";
-import { bytesPer } from "./tensor.ts";
+import { bytesPer } from "../record/tensor.ts";
 
 /** Bytes of the tensors of a launch, each once (twice where it is updated in place), and its share of the op's flops. */
 export interface Work {
