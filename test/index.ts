@@ -1,2 +1,2 @@
 // The public names for testing one's own ops. They need the packages uvu and fast-check.
-export { checkOp, type OpTest, testsOf } from "./op-tests.ts";
+export { checkOp, type OpTest, testsOf } from "./kernels/op-tests.ts";

@@ -6,9 +6,9 @@ import { UsageError } from "../../engine/errors.ts";
 import { joinSource } from "../../engine/device/pipeline.ts";
 import type { Op, Variant } from "../../engine/declare/op.ts";
 import { ops } from "../../kernels/index.ts";
-import { sharedGpu } from "../derive.ts";
-import { type OpTest, testsOf } from "../op-tests.ts";
-import { raceTest } from "../race-test.ts";
+import { sharedGpu } from "../kernels/derive.ts";
+import { type OpTest, testsOf } from "../kernels/op-tests.ts";
+import { raceTest } from "../kernels/race-test.ts";
 import { type Mutation, mutations } from "./list.ts";
 
 /** A failing property need not be shrunk: that it fails is all we want to know. */

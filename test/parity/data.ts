@@ -7,7 +7,7 @@ import { labels } from "../../data/sets/labels.ts";
 import { loadSample } from "../../data/sets/load.ts";
 import type { Sample } from "../../data/sets/benchmark.ts";
 import { type Box, boxesOf, decodeImage, type Detection, letterbox, maskInto, scaleBox } from "../../data/index.ts";
-import { squareMeans } from "../square-means.ts";
+import { squareMeans } from "../kit/square-means.ts";
 import { type Check, isTensors } from "./check.ts";
 import type { Folder } from "./folder.ts";
 import { manyFrames, regrouped, trainingRules, trainingSamples, trainingTensors } from "./training-set.ts";

@@ -6,7 +6,7 @@ import { later } from "../../engine/record/scope.ts";
 import { adamw } from "../../kernels/index.ts";
 import { logitScaleMost } from "../../model/index.ts";
 import { AdamW, learningRate, sentimentContrast } from "../../train/index.ts";
-import { type Pace, scheduleOf } from "../official-schedule.ts";
+import { type Pace, scheduleOf } from "../train/official-schedule.ts";
 import type { Check } from "./check.ts";
 import { inModels, modelOf } from "./model.ts";
 import type { ModelFolder } from "./model-folder.ts";

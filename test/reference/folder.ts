@@ -1,8 +1,8 @@
 // A model's golden folder, made by the float64 reference: any configuration, batch and seed. Same files, names and kinds as the
 // official ones; values are computed in float64 from float32 inputs and rounded once.
 import { configToJson, EmotionClip, Init, type ModelConfig, named } from "../../model/index.ts";
-import { gaussian, uniform } from "../derive.ts";
-import type { GoldenFiles } from "../golden-folder.ts";
+import { gaussian, uniform } from "../kernels/derive.ts";
+import type { GoldenFiles } from "../parity/golden-folder.ts";
 import type { GoldenTensor } from "../parity/tensor-file.ts";
 import { type Node, normalize, numel, take } from "./autograd.ts";
 import { Adam, type Hyper } from "./adam.ts";

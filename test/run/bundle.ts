@@ -15,8 +15,8 @@ export interface TestFile {
 const { cli: _, ...workers } = programs.cli;
 
 /** Structure before behaviour, and what a reader would type last. */
-const FIRST = ["layers.test.ts", "hygiene.test.ts"];
-const LAST = ["readme.test.ts", "examples.test.ts"];
+const FIRST = ["project/layers.test.ts", "project/hygiene.test.ts"];
+const LAST = ["project/readme.test.ts", "project/examples.test.ts"];
 
 /** Names below test/ in the order in which they run. */
 export function findTests(root: string): string[] {
@@ -61,9 +61,12 @@ export async function bundleTests(root: string, names: readonly string[]): Promi
   return { files: good.map((name) => fileOf(root, name, metafile)), broken };
 }
 
+/** Flat, so that what a test starts (threads) lies beside it. */
+const builtName = (name: string): string => name.replaceAll("/", "-").replace(/\.ts$/, "");
+
 function buildAll(root: string, names: readonly string[], write = true) {
   const outdir = join(root, testFolder);
-  const entries = names.map((name) => ({ in: join(root, "test", name), out: name.replace(/\.ts$/, "") }));
+  const entries = names.map((name) => ({ in: join(root, "test", name), out: builtName(name) }));
   for (const [out, source] of Object.entries(workers)) entries.push({ in: join(root, source), out });
   return build({
     ...settings,
@@ -93,7 +96,7 @@ function fileOf(root: string, name: string, { outputs }: Metafile): TestFile {
     const { inputs, imports } = outputs[output];
     return [...Object.keys(inputs), ...imports.flatMap(({ path }) => inputsOf(path, seen))];
   };
-  const output = `${testFolder}/${name.replace(/\.ts$/, ".js")}`;
+  const output = `${testFolder}/${builtName(name)}.js`;
   const touchesKernels = inputsOf(output, new Set()).some((path) => path.startsWith("kernels/"));
   return { name, path: join(root, output), touchesKernels };
 }

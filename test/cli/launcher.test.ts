@@ -1,0 +1,375 @@
+// What happens before and around a command: set-up, the choice of the adapter, wrong words, signals, closed pipes.
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { build } from "esbuild";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CheckpointError, FormatError, KernelError, UsageError } from "../../engine/errors.ts";
+import { report } from "../../cli/cli.ts";
+import { ranked } from "../../cli/launch/adapter.mjs";
+import { settings } from "../../cli/launch/bundle.mjs";
+import { debianMirror, distribution, lavapipeCommands } from "../../cli/launch/hints.mjs";
+import { install, whyInstall } from "../../cli/launch/install.mjs";
+import { member, swiftShader } from "../../cli/launch/swiftshader.mjs";
+import { type Outcome, runProgram } from "../run/program.ts";
+import { inTemporary } from "../kit/temporary.ts";
+
+const LAUNCHER = join("train", "launch", "launch.mjs");
+const CLI = join("dist", "cli.js");
+
+/** Runs `body` with other environment variables. */
+async function withEnv(variables: Record<string, string | undefined>, body: () => unknown): Promise<void> {
+  const before = Object.fromEntries(Object.keys(variables).map((key) => [key, process.env[key]]));
+  const set = (all: Record<string, string | undefined>) => {
+    for (const [key, value] of Object.entries(all)) {
+      if (value === undefined) delete process.env[key];
+      else process.env[key] = value;
+    }
+  };
+  set(variables);
+  try {
+    await body();
+  } finally {
+    set(before);
+  }
+}
+
+function isRefusal({ code, stdout, stderr }: Outcome, exit: number, text: RegExp): void {
+  assert.is(code, exit, stderr);
+  assert.match(stderr, text);
+  assert.not.match(stderr, /^\s+at /m, "a stack is for our bugs");
+  assert.is(stdout, "");
+}
+
+const words = suite();
+
+words("an unknown command suggests the nearest", async () => {
+  isRefusal(await runProgram(CLI, ["docter"]), 2, /^error: unknown command "docter" \(did you mean doctor\?\)/m);
+});
+
+words("an unknown flag suggests the nearest", async () => {
+  isRefusal(await runProgram(CLI, ["doctor", "--jsom"]), 2, /^error: unknown flag --jsom \(did you mean --json\?\)/m);
+});
+
+words("a surplus argument and a flag without its value are refused", async () => {
+  isRefusal(await runProgram(CLI, ["doctor", "everything"]), 2, /^error: too many arguments/m);
+  isRefusal(await runProgram(CLI, ["doctor", "--adapter"]), 2, /^error: option '--adapter <name>' argument missing/m);
+});
+
+words("help is printed and is no error", async () => {
+  for (const args of [[], ["--help"], ["help", "doctor"], ["doctor", "--help"]]) {
+    const { code, stdout } = await runProgram(CLI, args);
+    assert.is(code, 0, args.join(" "));
+    assert.match(stdout, /^Usage: emotionclip/);
+  }
+});
+
+words("an adapter that is not there is exit code 4, and the one that is there opens", async () => {
+  isRefusal(await runProgram(CLI, ["doctor", "--adapter", "nobody"]), 4, /^error: no adapter matches "nobody"/m);
+  const { code, stdout } = await runProgram(CLI, ["doctor", "--json"]);
+  assert.is(code, 0);
+  assert.equal(JSON.parse(stdout).missing, []);
+});
+
+words("the launcher refuses an adapter that is not there with the names of those that are", async () => {
+  isRefusal(
+    await runProgram(LAUNCHER, ["doctor", "--adapter", "nobody"]),
+    4,
+    /no adapter has "nobody" in its name; known: \S/,
+  );
+  isRefusal(await runProgram(LAUNCHER, ["doctor", "--adapter"]), 2, /--adapter needs/);
+});
+
+words("the exit code of a command passes through the launcher", async () => {
+  const { code, stderr } = await runProgram(LAUNCHER, ["docter"]);
+  assert.is(code, 2, stderr);
+});
+
+words("the real process has a pool thread for each core, at least 4, or as many as the user says", async () => {
+  const tell = "process.stderr.write('pool=' + process.env.UV_THREADPOOL_SIZE + ';')";
+  const seen = async (size: string | undefined) => {
+    let stderr = "";
+    const hook = `--import=data:text/javascript,${encodeURIComponent(tell)}`;
+    await withEnv({ NODE_OPTIONS: hook, UV_THREADPOOL_SIZE: size }, async () => {
+      ({ stderr } = await runProgram(LAUNCHER, ["help"]));
+    });
+    const found = [...stderr.matchAll(/pool=(\w+);/g)].map(([, size]) => size);
+    return [found.at(0), found.at(-1)];
+  };
+  const cores = String(Math.max(4, availableParallelism()));
+  assert.equal(await seen(undefined), ["undefined", cores], "the launcher itself, then the real process");
+  assert.equal(await seen("3"), ["3", "3"]);
+});
+
+words("errors that a person can mend have a message, bugs have a stack", () => {
+  assert.equal(plain(report(new UsageError("no such flag"))), { text: "error: no such flag", code: 2 });
+  assert.equal(plain(report(new FormatError("a.tar: cut"))), { text: "error: a.tar: cut", code: 3 });
+  assert.is(report(new KernelError("x.wgsl:1:1")).code, 1);
+  const { text, code } = report(new TypeError("undefined is not a function"));
+  assert.is(code, 1);
+  assert.match(text, /report it[\s\S]*TypeError[\s\S]*\n\s+at /);
+});
+
+words("a terminal obeys nothing that a message quotes, and a file's name breaks no line", () => {
+  const name = "\u001b[2Jred\u202e\u009b\u2028.pt";
+  const { text } = report(new FormatError(`${name}: cut`));
+  assert.is(stripVTControlCharacters(text), "error: \\u{1b}[2Jred\\u{202e}\\u{9b}\\u{2028}.pt: cut");
+  assert.is(plain(report(new FormatError("a\nb.pt: cut"))).text, "error: a\\nb.pt: cut");
+  assert.is(plain(report(new CheckpointError("names\n  missing x"))).text, "error: names\n  missing x", "a list");
+  assert.not.ok(report(new TypeError("\u0007")).text.includes("\u0007"));
+});
+
+words("a message never exceeds 4 KB", () => {
+  assert.ok(report(new FormatError("x".repeat(10_000))).text.length < 4200);
+});
+
+const plain = ({ text, code }: { text: string; code: number }) => ({ text: stripVTControlCharacters(text), code });
+
+words("a reader that goes away ends the printing, not the command", async () => {
+  const child = spawn(process.execPath, [CLI, "doctor", "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  child.stderr.destroy();
+  assert.is(await new Promise((done) => child.on("exit", done)), 0);
+});
+
+words.run();
+
+const signals = suite();
+const STOPPER = join("dist", "stopper", "stopper.mjs");
+
+signals.before(async () => {
+  await build({
+    ...settings,
+    splitting: false,
+    outfile: STOPPER,
+    stdin: {
+      resolveDir: process.cwd(),
+      loader: "ts",
+      contents: `
+        import { exitCodeOfStop, gracefulStop, listenForSignals } from "./train/stop.ts";
+        listenForSignals((code) => process.exit(code));
+        const stop = process.argv[2] === "graceful" ? gracefulStop() : undefined;
+        const beat = setInterval(() => {
+          if (!stop?.requested || process.argv[3] === "stuck") return;
+          clearInterval(beat);
+          console.log("checkpoint");
+          process.exit(exitCodeOfStop());
+        }, 20);
+        console.log("ready");`,
+    },
+  });
+});
+
+/** Sends signals, each some ms after the one before; the exit code, what was printed, and how long it took from the first. */
+function signalled(
+  args: string[],
+  sent: [NodeJS.Signals, number][],
+): Promise<{ code: number | null; out: string; ms: number }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [STOPPER, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    let out = "";
+    let first = 0;
+    child.stdout.on("data", async (text) => {
+      out += text;
+      if (first) return;
+      first = performance.now();
+      for (const [signal, pause] of sent) {
+        await new Promise((done) => setTimeout(done, pause));
+        child.kill(signal);
+      }
+    });
+    child.on("close", (code) => resolve({ code, out, ms: performance.now() - first }));
+  });
+}
+
+const posix = process.platform === "win32" ? signals.skip : signals;
+
+posix("short work ends at once, with 130 or 143", async () => {
+  assert.is((await signalled(["plain"], [["SIGINT", 0]])).code, 130);
+  assert.is((await signalled(["plain"], [["SIGTERM", 0]])).code, 143);
+});
+
+posix("long work is told, and ends in its own time with the same codes", async () => {
+  const { code, out } = await signalled(["graceful"], [["SIGINT", 0]]);
+  assert.is(code, 130);
+  assert.match(out, /checkpoint/);
+  assert.is((await signalled(["graceful"], [["SIGTERM", 0]])).code, 143);
+});
+
+posix("one Ctrl-C that arrives twice is one; a second one ends the process at once", async () => {
+  const { code, out } = await signalled(
+    ["graceful"],
+    [
+      ["SIGINT", 0],
+      ["SIGINT", 0],
+    ],
+  );
+  assert.is(code, 130);
+  assert.match(out, /checkpoint/);
+  const twice = await signalled(
+    ["graceful", "stuck"],
+    [
+      ["SIGINT", 0],
+      ["SIGINT", 400],
+    ],
+  );
+  assert.is(twice.code, 130);
+  assert.not.match(twice.out, /checkpoint/);
+  assert.ok(twice.ms < 1400, `${twice.ms} ms`);
+});
+
+posix("a lost terminal does not end long work", async () => {
+  const { code, out } = await signalled(
+    ["graceful"],
+    [
+      ["SIGHUP", 0],
+      ["SIGTERM", 200],
+    ],
+  );
+  assert.is(code, 143);
+  assert.match(out, /checkpoint/);
+});
+
+signals.run();
+
+const setup = suite();
+
+/** A project that wants one package, as npm leaves it after installing version `installed`. */
+function project(folder: string, wanted: string, installed?: string): void {
+  const lock = (version: string) => ({ lockfileVersion: 3, packages: { "": {}, "node_modules/a": { version } } });
+  writeFileSync(
+    join(folder, "package.json"),
+    JSON.stringify({ name: "p", version: "1.0.0", dependencies: { a: wanted } }),
+  );
+  const manifest = { name: "p", version: "1.0.0", dependencies: { a: wanted } };
+  const full = {
+    name: "p",
+    version: "1.0.0",
+    ...lock(wanted),
+    requires: true,
+    packages: { ...lock(wanted).packages, "": manifest },
+  };
+  writeFileSync(join(folder, "package-lock.json"), JSON.stringify(full));
+  if (!installed) return;
+  mkdirSync(join(folder, "node_modules"));
+  writeFileSync(join(folder, "node_modules", ".package-lock.json"), JSON.stringify(lock(installed)));
+  utimesSync(join(folder, "node_modules", ".package-lock.json"), 1, 1); // long before the lock file
+}
+
+setup("packages are installed when they are missing or others than the lock file's", () =>
+  inTemporary((folder) => {
+    project(folder, "1.0.0");
+    assert.match(whyInstall(folder) ?? "", /no packages yet/);
+    project(folder, "1.1.0", "1.0.0");
+    assert.match(whyInstall(folder) ?? "", /other packages/);
+  }),
+);
+
+setup("a newer lock file with the same packages installs nothing", () =>
+  inTemporary((folder) => {
+    project(folder, "1.0.0", "1.0.0");
+    assert.is(whyInstall(folder), undefined);
+  }),
+);
+
+setup("without network the set-up ends with what to do, within a minute", () =>
+  inTemporary(async (folder) => {
+    project(folder, "1.0.0");
+    const started = performance.now();
+    const lines: string[] = [];
+    // Port 9 of this machine answers nobody, and the cache is empty.
+    await withEnv(
+      {
+        npm_config_registry: "http://127.0.0.1:9/",
+        npm_config_cache: join(folder, "cache"),
+        npm_config_fetch_retries: "1",
+      },
+      async () => {
+        const failure = await install(folder, (line: string) => lines.push(line)).then(
+          () => undefined,
+          (error: Error) => error,
+        );
+        assert.match(failure?.message ?? "it succeeded", /could not be installed[\s\S]*cannot reach its registry/);
+      },
+    );
+    assert.ok(performance.now() - started < 60_000);
+  }),
+);
+
+/** A plain ustar archive; `size` may lie. */
+function tar(files: [name: string, content: string, size?: number][]): Buffer {
+  const parts = files.map(([name, content, size = content.length]) => {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write(size.toString(8).padStart(11, "0"), 124);
+    header.write("0", 156);
+    return Buffer.concat([header, Buffer.from(content), Buffer.alloc((512 - (content.length % 512)) % 512)]);
+  });
+  return Buffer.concat([...parts, Buffer.alloc(1024)]);
+}
+
+setup("the driver is found in its archive, and a cut or foreign archive is refused", () => {
+  const archive = tar([
+    ["one", "x".repeat(600)],
+    ["lib/two.so", "driver"],
+  ]);
+  assert.is(member(archive, "two.so").toString(), "driver");
+  assert.throws(() => member(archive, "three.so"), /no whole three\.so/);
+  assert.throws(() => member(tar([["two.so", "driver", 9999]]), "two.so"), /no whole two\.so/);
+});
+
+setup("a damaged driver in the cache is unpacked again", () =>
+  inTemporary((cache) => {
+    const folder = swiftShader(process.cwd(), cache);
+    if (!folder)
+      return assert.not.ok(process.platform === "linux" && process.arch === "x64", "the optional package is missing");
+    const library = join(folder, "libvulkan.so.1");
+    const whole = readFileSync(library);
+    writeFileSync(library, whole.subarray(0, 1000));
+    assert.is(swiftShader(process.cwd(), cache), folder);
+    assert.ok(readFileSync(library).equals(whole));
+  }),
+);
+
+setup("a GPU comes before software, lavapipe before SwiftShader, and GL is left out", () => {
+  const of = (...names: string[]) =>
+    ranked(names.map((name) => ({ name, backend: "vulkan" }))).map(({ name }: { name: string }) => name);
+  assert.equal(
+    of("SwiftShader Device (Subzero)", "llvmpipe (LLVM 15.0.6, 256 bits)", "Intel(R) UHD Graphics 770", "NVIDIA H200"),
+    ["NVIDIA H200", "Intel(R) UHD Graphics 770", "llvmpipe (LLVM 15.0.6, 256 bits)", "SwiftShader Device (Subzero)"],
+  );
+  assert.equal(ranked([{ name: "NVIDIA H200", backend: "opengles" }]), []);
+});
+
+setup("the commands for a faster driver are those of the distribution", () => {
+  assert.match(
+    lavapipeCommands("debian 12", "http://mirror/debian"),
+    /deb http:\/\/mirror\/debian bookworm-backports main.*-t bookworm-backports .*mesa-vulkan-drivers/,
+  );
+  assert.match(lavapipeCommands("debian 13", ""), /apt install -y libvulkan1 mesa-vulkan-drivers$/);
+  assert.match(lavapipeCommands("ubuntu 24.04", ""), /apt install -y libvulkan1 mesa-vulkan-drivers$/);
+  assert.is(lavapipeCommands("ubuntu 22.04", ""), "", "its Mesa is older than 24");
+  assert.is(lavapipeCommands("plan9 4", ""), "");
+  assert.is(distribution('PRETTY_NAME="Debian GNU/Linux 12"\nVERSION_ID="12"\nID=debian\n'), "debian 12");
+});
+
+setup("the mirror is read from both formats of apt's sources", () =>
+  inTemporary((folder) => {
+    assert.is(debianMirror(folder), "");
+    mkdirSync(join(folder, "sources.list.d"));
+    const deb822 =
+      "Types: deb\nURIs: http://m.example/security\nSuites: bookworm-security\n\nTypes: deb\nURIs: http://m.example/debian\nSuites: bookworm bookworm-updates\n";
+    writeFileSync(join(folder, "sources.list.d", "debian.sources"), deb822);
+    assert.is(debianMirror(folder), "http://m.example/debian");
+    writeFileSync(
+      join(folder, "sources.list"),
+      "# deb http://old bookworm main\ndeb [signed-by=/k] http://n.example/debian bookworm main\n",
+    );
+    assert.is(debianMirror(folder), "http://n.example/debian");
+  }),
+);
+
+setup.run();

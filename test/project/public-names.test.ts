@@ -1,0 +1,97 @@
+// The names that the package exports, layer by layer. Adding one is deliberate, removing one is announced (CHANGELOG.md).
+import { readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as data from "../../data/index.ts";
+import * as engine from "../../engine/index.ts";
+import * as evaluation from "../../eval/index.ts";
+import * as kernels from "../../kernels/index.ts";
+import * as model from "../../model/index.ts";
+import * as ownTests from "../index.ts";
+import * as train from "../../train/index.ts";
+
+const modules: Record<string, object> = { engine, kernels, model, data, train, eval: evaluation, test: ownTests };
+
+/** Values, then types, as a person would look them up. */
+const names: Record<string, string> = {
+  engine: `
+    BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError HealthError KernelError LimitError
+    Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
+    assignPart cacheFolder ceilDiv compute copy declare fill findAdapter keep later nearest op openGpu ops
+    parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
+    Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
+    SourceContext Span TypedArray Variant`,
+  kernels: `
+    adamw add appendToken attention attentionKept attentionRow cast clamp clipFactor concat conv1d cover
+    crossEntropy div dropout embedPatches embedding exp expandTo first gelu geluTanh gradNorm initNormal
+    initUniform klWeights layernorm linear log logSoftmax logits matmul matmulNT matmulTN maximum mean mul neg
+    normalize ops patchEmbed permute pow prompt quickGelu reciprocal relu rowGather saam scale sgd sigmoid slice
+    snce softmax sqrt square sub subjectAttention subjectAttentionTwoHop sum tanh transpose
+    SaamOptions SubjectMode`,
+  model: `
+    Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
+    TensorRef openWeights shardedFiles
+    TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
+    configToJson describe endPositions fillModel gridOf groupsOf loadModel logitScaleMost logitScaleStart named
+    parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize stageModel textRows vitB32
+    Content ShardedFile StoredTensor WeightFile WeightOptions
+    ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
+    TensorInfo TextConfig VisionConfig`,
+  data: `
+    ClipTokenizer TrainingSet WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
+    benchmarkSplits boxesFrom boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards
+    letterbox linspaceFrames loadSample maskFullSizeInto maskInto nobody normaliseInto openBenchmark openBoxes
+    openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
+    BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxMeaning BoxRule Clip
+    ClipBatch ClipInfo Compat Decision Detection Footage FootageOptions FrameName Image Labels LoaderOptions
+    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Size SubjectBoxes Switches Tokenizer TrainingSample
+    TrainingSetOptions View WriteOptions`,
+  train: `
+    AdamW Learner Trainer checkSettings defaults encode learningRate paperSchedule planStep
+    readOfficialTraining resumeOfficial sentimentContrast stepSchedule  
+    AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport `,
+  eval: `
+    accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
+    classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures
+    f1PerLabel FeatureCache fitOneVsRest fitRidge fitSoftmax joinTargets loadTokenizer macroAveragePrecision macroR2
+    macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores pearson predictClasses probabilities probeStage
+    promptsOf protocols r2 rankedClasses readFeatureFiles readNpy readNpyFile resultText retrievalAt reweight rocAuc
+    sameClasses savgol score scoreZeroShot similarities smooth softmaxScores targetsOfBenchmark tokenizerOf topK
+    weightedF1 zeroShotClassifier zeroShotLogits
+    AttentionMaps BootstrapOptions CacheKey ClassTable Comparison EncodeOptions EvaluationResult Features Figure
+    FileSplit Interval LinearModel LogisticModel LogisticOptions LogitBatch Matrix Metric NpyArray Pixels Probe
+    ProbeSplit Protocol Reweighting Row RunSummary Savgol ScoreOptions Smoothing SoftmaxModel SplitFeatures Stream
+    Targets Task TaskResult ZeroShotClass ZeroShotScore`,
+  test: `
+    checkOp testsOf
+    OpTest`,
+};
+
+/** Names behind `type` in the layer's index.ts; its `export *` lines bring no types of their own but those of errors. */
+function typesOf(layer: string): string[] {
+  const text = readFileSync(`${layer}/index.ts`, "utf8");
+  const blocks = [...text.matchAll(/export (type )?\{([^}]*)\}/g)];
+  const found = blocks.flatMap(([, all, inner]) => {
+    const items = inner.split(",").map((item) => item.trim());
+    return items.filter((item) => item && (all || item.startsWith("type "))).map((item) => item.replace(/^type /, ""));
+  });
+  return found.map((item) => item.split(" as ").pop()!);
+}
+
+const sorted = (list: readonly string[]) => [...list].sort();
+
+for (const [layer, exported] of Object.entries(modules))
+  test(`${layer} exports exactly the names listed here`, () => {
+    assert.equal(sorted([...Object.keys(exported), ...typesOf(layer)]), sorted(names[layer].trim().split(/\s+/)));
+  });
+
+test("package.json exports these layers, and nothing else", () => {
+  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, unknown> };
+  assert.equal(
+    sorted(Object.keys(exports)),
+    sorted([".", "./package.json", ...Object.keys(modules).map((name) => `./${name}`)]),
+  );
+  assert.equal(exports["."], exports["./engine"]);
+});
+
+test.run();

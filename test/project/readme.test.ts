@@ -1,0 +1,165 @@
+// What the documents tell a reader to type: the TypeScript is run, the commands and their flags exist.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { commands, flagsOf, loaded } from "../../cli/cli.ts";
+import { settings } from "../../cli/launch/bundle.mjs";
+import { runProgram } from "../run/program.ts";
+
+interface Block {
+  readonly file: string;
+  readonly line: number;
+  /** The words after the fence: language, then marks. */
+  readonly info: readonly string[];
+  readonly text: string;
+}
+
+/** The fenced code blocks of a document. */
+export function blocksOf(file: string, document: string): Block[] {
+  const found = document.matchAll(/^```([^\n`]*)\n([\s\S]*?)^```\s*$/gm);
+  return [...found].map(({ 1: info, 2: text, index }) => ({
+    file,
+    line: document.slice(0, index).split("\n").length,
+    info: info.trim().split(/\s+/),
+    text,
+  }));
+}
+
+const inDocs = existsSync("docs")
+  ? readdirSync("docs")
+      .filter((name) => name.endsWith(".md"))
+      .sort()
+  : [];
+const documents = ["README.md", "CONTRIBUTING.md", ...inDocs.map((name) => `docs/${name}`)].filter((path) =>
+  existsSync(path),
+);
+const blocks = documents.flatMap((file) => blocksOf(file, readFileSync(file, "utf8")));
+
+test("README.md exists and shows commands", () => {
+  assert.ok(existsSync("README.md"));
+  assert.ok(blocks.some(({ file, info }) => file === "README.md" && info[0] === "sh"));
+});
+
+test("a block is found with its language, its marks and its line", () => {
+  assert.equal(blocksOf("x.md", "one\n```ts run\nlet a;\n```\nfour\n"), [
+    { file: "x.md", line: 2, info: ["ts", "run"], text: "let a;\n" },
+  ]);
+});
+
+/** In the README every ```ts block is run; elsewhere those marked ```ts run. */
+const runnable = blocks.filter(({ file, info }) => info[0] === "ts" && (file === "README.md" || info.includes("run")));
+
+/** Documents import the package by its name; here that is the source. */
+const ourName = {
+  name: "our-name",
+  setup(plugin: import("esbuild").PluginBuild) {
+    plugin.onResolve({ filter: /^emotionclip-webgpu(\/|$)/ }, ({ path }) => {
+      return { path: join(process.cwd(), path.split("/")[1] ?? "engine", "index.ts") };
+    });
+  },
+};
+
+for (const { file, line, text } of runnable) {
+  test(`${file}:${line} runs`, async () => {
+    const outfile = join("dist", "readme", `${file.replace(/\W/g, "-")}-${line}.js`);
+    const stdin = { contents: text, loader: "ts" as const, resolveDir: process.cwd(), sourcefile: `${file}:${line}` };
+    await build({ ...settings, splitting: false, stdin, outfile, plugins: [ourName] });
+    const { code, stderr } = await runProgram(outfile);
+    assert.is(code, 0, stderr.slice(-4000));
+  });
+}
+
+const scripts: Record<string, string> = JSON.parse(readFileSync("package.json", "utf8")).scripts;
+
+/** What is wrong with one typed line, or undefined. Lines that are not ours (`git clone …`) are right. */
+async function fault(typed: string): Promise<string | undefined> {
+  const words = typed
+    .replace(/\s#.*$/, "")
+    .trim()
+    .split(/\s+/);
+  if (words[0] === "npm") return npmFault(words.slice(1));
+  if (words[0] === "npx" && words[1] === "emotionclip") return commandFault(words.slice(2));
+  if (words[0] === "emotionclip") return commandFault(words.slice(1));
+  if (words[0] === "node" && words[1] === "cli/launch/launch.mjs") return commandFault(words.slice(2));
+  return undefined;
+}
+
+async function npmFault(words: readonly string[]): Promise<string | undefined> {
+  if (["ci", "install", "i", "link"].includes(words[0])) return undefined;
+  const [name, ...rest] = words[0] === "run" ? words.slice(1) : words;
+  if (!Object.hasOwn(scripts, name)) return `package.json has no script ${name}`;
+  const dashes = rest.indexOf("--");
+  const flags = rest.slice(0, dashes < 0 ? rest.length : dashes).filter((word) => word.startsWith("-"));
+  if (flags.length) return `npm keeps ${flags[0]} for itself; it must come after --`;
+  return commandFault([name, ...(dashes < 0 ? [] : rest.slice(dashes + 1))]);
+}
+
+/** The flags of the programs that are no subcommands. */
+const programs: Record<string, readonly string[]> = {
+  test: ["--adapter", "--only"],
+  mutants: ["--adapter", "--filter", "--json"],
+  golden: ["--adapter", "--filter", "--json"],
+};
+
+async function commandFault(words: readonly string[]): Promise<string | undefined> {
+  const [name, ...rest] = words;
+  if (name === undefined || name.startsWith("-") || name === "help") return undefined;
+  const end = rest.indexOf("--");
+  const typed = rest.slice(0, end < 0 ? rest.length : end).filter((word) => /^--?[a-z]/.test(word));
+  const entry = commands.find((each) => each.name === name);
+  if (!entry && !programs[name]) return `there is no command ${name}`;
+  const known = new Set(entry ? flagsOf(await loaded(entry)) : programs[name]);
+  const unknown = typed.map((word) => word.split("=")[0]).find((flag) => !known.has(flag));
+  if (unknown) return `${name} has no flag ${unknown}`;
+  return end < 0 || name !== "profile" ? undefined : commandFault(rest.slice(end + 1));
+}
+
+for (const { file, line, text } of blocks.filter(({ info }) => info[0] === "sh")) {
+  test(`${file}:${line} names commands and flags that exist`, async () => {
+    for (const typed of text.split("\n").flatMap((each) => each.split("&&")))
+      assert.is(await fault(typed), undefined, typed);
+  });
+}
+
+/** Anchors of a document, as its headings make them. */
+const anchorsOf = (text: string) =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, "")
+      .replace(/\s/g, "-"),
+  );
+
+test("links between the documents lead somewhere", () => {
+  const adr = readdirSync(join("docs", "adr")).map((name) => `docs/adr/${name}`);
+  for (const file of [...documents, ...adr, "SECURITY.md", "CHANGELOG.md"])
+    for (const [, link] of readFileSync(file, "utf8").matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (link.includes("://")) continue;
+      const [path, anchor] = link.split("#");
+      const target = path ? join(file, "..", path) : file;
+      assert.ok(existsSync(target), `${file}: ${link}`);
+      if (anchor) assert.ok(anchorsOf(readFileSync(target, "utf8")).includes(anchor), `${file}: ${link}`);
+    }
+});
+
+test("the README has the places that messages send a reader to", () => {
+  const readme = readFileSync("README.md", "utf8");
+  for (const anchor of ["drivers", "exit-codes"]) assert.ok(anchorsOf(readme).includes(anchor), anchor);
+  const codes = [...readFileSync("engine/errors.ts", "utf8").matchAll(/exitCode(?:: number)? = (\d+)/g)];
+  for (const [, code] of codes) assert.match(readme, new RegExp(`^\\| ${code} \\| `, "m"));
+  assert.ok(codes.length >= 6);
+});
+
+test("a command or flag that does not exist is a fault", async () => {
+  assert.is(await fault("npm strat"), "package.json has no script strat");
+  assert.is(await fault("emotionclip docter"), "there is no command docter");
+  assert.is(await fault("emotionclip doctor --jason"), "doctor has no flag --jason");
+  assert.is(await fault("npm test --only kernels"), "npm keeps --only for itself; it must come after --");
+  assert.is(await fault("npm test -- --only kernels  # two minutes"), undefined);
+  assert.is(await fault("npx emotionclip doctor --json"), undefined);
+  assert.is(await fault("git clone --depth 1 x"), undefined);
+});
+
+test.run();

@@ -1,0 +1,206 @@
+// Training as a whole, on the real model at toy sizes: what is constant, what repeats bit for bit, what stops it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { ClipBatch } from "../../data/shards/batch.ts";
+import { HealthError } from "../../engine/index.ts";
+import { named } from "../../model/params.ts";
+import { type LoopOptions, trainLoop } from "../../train/loop.ts";
+import { Progress } from "../../cli/terminal/progress.ts";
+import { RunFolder } from "../../train/runs/run-folder.ts";
+import type { Settings } from "../../train/settings.ts";
+import { Trainer } from "../../train/trainer.ts";
+import { sharedGpu } from "../kernels/derive.ts";
+import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
+import { inTemporary } from "../kit/temporary.ts";
+
+const gpu = await sharedGpu();
+
+/** The bits of a number, so that NaN and -0 compare too. */
+const bitsOf = (data: ArrayLike<number>) => new Uint32Array(Float32Array.from(data).buffer);
+
+async function parametersOf({ model }: Trainer): Promise<Record<string, Uint32Array>> {
+  const found: Record<string, Uint32Array> = {};
+  for (const [name, t] of named(model)) found[name] = bitsOf(await t.data());
+  return found;
+}
+
+async function lossesOf(count: number): Promise<number[]> {
+  const trainer = new Trainer(tiny, tokenizer, settings);
+  const losses: number[] = [];
+  for (let step = 1; step <= count; step++)
+    losses.push((await trainer.update(step, syntheticBatch(step), settings.lr)).loss);
+  return losses;
+}
+
+test("after the second step no buffer, bind group, pipeline or plan is made, and live bytes are constant", async () => {
+  const trainer = new Trainer(tiny, tokenizer, settings);
+  for (let step = 1; step <= 2; step++) await trainer.update(step, syntheticBatch(step), settings.lr);
+  const before = { ...gpu.counters, ...gpu.memory.live };
+  for (let step = 3; step <= 8; step++) await trainer.update(step, syntheticBatch(step), settings.lr / step);
+  assert.equal({ ...gpu.counters, ...gpu.memory.live }, before);
+});
+
+test("the next step may be recorded before the numbers of the last one were read", async () => {
+  const trainer = new Trainer(tiny, tokenizer, settings);
+  await trainer.update(1, syntheticBatch(1), settings.lr);
+  const overlapping = [2, 3, 4].map((step) => trainer.update(step, syntheticBatch(step), settings.lr));
+  const losses = (await Promise.all(overlapping)).map(({ loss }) => loss);
+  assert.equal(losses, (await lossesOf(4)).slice(1));
+});
+
+test("the same seed gives the same bits of loss, another seed does not", async () => {
+  const [a, b] = [await lossesOf(4), await lossesOf(4)];
+  assert.equal(bitsOf(a), bitsOf(b));
+  const other = new Trainer(tiny, tokenizer, { ...settings, seed: 1 });
+  const { loss } = await other.update(1, syntheticBatch(1), settings.lr);
+  assert.is.not(loss, a[0]);
+});
+
+test("a batch seen again and again is learnt by heart", async () => {
+  const trainer = new Trainer(tiny, tokenizer, { ...settings, dropout: 0 });
+  const batch = syntheticBatch(1);
+  let [first, last] = [0, 0];
+  for (let step = 1; step <= 40; step++) {
+    const { loss, norm, bad } = await trainer.update(step, batch, 1e-2);
+    if (step === 1) first = loss;
+    last = loss;
+    assert.ok(norm > 0 && bad === 0, `step ${step}: norm ${norm}, ${bad} bad elements`);
+  }
+  assert.ok(last < first / 4, `the loss went from ${first} to ${last}`);
+});
+
+test("a step with a NaN in its frames changes nothing; the next one goes on", async () => {
+  const trainer = new Trainer(tiny, tokenizer, settings);
+  await trainer.update(1, syntheticBatch(1), settings.lr);
+  const before = await parametersOf(trainer);
+  const poisoned = await trainer.update(2, poison(syntheticBatch(2)), settings.lr);
+  assert.ok(poisoned.bad > 0);
+  assert.equal(await parametersOf(trainer), before);
+  const sound = await trainer.update(3, syntheticBatch(3), settings.lr);
+  assert.is(sound.bad, 0);
+  assert.ok(Number.isFinite(sound.loss));
+  assert.not.equal(await parametersOf(trainer), before);
+});
+
+/** The same batch with one element that is no number. */
+function poison(batch: ClipBatch): ClipBatch {
+  batch.frames[batch.frames.length >> 1] = Number.NaN;
+  return batch;
+}
+
+// ---- the loop, with its run folder ----
+
+/** Trains in `folder` as a command would; steps in `bad` get a NaN, and a stop is asked for after step `until`. */
+async function train(
+  folder: string,
+  given: Settings,
+  {
+    bad = [],
+    until = given.steps,
+    evaluate,
+  }: Partial<{ bad: number[]; until: number } & Pick<LoopOptions, "evaluate">> = {},
+) {
+  const trainer = new Trainer(tiny, tokenizer, given);
+  const run = await RunFolder.open(folder, { ...given });
+  let step = 0;
+  const loader = {
+    stepsPerEpoch: 100,
+    async *batches(from = 0, to = 0) {
+      for (step = from + 1; step <= to; step++)
+        yield bad.includes(step) ? poison(syntheticBatch(step)) : syntheticBatch(step);
+    },
+  };
+  const stop = {
+    get requested() {
+      return step >= until && until < given.steps ? 130 : undefined;
+    },
+  };
+  const progress = new Progress({ phases: [["train", 1]], stream: { write: () => {} } });
+  try {
+    return { steps: await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate }), trainer };
+  } finally {
+    await run.close();
+  }
+}
+
+interface Logged {
+  step: number;
+  loss: number | null;
+  skipped?: number;
+  probes?: Record<string, number>;
+}
+
+const logOf = (folder: string): Logged[] =>
+  readFileSync(join(folder, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+test("the model is measured every k steps, into the line of the step, and training does not notice", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 7, checkpointEvery: 3, evalEvery: 2 };
+    let count = 0;
+    const evaluate = async (): Promise<[string, number][]> => [["mAP", ++count / 10]];
+    const measured = await train(join(folder, "measured"), given, { evaluate });
+    const probes = logOf(join(folder, "measured")).map((line) => line.probes?.mAP);
+    assert.equal(probes, [undefined, 0.1, undefined, 0.2, undefined, 0.3, undefined]);
+    const plain = await train(join(folder, "plain"), { ...given, evalEvery: 0 }, { evaluate });
+    assert.equal(await parametersOf(measured.trainer), await parametersOf(plain.trainer));
+    assert.is(count, 3);
+    // Stopped after step 5, whose checkpoint is there: the lines of before stay, and step 6 is measured once.
+    await train(join(folder, "parts"), given, { evaluate, until: 5 });
+    await train(join(folder, "parts"), given, { evaluate });
+    const lines = logOf(join(folder, "parts"));
+    assert.equal(
+      lines.map(({ step, probes }) => [step, probes?.mAP]),
+      [
+        [1, undefined],
+        [2, 0.4],
+        [3, undefined],
+        [4, 0.5],
+        [5, undefined],
+        [6, 0.6],
+        [7, undefined],
+      ],
+    );
+  }));
+
+test("a run that is stopped and resumed ends with the bits of one that was not", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 7, checkpointEvery: 3 };
+    const whole = await train(join(folder, "whole"), given);
+    const stopped = await train(join(folder, "parts"), given, { until: 4 });
+    assert.is(stopped.steps, 4);
+    const resumed = await train(join(folder, "parts"), given);
+    assert.is(resumed.steps, 7);
+    assert.equal(await parametersOf(resumed.trainer), await parametersOf(whole.trainer));
+    const [a, b] = ["whole", "parts"].map((name) => logOf(join(folder, name)).map(({ step, loss }) => [step, loss]));
+    assert.equal(a, b);
+    assert.is(a.length, 7);
+  }));
+
+test("two bad steps in a row are skipped, counted and logged with their clips; a good one starts the count anew", () =>
+  inTemporary(async (folder) => {
+    const { steps } = await train(folder, settings, { bad: [2, 3, 5, 6] });
+    assert.is(steps, settings.steps);
+    const skipped = logOf(folder).filter((line) => line.skipped !== undefined);
+    assert.equal(
+      skipped.map(({ step }) => step),
+      [2, 3, 5, 6],
+    );
+  }));
+
+test("the third bad step in a row ends training with exit code 5", () =>
+  inTemporary(async (folder) => {
+    const caught = await train(folder, settings, { bad: [3, 4, 5] }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    assert.instance(caught, HealthError);
+    assert.is((caught as HealthError).exitCode, 5);
+    assert.match((caught as HealthError).message, /stopped at step 5: .*3 steps in a row/s);
+  }));
+
+test.run();
