@@ -30,7 +30,7 @@ import {
   zip,
 } from "../data/torch-files.ts";
 
-const LAUNCHER = join("train", "launch", "launch.mjs");
+const LAUNCHER = join("cli", "launch", "launch.mjs");
 const CLI = join("dist", "cli.js");
 const fixture = (name: string) => goldenPath(`emotionclip/checkpoints/${name}`);
 const floats = (name: string, ...values: number[]): Entry => ({

@@ -17,7 +17,7 @@ import { member, swiftShader } from "../../cli/launch/swiftshader.mjs";
 import { type Outcome, runProgram } from "../run/program.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
-const LAUNCHER = join("train", "launch", "launch.mjs");
+const LAUNCHER = join("cli", "launch", "launch.mjs");
 const CLI = join("dist", "cli.js");
 
 /** Runs `body` with other environment variables. */

@@ -36,17 +36,9 @@ function packed(): string[] {
 let files: string[] = [];
 
 test.before(() => {
-  for (const name of [
-    "package.json",
-    "README.md",
-    "CHANGELOG.md",
-    "LICENSE",
-    "engine",
-    "test",
-    join("train", "launch"),
-  ])
+  for (const name of ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "engine", "test", join("cli", "launch")])
     cpSync(name, join(project, name), { recursive: true });
-  run(process.execPath, [join("train", "launch", "build.mjs"), join(project, "build")]);
+  run(process.execPath, [join("cli", "launch", "build.mjs"), join(project, "build")]);
   files = packed();
   writeFileSync(join(user, "package.json"), '{ "name": "user", "private": true, "type": "module" }'); // else our name means us
   for (const path of files) {

@@ -22,7 +22,8 @@ export function walk(folder: string): string[] {
   }
   return entries.flatMap((entry) => {
     const path = posix.join(folder, entry.name);
-    if (entry.isDirectory()) return ["node_modules", "golden", "shards"].includes(entry.name) ? [] : walk(path);
+    if (entry.isDirectory())
+      return ["node_modules", "golden"].includes(entry.name) || path === "data/stage/shards" ? [] : walk(path);
     return [path];
   });
 }
