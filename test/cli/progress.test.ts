@@ -101,8 +101,8 @@ test("times read as clocks do", () => {
 test("a closed stdout and stderr do not end the work", async () => {
   const root = await mkdtemp(join(tmpdir(), "emotionclip-pipe-"));
   const done = join(root, "done");
-  const source = `import { Progress } from "./train/progress.ts";
-    import { outliveReaders } from "./train/streams.ts";
+  const source = `import { Progress } from "./cli/terminal/progress.ts";
+    import { outliveReaders } from "./cli/terminal/streams.ts";
     import { writeFileSync } from "node:fs";
     if (process.argv[3]) outliveReaders();
     const progress = new Progress({ phases: [["work", 1]], every: 0 });

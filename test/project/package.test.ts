@@ -60,7 +60,7 @@ test("it holds what its package.json names, and a licence, a readme and a list o
 
 test("it holds nothing else: no sources, tests, weights, data or maps", () => {
   const wanted =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|train\/launch\/\w+\.mjs)$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|cli\/launch\/\w+\.mjs)$/;
   for (const path of files) assert.match(path, wanted);
   assert.not.match("engine/device/gpu.ts", wanted);
   assert.not.match("build/cli.js.map", wanted);
