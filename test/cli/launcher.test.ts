@@ -149,7 +149,7 @@ signals.before(async () => {
       resolveDir: process.cwd(),
       loader: "ts",
       contents: `
-        import { exitCodeOfStop, gracefulStop, listenForSignals } from "./train/stop.ts";
+        import { exitCodeOfStop, gracefulStop, listenForSignals } from "./cli/terminal/stop.ts";
         listenForSignals((code) => process.exit(code));
         const stop = process.argv[2] === "graceful" ? gracefulStop() : undefined;
         const beat = setInterval(() => {
