@@ -10,7 +10,7 @@ import { openModelFile } from "../../model/checkpoint/open.ts";
 import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
-import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "../../model/checkpoint/folder.ts";
+import { checkpointSteps, loadCheckpoint, newestCheckpoint, stepOf } from "../../model/checkpoint/folder.ts";
 import { pageOf, type Tree, treeOf } from "../pages/inspect-page.ts";
 
 /** A tensor as `--json` shows it. */
@@ -152,7 +152,7 @@ type Hashable = Pick<WeightFile, "tensors" | "chunks"> | SafetensorsFile;
 /** The checkpoint that a folder is or holds; undefined for a file. */
 async function checkpointOf(path: string) {
   if (!(await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
-  if (/^ckpt-\d+$/.test(basename(path))) return loadCheckpoint(path);
+  if (stepOf(basename(path)) !== undefined) return loadCheckpoint(path);
   if ((await checkpointSteps(path)).length === 0) return undefined;
   const warn = (line: string) => void process.stderr.write(`${line}\n`);
   const newest = await newestCheckpoint(path, warn);

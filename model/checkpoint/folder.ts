@@ -1,10 +1,10 @@
 // A checkpoint is a folder ckpt-00001200 with a manifest and two safetensors files. It appears complete or not at all, and
 // nothing in it is used before every byte has been checked against the manifest.
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
 import { EngineError, FormatError, HealthError } from "../../engine/errors.ts";
+import { sha256Of } from "../../data/formats/hash.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { readRegular, sizeOfRegular } from "../../data/formats/regular.ts";
 import { type Entry, SafetensorsFile, safetensorsBytes } from "../../data/formats/safetensors.ts";
@@ -82,11 +82,14 @@ export function checkpointName(step: number): string {
   return `ckpt-${String(step).padStart(8, "0")}`;
 }
 
+/** The step that a checkpoint's folder is named after; undefined for any other name. */
+export function stepOf(name: string): number | undefined {
+  return /^ckpt-\d{8,15}$/.test(name) ? Number(name.slice(5)) : undefined;
+}
+
 /** Steps of the checkpoints in a run folder, newest first; the name counts, never a clock. */
 export async function checkpointSteps(run: string): Promise<number[]> {
-  const steps = (await listFolder(run)).flatMap((name) =>
-    /^ckpt-\d{8,15}$/.test(name) ? [Number(name.slice(5))] : [],
-  );
+  const steps = (await listFolder(run)).flatMap((name) => stepOf(name) ?? []);
   return steps.sort((a, b) => b - a);
 }
 
@@ -181,8 +184,8 @@ export async function readManifest(path: string): Promise<Manifest> {
     throw new UnknownVersion(`${file}: format version ${rest.format}; this program knows ${FORMAT}`);
   const { success, output, issues } = v.safeParse(manifestSchema, rest);
   if (!success) throw new FormatError(`${file}: ${v.getDotPath(issues[0]) ?? ""}: ${issues[0].message}`);
-  const named = Number(basename(path).slice(5));
-  if (basename(path).startsWith("ckpt-") && output.step !== named) {
+  const named = stepOf(basename(path));
+  if (named !== undefined && output.step !== named) {
     throw new FormatError(`${file}: is of step ${output.step}, but the folder's name says ${named}`);
   }
   return output as Manifest;
@@ -225,30 +228,14 @@ export async function newestCheckpoint(run: string, warn: (line: string) => void
   throw new FormatError(`${basename(run)}: none of its ${steps.length} checkpoints is intact; start in another folder`);
 }
 
-async function verify(path: string, want: Written, label: string): Promise<void> {
+/** Checks length and sha256 of one file against what the manifest says of it; FormatError begins with `label`. */
+export async function verify(path: string, want: Written, label: string): Promise<void> {
   const size = await sizeOfRegular(path, label);
   if (size !== want.bytes) throw new FormatError(`${label}: ${size} bytes; the manifest says ${want.bytes}`);
-  const found = await hashFile(path).catch((error: NodeJS.ErrnoException) => {
+  const found = await sha256Of(path).catch((error: NodeJS.ErrnoException) => {
     throw new FormatError(`${label}: cannot be read (${error.code})`);
   });
-  if (found.bytes !== want.bytes || found.sha256 !== want.sha256)
-    throw new FormatError(`${label}: damaged, its sha256 does not match the manifest`);
-}
-
-async function hashFile(path: string): Promise<Written> {
-  const handle = await open(path, "r");
-  try {
-    const hash = createHash("sha256");
-    const piece = new Uint8Array(8 * 2 ** 20);
-    for (let bytes = 0; ; ) {
-      const { bytesRead } = await handle.read(piece, 0, piece.length, bytes);
-      if (bytesRead === 0) return { bytes, sha256: hash.digest("hex") };
-      hash.update(piece.subarray(0, bytesRead));
-      bytes += bytesRead;
-    }
-  } finally {
-    await handle.close();
-  }
+  if (found !== want.sha256) throw new FormatError(`${label}: damaged, its sha256 does not match the manifest`);
 }
 
 async function isIntact(path: string, { files }: Manifest): Promise<boolean> {

@@ -1,7 +1,5 @@
 // From a path to one open file of weights: a file is itself; of a run's folder it is the model at its end, or else the newest
 // checkpoint, whose bytes are checked against its manifest.
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Json, parseJson } from "../../data/formats/json.ts";
@@ -10,6 +8,7 @@ import { FormatError } from "../../engine/errors.ts";
 import type { ModelConfig } from "../emotionclip/config.ts";
 import { type OpenOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
 import { storedIn } from "./describe.ts";
+import { checkpointName, checkpointSteps, readManifest, verify } from "./folder.ts";
 import { readStoredConfig } from "./stored-config.ts";
 
 /** An open file, and the configuration that lies beside it. */
@@ -41,10 +40,8 @@ export async function openModelFile(path: string, options: OpenOptions = {}): Pr
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
   if (whole) return { file: await openWeights(join(path, whole), options), stored: undefined };
   if (names.includes("manifest.json")) return openCheckpoint(path);
-  const newest = names
-    .filter((name) => /^ckpt-\d{8,15}$/.test(name))
-    .sort((a, b) => Number(b.slice(5)) - Number(a.slice(5)))[0];
-  if (newest) return openCheckpoint(join(path, newest));
+  const [newest] = await checkpointSteps(path);
+  if (newest !== undefined) return openCheckpoint(join(path, checkpointName(newest)));
   throw new FormatError(`${basename(path)}: a folder without checkpoint.safetensors or a checkpoint ckpt-…`);
 }
 
@@ -52,7 +49,8 @@ async function openCheckpoint(folder: string): Promise<ModelFile> {
   const label = basename(resolve(folder));
   const file = await openWeights(join(folder, "model.safetensors"));
   try {
-    await verify(join(folder, "model.safetensors"), await readJson(join(folder, "manifest.json"), label), label);
+    const { files } = await readManifest(resolve(folder));
+    await verify(join(folder, "model.safetensors"), files["model.safetensors"], `${label}/model.safetensors`);
     const config = join(dirname(resolve(folder)), "config.json");
     if (storedIn(file)) return { file, stored: undefined }; // it tells itself
     const model = await readJson(config, basename(dirname(config))).then(
@@ -65,17 +63,6 @@ async function openCheckpoint(folder: string): Promise<ModelFile> {
     await file.close();
     throw error;
   }
-}
-
-/** The file has the length and the sha256 that the manifest says. */
-async function verify(path: string, manifest: Json, label: string): Promise<void> {
-  const said = field(field(manifest, "files"), "model.safetensors");
-  const { size } = await stat(path);
-  const fault = (what: string) => new FormatError(`${label}/model.safetensors: ${what}`);
-  if (field(said, "bytes") !== size) throw fault(`${size} bytes; the manifest says ${field(said, "bytes")}`);
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(piece);
-  if (field(said, "sha256") !== hash.digest("hex")) throw fault("damaged, its sha256 does not match the manifest");
 }
 
 async function readJson(path: string, label: string): Promise<Json> {

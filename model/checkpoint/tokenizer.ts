@@ -9,6 +9,7 @@ import { wordsFile, WordTokenizer } from "../../data/tokenizer/words.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { type LoadOptions, type ModelConfig, prepareLoad } from "../index.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
+import { stepOf } from "./folder.ts";
 
 const mostBytes = 4 * 2 ** 20;
 
@@ -55,7 +56,7 @@ async function storedWords({ path, content }: Pick<WeightFile, "path" | "content
   const stored = metadata instanceof Map ? metadata.get("words") : undefined;
   if (typeof stored === "string") return wordsIn(new TextEncoder().encode(stored), basename(path));
   const folder = dirname(resolve(path));
-  const beside = join(/^ckpt-\d+$/.test(basename(folder)) ? dirname(folder) : folder, wordsFile);
+  const beside = join(stepOf(basename(folder)) !== undefined ? dirname(folder) : folder, wordsFile);
   if (!existsSync(beside)) return undefined;
   const { bytes, name } = await readUserFile(beside, mostBytes);
   return wordsIn(bytes, name);

@@ -18,6 +18,7 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
   saveModel,
+  stepOf,
 } from "../../model/checkpoint/folder.ts";
 import {
   AppendFile,
@@ -158,7 +159,7 @@ function sorted(value: Json | Settings): Json {
 async function checkIsOurs(path: string): Promise<void> {
   const names = (await listFolder(path)).filter((name) => name !== "lock" && !isTemporary(name));
   if (names.length === 0 || names.includes("config.json")) return;
-  if (names.some((name) => name.startsWith("ckpt-")))
+  if (names.some((name) => stepOf(name) !== undefined))
     throw new FormatError(`${path}: has checkpoints but no config.json`);
   throw new UsageError(`${path}: is not empty and not a run folder (no config.json); choose another`);
 }
