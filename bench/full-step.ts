@@ -2,7 +2,7 @@
 // the plan, results checked.
 import { compute, type Gpu, type Tensor } from "../engine/index.ts";
 import { klWeights, ops, snce } from "../kernels/index.ts";
-import { Dropout } from "../model/clip/block.ts";
+import { Dropout } from "../model/dropout.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import type { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { type ClipTensors, Learner, type StepInputs } from "../train/learner.ts";

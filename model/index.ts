@@ -1,15 +1,11 @@
 // The public names of the model layer: EmotionCLIP, its parts, its parameters and their files.
-export {
-  Attention,
-  Block,
-  Dropout,
-  type Dropping,
-  LayerNorm,
-  type Linear,
-  type Mix,
-  PostNormLayer,
-  SubjectBlock,
-} from "./clip/block.ts";
+export { Attention, type Mix } from "./clip/attention.ts";
+export { Block } from "./clip/block.ts";
+export { Dropout, type Dropping } from "./dropout.ts";
+export { LayerNorm } from "./clip/layer-norm.ts";
+export type { Linear } from "./clip/linear.ts";
+export { PostNormLayer } from "./clip/post-norm-layer.ts";
+export { SubjectBlock } from "./emotionclip/subject-block.ts";
 export { type ConfigOverride, describe, type Description } from "./checkpoint/describe.ts";
 export {
   fillModel,

@@ -1,7 +1,7 @@
 // A model with its optimiser, and how one update is recorded: on a device, or in a plan that only measures.
 import { keep, later, Scope, type Shard, Tape, type Tensor, type TypedArray } from "../engine/index.ts";
 import { concat } from "../kernels/index.ts";
-import { Dropout } from "../model/clip/block.ts";
+import { Dropout } from "../model/dropout.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { allocate, type Group, groupsOf, Init, named } from "../model/params.ts";

@@ -2,7 +2,7 @@
 import { assign, type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import type { Dropout } from "../model/clip/block.ts";
+import type { Dropout } from "../model/dropout.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import type { EmotionClip } from "../model/emotionclip/emotionclip.ts";
 import { named } from "../model/params.ts";

@@ -1,7 +1,9 @@
 // CLIP's text transformer: causal, read out at the end token.
 import type { Tensor } from "../../engine/index.ts";
 import { add, embedding, matmul, rowGather } from "../../kernels/index.ts";
-import { Block, LayerNorm, upToItself } from "./block.ts";
+import { Block } from "./block.ts";
+import { LayerNorm } from "./layer-norm.ts";
+import { upToItself } from "./attention.ts";
 import type { TextConfig } from "../emotionclip/config.ts";
 import type { Init } from "../params.ts";
 

@@ -1,7 +1,7 @@
 // EmotionCLIP: frames with a subject, and text, into one space (figure 2 of the paper).
 import type { Tensor } from "../../engine/index.ts";
 import { normalize } from "../../kernels/index.ts";
-import type { Dropping } from "../clip/block.ts";
+import type { Dropping } from "../dropout.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import type { Init } from "../params.ts";

@@ -14,7 +14,10 @@ import {
   prompt,
   slice,
 } from "../../kernels/index.ts";
-import { Block, everyToken, LayerNorm, type Mix, SubjectBlock } from "../clip/block.ts";
+import { Block } from "../clip/block.ts";
+import { everyToken, type Mix } from "../clip/attention.ts";
+import { LayerNorm } from "../clip/layer-norm.ts";
+import { SubjectBlock } from "./subject-block.ts";
 import { gridOf, type ModelConfig, saamOf } from "./config.ts";
 import type { Init } from "../params.ts";
 

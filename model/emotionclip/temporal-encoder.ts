@@ -1,7 +1,9 @@
 // The temporal head: frame features of a clip -> one vector (Sec. 3.2; transformer, mean or depth-wise convolution).
 import { ShapeError, type Tensor } from "../../engine/index.ts";
 import { add, conv1d, mean } from "../../kernels/index.ts";
-import { type Dropping, LayerNorm, PostNormLayer } from "../clip/block.ts";
+import type { Dropping } from "../dropout.ts";
+import { LayerNorm } from "../clip/layer-norm.ts";
+import { PostNormLayer } from "../clip/post-norm-layer.ts";
 import type { HeadConfig } from "./config.ts";
 import type { Init } from "../params.ts";
 

@@ -16,7 +16,7 @@ import {
   named,
   TemporalTransformer,
 } from "../../model/index.ts";
-import { upToItself } from "../../model/clip/block.ts";
+import { upToItself } from "../../model/clip/attention.ts";
 import type { Json } from "../../data/formats/json.ts";
 import type { Folder } from "./folder.ts";
 import type { GoldenTensor } from "./tensor-file.ts";

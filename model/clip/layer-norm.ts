@@ -1,0 +1,19 @@
+// Normalisation over the channels, with a gain and a bias.
+import type { Tensor } from "../../engine/index.ts";
+import { layernorm } from "../../kernels/index.ts";
+import type { Init } from "../params.ts";
+
+export class LayerNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+
+  constructor(width: number, init: Init, gain = 1) {
+    this.weight = init.constant([width], gain);
+    this.bias = init.constant([width], 0);
+  }
+
+  /** x_ND -> y_ND, eps 1e-5. */
+  forward(x_ND: Tensor): Tensor {
+    return layernorm(x_ND, this.weight, this.bias);
+  }
+}
