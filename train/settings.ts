@@ -2,6 +2,7 @@
 // config.json are printed from and read into it.
 import * as v from "valibot";
 import { UsageError } from "../engine/errors.ts";
+import { headKinds, subjects } from "../model/emotionclip/config.ts";
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
 const real = (least: number, most: number) => v.pipe(v.number(), v.finite(), v.minValue(least), v.maxValue(most));
@@ -13,12 +14,12 @@ export const schema = {
   batch: { check: whole(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
   micro: { check: whole(0, 65536), value: 0, about: "clips encoded at a time, to save memory; 0: the whole batch" },
   subject: {
-    check: v.picklist(["sap", "saam", "none"]),
+    check: v.picklist(subjects),
     value: "sap",
     about: "how the model is told where the subject is",
   },
   head: {
-    check: v.picklist(["transformer", "mean", "conv1d"]),
+    check: v.picklist(headKinds),
     value: "transformer",
     about: "what makes one vector of a clip's frames",
   },

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { configFromValue } from "../emotionclip/official-config.ts";
-import { faultOf, type ModelConfig } from "../emotionclip/config.ts";
+import { faultOf, headKinds, type ModelConfig, subjects } from "../emotionclip/config.ts";
 
 const number = v.pipe(v.number(), v.finite());
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -28,7 +28,7 @@ const schema = v.strictObject({
     endToken: v.optional(v.picklist(["compat", "last"])),
   }),
   head: v.strictObject({
-    kind: v.picklist(["transformer", "mean", "conv1d"]),
+    kind: v.picklist(headKinds),
     frames: whole,
     layers: whole,
     heads: whole,
@@ -37,7 +37,7 @@ const schema = v.strictObject({
     initial: v.optional(v.strictObject({ position: number, gain: number })),
   }),
   activation: v.picklist(["gelu", "quickGelu"]),
-  subject: v.picklist(["sap", "saam", "none"]),
+  subject: v.picklist(subjects),
   saam: v.optional(
     v.strictObject({
       layers: whole,

@@ -3,7 +3,11 @@ import { UsageError } from "../../engine/errors.ts";
 import type { SubjectMode } from "../../kernels/index.ts";
 
 /** How the frame encoder is told where the subject is: prompting, masked attention (Sec. 3.3 of the paper), or not. */
-export type Subject = "sap" | "saam" | "none";
+export const subjects = ["sap", "saam", "none"] as const;
+export type Subject = (typeof subjects)[number];
+
+/** What makes one vector of a clip's frames. */
+export const headKinds = ["transformer", "mean", "conv1d"] as const;
 
 /** Subject-aware attention masking. What the paper leaves open is decided in docs/adr/4-saam.md. */
 export interface SaamConfig {
@@ -42,7 +46,7 @@ export interface TextConfig {
 
 /** What makes one vector of a clip's frames. */
 export interface HeadConfig {
-  readonly kind: "transformer" | "mean" | "conv1d";
+  readonly kind: (typeof headKinds)[number];
   readonly frames: number;
   readonly layers: number;
   readonly heads: number;

@@ -3,7 +3,15 @@
 import * as v from "valibot";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, nearest } from "../../engine/errors.ts";
-import { faultOf, type HeadConfig, type ModelConfig, type TextConfig, vitB32, type VisionConfig } from "./config.ts";
+import {
+  faultOf,
+  type HeadConfig,
+  type ModelConfig,
+  type TextConfig,
+  vitB32,
+  type VisionConfig,
+  subjects,
+} from "./config.ts";
 
 const whole = (most: number, least = 1) => {
   const allowed = `a whole number from ${least} to ${most}`;
@@ -51,7 +59,7 @@ const model = v.strictObject({
   ),
   batch: v.optional(size), // of the golden files; no property of a model
   heads_visual: v.optional(size),
-  subject: v.optional(oneOf("sap", "saam", "none")),
+  subject: v.optional(oneOf(...subjects)),
   sap_indicator: v.optional(flag),
   end_token: v.optional(oneOf("compat", "last")),
   saam: v.optional(

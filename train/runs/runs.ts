@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { subjects } from "../../model/emotionclip/config.ts";
 import { parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
@@ -57,7 +58,7 @@ async function foldersBelow(folder: string, depth: number): Promise<string[]> {
 
 const configShape = v.object({
   seed: v.number(),
-  subject: v.picklist(["sap", "saam", "none"]),
+  subject: v.picklist(subjects),
   beta: v.number(),
   steps: v.number(),
   batch: v.number(),
