@@ -28,16 +28,20 @@ export function gracefulStop(): StopRequest {
   };
 }
 
-/** Installs the handlers; the command line does it first of all. `exit` ends the process without waiting for anything. */
+/**
+ * Installs the handlers; the command line does it first of all. `exit` ends the process without waiting for anything. A launcher
+ * that dies (SIGKILL) cannot pass a signal on: that its channel breaks counts as SIGTERM.
+ */
 export function listenForSignals(exit: (code: number) => void): void {
-  for (const [signal, code] of Object.entries(CODES)) {
-    process.on(signal, () => {
-      const now = performance.now();
-      if (first && now - first.at < SAME_PRESS) return;
-      if (first || !graceful) return exit(code);
-      first = { code, at: now };
-    });
-  }
+  const ask = (code: number) => {
+    const now = performance.now();
+    if (first && now - first.at < SAME_PRESS) return;
+    if (first || !graceful) return exit(code);
+    first = { code, at: now };
+  };
+  for (const [signal, code] of Object.entries(CODES)) process.on(signal, () => ask(code));
+  process.on("disconnect", () => ask(CODES.SIGTERM!));
+  process.channel?.unref(); // it keeps no work alive
 }
 
 /** The exit code of work that ended well: that of the signal which ended it, or 0. */

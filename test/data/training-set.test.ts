@@ -23,6 +23,7 @@ import { program } from "../../cli/cli.ts";
 import { goldenPath } from "../kit/golden.ts";
 import { failure, refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
+import { effort } from "../kit/effort.ts";
 
 const official = goldenPath("emotionclip/data/train");
 const many = goldenPath("emotionclip/data/many.hdf5");
@@ -89,10 +90,14 @@ test("what a file of frames points to is not opened, though it lies beside it", 
   }));
 
 test("virtual storage with sources without end is refused before the library counts them", async () => {
-  const began = performance.now();
-  assert.match((await refusal(reading(12, kinds, "endless.hdf5"))).message, /"00000012\.jpg" lies in virtual storage/);
+  const refused = async () =>
+    assert.match(
+      (await refusal(reading(12, kinds, "endless.hdf5"))).message,
+      /"00000012\.jpg" lies in virtual storage/,
+    );
+  const cost = await effort(refused, 2500);
+  assert.ok(cost < 2500, `${cost} yardsticks`); // it was minutes before
   assert.is((await reading(1, kinds, "endless.hdf5")).length, 10);
-  assert.ok(performance.now() - began < 5000); // it was minutes before
 });
 
 test("names come back in order, others than frames are left alone", async () => {
@@ -165,9 +170,7 @@ test("a damaged file is read or refused, quickly, and the next one is read as ev
         for (const { at, value, run } of reach > 0 ? changes : [])
           bytes.subarray(at % reach, (at % reach) + 1 + run).fill(value);
         writeFileSync(join(folder, "frames.hdf5"), bytes);
-        const began = performance.now();
-        await readAll(folder).catch((error) => assert.instance(error, FormatError));
-        assert.ok(performance.now() - began < 10_000); // a hang would end the test's process; on a busy machine 0.5 s were seen
+        await readAll(folder).catch((error) => assert.instance(error, FormatError)); // a hang ends the test's process
       }),
       { numRuns: 150, seed: 2022 },
     ),
