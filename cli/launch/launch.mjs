@@ -2,7 +2,7 @@
 // What the npm scripts start. Plain Node without packages: sets up what is missing (packages, dist, adapter), then starts the
 // real process with the environment that its GPU driver needs, which must be there before a process begins.
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -106,14 +106,24 @@ function run(entry, args, env) {
 /** npm ends its scripts with itself, unless it is killed: then we become somebody else's child. Elsewhere that is nobody's death. */
 function watchNpm(gone) {
   if (process.env.npm_lifecycle_event === undefined || process.platform === "win32") return;
-  const npm = process.ppid;
+  const born = ancestors();
   const timer = setInterval(() => {
-    if (process.ppid === npm) return;
+    if (ancestors() === born) return;
     clearInterval(timer);
     say("emotionclip: npm is gone; stopping");
     gone();
   }, 500);
   timer.unref();
+}
+
+/** Our parent, and where the system tells it the parent's: npm starts a shell, which not everywhere gives way to its command. */
+function ancestors() {
+  const parent = process.ppid;
+  try {
+    return `${parent} ${/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${parent}/status`, "utf8"))[1]}`;
+  } catch {
+    return `${parent}`;
+  }
 }
 
 main().catch((error) => {
