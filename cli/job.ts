@@ -19,7 +19,7 @@ import { type Result, type Series, writeReport } from "./pages/report.ts";
 import { RunFolder, type Settings as Recorded } from "../train/runs/run-folder.ts";
 import type { Settings } from "../train/settings.ts";
 import { attentionFrames } from "../eval/attention/show.ts";
-import type { StopRequest } from "./terminal/stop.ts";
+import type { StopRequest } from "../data/threads/long-work.ts";
 import { Trainer } from "../train/trainer.ts";
 
 /** Words of a caption that the text branch sees, start and end included. */

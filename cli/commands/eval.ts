@@ -20,14 +20,16 @@ import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
 import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
 import { type EvaluationResult, resultText } from "../../eval/paper/result.ts";
 import { scoreInTurns, tasksWithout } from "../../eval/probes/score.ts";
-import { type Extracted, type Extraction, extractSplits } from "../../eval/features/splits.ts";
+import { type Extracted, extractSplits } from "../../eval/features/splits.ts";
 import { evaluationPage } from "../pages/eval-page.ts";
 import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
 import { checkPlace } from "../pages/page.ts";
-import { missingClips } from "../stage.ts";
+import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
+import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { newestRun } from "../../train/runs/runs.ts";
-import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
+import { gracefulStop } from "../terminal/stop.ts";
+import type { StopRequest } from "../../data/threads/long-work.ts";
 
 interface Flags {
   checkpoint?: string;
@@ -166,17 +168,20 @@ async function fromFiles(text: string, options: EvalOptions, data: string | unde
 
 /** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */
 async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest): Promise<Extracted | undefined> {
-  const { checkpoint = "", config, data, cache } = flags;
-  const extraction: Extraction = { ...options, checkpoint, config, data, cache };
+  const { checkpoint = "", config, cache } = flags;
   const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
-  const missing = options.benchmark === "stage" && flags.data === undefined ? missingClips() : 0;
+  const missing = options.benchmark === "stage" ? clipsToMake(flags.data) : 0;
   const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];
+  const { plan, close } = await openPlan({ checkpoint, config });
   const progress = new Progress({ phases: [...makes, ...phases] });
   try {
-    const found = await extractSplits(extraction, progress, stop);
+    const data = await benchmarkFolder(options.benchmark, flags.data, progress, stop);
+    const extraction = data !== undefined && { ...options, plan, checkpoint, data, cache };
+    const found = extraction ? await extractSplits(extraction, progress, stop) : undefined;
     if (!found) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
     return found;
   } finally {
     progress.end();
+    await close();
   }
 }

@@ -11,7 +11,7 @@ import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
 import { openJob, phasesOf, runJob } from "../job.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { checkSettings, readFlag, schema, type Settings } from "../../train/settings.ts";
-import { ensureStage, missingClips } from "../stage.ts";
+import { clipsToMake, shardFolder } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -44,13 +44,13 @@ async function start({ name, data, compare, evalBold, ...given }: Flags): Promis
   if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
     throw new UsageError(`--name: "${name}" is not a plain folder name`);
   const arms = compare ? armsOf(settings) : [settings];
-  const missing = data ? 0 : missingClips();
+  const missing = clipsToMake(data);
   const bold = evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, stageModel(1).head.frames);
   const stop = gracefulStop();
   const gpu = await openGpu();
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
   const began = performance.now();
-  const clips = data ?? (await ensureStage(progress, stop));
+  const clips = await shardFolder(data, progress, stop);
   if (clips === undefined) {
     progress.end();
     process.stdout.write("stopped; the same command goes on making the data set\n");

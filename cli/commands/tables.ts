@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { openGpu } from "../../engine/index.ts";
-import { compare, type RunSummary, type Variant, variants } from "../../eval/paper/compare.ts";
+import { compare, type Variant, variants } from "../../eval/paper/compare.ts";
 import type { EvaluationResult } from "../../eval/paper/result.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
 import { whole } from "../flags.ts";
@@ -16,10 +16,11 @@ import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { checkPlace } from "../pages/page.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { reweightBatch } from "../../eval/paper/reweight-batch.ts";
-import { finishedRuns, read } from "../../train/runs/runs.ts";
+import { finishedRuns, type RunSummary, read } from "../../train/runs/runs.ts";
 import { checkSettings, type Settings } from "../../train/settings.ts";
-import { ensureStage, missingClips } from "../stage.ts";
-import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
+import { clipsToMake, shardFolder } from "../data-folder.ts";
+import { gracefulStop } from "../terminal/stop.ts";
+import type { StopRequest } from "../../data/threads/long-work.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
 
@@ -107,12 +108,12 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
   const arms = planned(seeds, flags);
   const open = arms.filter(({ folder }) => !existsSync(join(folder, "results.json")));
   if (open.length === 0) return true;
-  const missing = flags.data ? 0 : missingClips();
+  const missing = clipsToMake(flags.data);
   const phases = open.flatMap(({ settings }, i) => phasesOf(i === 0 ? missing : 0, settings.steps));
   const progress = new Progress({ phases });
   const gpu = await openGpu();
   try {
-    const data = flags.data ?? (await ensureStage(progress, stop));
+    const data = await shardFolder(flags.data, progress, stop);
     if (data === undefined) return false;
     const job = await openJob(data);
     await makeFolder(join(flags.runs, "tables"));
@@ -157,7 +158,7 @@ async function reweightingOf(
   if (model === undefined) return existsSync(kept) ? ((await read(kept, keptShape)) as Kept) : undefined;
   await (await openPlan({ checkpoint: model })).close(); // a bad file is told before data is made for it
   const progress = new Progress({ phases: [["make data", 60]] });
-  const clips = data ?? (await ensureStage(progress, stop!));
+  const clips = await shardFolder(data, progress, stop!);
   progress.end();
   if (clips === undefined) return undefined;
   const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch }), source: model };

@@ -2,22 +2,10 @@
 // every gap the reason. Pure; what is read from disk comes in as summaries.
 
 import { type BenchmarkName, benchmarkNames } from "../../data/sets/switches.ts";
-import type { Row } from "../probes/probe-table.ts";
+import type { RunSummary } from "../../train/runs/runs.ts";
 import { boldColumns, figureFor, paper, published4 } from "./published.ts";
 import type { EvaluationResult } from "./result.ts";
 import type { Reweighting } from "./reweighting.ts";
-
-/** One finished training at the reduced setting. */
-export interface RunSummary {
-  readonly folder: string;
-  readonly subject: "sap" | "saam" | "none";
-  readonly beta: number;
-  readonly head: string;
-  readonly seed: number;
-  /** Everything else that decides a result, in words: runs are compared only where it is the same. */
-  readonly setting: string;
-  readonly figures: readonly Row[];
-}
 
 /** Mean and sample standard deviation (NaN for one run) of a figure over runs. */
 export interface Spread {

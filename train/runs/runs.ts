@@ -7,8 +7,20 @@ import * as v from "valibot";
 import { parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
-import type { RunSummary } from "../../eval/paper/compare.ts";
 import { type Settings, schema } from "../settings.ts";
+
+/** One finished training at the reduced setting. */
+export interface RunSummary {
+  readonly folder: string;
+  readonly subject: "sap" | "saam" | "none";
+  readonly beta: number;
+  readonly head: string;
+  readonly seed: number;
+  /** Everything else that decides a result, in words: runs are compared only where it is the same. */
+  readonly setting: string;
+  /** Figures of merit by name, as fractions. */
+  readonly figures: readonly (readonly [name: string, value: number])[];
+}
 
 /** Settings that a comparison varies, or that do not change what is learnt. */
 const free: readonly (keyof Settings)[] = [
