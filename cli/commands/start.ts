@@ -8,7 +8,8 @@ import { openGpu } from "../../engine/index.ts";
 import type { Row } from "../../eval/probes/probe-table.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
-import { openJob, phasesOf, runJob } from "../job.ts";
+import { openJob, type Outcome, phasesOf, runJob } from "../job.ts";
+import { reportRun } from "../pages/run-report.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { checkSettings, readFlag, schema, type Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
@@ -60,15 +61,17 @@ async function start({ name, data, compare, evalBold, ...given }: Flags): Promis
   process.stdout.write(
     `EmotionCLIP on ${gpu.facts.adapter}\n${job.sets.train.samples} clips to train on, ${job.sets.test.samples} held out\n`,
   );
-  const results: { settings: Settings; before: Row[]; after: Row[] }[] = [];
+  const results: Arm[] = [];
   for (const arm of arms) {
     const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : fresh(name));
-    const outcome = await runJob(job, arm, folder, gpu, progress, stop);
+    const run = { job, settings: arm, folder };
+    const outcome = await runJob(run, { gpu, progress, stop });
     if (!outcome) {
       progress.end();
       process.stdout.write(`stopped; the same command goes on from the checkpoint in ${folder}\n`);
       return;
     }
+    await reportRun(run, outcome, gpu.facts.adapter);
     progress.say(`${folder}  ${arm.subject}  seed ${arm.seed}  ${clock(outcome.seconds)}`);
     if (!compare) printRows(outcome.before, outcome.after, folder);
     results.push({ settings: arm, ...outcome });
@@ -77,6 +80,11 @@ async function start({ name, data, compare, evalBold, ...given }: Flags): Promis
   if (compare) printComparison(results);
   process.stdout.write(`${clock((performance.now() - began) / 1000)} in all\n`);
   gpu.close();
+}
+
+/** A finished run of a comparison. */
+interface Arm extends Outcome {
+  readonly settings: Settings;
 }
 
 /** Three seeds, each with the prompt and without. */
@@ -109,7 +117,7 @@ function spread(values: readonly number[]): { mean: number; deviation: number } 
   return { mean, deviation: Math.sqrt(variance) };
 }
 
-function printComparison(results: readonly { settings: Settings; before: Row[]; after: Row[] }[]): void {
+function printComparison(results: readonly Arm[]): void {
   const of = (subject: string, i: number, when: "before" | "after") =>
     spread(results.filter(({ settings }) => settings.subject === subject).map((result) => result[when][i][1]));
   const cell = ({ mean, deviation }: { mean: number; deviation: number }) =>

@@ -7,13 +7,13 @@ import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { openGpu } from "../../engine/index.ts";
-import { compare, type Variant, variants } from "../../eval/paper/compare.ts";
-import type { EvaluationResult } from "../../eval/paper/result.ts";
+import { compare, type Scored, type Variant, variants } from "../../eval/paper/compare.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
 import { whole } from "../flags.ts";
 import { openJob, phasesOf, runJob } from "../job.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { checkPlace } from "../pages/page.ts";
+import { reportRun } from "../pages/run-report.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { reweightBatch } from "../../eval/paper/reweight-batch.ts";
 import { finishedRuns, type RunSummary, read } from "../../train/runs/runs.ts";
@@ -89,16 +89,16 @@ const resultShape = v.looseObject({
   ),
 });
 
-async function readResults(text: string | undefined): Promise<EvaluationResult[]> {
+async function readResults(text: string | undefined): Promise<Scored[]> {
   if (text === undefined) return [];
-  const found: EvaluationResult[] = [];
+  const found: Scored[] = [];
   for (const path of text.split(",")) {
     const result = await read(path.trim(), resultShape);
     const tasks = result.tasks.map(({ figures, ...task }) => ({
       ...task,
       figures: figures.map((figure) => ({ ...figure, value: figure.value ?? Number.NaN })),
     }));
-    found.push({ ...result, tasks } as unknown as EvaluationResult);
+    found.push({ ...result, tasks });
   }
   return found;
 }
@@ -118,8 +118,10 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
     const job = await openJob(data);
     await makeFolder(join(flags.runs, "tables"));
     for (const { folder, settings } of open) {
-      const outcome = await runJob(job, settings, folder, gpu, progress, stop);
+      const run = { job, settings, folder };
+      const outcome = await runJob(run, { gpu, progress, stop });
       if (!outcome) return false;
+      await reportRun(run, outcome, gpu.facts.adapter);
       progress.say(`${folder}  ${clock(outcome.seconds)}`);
     }
     return true;

@@ -57,7 +57,7 @@ function publishedSection({ benchmark, tasks }: EvaluationResult): Html[] {
   );
   const ours = table.columns.map(({ ours, scale }) => {
     const figure = figureFor(tasks, ours);
-    return cell(figure && figure.value * scale, scale);
+    return cell(figure === undefined ? undefined : figure * scale, scale);
   });
   return [
     html`<section><h2>${table.title} as published</h2><p>A star marks methods that also use sound or text.</p>
