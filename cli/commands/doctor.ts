@@ -57,7 +57,7 @@ async function doctor({ json }: { json?: boolean }): Promise<void> {
 }
 
 /** Looks at the adapter and, where nothing is missing, opens the engine on it. */
-export async function diagnose(): Promise<Diagnosis> {
+async function diagnose(): Promise<Diagnosis> {
   const { adapter, software, missing } = await findAdapter();
   const { info, features } = adapter;
   const name = process.env.EMOTIONCLIP_ADAPTER || info.device || info.description;

@@ -114,7 +114,7 @@ async function run(name: string, flags: Flags): Promise<void> {
 }
 
 /** Flags, checked. */
-export interface EvalOptions {
+interface EvalOptions {
   readonly benchmark: BenchmarkName;
   readonly protocol: Protocol;
   readonly switches: Switches;

@@ -86,7 +86,7 @@ function classTable({ columns, rows }: ClassTable): Html {
 }
 
 /** Counts; the darker a cell, the larger its share of the row. */
-export function confusionTable({ classes, counts }: NonNullable<TaskResult["confusion"]>): Html {
+function confusionTable({ classes, counts }: NonNullable<TaskResult["confusion"]>): Html {
   const rows = counts.map((row, c) => {
     const total = row.reduce((sum, v) => sum + v, 0) || 1;
     const cells = row.map(
