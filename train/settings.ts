@@ -59,10 +59,3 @@ export function checkSettings(given: Partial<Record<keyof Settings, unknown>>): 
   if (!(String(key) in schema)) throw new UsageError(`settings: unknown name "${key}"`);
   throw new UsageError(`settings: ${key} is ${JSON.stringify(value)}: ${message}`);
 }
-
-/** The flag's text as the setting's type; a number must be a plain decimal. */
-export function readFlag(name: keyof Settings, text: string): string | number {
-  if (typeof schema[name].value === "string") return text;
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) throw new UsageError(`--${name}: "${text}" is not a number`);
-  return Number(text);
-}

@@ -14,8 +14,8 @@ import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { printResult } from "../terminal/streams.ts";
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return withCheckpoint(new Command().argument("<input...>", "a folder of frames, pictures, or a video"))
     .requiredOption("--out <folder>", "where the pictures and numbers go")
@@ -56,7 +56,7 @@ async function attention(input: string[], flags: Flags): Promise<void> {
     const clip = { title, frames: shownFrames(pictures, names, mask), maps };
     const numbers = numbersOf(clip, config);
     await write(flags.out, clip, numbers);
-    process.stdout.write(`${flags.json ? JSON.stringify(numbers) : page(flags.out, clip, footage)}\n`);
+    printResult(flags.json, numbers, () => page(flags.out, clip, footage));
   } finally {
     await close();
   }

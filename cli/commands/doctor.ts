@@ -3,6 +3,7 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { GpuError } from "../../engine/errors.ts";
 import { findAdapter, type Gpu, openGpu } from "../../engine/index.ts";
+import { print } from "../terminal/streams.ts";
 
 /** What the engine asks of an adapter where it has them, and what for. */
 const uses: Record<string, string> = {
@@ -45,14 +46,13 @@ interface Diagnosis {
   system: { node: string; platform: string; arch: string };
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command().option("--json", "one JSON object instead of text").action(doctor);
 }
 
 async function doctor({ json }: { json?: boolean }): Promise<void> {
   const diagnosis = await diagnose();
-  console.log(json ? JSON.stringify(diagnosis, undefined, 2) : page(diagnosis));
+  print(json ? JSON.stringify(diagnosis, undefined, 2) : page(diagnosis));
   if (diagnosis.missing.length) throw new GpuError(`${diagnosis.adapter.name} lacks ${diagnosis.missing.join(", ")}`);
 }
 

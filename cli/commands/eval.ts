@@ -30,6 +30,7 @@ import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { newestRun } from "../../train/runs/runs.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import type { StopRequest } from "../../data/threads/long-work.ts";
+import { print, printResult } from "../terminal/streams.ts";
 
 interface Flags {
   checkpoint?: string;
@@ -47,7 +48,6 @@ interface Flags {
   workers?: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()
@@ -91,7 +91,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   const isStopped = () => stop?.requested !== undefined;
   const tasks = await scoreInTurns(protocol, splits, { switches, resamples: options.resamples }, isStopped);
   if (!tasks) {
-    process.stdout.write("stopped; the features are kept, the same command only fits the probes\n");
+    print("stopped; the features are kept, the same command only fits the probes");
     return;
   }
   const lacking = tasksWithout(protocol, splits).filter((task) => !tasks.some((result) => result.task === task.name));
@@ -110,7 +110,7 @@ async function run(name: string, flags: Flags): Promise<void> {
     seconds: { features: (extracted - began) / 1000, probes: (performance.now() - extracted) / 1000 },
   };
   if (flags.html) await replaceFile(flags.html, evaluationPage(result, protocol));
-  process.stdout.write(`${flags.json ? JSON.stringify(result) : resultText(result, protocol, flags.perClass)}\n`);
+  printResult(flags.json, result, () => resultText(result, protocol, flags.perClass));
 }
 
 /** Flags, checked. */
@@ -178,7 +178,7 @@ async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest):
     const data = await benchmarkFolder(options.benchmark, flags.data, progress, stop);
     const extraction = data !== undefined && { ...options, plan, checkpoint, data, cache };
     const found = extraction ? await extractSplits(extraction, progress, stop) : undefined;
-    if (!found) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
+    if (!found) print("stopped; the same command goes on from the batches that are done");
     return found;
   } finally {
     progress.end();

@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { Command } from "commander";
 import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
-import { UsageError } from "../../engine/errors.ts";
 import { openGpu } from "../../engine/index.ts";
 import { compare, type Scored, type Variant, variants } from "../../eval/paper/compare.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
-import { whole } from "../flags.ts";
+import { real, whole } from "../flags.ts";
 import { openJob, phasesOf, runJob } from "../job.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { checkPlace } from "../pages/page.ts";
@@ -23,6 +22,7 @@ import { gracefulStop } from "../terminal/stop.ts";
 import type { StopRequest } from "../../data/threads/long-work.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
+import { print, printResult } from "../terminal/streams.ts";
 
 interface Flags {
   runs: string;
@@ -37,7 +37,6 @@ interface Flags {
   html?: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .option("--runs <folder>", "finished runs of the main job, one or two levels below", "runs")
@@ -59,21 +58,19 @@ const batch = 64;
 
 async function run(flags: Flags): Promise<void> {
   const seeds = whole("seeds", flags.seeds, 1, 100);
-  const beta = Number(flags.beta);
-  if (!(flags.beta.trim() !== "" && beta >= 0 && beta <= 1e6))
-    throw new UsageError(`--beta: "${flags.beta}" is not a number from 0 to 1,000,000`);
+  const beta = real("beta", flags.beta, 0, 1e6);
   await checkPlace(flags.html);
   const results = await readResults(flags.results);
   const stop = flags.train || flags.checkpoint ? gracefulStop() : undefined;
   if (flags.train && !(await trainVariants(flags, seeds, stop!))) {
-    process.stdout.write("stopped; the same command goes on from there\n");
+    print("stopped; the same command goes on from there");
     return;
   }
   const runs = await finishedRuns(flags.runs);
   const shown = await reweightingOf(flags, runs, beta, stop);
   const comparison = compare(runs, results, shown);
   if (flags.html) await replaceFile(flags.html, tablesPage(comparison));
-  process.stdout.write(`${flags.json ? JSON.stringify(comparison) : tablesText(comparison)}\n`);
+  printResult(flags.json, comparison, tablesText);
 }
 
 const number = v.nullable(v.number());

@@ -29,6 +29,7 @@ import { gracefulStop } from "../terminal/stop.ts";
 import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
 import { protocols } from "../../eval/probes/protocol.ts";
 import { oneOf, workersFlag } from "../flags.ts";
+import { print, printResult } from "../terminal/streams.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
 
@@ -41,7 +42,6 @@ interface Flags extends InputFlags {
   templates?: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   const made = new Command()
     .addArgument(
@@ -87,15 +87,15 @@ async function run(kind: VisualKind | "benchmark", given: string[], flags: Flags
   const { classes, templates = ["{}"] } = prompts;
   if (!classes) throw new UsageError("--classes: what the inputs are scored against is needed");
   const page = await scoreInputs(kind, given, flags, classes, templates);
-  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : text(page));
+  printResult(flags.json, page, text);
 }
 
 async function scoreBenchmark(given: readonly string[], flags: Flags, prompts: Prompts): Promise<void> {
   if (given.length !== 1) throw new UsageError(`${given.length} benchmarks; one at a time`);
   if (flags.boxes.length > 0) throw new UsageError("--boxes: a benchmark has its own");
   const page = await benchmarkPage(given[0], flags, prompts);
-  if (!page) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
-  else process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : dataText(page));
+  if (!page) print("stopped; the same command goes on from the batches that are done");
+  else printResult(flags.json, page, dataText);
 }
 
 /** Undefined when a stop was requested on the way. */
