@@ -3,7 +3,8 @@
 import { FormatError } from "../../engine/errors.ts";
 import type { CheckedInfo } from "./clip.ts";
 import { decodeImage, frameInto } from "../pixels/image.ts";
-import { maskInto, scaleBox } from "../pixels/mask.ts";
+import { scaleBox } from "../pixels/boxes.ts";
+import { maskInto } from "../pixels/mask.ts";
 import { Random } from "../philox.ts";
 import { centreOffset, type Image, type Rect, type Size, shortSideSize } from "../pixels/resize.ts";
 import { linspaceFrames, randomFrames } from "../sampling.ts";
