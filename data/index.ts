@@ -18,16 +18,8 @@ export { type Footage, type FootageOptions, readFootage } from "./footage/footag
 export type { View } from "./shards/frames.ts";
 export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./pixels/image.ts";
 export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./shards/loader.ts";
-export {
-  type Box,
-  type BoxRule,
-  boxesOf,
-  type Detection,
-  letterbox,
-  maskFullSizeInto,
-  maskInto,
-  scaleBox,
-} from "./pixels/mask.ts";
+export { type Box, type BoxRule, boxesOf, type Detection, letterbox, scaleBox } from "./pixels/boxes.ts";
+export { maskFullSizeInto, maskInto } from "./pixels/mask.ts";
 export { centreOffset, type Image, type Rect, resize, resizeCrop, type Size, shortSideSize } from "./pixels/resize.ts";
 export { linspaceFrames } from "./sampling.ts";
 export { badSamples, indexShards } from "./shards/check.ts";

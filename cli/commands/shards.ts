@@ -6,7 +6,7 @@ import { Command, Option } from "commander";
 import type { Clip } from "../../data/shards/clip.ts";
 import { commitFolder, makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
 import { isFolder } from "../../data/footage/files.ts";
-import type { BoxRule } from "../../data/pixels/mask.ts";
+import type { BoxRule } from "../../data/pixels/boxes.ts";
 import type { ShardIndex } from "../../data/shards/index-file.ts";
 import { writeShards } from "../../data/shards/writer.ts";
 import { clipOf, divide } from "../../data/official/clips.ts";

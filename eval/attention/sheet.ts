@@ -1,5 +1,5 @@
 // Attention drawn over the frames: single overlays, and a sheet of a clip with a column per frame and a row per layer.
-import { resizeBilinear } from "../../data/pixels/mask.ts";
+import { resizeBilinear } from "../../data/pixels/bilinear.ts";
 import { type Image, resize } from "../../data/pixels/resize.ts";
 import type { ShownClip, ShownFrame } from "./clip.ts";
 import { heatRgb } from "./heat.ts";

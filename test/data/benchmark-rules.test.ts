@@ -18,7 +18,8 @@ import {
   switchTable,
 } from "../../data/sets/switches.ts";
 import { decodeImage, frameInto } from "../../data/pixels/image.ts";
-import { maskFullSizeInto, maskInto, resizeBilinear } from "../../data/pixels/mask.ts";
+import { resizeBilinear } from "../../data/pixels/bilinear.ts";
+import { maskFullSizeInto, maskInto } from "../../data/pixels/mask.ts";
 import { centreOffset, shortSideSize } from "../../data/pixels/resize.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import {

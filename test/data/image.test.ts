@@ -5,16 +5,9 @@ import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodeImage, normaliseInto } from "../../data/pixels/image.ts";
-import {
-  type Box,
-  boxesOf,
-  type Detection,
-  letterbox,
-  maskFullSizeInto,
-  maskInto,
-  resizeBilinear,
-  scaleBox,
-} from "../../data/pixels/mask.ts";
+import { type Box, boxesOf, type Detection, letterbox, scaleBox } from "../../data/pixels/boxes.ts";
+import { resizeBilinear } from "../../data/pixels/bilinear.ts";
+import { maskFullSizeInto, maskInto } from "../../data/pixels/mask.ts";
 import { Random } from "../../data/philox.ts";
 import { centreOffset, type Image, resize, resizeCrop, shortSideSize } from "../../data/pixels/resize.ts";
 import { epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts";
