@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
-import type { BadSample } from "./batch.ts";
+import type { BadSample } from "../bad-samples.ts";
 import { replaceFile } from "../formats/disk.ts";
 import { decodeFrame, frameName, nameOf } from "./frames.ts";
 import { sha256Of } from "../formats/hash.ts";
