@@ -281,4 +281,28 @@ function pixels(boxes: Box[], width: number, height: number): number {
   return mask.reduce((s, v) => s + v, 0);
 }
 
+test("nothing but JPEG and PNG can be loaded, whatever it calls itself", async () => {
+  const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } });
+  await decodeImage(await picture.clone().jpeg().toBuffer(), "x");
+  await decodeImage(await picture.clone().png().toBuffer(), "x");
+  const others = {
+    webp: await picture.clone().webp().toBuffer(),
+    tiff: await picture.clone().tiff().toBuffer(),
+    gif: await picture.clone().gif().toBuffer(),
+    heif: await picture.clone().avif().toBuffer(),
+    svg: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>'),
+  };
+  const loaders = Object.values(sharp.format as unknown as Record<string, { id: string; input: { buffer: boolean } }>)
+    .filter(({ input }) => input.buffer)
+    .map(({ id }) => id);
+  assert.equal(loaders.sort(), ["jpeg", "png", "raw", ...Object.keys(others)].sort()); // a new one must be blocked too
+  for (const [kind, bytes] of Object.entries(others))
+    await sharp(bytes)
+      .metadata()
+      .then(
+        () => assert.unreachable(kind),
+        (error) => assert.match(error.message, /unsupported image format/, kind),
+      );
+});
+
 test.run();
