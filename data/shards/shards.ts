@@ -119,7 +119,7 @@ export function groupMembers(members: Iterable<Member>, file: string, path: stri
   const parts = new Map<string, Parts>();
   let last: string | undefined;
   for (const member of members) {
-    const match = /^((?:[^/]*\/)*[^./]+)\.(?:json|(\d{4})\.(?:jpe?g|png))$/.exec(member.name);
+    const match = /^((?:[^/]*\/)*[^./]+)\.(?:json|(\d{4})\.(?:jpe?g|png))$/i.exec(member.name);
     if (!match)
       throw new FormatError(
         `${file}: member ${quoted(member.name)}; allowed are KEY.json and KEY.0000.jpg, .jpeg, .png`,

@@ -356,6 +356,7 @@ test("good pictures decode while threads start", async () => {
     }
   };
   const decoding = Promise.all(Array.from({ length: 4 }, decode));
+  decoding.catch(() => {}); // awaited below
   for (let round = 0; round < 4; round++) await startThreads(6);
   starting = false;
   assert.ok((await decoding).every((count) => count > 0));

@@ -272,7 +272,16 @@ const badIndexes: readonly [index: unknown, what: RegExp][] = [
   [[validEntry, { ...validEntry, end_frame: 0 }], /entry 1: frames 1 to 0/],
   [[{ ...validEntry, start_frame: 1.5 }], /entry 0: start_frame must be a whole number/],
   [[{ ...validEntry, neutral_score: 1.5 }], /entry 0: neutral_score is 1\.5/],
-  [[{ ...validEntry, neutral_score: null }], /a number expected/],
+  [
+    [{ ...validEntry, neutral_score: null }],
+    /^index\.json: neutral_score: a number expected at byte \d+, received null/,
+  ],
+  [
+    [{ ...validEntry, has_person: "yes" }],
+    /^index\.json: has_person: a number expected at byte \d+, received a string/,
+  ],
+  [[{ ...validEntry, video_id: 17 }], /^index\.json: video_id: a string expected at byte \d+, received a number/],
+  [[[validEntry]], /^index\.json: '\{' expected at byte \d+, received a list/],
   [[{ ...validEntry, videoid: 1 }], /entry 0: unknown field "videoid", did you mean video_id/],
   [[{ ...validEntry, text: "x".repeat(5000) }], /text has 5000 characters, allowed are 4096/],
   [[{ ...validEntry, video_id: "" }], /video_id has 0 characters/],
@@ -287,6 +296,16 @@ for (const [index, what] of badIndexes)
           error instanceof FormatError && what.test(error.message) && /^index\.json: /.test(error.message),
       );
     }));
+
+test("whether there is a person may be true or false", () =>
+  withCopy((root) => {
+    const entries = JSON.parse(readFileSync(join(root, "index.json"), "utf8"));
+    const kept = TrainingSet.open(root).entries.length;
+    for (const entry of entries) entry.has_person = entry.has_person > 0;
+    writeFileSync(join(root, "index.json"), JSON.stringify(entries));
+    const set = TrainingSet.open(root);
+    assert.ok(set.entries.length >= kept && set.entries.every(({ hasPerson }) => hasPerson === 1));
+  }));
 
 test("logits of another length than the index, or not finite, are refused", () =>
   withCopy((root) => {
