@@ -9,6 +9,7 @@ import { boxOfMask } from "../../data/pixels/mask.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { encodePng } from "../../data/pixels/png.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { GpuOptions } from "../../engine/index.ts";
 import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../../eval/attention/maps.ts";
 import {
   onPatches,
@@ -22,19 +23,21 @@ import {
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import type { Context } from "../gpu.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return withCheckpoint(new Command().argument("<input...>", "a folder of frames, pictures, or a video"))
     .requiredOption("--out <folder>", "where the pictures and numbers go")
     .option("--boxes <boxes>", "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame")
     .addOption(boxRule())
     .option("--frames <n>", "frames, evenly spaced (default: as many as the model takes)")
     .option("--json", "print the numbers as JSON")
-    .action(attention);
+    .action((input: string[], flags: Flags) => attention(input, { ...flags, gpu: gpu() }));
 }
 
 interface Flags {
+  gpu: GpuOptions;
   checkpoint: string;
   config?: string;
   out: string;

@@ -16,6 +16,7 @@ import { safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
+import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "texts"] as const;
 type Kind = (typeof kinds)[number];
@@ -25,7 +26,7 @@ interface Flags extends InputFlags {
 }
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .addArgument(
       new Argument(
@@ -35,7 +36,9 @@ export function command(): Command {
     )
     .argument("<inputs...>", "one row of features for each, in this order")
     .requiredOption("--out <file>", "features.npy, with features.npy.json beside it, or features.safetensors");
-  return withInputs(made).action(run);
+  return withInputs(made).action((kind: Kind, given: string[], flags: Flags) =>
+    run(kind, given, { ...flags, gpu: gpu() }),
+  );
 }
 
 async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {

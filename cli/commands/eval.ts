@@ -15,6 +15,7 @@ import {
   switchTable,
 } from "../../data/sets/index.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { GpuOptions } from "../../engine/index.ts";
 import { targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
 import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
@@ -28,8 +29,10 @@ import { checkPlace } from "../pages/page.ts";
 import { missingClips } from "../stage.ts";
 import { newestRun } from "../../train/runs/runs.ts";
 import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags {
+  gpu: GpuOptions;
   checkpoint?: string;
   config?: string;
   data?: string;
@@ -46,7 +49,7 @@ interface Flags {
 }
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()
     .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
@@ -72,7 +75,7 @@ export function command(): Command {
     .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
     .option("--batch <n>", "samples given to the model at once (default: 64 MB of pixels)")
     .option("--workers <n>", "decoding threads (default: a core is left for the rest)")
-    .action(run);
+    .action((name: string, flags: Flags) => run(name, { ...flags, gpu: gpu() }));
 }
 
 async function run(name: string, flags: Flags): Promise<void> {
@@ -166,8 +169,8 @@ async function fromFiles(text: string, options: EvalOptions, data: string | unde
 
 /** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */
 async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest): Promise<Extracted | undefined> {
-  const { checkpoint = "", config, data, cache } = flags;
-  const extraction: Extraction = { ...options, checkpoint, config, data, cache };
+  const { checkpoint = "", config, data, cache, gpu } = flags;
+  const extraction: Extraction = { ...options, checkpoint, config, data, cache, gpu };
   const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
   const missing = options.benchmark === "stage" && flags.data === undefined ? missingClips() : 0;
   const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];

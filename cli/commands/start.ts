@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
-import { openGpu } from "../../engine/index.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import type { Row } from "../../eval/probes/probe-table.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
@@ -13,6 +13,7 @@ import { clock, Progress } from "../terminal/progress.ts";
 import { checkSettings, readFlag, schema, type Settings } from "../../train/settings.ts";
 import { ensureStage, missingClips } from "../stage.ts";
 import { gracefulStop } from "../terminal/stop.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags extends Record<string, unknown> {
   name: string;
@@ -21,7 +22,7 @@ interface Flags extends Record<string, unknown> {
   evalBold?: string;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .option("--name <name>", "folder under runs/; an unfinished run there is resumed", "stage")
     .option(
@@ -32,12 +33,12 @@ export function command(): Command {
     .option("--compare", "three seeds, with and without the subject prompt");
   for (const [name, { value, about }] of Object.entries(schema))
     made.option(`${flagOf(name)} <value>`, `${about} (default ${value})`);
-  return made.action((flags: Flags) => start(flags));
+  return made.action((flags: Flags) => start(flags, gpu()));
 }
 
 const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-async function start({ name, data, compare, evalBold, ...given }: Flags): Promise<void> {
+async function start({ name, data, compare, evalBold, ...given }: Flags, options: GpuOptions): Promise<void> {
   const known = Object.keys(schema) as (keyof Settings)[];
   const chosen = known.filter((key) => given[key] !== undefined);
   const settings = checkSettings(Object.fromEntries(chosen.map((key) => [key, readFlag(key, String(given[key]))])));
@@ -47,7 +48,7 @@ async function start({ name, data, compare, evalBold, ...given }: Flags): Promis
   const missing = data ? 0 : missingClips();
   const bold = evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, stageModel(1).head.frames);
   const stop = gracefulStop();
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
   const began = performance.now();
   const clips = data ?? (await ensureStage(progress, stop));

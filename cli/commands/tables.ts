@@ -6,7 +6,7 @@ import { Command } from "commander";
 import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { openGpu } from "../../engine/index.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { compare, type RunSummary, type Variant, variants } from "../../eval/paper/compare.ts";
 import type { EvaluationResult } from "../../eval/paper/result.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
@@ -22,8 +22,10 @@ import { ensureStage, missingClips } from "../stage.ts";
 import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags {
+  gpu: GpuOptions;
   runs: string;
   results?: string;
   train?: boolean;
@@ -37,7 +39,7 @@ interface Flags {
 }
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return new Command()
     .option("--runs <folder>", "finished runs of the main job, one or two levels below", "runs")
     .option("--results <files>", "results of emotionclip eval --json, a.json,b.json, for Table 4")
@@ -49,7 +51,7 @@ export function command(): Command {
     .option("--beta <b>", "beta of Table 2", "1")
     .option("--json", "one JSON object instead of text")
     .option("--html <file>", "also write a page of its own, without network")
-    .action(run);
+    .action((flags: Flags) => run({ ...flags, gpu: gpu() }));
 }
 
 const reweightingFile = "reweighting.json";
@@ -110,7 +112,7 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
   const missing = flags.data ? 0 : missingClips();
   const phases = open.flatMap(({ settings }, i) => phasesOf(i === 0 ? missing : 0, settings.steps));
   const progress = new Progress({ phases });
-  const gpu = await openGpu();
+  const gpu = await openGpu(flags.gpu);
   try {
     const data = flags.data ?? (await ensureStage(progress, stop));
     if (data === undefined) return false;
@@ -145,7 +147,7 @@ const nameOf = ({ subject, beta, head }: Variant) =>
 
 /** Table 2 through the checkpoint given, or as an earlier call left it beside the runs. */
 async function reweightingOf(
-  { checkpoint, data, runs: folder, train }: Flags,
+  { checkpoint, data, runs: folder, train, gpu }: Flags,
   runs: readonly RunSummary[],
   beta: number,
   stop: StopRequest | undefined,
@@ -160,7 +162,7 @@ async function reweightingOf(
   const clips = data ?? (await ensureStage(progress, stop!));
   progress.end();
   if (clips === undefined) return undefined;
-  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch }), source: model };
+  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu }), source: model };
   if (checkpoint === undefined) await replaceFile(kept, `${JSON.stringify(found)}\n`);
   return found;
 }

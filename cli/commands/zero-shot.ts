@@ -25,6 +25,7 @@ import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } fr
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type DataFlags, dataText, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
+import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
 
@@ -34,7 +35,7 @@ interface Flags extends DataFlags {
 }
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .addArgument(
       new Argument("<kind>", "video files, folders of frames, single images, or the benchmark of a name").choices(
@@ -54,7 +55,9 @@ export function command(): Command {
     .option("--split <split>", "split of a benchmark (default: its last)")
     .option("--cache <folder>", "where features of a benchmark are kept (default: in the user's cache folder)")
     .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)");
-  return withInputs(made).action(run);
+  return withInputs(made).action((kind: VisualKind | "benchmark", given: string[], flags: Flags) =>
+    run(kind, given, { ...flags, gpu: gpu() }),
+  );
 }
 
 /** What `--json` prints. */

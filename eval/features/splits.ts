@@ -6,7 +6,7 @@ import { type BenchmarkBatch, benchmarkBatches } from "../../data/sets/batches.t
 import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
 import { makeFolder } from "../../data/formats/disk.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { cacheFolder, compute, tensor } from "../../engine/index.ts";
+import { cacheFolder, compute, type GpuOptions, tensor } from "../../engine/index.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
 import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
 import type { Matrix } from "../matrix.ts";
@@ -26,6 +26,8 @@ export interface Extraction {
   readonly checkpoint: string;
   /** The model's configuration where shapes do not tell it. */
   readonly config?: string;
+  /** How the GPU is opened, if it is. */
+  readonly gpu?: GpuOptions;
   readonly data: string | undefined;
   /** Folder of the cache; the user's own by default. */
   readonly cache: string | undefined;

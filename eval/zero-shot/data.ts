@@ -94,6 +94,7 @@ export async function zeroShotData(name: string, flags: DataFlags, prompts: Prom
       switchOptions: {},
       checkpoint: flags.checkpoint,
       config: flags.config,
+      gpu: flags.gpu,
       data: flags.data,
       cache: flags.cache,
       batch: flags.batch,

@@ -16,7 +16,6 @@ import {
   LimitError,
   nearest,
   op,
-  openGpu,
   parameter,
   parseSignature,
   pass,
@@ -31,6 +30,7 @@ import {
 import { fromHalf, toHalf } from "../../engine/half.ts";
 import { useRunner } from "../../engine/record/runner.ts";
 import { sharedGpu } from "../kernels/derive.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
 const gpu = await sharedGpu();
 
@@ -180,7 +180,7 @@ test("planned bytes are the bytes that a fresh device allocates", async () => {
     void later(body());
     void scope;
   });
-  const other = await openGpu();
+  const other = await openTestGpu();
   try {
     await compute(body);
     assert.ok(Math.abs(other.memory.live.activations - planned.arena) <= 0.01 * planned.arena);
@@ -191,7 +191,7 @@ test("planned bytes are the bytes that a fresh device allocates", async () => {
 });
 
 test("a budget is checked before allocating, and the error says what fits", async () => {
-  const other = await openGpu({ memory: 2 ** 20 });
+  const other = await openTestGpu({ memory: 2 ** 20 });
   try {
     const error = await compute(() => fill({ n: 2 ** 20, value: 1 })).catch((e: unknown) => e);
     throwsWith(error, LimitError, /4\.0 MB more for activations would pass the budget of 1\.0 MB/, /1\.0 MB would fit/);
@@ -204,7 +204,7 @@ test("a budget is checked before allocating, and the error says what fits", asyn
 
 test("a plan is checked against the budget as a whole, before its first buffer", async () => {
   const n = 2 ** 24; // 64 MB each, three of them: more than one binding, which they need not share
-  const other = await openGpu({ memory: 2 ** 26 });
+  const other = await openTestGpu({ memory: 2 ** 26 });
   try {
     const error = await compute(() => accumulate(fill({ n, value: 1 }), fill({ n, value: 2 }))).catch(
       (e: unknown) => e,
@@ -287,7 +287,7 @@ test("a kernel that does not compile is a KernelError with file, line and caret"
     flops: () => 0,
     bench: [],
   });
-  const other = await openGpu();
+  const other = await openTestGpu();
   try {
     const error = await compute(() => broken()).catch((e: unknown) => e);
     throwsWith(error, KernelError, /^broken forward:\d+:\d+ unresolved value 'topp'/, /y\[0\] = topp;/, /\n +\^/);
@@ -345,7 +345,7 @@ test("a temporary of two shapes under one name is refused at the declaration", (
 });
 
 test("a lost device is one error that every later call repeats", async () => {
-  const other = await openGpu();
+  const other = await openTestGpu();
   try {
     const waiting = compute(() => fill({ n: 4, value: 1 }));
     await waiting;
