@@ -104,6 +104,7 @@ export async function runJob(
   } finally {
     await loader.close();
     await run.close();
+    trainer.free();
   }
 }
 

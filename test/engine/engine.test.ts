@@ -27,6 +27,7 @@ import {
   tensor,
   type TypedArray,
 } from "../../engine/index.ts";
+import { mostPlans } from "../../engine/device/planner.ts";
 import { fromHalf, toHalf } from "../../engine/half.ts";
 import { useRunner } from "../../engine/record/runner.ts";
 import { sharedGpu } from "../kernels/derive.ts";
@@ -160,6 +161,51 @@ test("a step of known structure creates no buffer, bind group, pipeline or plan"
   for (let i = 0; i < 50; i++) await step(i);
   assert.equal({ ...gpu.counters }, before);
   assert.is(gpu.memory.total, live);
+});
+
+test("plans beyond a bound are forgotten, the least recently wanted first, and what is wanted again is right", async () => {
+  const other = await openTestGpu();
+  try {
+    for (let n = 1; n <= mostPlans + 40; n++) {
+      await compute(() => fill({ n, value: n }));
+      if (n % 8 === 0) await compute(() => fill({ n: 1, value: 1 }));
+    }
+    assert.ok(other.planner.known <= mostPlans);
+    const made = other.planner.made;
+    assert.equal(await compute(() => fill({ n: 1, value: 3 })), Float32Array.of(3));
+    assert.is(other.planner.made, made, "this one was wanted all the time");
+    assert.equal(await compute(() => fill({ n: 2, value: 5 })), Float32Array.of(5, 5));
+    assert.is(other.planner.made, made + 1, "and this one was not");
+  } finally {
+    other.close();
+    useRunner(gpu);
+  }
+});
+
+test("a freed group gives its bytes back, its plans are forgotten, and other plans stay", async () => {
+  const other = await openTestGpu();
+  try {
+    await compute(() => fill({ n: 4, value: 1 }));
+    const before = { ...other.memory.live, staging: 0, plans: other.planner.known };
+    const member = declare([100_000]);
+    const [shard] = allocateGroup([member], 1);
+    await compute(() => accumulate(member, member));
+    assert.ok(other.memory.live.parameters >= 400_000 && other.planner.known === before.plans + 1);
+    shard.free();
+    assert.equal({ ...other.memory.live, staging: 0, plans: other.planner.known }, before);
+    throwsWith(
+      caught(() => {
+        using _scope = new Scope();
+        accumulate(member, member);
+      }),
+      ShapeError,
+      /accumulate: the memory of a was freed/,
+    );
+    assert.equal(await compute(() => fill({ n: 4, value: 2 })), Float32Array.of(2, 2, 2, 2));
+  } finally {
+    other.close();
+    useRunner(gpu);
+  }
 });
 
 test("numbers are data: a replayed plan sees the new ones", async () => {
