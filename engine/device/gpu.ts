@@ -163,7 +163,7 @@ export class Gpu implements Runner {
     await this.#confirm();
   }
 
-  /** Ends the device, after its profiler has read its last times. The process should end soon, through process.exit. */
+  /** Ends the device, after its profiler has read its last times. The process should end soon, by its own exit call. */
   close(): void {
     useRunner(undefined);
     const destroy = () => this.device.destroy();

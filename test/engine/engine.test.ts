@@ -109,7 +109,7 @@ test("a chain of ops needs memory for two tensors, however long it is", () => {
     void later(x);
     void scope;
   });
-  assert.is(report.arena, 2 * n * 4);
+  assert.is(report.slots, 2 * n * 4);
   assert.is(report.launches, 21);
 });
 
@@ -229,7 +229,7 @@ test("planned bytes are the bytes that a fresh device allocates", async () => {
   const other = await openTestGpu();
   try {
     await compute(body);
-    assert.ok(Math.abs(other.memory.live.activations - planned.arena) <= 0.01 * planned.arena);
+    assert.ok(Math.abs(other.memory.live.activations - planned.slots) <= 0.01 * planned.slots);
   } finally {
     other.close();
     useRunner(gpu);
