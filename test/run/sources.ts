@@ -58,6 +58,7 @@ export function importsOf(file: string, text = readFileSync(file, "utf8")): Impo
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*(\/\/|\*).*$/gm, "");
   const found: Import[] = [];
   const add = (specifier: string, isType: boolean, isLazy: boolean) => {
+    if (specifier.includes("${")) return; // text of a program that this one writes
     const isLocal = specifier.startsWith(".");
     for (const target of alternatives[specifier] ?? [])
       found.push({ file, target: posix.normalize(target), isLocal: true, isType, isLazy });
