@@ -2,7 +2,7 @@
 export { type AttentionMaps, attentionMaps } from "./attention/maps.ts";
 export { targetsOfBenchmark } from "./probes/benchmark-targets.ts";
 export { bootstrap, bootstrapAll, type BootstrapOptions, type Interval } from "./probes/bootstrap.ts";
-export { compare, type Comparison, type RunSummary } from "./paper/compare.ts";
+export { compare, type Comparison } from "./paper/compare.ts";
 export {
   encodeImages,
   type EncodeOptions,
@@ -61,6 +61,7 @@ export {
   type Targets,
   type TaskResult,
 } from "./probes/score.ts";
+export type { RunSummary } from "../train/runs/runs.ts";
 export { loadTokenizer, tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 export {
   classifierOf,

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { GpuError } from "../../engine/errors.ts";
 import { findAdapter, type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
+import { print } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 /** What the engine asks of an adapter where it has them, and what for. */
@@ -46,7 +47,6 @@ interface Diagnosis {
   system: { node: string; platform: string; arch: string };
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command({ gpu }: Context): Command {
   return new Command()
     .option("--json", "one JSON object instead of text")
@@ -55,7 +55,7 @@ export function command({ gpu }: Context): Command {
 
 async function doctor({ json }: { json?: boolean }, options: GpuOptions): Promise<void> {
   const diagnosis = await diagnose(options);
-  console.log(json ? JSON.stringify(diagnosis, undefined, 2) : page(diagnosis));
+  print(json ? JSON.stringify(diagnosis, undefined, 2) : page(diagnosis));
   if (diagnosis.missing.length) throw new GpuError(`${diagnosis.adapter.name} lacks ${diagnosis.missing.join(", ")}`);
 }
 

@@ -12,6 +12,7 @@ import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
 import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "../../model/checkpoint/folder.ts";
 import { pageOf, type Tree, treeOf } from "../pages/inspect-page.ts";
+import { print, printResult } from "../terminal/streams.ts";
 
 /** A tensor as `--json` shows it. */
 export interface TensorRow {
@@ -51,7 +52,6 @@ interface Flags {
   inert: string[];
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .argument("<file>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")
@@ -66,9 +66,9 @@ const collect = (name: string, names: string[]) => [...names, name];
 
 async function inspect(path: string, { json, norms, digest, inert }: Flags): Promise<void> {
   if (digest && json) throw new UsageError("--digest prints one line; it does not go with --json");
-  if (digest) return void process.stdout.write(`${await digestOf(path, inert)}\n`);
+  if (digest) return void print(await digestOf(path, inert));
   const inspection = await inspectModel(path, { norms, inert });
-  process.stdout.write(json ? `${JSON.stringify(inspection)}\n` : pageOf(inspection));
+  printResult(json, inspection, pageOf);
 }
 
 /** Looks at a file of weights or a run's folder. With `norms`, every tensor is read, and so checked. */

@@ -4,8 +4,8 @@ import { words } from "../../data/stage/index.ts";
 import { type DeviceFacts, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { type ModelConfig, stageModel } from "../../model/emotionclip/config.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
-import { whole } from "../flags.ts";
-import { checkSettings, defaults, readFlag, type Settings } from "../../train/settings.ts";
+import { setting, whole } from "../flags.ts";
+import { checkSettings, defaults, type Settings } from "../../train/settings.ts";
 import {
   fittingMicro,
   type Limits,
@@ -14,6 +14,7 @@ import {
   sizeText as size,
   type StepPlan,
 } from "../../train/step-plan.ts";
+import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 /** The small model of the main job, or a published one by its official name. */
@@ -23,7 +24,6 @@ const configOf = (name: string): ModelConfig =>
 /** Padding, unknown, start and end. */
 const extraTokens = 4;
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command({ gpu }: Context): Command {
   return new Command()
     .option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage")
@@ -47,8 +47,8 @@ async function plan({ model, batch, micro, frames, json }: Flags, options: GpuOp
   const config =
     frames === undefined ? given : { ...given, head: { ...given.head, frames: whole("frames", frames, 1, 1024) } };
   const settings = checkSettings({
-    batch: readFlag("batch", batch),
-    micro: readFlag("micro", micro),
+    batch: setting("batch", batch),
+    micro: setting("micro", micro),
     dropout: config.head.dropout,
   });
   const gpu = await openGpu(options);
@@ -59,7 +59,7 @@ async function plan({ model, batch, micro, frames, json }: Flags, options: GpuOp
   const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;
   const parts = refusal ? fittingMicro(config, settings, facts, { budget, maxBinding }) : settings.micro;
   const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts };
-  process.stdout.write(`${json ? JSON.stringify(result) : page(result)}\n`);
+  printResult(json, result, page);
   gpu.close();
 }
 

@@ -1,4 +1,5 @@
 // SIGINT and SIGTERM. The handler only sets a flag (reliability: no I/O in it); long work asks for the flag between steps.
+import type { StopRequest } from "../../data/threads/long-work.ts";
 
 const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -7,12 +8,6 @@ const SAME_PRESS = 300;
 
 let graceful = false;
 let first: { code: number; at: number } | undefined;
-
-/** What long work asks between its steps. */
-export interface StopRequest {
-  /** The exit code that the signal asks for (130 or 143), once one has come. */
-  readonly requested: number | undefined;
-}
 
 /**
  * Long work calls this once: from now on the first signal is only noted, so that the step can be finished and a checkpoint written;

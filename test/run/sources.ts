@@ -73,7 +73,7 @@ export function importsOf(file: string, text = readFileSync(file, "utf8")): Impo
     add(specifier, type !== undefined || allTypes, false);
   }
   for (const [, specifier] of code.matchAll(/^import\s*["']([^"'\n]+)["']/gm)) add(specifier, false, false);
-  for (const [, specifier] of code.matchAll(/\bimport\(\s*["']([^"'\n]+)["']\s*\)/g)) add(specifier, false, true);
+  for (const [, specifier] of code.matchAll(/\bimport\(\s*["']([^"'\n$]+)["']\s*\)/g)) add(specifier, false, true);
   return found;
 }
 
