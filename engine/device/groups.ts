@@ -89,6 +89,7 @@ function place(members: readonly Tensor[], flat: Value): number[] {
   return members.map(({ value }) => {
     const offset = next;
     value.storage = slice(flat, offset, value.bytes);
+    value.released = false; // it may have been given back and come again
     next += align256(value.bytes);
     return offset;
   });
