@@ -103,6 +103,7 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
   } finally {
     await loader.close();
     await run.close();
+    trainer.free();
   }
 }
 

@@ -52,15 +52,8 @@ export { type Metric, type Probe, type Protocol, protocols, type Task } from "./
 export { type EvaluationResult, resultText } from "./paper/result.ts";
 export { type LogitBatch, reweight, type Reweighting } from "./paper/reweighting.ts";
 export { type Savgol, savgol, smooth, type Smoothing } from "./probes/savgol.ts";
-export {
-  type ClassTable,
-  type Figure,
-  score,
-  type ScoreOptions,
-  type SplitFeatures,
-  type Targets,
-  type TaskResult,
-} from "./probes/score.ts";
+export { score, type ScoreOptions } from "./probes/score.ts";
+export type { ClassTable, Figure, SplitFeatures, Targets, TaskResult } from "./probes/outcome.ts";
 export type { RunSummary } from "../train/runs/runs.ts";
 export { loadTokenizer, tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 export {

@@ -8,6 +8,7 @@ import { type Footage, readFootage } from "../../data/footage/footage.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { encodePng } from "../../data/pixels/png.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { GpuOptions } from "../../engine/index.ts";
 import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
 import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
 import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
@@ -15,18 +16,20 @@ import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return withCheckpoint(new Command().argument("<input...>", "a folder of frames, pictures, or a video"))
     .requiredOption("--out <folder>", "where the pictures and numbers go")
     .option("--boxes <boxes>", "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame")
     .addOption(boxRule())
     .option("--frames <n>", "frames, evenly spaced (default: as many as the model takes)")
     .option("--json", "print the numbers as JSON")
-    .action(attention);
+    .action((input: string[], flags: Flags) => attention(input, { ...flags, gpu: gpu() }));
 }
 
 interface Flags {
+  gpu: GpuOptions;
   checkpoint: string;
   config?: string;
   out: string;

@@ -3,7 +3,6 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../../data/formats/disk.ts";
-import { bytesOf } from "../../engine/device/memory.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { configNamed } from "../../model/checkpoint/config-file.ts";
 import { openModel } from "../../model/checkpoint/open.ts";
@@ -12,6 +11,7 @@ import { type ShardedFile, shardedFiles } from "../../data/formats/safetensors-i
 import { type Conversion, planConversion } from "../../model/checkpoint/conversion.ts";
 import { CONFIG, whole } from "../flags.ts";
 import { printResult } from "../terminal/streams.ts";
+import { bytesOf } from "../gpu.ts";
 
 interface Flags {
   dtype: "keep" | "f32" | "f16" | "bf16";

@@ -17,6 +17,7 @@ import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, wi
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "texts"] as const;
 type Kind = (typeof kinds)[number];
@@ -25,7 +26,7 @@ interface Flags extends InputFlags {
   out: string;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .addArgument(
       new Argument(
@@ -35,7 +36,9 @@ export function command(): Command {
     )
     .argument("<inputs...>", "one row of features for each, in this order")
     .requiredOption("--out <file>", "features.npy, with features.npy.json beside it, or features.safetensors");
-  return withInputs(made).action(run);
+  return withInputs(made).action((kind: Kind, given: string[], flags: Flags) =>
+    run(kind, given, { ...flags, gpu: gpu() }),
+  );
 }
 
 async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {

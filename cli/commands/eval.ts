@@ -15,6 +15,7 @@ import {
   switchTable,
 } from "../../data/sets/index.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { GpuOptions } from "../../engine/index.ts";
 import { targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
 import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
@@ -31,8 +32,10 @@ import { newestRun } from "../../train/runs/runs.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import type { StopRequest } from "../../data/threads/long-work.ts";
 import { print, printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags {
+  gpu: GpuOptions;
   checkpoint?: string;
   config?: string;
   data?: string;
@@ -48,7 +51,7 @@ interface Flags {
   workers?: string;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()
     .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
@@ -74,7 +77,7 @@ export function command(): Command {
     .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
     .option("--batch <n>", "samples given to the model at once (default: 64 MB of pixels)")
     .option("--workers <n>", "decoding threads (default: a core is left for the rest)")
-    .action(run);
+    .action((name: string, flags: Flags) => run(name, { ...flags, gpu: gpu() }));
 }
 
 async function run(name: string, flags: Flags): Promise<void> {
@@ -172,7 +175,7 @@ async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest):
   const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
   const missing = options.benchmark === "stage" ? clipsToMake(flags.data) : 0;
   const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];
-  const { plan, close } = await openPlan({ checkpoint, config });
+  const { plan, close } = await openPlan({ checkpoint, config, gpu: flags.gpu });
   const progress = new Progress({ phases: [...makes, ...phases] });
   try {
     const data = await benchmarkFolder(options.benchmark, flags.data, progress, stop);

@@ -5,45 +5,14 @@ import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command } from "commander";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { describe, type Description } from "../../model/checkpoint/describe.ts";
+import { describe } from "../../model/checkpoint/describe.ts";
 import { openModelFile } from "../../model/checkpoint/open.ts";
 import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
 import { checkpointSteps, loadCheckpoint, newestCheckpoint } from "../../model/checkpoint/folder.ts";
-import { pageOf, type Tree, treeOf } from "../pages/inspect-page.ts";
+import { type Inspection, pageOf, type TensorRow, treeOf } from "../pages/inspect-page.ts";
 import { print, printResult } from "../terminal/streams.ts";
-
-/** A tensor as `--json` shows it. */
-export interface TensorRow {
-  readonly name: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  /** L2 norm of the finite numbers; undefined with --no-norms. */
-  readonly norm?: number;
-  /** How many numbers are NaN or infinite. */
-  readonly nonFinite?: number;
-}
-
-/** What `--json` prints. */
-export interface Inspection {
-  readonly file: string;
-  readonly format: WeightFile["format"];
-  readonly kind: Description["kind"];
-  /** Why the kind or its configuration is not known; empty where both are. */
-  readonly reason: string;
-  readonly notes: readonly string[];
-  readonly config: Description["config"];
-  readonly tensors: readonly TensorRow[];
-  /** Numbers in all tensors. */
-  readonly elements: number;
-  /** Bytes of all tensors as they are stored; views that share a storage count each. */
-  readonly bytes: number;
-  /** Names of the tensors with numbers that are not finite. */
-  readonly nonFinite: readonly string[];
-  /** All else that the file holds. */
-  readonly content: Tree;
-}
 
 interface Flags {
   json?: boolean;

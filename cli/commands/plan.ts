@@ -1,7 +1,7 @@
 // `emotionclip plan`: what a training step will take, before anything is allocated.
 import { Command } from "commander";
 import { words } from "../../data/stage/index.ts";
-import { type DeviceFacts, openGpu } from "../../engine/index.ts";
+import { type DeviceFacts, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { type ModelConfig, stageModel } from "../../model/emotionclip/config.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
 import { setting, whole } from "../flags.ts";
@@ -15,6 +15,7 @@ import {
   type StepPlan,
 } from "../../train/step-plan.ts";
 import { printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 /** The small model of the main job, or a published one by its official name. */
 const configOf = (name: string): ModelConfig =>
@@ -23,14 +24,14 @@ const configOf = (name: string): ModelConfig =>
 /** Padding, unknown, start and end. */
 const extraTokens = 4;
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return new Command()
     .option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage")
     .option("--batch <n>", "clips per update", String(defaults.batch))
     .option("--micro <n>", "clips encoded at a time, 0 for all", String(defaults.micro))
     .option("--frames <n>", "frames per clip (default: the model's)")
     .option("--json", "one JSON object instead of text")
-    .action(plan);
+    .action((flags: Flags) => plan(flags, gpu()));
 }
 
 interface Flags {
@@ -41,7 +42,7 @@ interface Flags {
   json?: boolean;
 }
 
-async function plan({ model, batch, micro, frames, json }: Flags): Promise<void> {
+async function plan({ model, batch, micro, frames, json }: Flags, options: GpuOptions): Promise<void> {
   const given = configOf(model);
   const config =
     frames === undefined ? given : { ...given, head: { ...given.head, frames: whole("frames", frames, 1, 1024) } };
@@ -50,7 +51,7 @@ async function plan({ model, batch, micro, frames, json }: Flags): Promise<void>
     micro: setting("micro", micro),
     dropout: config.head.dropout,
   });
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   const { facts } = gpu;
   const { budget, maxBinding } = gpu.memory;
   const step = planStep(config, settings, facts);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
-import { openGpu } from "../../engine/index.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
 import { setting } from "../flags.ts";
@@ -16,6 +16,7 @@ import { checkSettings, schema, type Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import { print } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags extends Record<string, unknown> {
   name: string;
@@ -24,7 +25,7 @@ interface Flags extends Record<string, unknown> {
   evalBold?: string;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .option("--name <name>", "folder under runs/; an unfinished run there is resumed", "stage")
     .option(
@@ -35,12 +36,12 @@ export function command(): Command {
     .option("--compare", "three seeds, with and without the subject prompt");
   for (const [name, { value, about }] of Object.entries(schema))
     made.option(`${flagOf(name)} <value>`, `${about} (default ${value})`);
-  return made.action((flags: Flags) => start(flags));
+  return made.action((flags: Flags) => start(flags, gpu()));
 }
 
 const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-async function start({ name, data, compare, evalBold, ...given }: Flags): Promise<void> {
+async function start({ name, data, compare, evalBold, ...given }: Flags, options: GpuOptions): Promise<void> {
   const settings = settingsOf(given);
   if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
     throw new UsageError(`--name: "${name}" is not a plain folder name`);
@@ -49,7 +50,7 @@ async function start({ name, data, compare, evalBold, ...given }: Flags): Promis
   const evaluator =
     evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, stageModel(1).head.frames);
   const stop = gracefulStop();
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
   const began = performance.now();
   const clips = await shardFolder(data, progress, stop);

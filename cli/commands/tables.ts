@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
-import { openGpu } from "../../engine/index.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { compare, type Scored, type Variant, variants } from "../../eval/paper/compare.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
 import { real, whole } from "../flags.ts";
@@ -23,8 +23,10 @@ import type { StopRequest } from "../../data/threads/long-work.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
 import { print, printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags {
+  gpu: GpuOptions;
   runs: string;
   results?: string;
   train?: boolean;
@@ -37,7 +39,7 @@ interface Flags {
   html?: string;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return new Command()
     .option("--runs <folder>", "finished runs of the main job, one or two levels below", "runs")
     .option("--results <files>", "results of emotionclip eval --json, a.json,b.json, for Table 4")
@@ -49,7 +51,7 @@ export function command(): Command {
     .option("--beta <b>", "beta of Table 2", "1")
     .option("--json", "one JSON object instead of text")
     .option("--html <file>", "also write a page of its own, without network")
-    .action(run);
+    .action((flags: Flags) => run({ ...flags, gpu: gpu() }));
 }
 
 const reweightingFile = "reweighting.json";
@@ -108,7 +110,7 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
   const missing = clipsToMake(flags.data);
   const phases = open.flatMap(({ settings }, i) => phasesOf(i === 0 ? missing : 0, settings.steps));
   const progress = new Progress({ phases });
-  const gpu = await openGpu();
+  const gpu = await openGpu(flags.gpu);
   try {
     const data = await shardFolder(flags.data, progress, stop);
     if (data === undefined) return false;
@@ -145,7 +147,7 @@ const nameOf = ({ subject, beta, head }: Variant) =>
 
 /** Table 2 through the checkpoint given, or as an earlier call left it beside the runs. */
 async function reweightingOf(
-  { checkpoint, data, runs: folder, train }: Flags,
+  { checkpoint, data, runs: folder, train, gpu }: Flags,
   runs: readonly RunSummary[],
   beta: number,
   stop: StopRequest | undefined,
@@ -160,7 +162,7 @@ async function reweightingOf(
   const clips = await shardFolder(data, progress, stop!);
   progress.end();
   if (clips === undefined) return undefined;
-  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch }), source: model };
+  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu }), source: model };
   if (checkpoint === undefined) await replaceFile(kept, `${JSON.stringify(found)}\n`);
   return found;
 }

@@ -30,6 +30,7 @@ import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } fr
 import { protocols } from "../../eval/probes/protocol.ts";
 import { oneOf, workersFlag } from "../flags.ts";
 import { print, printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
 
@@ -42,7 +43,7 @@ interface Flags extends InputFlags {
   templates?: string;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .addArgument(
       new Argument("<kind>", "video files, folders of frames, single images, or the benchmark of a name").choices(
@@ -62,7 +63,9 @@ export function command(): Command {
     .option("--split <split>", "split of a benchmark (default: its last)")
     .option("--cache <folder>", "where features of a benchmark are kept (default: in the user's cache folder)")
     .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)");
-  return withInputs(made).action(run);
+  return withInputs(made).action((kind: VisualKind | "benchmark", given: string[], flags: Flags) =>
+    run(kind, given, { ...flags, gpu: gpu() }),
+  );
 }
 
 /** What `--json` prints. */

@@ -2,7 +2,7 @@
 import type { Protocol } from "../../eval/probes/protocol.ts";
 import { figureFor, published4 } from "../../eval/paper/published.ts";
 import { type EvaluationResult, number, probeWords } from "../../eval/paper/result.ts";
-import type { ClassTable, Figure, TaskResult } from "../../eval/probes/score.ts";
+import type { ClassTable, Figure, TaskResult } from "../../eval/probes/outcome.ts";
 import { type Html, html } from "./html.ts";
 import { barCell, pageHtml } from "./page.ts";
 

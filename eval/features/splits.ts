@@ -12,7 +12,7 @@ import type { EmotionClip, LoadPlan } from "../../model/index.ts";
 import type { Matrix } from "../matrix.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
 import { type Protocol, splitsOf } from "../probes/protocol.ts";
-import type { SplitFeatures, Targets } from "../probes/score.ts";
+import type { SplitFeatures, Targets } from "../probes/outcome.ts";
 import { benchmarkRows } from "./benchmark.ts";
 import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
 

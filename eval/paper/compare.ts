@@ -3,7 +3,8 @@
 
 import { type BenchmarkName, benchmarkNames } from "../../data/sets/switches.ts";
 import type { RunSummary } from "../../train/runs/runs.ts";
-import { boldColumns, figureFor, paper, published4, type TaskFigures } from "./published.ts";
+import paper from "./paper-tables.json";
+import { boldColumns, figureFor, published4, type TaskFigures } from "./published.ts";
 import type { Reweighting } from "./reweighting.ts";
 
 /** One evaluation, as far as Table 4 needs it. */

@@ -2,9 +2,7 @@
 
 import type { BenchmarkName } from "../../data/sets/switches.ts";
 import paper from "./paper-tables.json";
-import type { Figure } from "../probes/score.ts";
-
-export { default as paper } from "./paper-tables.json";
+import type { Figure } from "../probes/outcome.ts";
 
 /** The figure of ours that belongs into a column. */
 export interface FigureName {

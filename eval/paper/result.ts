@@ -4,7 +4,7 @@
 import type { BenchmarkName, Decision } from "../../data/sets/switches.ts";
 import type { Protocol, Task } from "../probes/protocol.ts";
 import { type PublishedTable, figureFor, published4 } from "./published.ts";
-import type { ClassTable, Figure, TaskResult } from "../probes/score.ts";
+import type { ClassTable, Figure, TaskResult } from "../probes/outcome.ts";
 
 /** What `emotionclip eval … --json` prints. */
 export interface EvaluationResult {

@@ -1,4 +1,5 @@
 // One batch of the embedded data through a checkpoint, for Table 2 and Figure 4: logits, and what sentiment takes from them.
+import type { GpuOptions } from "../../engine/index.ts";
 import { openBenchmark } from "../../data/sets/index.ts";
 import { openShards } from "../../data/shards/shards.ts";
 import { benchmarkFeatures } from "../features/benchmark.ts";
@@ -14,15 +15,17 @@ export interface ReweightOptions {
   readonly form: "code" | "paper";
   /** Clips in the batch, from the start of the test split. */
   readonly batch: number;
+  /** How the GPU is opened. */
+  readonly gpu?: GpuOptions;
 }
 
 /** Shards in `data` have captions and sentiments; the first video of the batch is the one that is shown. */
 export async function reweightBatch(
   checkpoint: string,
   data: string,
-  { beta, form, batch }: ReweightOptions,
+  { beta, form, batch, gpu }: ReweightOptions,
 ): Promise<Reweighting> {
-  const { plan, close } = await openPlan({ checkpoint });
+  const { plan, close } = await openPlan({ checkpoint, gpu });
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.config);
     const opened = await openBenchmark("stage", data, { split: "test", frames: plan.config.head.frames });

@@ -3,7 +3,8 @@ import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } fr
 import { takeTargets, targetsOfBenchmark } from "./benchmark-targets.ts";
 import type { Row } from "./probe-table.ts";
 import { protocols, splitsOf } from "./protocol.ts";
-import { type SplitFeatures, score } from "./score.ts";
+import { score } from "./score.ts";
+import type { SplitFeatures } from "./outcome.ts";
 import type { EmotionClip } from "../../model/index.ts";
 import { benchmarkFeatures } from "../features/benchmark.ts";
 

@@ -6,7 +6,7 @@ import { argmax } from "./metrics.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "./probes.ts";
 import type { Task } from "./protocol.ts";
 import { smooth } from "./savgol.ts";
-import type { SplitFeatures, Targets } from "./score.ts";
+import type { SplitFeatures, Targets } from "./outcome.ts";
 
 /** Scores [N, C], predicted values [N, V], and for one class per sample the class chosen. */
 export interface Prediction {

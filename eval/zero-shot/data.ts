@@ -8,7 +8,7 @@ import { UsageError } from "../../engine/errors.ts";
 import type { Matrix } from "../matrix.ts";
 import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../probes/metrics.ts";
 import { protocols, type Task } from "../probes/protocol.ts";
-import type { Targets } from "../probes/score.ts";
+import type { Targets } from "../probes/outcome.ts";
 import {
   emotionTemplates,
   sameClasses,

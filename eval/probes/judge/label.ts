@@ -1,7 +1,7 @@
 // One class per sample: accuracy, F1 weighted by support, unweighted average recall, and who is taken for whom.
 import { averageRecall, confusion, f1PerLabel, weightedF1 } from "../metrics.ts";
 import type { Metric, Task } from "../protocol.ts";
-import type { ClassTable } from "../score.ts";
+import type { ClassTable } from "../outcome.ts";
 import { type Judged, type Measure, share } from "./measure.ts";
 
 /** True and chosen classes [N]; `train` has those of the split that the probe was fitted on. */

@@ -3,7 +3,7 @@ import { column, extent, type Matrix } from "../../matrix.ts";
 import { argmax } from "../metrics.ts";
 import type { Metric, Task } from "../protocol.ts";
 import { aucOf, countsOf, precisionOf, type Ranking, rankingOf } from "../ranking.ts";
-import type { ClassTable } from "../score.ts";
+import type { ClassTable } from "../outcome.ts";
 import { type Judged, type Measure, share } from "./measure.ts";
 
 /** Truth [N, C] of 0 and 1, scores [N, C]; `train` is the truth of the split that the probe was fitted on. */

@@ -1,5 +1,5 @@
 // What a judge returns: figures over any choice of samples, so that they can be resampled, and a table by class.
-import type { ClassTable, Figure, TaskResult } from "../score.ts";
+import type { ClassTable, Figure, TaskResult } from "../outcome.ts";
 
 /** A figure before its interval is known: its value over any choice of samples. */
 export interface Measure extends Omit<Figure, "value" | "interval"> {

@@ -3,7 +3,7 @@ import { ShapeError } from "../../../engine/errors.ts";
 import { column, extent, type Matrix } from "../../matrix.ts";
 import { mse, pearson, r2 } from "../metrics.ts";
 import type { Task } from "../protocol.ts";
-import type { ClassTable } from "../score.ts";
+import type { ClassTable } from "../outcome.ts";
 import type { Judged, Measure } from "./measure.ts";
 
 /** Per number and their mean, as the official code prints them. */
