@@ -3,11 +3,14 @@
 // same kernels.
 import { ShapeError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
-import type { Attrs, CompiledPass, Op } from "../engine/declare/op.ts";
+import type { CompiledPass, Op } from "../engine/declare/op.ts";
+import type { Attrs } from "../engine/declare/pass.ts";
 import { persistent } from "../engine/device/params.ts";
-import { call, later, Scope } from "../engine/record/scope.ts";
+import { later } from "../engine/record/compute.ts";
+import { call } from "../engine/record/op.ts";
+import { Scope } from "../engine/record/scope.ts";
 import { numelOf, type Sizes, type Term } from "../engine/declare/signature.ts";
-import type { TapeEntry } from "../engine/record/scope.ts";
+import type { Call, OpCall } from "../engine/record/segment.ts";
 import { Tensor } from "../engine/record/tensor.ts";
 import { type Work, workOf } from "../engine/declare/work.ts";
 import { gaussians, positives, uniform } from "./draw.ts";
@@ -56,14 +59,14 @@ export function drawInputs({ op, dims }: Case, seed = 2022): Record<string, Floa
 /** Records as every scope does, and remembers what it recorded. */
 class Recorder extends Scope {
   readonly work: Work[] = [];
-  entry: TapeEntry | undefined;
+  entry: OpCall | undefined;
 
-  override emit(...[pass, values, dims, attrs, T, firstNumber]: Parameters<Scope["emit"]>): void {
-    this.work.push(workOf({ pass, values, dims, attrs, T, firstNumber }));
-    super.emit(pass, values, dims, attrs, T, firstNumber);
+  override emit(call: Call): void {
+    this.work.push(workOf(call));
+    super.emit(call);
   }
 
-  override remember(entry: TapeEntry): void {
+  override remember(entry: OpCall): void {
     this.entry = entry;
   }
 }
@@ -140,11 +143,11 @@ export class Prepared {
 
   /** Records the backward passes; the result has a value for every name of the op. */
   #backwards(scope: Scope) {
-    const { op, way, values, dims, attrs, T } = this.#outer.entry!;
+    const call = this.#outer.entry!;
+    const { op, way, values } = call;
     const all = values.slice();
     for (const [name, { value }] of Object.entries(this.#upstream)) all[op.names.indexOf(`d${name}`)] = value;
-    const first = scope.begin(op, way, values, dims, attrs, T);
-    scope.launch(op.ways.get(way)!.backward, all, dims, attrs, T, first);
+    scope.run({ ...call, values: all }, op.ways.get(way)!.backward);
     return all;
   }
 

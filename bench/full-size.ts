@@ -2,7 +2,7 @@
 // training step, beside the 512³ matmul of the same run. Not part of npm test: a step is 469 GFLOP.
 import { Command } from "commander";
 import { UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/index.ts";
+import { type GpuOptions, openGpu } from "../engine/index.ts";
 import { preset } from "../model/emotionclip/presets.ts";
 import { sizeText } from "../train/step-plan.ts";
 import { type FullSize, fullSize, leastRatio, matmulFlops, publishedBatch, type Timed } from "./full-step.ts";
@@ -10,7 +10,7 @@ import { writeResults } from "./results.ts";
 import { amount, table } from "./table.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: { gpu(): GpuOptions }): Command {
   return new Command()
     .option("--model <name>", "a published one", "ViT-B-32")
     .option("--batch <n>", "clips of the training step (default: 2 in software, the published 128 on a GPU)")
@@ -18,7 +18,7 @@ export function command(): Command {
     .option("--rounds <n>", "rounds in which forward, step and matmul take turns", "2")
     .option("--json", "one JSON object instead of text")
     .option("--write", "also write it to bench/results/<date>-<adapter>-full-size.json")
-    .action(run);
+    .action((flags: Flags) => run(flags, gpu()));
 }
 
 interface Flags {
@@ -30,7 +30,7 @@ interface Flags {
   write?: boolean;
 }
 
-async function run({ model, batch, micro, rounds, json, write }: Flags): Promise<void> {
+async function run({ model, batch, micro, rounds, json, write }: Flags, options: GpuOptions): Promise<void> {
   const config = preset(model);
   const given = {
     model,
@@ -38,7 +38,7 @@ async function run({ model, batch, micro, rounds, json, write }: Flags): Promise
     micro: wholeOf("--micro", micro, 0),
     rounds: wholeOf("--rounds", rounds, 1)!,
   };
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   try {
     const result = await fullSize(gpu, config, { ...given, batch: given.batch ?? (gpu.facts.software ? 2 : 128) });
     console.log(json ? JSON.stringify(result) : page(result));

@@ -6,7 +6,7 @@ import { UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
 import { toHalf } from "../engine/half.ts";
 import type { Kernel } from "../engine/device/pipeline.ts";
-import type { Storage } from "../engine/record/tensor.ts";
+import type { Storage } from "../engine/record/value.ts";
 import { gaussians, uniform } from "./draw.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch } from "./raw.ts";
 

@@ -1,9 +1,9 @@
 // emotionclip bench (npm run bench): what every op costs, beside the roofline and other engines.
 import { Command } from "commander";
 import { UsageError } from "../engine/errors.ts";
-import { openGpu } from "../engine/device/gpu.ts";
+import { type GpuOptions, openGpu } from "../engine/device/open.ts";
 import { ops } from "../kernels/index.ts";
-import { baselines } from "./baselines/index.ts";
+import { baselinesOn } from "./baselines/index.ts";
 import { benchBars } from "./bars.ts";
 import { type Bench, benchOps } from "./ops.ts";
 import { benchImages } from "./images.ts";
@@ -15,7 +15,7 @@ import { heading, type Row, textOf } from "./row.ts";
 import { amount } from "./table.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: { gpu(): GpuOptions }): Command {
   return new Command()
     .option(
       "--filter <text>",
@@ -25,7 +25,7 @@ export function command(): Command {
     .option("--rounds <n>", "samples of each arm; they take turns", "7")
     .option("--no-others", "without other engines")
     .option("--write", "also write the rows to bench/results/<date>-<adapter>.json")
-    .action(bench);
+    .action((flags: Flags) => bench(flags, gpu()));
 }
 
 interface Flags {
@@ -36,11 +36,11 @@ interface Flags {
   write?: boolean;
 }
 
-async function bench({ filter = "", json, rounds, others, write }: Flags): Promise<void> {
+async function bench({ filter = "", json, rounds, others, write }: Flags, options: GpuOptions): Promise<void> {
   const count = Number(rounds);
   if (!Number.isInteger(count) || count < 1)
     throw new UsageError(`--rounds: "${rounds}" is not a whole number from 1 on`);
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   const rows: Row[] = [];
   const roof = await measureRoofline(gpu);
   const { bytesPerSecond, flopsPerSecond, launch } = roof;
@@ -55,7 +55,7 @@ async function bench({ filter = "", json, rounds, others, write }: Flags): Promi
     roof,
     rounds: count,
     wanted: (suite, name) => `${suite} ${name}`.toLowerCase().includes(words),
-    baselines: others ? baselines : [],
+    baselines: others ? baselinesOn(options) : [],
     row(row) {
       rows.push(row);
       console.log(json ? JSON.stringify(row) : textOf(row));

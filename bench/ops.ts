@@ -2,7 +2,7 @@
 // the same operation.
 import type { Gpu } from "../engine/device/gpu.ts";
 import type { Op } from "../engine/declare/op.ts";
-import type { Roofline } from "../engine/device/timing.ts";
+import type { Roofline } from "../engine/device/roofline.ts";
 import type { Baseline, Contestant, Problem } from "./baselines/problem.ts";
 import { type Case, casesOf, drawInputs, nameOf, Prepared } from "./case.ts";
 import { check, difference } from "./check.ts";

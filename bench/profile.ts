@@ -2,8 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { DiskError, UsageError } from "../engine/errors.ts";
-import { type Gpu, onOpen, openGpu } from "../engine/device/gpu.ts";
-import { ideal, Profiler, type ProfileRow, type Roofline, traceOf } from "../engine/device/timing.ts";
+import { type GpuOptions, openGpu } from "../engine/device/open.ts";
+import { ideal, type Roofline } from "../engine/device/roofline.ts";
+import { Profiler, type ProfileRow } from "../engine/device/timing.ts";
+import { traceOf } from "../engine/device/trace.ts";
 import { countOf, type KernelFlags, prepareKernelFile } from "./kernel-file.ts";
 import { interleave, secondsOf } from "./measure.ts";
 import { submitRaw } from "./raw.ts";
@@ -11,7 +13,7 @@ import { clockOf, copyOf, measureRoofline } from "./roofline.ts";
 import { amount, table } from "./table.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command(context: Context): Command {
   return new Command()
     .argument("[command...]", "a command of ours with its flags, after --")
     .option("--json", "one JSON object on stdout; what the command prints goes to stderr")
@@ -26,7 +28,13 @@ export function command(): Command {
     .option("--constants <list>", "overrides of the kernel: WG=128")
     .option("--flops <product>", "flops of one launch, for GFLOP/s: 2*N*D")
     .option("--rounds <n>", "samples of the kernel", "9")
-    .action(profile);
+    .action((words: string[], flags: Flags) => profile(words, flags, context));
+}
+
+/** What the command line hands it: how the GPU is opened, and how another command is run. */
+interface Context {
+  gpu(): GpuOptions;
+  run(words: readonly string[], gpu: GpuOptions): Promise<void>;
 }
 
 const gather = (value: string, before: string[]): string[] => [...before, value];
@@ -39,14 +47,14 @@ interface Flags extends KernelFlags {
   rounds: string;
 }
 
-async function profile(words: string[], flags: Flags): Promise<void> {
+async function profile(words: string[], flags: Flags, context: Context): Promise<void> {
   if (flags.kernel !== undefined && words.length)
     throw new UsageError(`profile: either --kernel or a command, not both; found "${words.join(" ")}"`);
-  if (flags.kernel !== undefined) return profileKernel(flags.kernel, flags);
+  if (flags.kernel !== undefined) return profileKernel(flags.kernel, flags, context.gpu());
   if (words.length === 0)
     throw new UsageError("profile: which command? write emotionclip profile -- start --steps 5, or --kernel my.wgsl");
   if (words[0] === "profile") throw new UsageError("profile: it cannot profile itself");
-  return profileCommand(words, flags);
+  return profileCommand(words, flags, context);
 }
 
 /** What `--json` prints: the rows with a number per column of the table. */
@@ -81,33 +89,27 @@ export async function reportOf(profiler: Profiler, adapter: string, roofline: Ro
   };
 }
 
-async function profileCommand(words: readonly string[], { json, trace }: Flags): Promise<void> {
-  const roofline = await measuredAlone();
-  const found: { gpu: Gpu; profiler: Profiler }[] = [];
-  const attach = (gpu: Gpu) => {
-    gpu.profiler = new Profiler(gpu);
-    found.push({ gpu, profiler: gpu.profiler });
-  };
-  onOpen.add(attach);
+async function profileCommand(words: readonly string[], { json, trace }: Flags, { gpu, run }: Context): Promise<void> {
+  const options = gpu();
+  const roofline = await measuredAlone(options);
+  const found: Profiler[] = [];
   const giveBack = json ? sendToStderr() : () => {};
   try {
-    const { runCommand } = await import("../cli/cli.ts");
-    await runCommand(words);
+    await run(words, { ...options, profile: (profiler) => found.push(profiler) });
   } finally {
     giveBack();
-    onOpen.delete(attach);
     if (found.length === 0) console.error(`profile: "${words.join(" ")}" opened no GPU; there is nothing to show`);
-    for (const { gpu, profiler } of found) {
-      const report = await reportOf(profiler, gpu.facts.adapter, roofline);
+    for (const profiler of found) {
+      const report = await reportOf(profiler, profiler.adapter, roofline);
       console.log(json ? JSON.stringify(report) : page(report));
-      if (trace) writeTrace(trace, profiler, gpu.facts.adapter);
+      if (trace) writeTrace(trace, profiler);
     }
   }
 }
 
 /** The roofline on a device of its own: the command opens the one it wants. */
-async function measuredAlone(): Promise<Roofline> {
-  const gpu = await openGpu();
+async function measuredAlone(options: GpuOptions): Promise<Roofline> {
+  const gpu = await openGpu(options);
   try {
     new Profiler(gpu); // refuses an adapter without timestamps before anything long begins
     return await measureRoofline(gpu);
@@ -124,9 +126,9 @@ function sendToStderr(): () => void {
   };
 }
 
-function writeTrace(path: string, profiler: Profiler, adapter: string): void {
+function writeTrace(path: string, profiler: Profiler): void {
   try {
-    writeFileSync(path, JSON.stringify(traceOf(profiler.spans(), adapter)));
+    writeFileSync(path, JSON.stringify(traceOf(profiler.spans(), profiler.adapter)));
   } catch (error) {
     throw new DiskError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
   }
@@ -166,11 +168,11 @@ export function page(report: ProfileReport): string {
 const describe = ({ bytesPerSecond, flopsPerSecond, launch }: Roofline): string =>
   `${amount(bytesPerSecond / 1e9)} GB/s copied, ${amount(flopsPerSecond / 1e9)} GFLOP/s, ${(launch * 1e6).toFixed(1)} us a launch`;
 
-async function profileKernel(path: string, flags: Flags): Promise<void> {
+async function profileKernel(path: string, flags: Flags, options: GpuOptions): Promise<void> {
   const rounds = Number(flags.rounds);
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new UsageError(`--rounds: "${flags.rounds}" is not a whole number from 1 on`);
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   try {
     const file = prepareKernelFile(gpu, path, flags);
     const flops = flags.flops === undefined ? 0 : countOf(flags.flops, file.names, "--flops");

@@ -1,16 +1,15 @@
 // Kernels outside any op, on buffers of their own: the roofline, baselines in WGSL, a user's own file. They are completed
 // and compiled as kernels of ops are.
 import { KernelError } from "../engine/errors.ts";
+import { type Dispatch, encode } from "../engine/device/encode.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
-import { completeText, type Kernel, writeFields } from "../engine/device/pipeline.ts";
-import type { Storage, TypedArray } from "../engine/record/tensor.ts";
+import { completeText, writeFields } from "../engine/declare/kernel-text.ts";
+import type { Kernel } from "../engine/device/pipeline.ts";
+import type { Storage, TypedArray } from "../engine/record/value.ts";
 
 /** One dispatch of a kernel on certain buffers. */
-export interface RawLaunch {
+export interface RawLaunch extends Dispatch {
   readonly kernel: Kernel;
-  readonly group: GPUBindGroup;
-  readonly immediates: ArrayBuffer;
-  readonly grid: readonly number[];
 }
 
 /** Compiles a text; mistakes in it arrive as KernelError with the next wait. */
@@ -56,13 +55,7 @@ export function submitRaw(
 ): void {
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass({ timestampWrites });
-  for (let i = 0; i < reps; i++)
-    for (const { kernel, group, immediates, grid } of launches) {
-      pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, group);
-      if (immediates.byteLength) pass.setImmediates(0, immediates);
-      pass.dispatchWorkgroups(grid[0], grid[1] ?? 1, grid[2] ?? 1);
-    }
+  for (let i = 0; i < reps; i++) encode(pass, launches);
   pass.end();
   after?.(encoder);
   gpu.device.queue.submit([encoder.finish()]);

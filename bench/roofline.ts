@@ -1,8 +1,8 @@
 // The roofline of the device in use, measured on it: bandwidth of a vec4 copy, rate of multiply-adds in registers, and
 // what a launch costs. Best of several samples: a roofline is what the device can do, not what it did on average.
 import type { Gpu } from "../engine/device/gpu.ts";
-import { ceilDiv } from "../engine/declare/op.ts";
-import type { Roofline } from "../engine/device/timing.ts";
+import { ceilDiv } from "../engine/declare/pass.ts";
+import type { Roofline } from "../engine/device/roofline.ts";
 import { type Clock, interleave, secondsOf } from "./measure.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.ts";
 import copyText from "./roofline/copy.wgsl";

@@ -1,5 +1,5 @@
 // One row of every table of the benchmark, as JSON and as text.
-import { ideal, type Roofline } from "../engine/device/timing.ts";
+import { ideal, type Roofline } from "../engine/device/roofline.ts";
 import { type Clock, median, secondsOf, type Timing } from "./measure.ts";
 import { amount } from "./table.ts";
 

@@ -2,8 +2,8 @@
 // cache folder. Never needed to run: without the file the prior choices of kernels/matmul/table.ts hold.
 import { dirname } from "node:path";
 import { Command } from "commander";
-import { type Gpu, HealthError, openGpu, tunedPath, Value } from "../engine/index.ts";
-import type { Storage } from "../engine/record/tensor.ts";
+import { type Gpu, type GpuOptions, HealthError, openGpu, tunedPath, Value } from "../engine/index.ts";
+import type { Storage } from "../engine/record/value.ts";
 import type { StructureName } from "../kernels/matmul/emit.ts";
 import { product, type Shape } from "../kernels/matmul/tile.ts";
 import { candidates, type Task, tasks, winner } from "../kernels/matmul/tune.ts";
@@ -14,12 +14,12 @@ import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.
 import { clockOf } from "./roofline.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: { gpu(): GpuOptions }): Command {
   return new Command()
     .option("--filter <text>", 'only classes with this in their name, e.g. "matmul|NT"')
     .option("--rounds <n>", "samples of each structure", "7")
     .option("--dry-run", "measure and print, write nothing")
-    .action(tune);
+    .action((flags: Flags) => tune(flags, gpu()));
 }
 
 interface Flags {
@@ -28,7 +28,7 @@ interface Flags {
   dryRun?: boolean;
 }
 
-/** What the file at tunedPath(adapter) holds; engine/host/tuned.ts reads `choices`. */
+/** What the file at tunedPath(adapter) holds; engine/host/node.ts reads `choices`. */
 export interface TunedFile {
   readonly version: 1;
   readonly adapter: string;
@@ -38,8 +38,8 @@ export interface TunedFile {
   readonly times: Record<string, Record<string, number | null>>;
 }
 
-async function tune({ filter = "", rounds, dryRun }: Flags): Promise<void> {
-  const gpu = await openGpu();
+async function tune({ filter = "", rounds, dryRun }: Flags, options: GpuOptions): Promise<void> {
+  const gpu = await openGpu(options);
   const { adapter, software } = gpu.facts;
   const list = tasks(software ? 2 ** 30 : 2 ** 36).filter(({ key }) => key.includes(filter));
   const file: TunedFile = { version: 1, adapter, choices: {}, times: {} };

@@ -3,12 +3,13 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { DiskError, EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
+import { ADAPTER, type Context, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
 
 /** One subcommand. Its module exports `command()`, which declares flags and action. */
 export interface Entry {
   readonly name: string;
   readonly about: string;
-  load(): Promise<{ command(): Command }>;
+  load(): Promise<{ command(context: Context): Command }>;
 }
 
 /** Every subcommand of `emotionclip`; adding one is adding a line. */
@@ -87,25 +88,25 @@ export const commands: readonly Entry[] = [
   },
 ];
 
-const ADAPTER = "--adapter <name>";
-const MEMORY = "--gpu-memory <size>";
-
 /**
  * The program with the command that `words` names loaded, and the others as names. It throws UsageError and never ends the process.
  * @param words the arguments after `emotionclip`
+ * @param given how the GPU is opened where flags say nothing else
  */
-export async function program(words: readonly string[]): Promise<Command> {
+export async function program(words: readonly string[], given: GpuOptions = {}): Promise<Command> {
+  let flags: GpuFlags = {};
+  const context: Context = { gpu: () => gpuOptions(flags, given), run: runCommand };
   const root = new Command("emotionclip")
     .description("EmotionCLIP on WebGPU: train, evaluate and look inside, on any GPU or none")
     .option(ADAPTER, "the GPU to use: a part of its name (also EMOTIONCLIP_ADAPTER)")
     .helpCommand("help [command]", "show the flags of a command");
   const wanted = commandOf(words);
   for (const entry of commands)
-    root.addCommand(entry.name === wanted ? await loaded(entry) : new Command(entry.name).description(entry.about));
+    root.addCommand(
+      entry.name === wanted ? await loaded(entry, context) : new Command(entry.name).description(entry.about),
+    );
   root.hook("preAction", (_, action) => {
-    const { adapter, gpuMemory } = action.optsWithGlobals<{ adapter?: string; gpuMemory?: string }>();
-    if (adapter) process.env.EMOTIONCLIP_ADAPTER = adapter;
-    if (gpuMemory) process.env.EMOTIONCLIP_GPU_MEMORY = gpuMemory;
+    flags = action.optsWithGlobals<GpuFlags>();
   });
   tame(root);
   return root;
@@ -116,8 +117,8 @@ const commandOf = (words: readonly string[]) =>
   words.find((word, i) => !word.startsWith("-") && word !== "help" && words[i - 1] !== "--adapter");
 
 /** One command as its module declares it, with the flags that all commands share. */
-export async function loaded(entry: Entry): Promise<Command> {
-  const command = (await entry.load()).command().name(entry.name).description(entry.about);
+export async function loaded(entry: Entry, context: Context): Promise<Command> {
+  const command = (await entry.load()).command(context).name(entry.name).description(entry.about);
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
   if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");
   return command.option(MEMORY, "most memory the engine may take: 800M, 2.5G (also EMOTIONCLIP_GPU_MEMORY)");
@@ -135,8 +136,8 @@ function tame(command: Command): void {
 }
 
 /** Runs `emotionclip ...words`. Wrong words are a UsageError that names the nearest right one. */
-export async function runCommand(words: readonly string[]): Promise<void> {
-  const root = await program(words);
+export async function runCommand(words: readonly string[], given: GpuOptions = {}): Promise<void> {
+  const root = await program(words, given);
   if (words.length === 0) return root.outputHelp();
   try {
     await root.parseAsync(words, { from: "user" });

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { quoted } from "../data/formats/json.ts";
 import { nearest, UsageError } from "../engine/errors.ts";
+import { defaults, type Settings } from "../train/settings.ts";
 
 /** What `--config` takes (model/checkpoint/config-file.ts). */
 export const CONFIG = [
@@ -26,12 +27,27 @@ export const boxRule = (): Option =>
 /** What is said of footage whose masks are all empty. */
 export const NO_SUBJECT = "no frame shows the subject: give its place with --boxes";
 
-/** The value of a flag that counts something. */
-export function whole(flag: string, text: string, least: number, most: number): number {
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const digits = /^\d+$/;
+
+function numberIn(flag: string, text: string, form: RegExp, least: number, most: number): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new UsageError(`--${flag}: "${text.slice(0, 40)}" is not a whole number from ${least} to ${most}`);
+  if (form.test(text) && value >= least && value <= most) return value;
+  const range = Number.isFinite(least) ? ` from ${least} to ${most}` : "";
+  throw new UsageError(`--${flag}: "${text.slice(0, 40)}" is not a ${form === digits ? "whole " : ""}number${range}`);
 }
+
+/** The value of a flag that counts something. */
+export const whole = (flag: string, text: string, least: number, most: number): number =>
+  numberIn(flag, text, digits, least, most);
+
+/** The value of a flag that measures something, written as a plain decimal. */
+export const real = (flag: string, text: string, least = -Infinity, most = Infinity): number =>
+  numberIn(flag, text, decimal, least, most);
+
+/** The value of a setting as a flag gives it; its range is checked with all the others (`checkSettings`). */
+export const setting = (name: keyof Settings, text: string): string | number =>
+  typeof defaults[name] === "string" ? text : real(name, text);
 
 /** Rows given to a model at once. */
 export const batchFlag = (text: string): number => whole("batch", text, 1, 4096);

@@ -7,6 +7,7 @@ import { isFolder, picturesIn, shownName } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
 import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
+import type { GpuOptions } from "../engine/index.ts";
 import type { Pixels, Stream } from "../eval/features/encode.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { batchFlag, boxRule, NO_SUBJECT, withCheckpoint } from "./flags.ts";
@@ -16,6 +17,8 @@ export const visualKinds = ["video", "frames", "images"] as const;
 export type VisualKind = (typeof visualKinds)[number];
 
 export interface InputFlags {
+  /** How the GPU is opened (gpu.ts). */
+  gpu: GpuOptions;
   checkpoint: string;
   config?: string;
   bpe?: string;

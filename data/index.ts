@@ -1,9 +1,10 @@
 // The public names of the data layer: files -> typed arrays. It knows no tensors.
-export type { BadSample, ClipBatch } from "./shards/batch.ts";
+export type { BadSample } from "./bad-samples.ts";
+export type { ClipBatch } from "./shards/batch.ts";
 export { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "./sets/batches.ts";
 export type { Benchmark, Sample as BenchmarkSample } from "./sets/benchmark.ts";
 export { benchmarkSplits, type OpenOptions, openBenchmark } from "./sets/index.ts";
-export { loadSample, type Pixels } from "./sets/load.ts";
+export { loadSample } from "./sets/load.ts";
 export {
   type BenchmarkName,
   benchmarkNames,
@@ -15,19 +16,11 @@ export {
 export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./shards/clip.ts";
 export { type BoxMeaning, boxesFrom, type FrameName, nobody, openBoxes, type SubjectBoxes } from "./footage/boxes.ts";
 export { type Footage, type FootageOptions, readFootage } from "./footage/footage.ts";
-export type { View } from "./shards/frames.ts";
+export type { Pixels, Shown, View } from "./pixels/view.ts";
 export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./pixels/image.ts";
 export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./shards/loader.ts";
-export {
-  type Box,
-  type BoxRule,
-  boxesOf,
-  type Detection,
-  letterbox,
-  maskFullSizeInto,
-  maskInto,
-  scaleBox,
-} from "./pixels/mask.ts";
+export { type Box, type BoxRule, boxesOf, type Detection, letterbox, scaleBox } from "./pixels/boxes.ts";
+export { maskFullSizeInto, maskInto } from "./pixels/mask.ts";
 export { centreOffset, type Image, type Rect, resize, resizeCrop, type Size, shortSideSize } from "./pixels/resize.ts";
 export { linspaceFrames } from "./sampling.ts";
 export { badSamples, indexShards } from "./shards/check.ts";

@@ -2,6 +2,13 @@
 // number of workers, an interruption or a bad neighbour changes nothing.
 import { Random } from "./philox.ts";
 
+/** Names the random choices made for one showing of a sample. */
+export interface Draw {
+  readonly seed: number;
+  readonly epoch: number;
+  readonly index: number;
+}
+
 /**
  * `n` frame numbers from `start` to `stop`, both included, as numpy's `linspace(start, stop, n, dtype=int)`: evenly
  * spaced, rounded down; fewer frames than n repeat.

@@ -1,37 +1,22 @@
 // The public names of the engine.
-export { accumulate, copy, fill } from "./record/builtin.ts";
-export { placeholder, type PlanReport, planOnly } from "./plan/dry-run.ts";
-export * from "./errors.ts";
-export { type Counters, findAdapter, Gpu, type GpuOptions, openGpu } from "./device/gpu.ts";
-export {
-  type Attrs,
-  ceilDiv,
-  type DeviceFacts,
-  type Op,
-  op,
-  ops,
-  type Pass,
-  pass,
-  passOf,
-  type SourceContext,
-  type Variant,
-} from "./declare/op.ts";
-export {
-  allocateFrozen,
-  allocateGroup,
-  arrived,
-  assign,
-  assignPart,
-  declare,
-  type Frozen,
-  parameter,
-  persistent,
-  type Shard,
-  tensor,
-} from "./device/params.ts";
-export { type Bound, type ProfileRow, Profiler, type Roofline, type Span, traceOf } from "./device/timing.ts";
-export { compute, keep, later, Scope } from "./record/scope.ts";
+export type { DeviceFacts } from "./declare/facts.ts";
+export { type Op, ops } from "./declare/op.ts";
+export { type Attrs, ceilDiv, type Pass, pass, passOf, type SourceContext, type Variant } from "./declare/pass.ts";
 export { type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
+export { type Counters, Gpu } from "./device/gpu.ts";
+export { allocateFrozen, allocateGroup, type Frozen, type Shard } from "./device/groups.ts";
+export { findAdapter, type GpuOptions, openGpu } from "./device/open.ts";
+export { arrived, assign, assignPart, declare, parameter, persistent, tensor } from "./device/params.ts";
+export type { Bound, Roofline } from "./device/roofline.ts";
+export { type ProfileRow, Profiler } from "./device/timing.ts";
+export { type Span, traceOf } from "./device/trace.ts";
+export * from "./errors.ts";
+export { cacheFolder, tunedPath } from "./host/here.ts";
+export { placeholder, type PlanReport, planOnly } from "./plan/dry-run.ts";
+export { accumulate, copy, fill } from "./record/builtin.ts";
+export { compute, keep, later } from "./record/compute.ts";
+export { op } from "./record/op.ts";
+export { Scope } from "./record/scope.ts";
 export { type Gradients, Tape } from "./record/tape.ts";
-export { Tensor, type TypedArray, Value } from "./record/tensor.ts";
-export { cacheFolder, tunedPath } from "./host/tuned.ts";
+export { Tensor } from "./record/tensor.ts";
+export { type TypedArray, Value } from "./record/value.ts";

@@ -2,7 +2,7 @@
 export { type AttentionMaps, attentionMaps } from "./attention/maps.ts";
 export { targetsOfBenchmark } from "./probes/benchmark-targets.ts";
 export { bootstrap, bootstrapAll, type BootstrapOptions, type Interval } from "./probes/bootstrap.ts";
-export { compare, type Comparison, type RunSummary } from "./paper/compare.ts";
+export { compare, type Comparison } from "./paper/compare.ts";
 export {
   encodeImages,
   type EncodeOptions,
@@ -52,15 +52,9 @@ export { type Metric, type Probe, type Protocol, protocols, type Task } from "./
 export { type EvaluationResult, resultText } from "./paper/result.ts";
 export { type LogitBatch, reweight, type Reweighting } from "./paper/reweighting.ts";
 export { type Savgol, savgol, smooth, type Smoothing } from "./probes/savgol.ts";
-export {
-  type ClassTable,
-  type Figure,
-  score,
-  type ScoreOptions,
-  type SplitFeatures,
-  type Targets,
-  type TaskResult,
-} from "./probes/score.ts";
+export { score, type ScoreOptions } from "./probes/score.ts";
+export type { ClassTable, Figure, SplitFeatures, Targets, TaskResult } from "./probes/outcome.ts";
+export type { RunSummary } from "../train/runs/runs.ts";
 export { loadTokenizer, tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 export {
   classifierOf,

@@ -17,6 +17,18 @@ export function matrix(rows: number, columns: number, data: Numbers): Matrix {
   return { shape: [rows, columns], data };
 }
 
+/** Rows that came in parts, one part after another, as one matrix; all parts have the type of the first. */
+export function joinRows(parts: readonly (Float32Array | Uint8Array)[], rows: number, columns?: number): Matrix {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const data = parts[0] instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  return matrix(rows, columns ?? length / rows, data);
+}
+
 /** Rows and columns of `m`; `what` names it in the ShapeError of a matrix with another number of axes, or without rows. */
 export function extent(m: Matrix, what: string): [rows: number, columns: number] {
   const [rows, columns = 1] = m.shape;

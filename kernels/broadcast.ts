@@ -1,7 +1,8 @@
 // add, sub, mul, div of tensors whose shapes broadcast as in NumPy. The kernels know one case, a[N, A, M] with b[A];
 // every other is brought there by reshaping, or by writing one side out first.
 import { ShapeError } from "../engine/errors.ts";
-import { ceilDiv, op, type Pass, passOf, pass } from "../engine/declare/op.ts";
+import { ceilDiv, type Pass, passOf, pass } from "../engine/declare/pass.ts";
+import { op } from "../engine/record/op.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { flatGrid, lanesGrid, subgroupGrid } from "./lib/flat.ts";
 import flat from "./lib/flat.wgsl";

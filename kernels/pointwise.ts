@@ -1,7 +1,9 @@
 // Functions of single elements, as a table: a row is the WGSL expression, its derivative and the same in f64.
 // Expressions see vec4f values: x, y and attributes as dim.<name>. They may not make infinities or NaN of finite
 // numbers on any driver: tanh overflows on some beyond 88, so arguments of exp and tanh are clamped.
-import { type Attrs, type Draw, op, type Pass, pass } from "../engine/declare/op.ts";
+import type { Draw } from "../engine/declare/op.ts";
+import { type Attrs, type Pass, pass } from "../engine/declare/pass.ts";
+import { op } from "../engine/record/op.ts";
 import { erf } from "./lib/erf.ts";
 import erf4 from "./lib/erf.wgsl";
 import { flatGrid } from "./lib/flat.ts";

@@ -80,6 +80,11 @@ export class Learner {
     return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);
   }
 
+  /** Gives back parameters, gradients and moments, and what was planned with them; it must not be used afterwards. */
+  free(): void {
+    for (const shard of [...this.shards.values()].flat()) shard.free();
+  }
+
   /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
   record(step: number, lr: number, inputs: StepInputs): StepNumbers {
     const { batch, micro } = this.settings;

@@ -3,11 +3,10 @@ import { execFileSync } from "node:child_process";
 import { HealthError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { Loader } from "../data/shards/loader.ts";
-import type { Row } from "../eval/probes/probe-table.ts";
-import type { Progress } from "../cli/terminal/progress.ts";
-import type { RunFolder } from "./runs/run-folder.ts";
+import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
+import { piped } from "../data/threads/piped.ts";
+import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";
-import type { StopRequest } from "../cli/terminal/stop.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 
 /** Consecutive steps, or steps of the last thousand, that may be skipped for numbers that are not finite. */
@@ -41,76 +40,102 @@ export class Watch {
 /** Where batches come from: those of global steps `from` … `until − 1`. */
 type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
 
+/** A figure of merit by name, as a fraction. */
+type Figure = readonly [name: string, value: number];
+
 export interface LoopOptions {
   readonly trainer: Trainer;
   readonly loader: Batches;
   readonly run: RunFolder;
   readonly gpu: Gpu;
-  readonly progress: Progress;
+  readonly progress: Meter;
   readonly stop: StopRequest;
-  /** Measures the model as it stands, every `evalEvery` steps: figures of merit as fractions, into the step's log line. */
-  readonly evaluate?: () => Promise<Row[]>;
+  /** Measures the model as it stands, every `evalEvery` steps, into the step's log line. */
+  readonly evaluate?: () => Promise<readonly Figure[]>;
 }
 
 /** Trains from the run's newest checkpoint to the last step, or until a stop is requested. Returns the steps done. */
 export async function trainLoop(options: LoopOptions): Promise<number> {
-  const { trainer, loader, run, gpu, progress, stop, evaluate } = options;
+  const { trainer, run, progress, stop, evaluate } = options;
   const { settings } = trainer;
-  const schedule = stepSchedule(settings.steps, settings.warmup, settings.lrEnd);
   const { from, watch } = await resume(trainer, run);
   progress.start("train", settings.steps, from);
-  const save = (step: number) => checkpoint(step, trainer, loader, run, gpu, watch);
-  let step = from;
-  let last: { report: Promise<StepReport>; keys: string[]; lr: number } | undefined;
-  let settledAt = performance.now();
-  const settle = async (measure?: LoopOptions["evaluate"]) => {
-    if (!last) return;
-    const { keys, lr } = last;
-    const report = await last.report;
-    last = undefined;
-    const now = performance.now();
-    const clipsPerSecond = settings.batch / ((now - settledAt) / 1000);
-    const kept = watch.note(report, keys);
-    const probes = await measure?.();
-    settledAt = probes ? performance.now() : now;
-    const { loss, norm, bad, logitScale } = report;
-    await run.append({
-      step: report.step,
-      loss,
-      lr,
-      norm,
-      logitScale,
-      clipsPerSecond: round(clipsPerSecond),
-      ...(kept ? {} : { skipped: bad, clips: keys }),
-      ...(probes && { probes: Object.fromEntries(probes) }),
-    });
-    if (probes) progress.say(`step ${report.step}: ${probes.map(asPercent).join("  ")}`);
-    progress.at(report.step, `loss ${loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
+  let [done, saved] = [from, from];
+  const save = async () => {
+    if (done > saved) await checkpoint(done, options, watch);
+    saved = done;
   };
-  for await (const batch of loader.batches(from, settings.steps)) {
-    const lr = learningRate(settings.lr, step, schedule);
-    const report = trainer.update(++step, batch, lr);
-    report.catch(() => {}); // awaited in settle
-    const current = { report, keys: batch.keys, lr };
-    await settle();
-    last = current;
-    if (stop.requested !== undefined) break;
-    if (step === settings.steps) continue;
-    if (evaluate && settings.evalEvery > 0 && step % settings.evalEvery === 0) await settle(evaluate);
-    if (step % settings.checkpointEvery === 0) {
-      await settle();
-      await save(step);
-    }
+  for await (const finished of steps(from, options)) {
+    done = finished.report.step;
+    const goesOn = done < settings.steps && stop.requested === undefined;
+    const isSound = watch.note(finished.report, finished.clips);
+    const probes = goesOn && isDue(done, settings.evalEvery) ? await evaluate?.() : undefined;
+    await run.append(lineOf(finished, isSound, probes));
+    tell(progress, finished, probes);
+    if (goesOn && isDue(done, settings.checkpointEvery)) await save();
   }
-  await settle();
-  if (step > from) await save(step);
-  return step;
+  await save();
+  return done;
 }
 
-/** Two decimals of a percent, as the official evaluator shows them; the log has all digits. */
-const asPercent = ([name, value]: Row) => `${name} ${(100 * value).toFixed(2)}`;
+/** An update whose numbers have been read back. */
+interface Finished {
+  readonly report: StepReport;
+  readonly lr: number;
+  /** Keys of the batch. */
+  readonly clips: readonly string[];
+  readonly clipsPerSecond: number;
+}
 
-const round = (x: number) => Math.round(x * 10) / 10;
+/**
+ * The updates after step `from`, in order, each while the device already has the next one. At a step where the model is measured
+ * or saved the next one waits, so that the model is the one of that step.
+ */
+async function* steps(from: number, { trainer, loader, stop }: LoopOptions): AsyncGenerator<Finished> {
+  const { settings } = trainer;
+  const schedule = stepSchedule(settings.steps, settings.warmup, settings.lrEnd);
+  let begun = from;
+  const update = async (batch: Parameters<Trainer["update"]>[1]) => {
+    const lr = learningRate(settings.lr, begun, schedule);
+    return { report: await trainer.update(++begun, batch, lr), lr, clips: batch.keys };
+  };
+  const isPause = () => isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
+  const batches = untilStopped(loader.batches(from, settings.steps), stop);
+  let since = performance.now();
+  for await (const step of piped(batches, update, isPause)) {
+    const now = performance.now();
+    yield { ...step, clipsPerSecond: settings.batch / ((now - since) / 1000) };
+    since = isDue(step.report.step, settings.evalEvery) ? performance.now() : now; // measuring is no training
+  }
+}
+
+/** Whether something that happens every so many steps happens at this one; 0 is never. */
+const isDue = (step: number, every: number) => every > 0 && step % every === 0;
+
+function lineOf(
+  { report, lr, clips, clipsPerSecond }: Finished,
+  isSound: boolean,
+  probes?: readonly Figure[],
+): LogLine {
+  const { step, loss, norm, bad, logitScale } = report;
+  return {
+    step,
+    loss,
+    lr,
+    norm,
+    logitScale,
+    clipsPerSecond: Math.round(10 * clipsPerSecond) / 10,
+    ...(!isSound && { skipped: bad, clips: [...clips] }),
+    ...(probes && { probes: Object.fromEntries(probes) }),
+  };
+}
+
+/** Shown are two decimals of a percent, as by the official evaluator; the log has all digits. */
+function tell(progress: Meter, { report, clipsPerSecond }: Finished, probes: readonly Figure[] | undefined): void {
+  const percents = probes?.map(([name, value]) => `${name} ${(100 * value).toFixed(2)}`);
+  if (percents) progress.say(`step ${report.step}: ${percents.join("  ")}`);
+  progress.at(report.step, `loss ${report.loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
+}
 
 async function resume(trainer: Trainer, run: RunFolder): Promise<{ from: number; watch: Watch }> {
   const found = await run.resume();
@@ -124,14 +149,7 @@ async function resume(trainer: Trainer, run: RunFolder): Promise<{ from: number;
   }
 }
 
-async function checkpoint(
-  step: number,
-  trainer: Trainer,
-  loader: Batches,
-  run: RunFolder,
-  gpu: Gpu,
-  watch: Watch,
-): Promise<void> {
+async function checkpoint(step: number, { trainer, loader, run, gpu }: LoopOptions, watch: Watch): Promise<void> {
   const { settings } = trainer;
   await run.save({
     step,

@@ -46,22 +46,17 @@ export const defaults = Object.fromEntries(
   Object.entries(schema).map(([name, { value }]) => [name, value]),
 ) as Settings;
 
+type Checks = { [K in keyof typeof schema]: (typeof schema)[K]["check"] };
+const shape = v.strictObject(
+  Object.fromEntries(Object.entries(schema).map(([name, { check }]) => [name, check])) as Checks,
+);
+
 /** Checks settings; an unknown name or a value out of range is a UsageError that says what is allowed. */
 export function checkSettings(given: Partial<Record<keyof Settings, unknown>>): Settings {
-  const settings = { ...defaults, ...given } as Record<string, unknown>;
-  for (const [name, value] of Object.entries(settings)) {
-    const row = schema[name as keyof Settings];
-    if (!row) throw new UsageError(`settings: unknown name "${name}"`);
-    const result = v.safeParse(row.check as v.GenericSchema, value);
-    if (!result.success)
-      throw new UsageError(`settings: ${name} is ${JSON.stringify(value)}: ${result.issues[0].message}`);
-  }
-  return settings as unknown as Settings;
-}
-
-/** The flag's text as the setting's type; a number must be a plain decimal. */
-export function readFlag(name: keyof Settings, text: string): string | number {
-  if (typeof schema[name].value === "string") return text;
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) throw new UsageError(`--${name}: "${text}" is not a number`);
-  return Number(text);
+  const result = v.safeParse(shape, { ...defaults, ...given });
+  if (result.success) return result.output;
+  const [{ path, message }] = result.issues;
+  const { key, value } = path![0];
+  if (!(String(key) in schema)) throw new UsageError(`settings: unknown name "${key}"`);
+  throw new UsageError(`settings: ${key} is ${JSON.stringify(value)}: ${message}`);
 }

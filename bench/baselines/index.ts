@@ -2,7 +2,15 @@
 import { gpuJsCpu, gpuJsWebgpu } from "./gpu-js.ts";
 import { jaxJs } from "./jax-js.ts";
 import { plainLoop } from "./plain-loop.ts";
+import type { GpuOptions } from "../../engine/device/open.ts";
 import type { Baseline } from "./problem.ts";
 import { tfjs } from "./tfjs.ts";
 
-export const baselines: readonly Baseline[] = [plainLoop, gpuJsCpu, gpuJsWebgpu, tfjs, jaxJs];
+/** All of them, those with a device of their own on the same adapter. */
+export const baselinesOn = (options: GpuOptions): readonly Baseline[] => [
+  plainLoop,
+  gpuJsCpu,
+  gpuJsWebgpu,
+  tfjs(options),
+  jaxJs,
+];

@@ -1,5 +1,5 @@
 // TensorFlow.js with its WebGPU backend, on a device of its own: a command that is refused ends a device, and ours goes on.
-import { findAdapter } from "../../engine/device/gpu.ts";
+import { findAdapter, type GpuOptions } from "../../engine/device/open.ts";
 import { finished, type Baseline, type Contestant, type Problem, withNavigator } from "./problem.ts";
 
 /** What we use of the packages; their own types clash with ours. */
@@ -38,8 +38,8 @@ const limits = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
-async function start(): Promise<{ tf: Core; backend: Backend; device: GPUDevice }> {
-  const { adapter } = await findAdapter();
+async function start(options: GpuOptions): Promise<{ tf: Core; backend: Backend; device: GPUDevice }> {
+  const { adapter } = await findAdapter(options);
   const requiredLimits = Object.fromEntries(limits.map((limit) => [limit, adapter.limits[limit]]));
   const device = await adapter.requestDevice({ requiredLimits });
   withNavigator({});
@@ -76,10 +76,10 @@ function workOf(tf: Core, { op, dims, inputs }: Problem): { tensors: Tensor[]; w
   return { tensors: [x, gain, bias], work };
 }
 
-export const tfjs: Baseline = {
+export const tfjs = (options: GpuOptions): Baseline => ({
   engine: "tfjs webgpu",
   async prepare(problem: Problem): Promise<Contestant> {
-    const { tf, backend, device } = await (started ??= start());
+    const { tf, backend, device } = await (started ??= start(options));
     const { tensors, work } = workOf(tf, problem);
     let last: Tensor | undefined;
     return {
@@ -99,4 +99,4 @@ export const tfjs: Baseline = {
       },
     };
   },
-};
+});

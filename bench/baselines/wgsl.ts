@@ -1,7 +1,7 @@
 // Kernels as one writes them first, on our own device: the yardsticks of the matrix products and of attention.
 import type { Gpu } from "../../engine/device/gpu.ts";
-import { ceilDiv } from "../../engine/declare/op.ts";
-import { type Storage, Value } from "../../engine/record/tensor.ts";
+import { ceilDiv } from "../../engine/declare/pass.ts";
+import { type Storage, Value } from "../../engine/record/value.ts";
 import { bindRaw, bufferOf, compileRaw, submitRaw } from "../raw.ts";
 import attentionText from "./plain-attention.wgsl";
 import tileText from "./plain-tile.wgsl";

@@ -5,36 +5,31 @@ import { Command } from "commander";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
 import { type BoxMeaning, openBoxes } from "../../data/footage/boxes.ts";
 import { type Footage, readFootage } from "../../data/footage/footage.ts";
-import { boxOfMask } from "../../data/pixels/mask.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { encodePng } from "../../data/pixels/png.ts";
 import { UsageError } from "../../engine/errors.ts";
-import { areaOf, type AttentionMaps, attentionMaps, mapAt, shareInside } from "../../eval/attention/maps.ts";
-import {
-  onPatches,
-  outline,
-  overlay,
-  sheet,
-  type ShownClip,
-  type ShownFrame,
-  topOf,
-} from "../../eval/attention/sheet.ts";
+import type { GpuOptions } from "../../engine/index.ts";
+import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
+import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
+import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return withCheckpoint(new Command().argument("<input...>", "a folder of frames, pictures, or a video"))
     .requiredOption("--out <folder>", "where the pictures and numbers go")
     .option("--boxes <boxes>", "where the subject is: x1,y1,x2,y2 in pixels, or a JSON file of boxes per frame")
     .addOption(boxRule())
     .option("--frames <n>", "frames, evenly spaced (default: as many as the model takes)")
     .option("--json", "print the numbers as JSON")
-    .action(attention);
+    .action((input: string[], flags: Flags) => attention(input, { ...flags, gpu: gpu() }));
 }
 
 interface Flags {
+  gpu: GpuOptions;
   checkpoint: string;
   config?: string;
   out: string;
@@ -59,10 +54,12 @@ async function attention(input: string[], flags: Flags): Promise<void> {
       subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
     });
     const maps = await withModel(plan, (model) => attentionMaps(model, footage));
-    const clip = shownClip(footage, maps, config, `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}`);
+    const { pictures, names, mask } = footage;
+    const title = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}, ${config.subject.toUpperCase()}`;
+    const clip = { title, frames: shownFrames(pictures, names, mask), maps };
     const numbers = numbersOf(clip, config);
     await write(flags.out, clip, numbers);
-    process.stdout.write(`${flags.json ? JSON.stringify(numbers) : page(flags.out, clip, footage)}\n`);
+    printResult(flags.json, numbers, () => page(flags.out, clip, footage));
   } finally {
     await close();
   }
@@ -72,20 +69,6 @@ async function attention(input: string[], flags: Flags): Promise<void> {
 const mostFrames = 64;
 
 const nameOf = (path: string): string => basename(path) || path;
-
-function shownClip(
-  { pictures, names, mask }: Footage,
-  maps: AttentionMaps,
-  { subject, vision }: ModelConfig,
-  title: string,
-): ShownClip {
-  const S = vision.image;
-  const frames = pictures.map((image, t): ShownFrame => {
-    const own = mask.subarray(t * S * S, (t + 1) * S * S);
-    return { image, label: names[t], box: own.includes(1) ? boxOfMask(own, S) : undefined };
-  });
-  return { title: `${title}, ${subject.toUpperCase()}`, frames, maps };
-}
 
 /** What attention.json holds, and `--json` prints. Shares are of the attention to patches; cls and the subject take the rest. */
 function numbersOf({ frames, maps }: ShownClip, { subject }: ModelConfig) {

@@ -3,7 +3,6 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { AtomicFile, checkSpace, listFolder, makeFolder, remove, type Written } from "../../data/formats/disk.ts";
-import { bytesOf } from "../../engine/device/memory.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { configNamed } from "../../model/checkpoint/config-file.ts";
 import { openModel } from "../../model/checkpoint/open.ts";
@@ -11,6 +10,8 @@ import { safetensorsBytes, safetensorsSize } from "../../data/formats/safetensor
 import { type ShardedFile, shardedFiles } from "../../data/formats/safetensors-index.ts";
 import { type Conversion, planConversion } from "../../model/checkpoint/conversion.ts";
 import { CONFIG, whole } from "../flags.ts";
+import { printResult } from "../terminal/streams.ts";
+import { bytesOf } from "../gpu.ts";
 
 interface Flags {
   dtype: "keep" | "f32" | "f16" | "bf16";
@@ -23,7 +24,6 @@ interface Flags {
   json?: boolean;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .argument("<in>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")
@@ -59,7 +59,7 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
     const plan = await planConversion(file, { dtype, part, strict, image, config }, stored);
     const files = filesOf(plan, basename(stem), shard);
     const written = await writeInto(dirname(to), files);
-    process.stdout.write(flags.json ? `${JSON.stringify(summary(from, plan, written))}\n` : page(plan, written));
+    printResult(flags.json, summary(from, plan, written), () => page(plan, written));
   } finally {
     await file.close();
   }

@@ -2,7 +2,9 @@
 import { Command } from "commander";
 import pc from "picocolors";
 import { GpuError } from "../../engine/errors.ts";
-import { findAdapter, type Gpu, openGpu } from "../../engine/index.ts";
+import { findAdapter, type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
+import { print } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 /** What the engine asks of an adapter where it has them, and what for. */
 const uses: Record<string, string> = {
@@ -45,22 +47,23 @@ interface Diagnosis {
   system: { node: string; platform: string; arch: string };
 }
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
-  return new Command().option("--json", "one JSON object instead of text").action(doctor);
+export function command({ gpu }: Context): Command {
+  return new Command()
+    .option("--json", "one JSON object instead of text")
+    .action((flags: { json?: boolean }) => doctor(flags, gpu()));
 }
 
-async function doctor({ json }: { json?: boolean }): Promise<void> {
-  const diagnosis = await diagnose();
-  console.log(json ? JSON.stringify(diagnosis, undefined, 2) : page(diagnosis));
+async function doctor({ json }: { json?: boolean }, options: GpuOptions): Promise<void> {
+  const diagnosis = await diagnose(options);
+  print(json ? JSON.stringify(diagnosis, undefined, 2) : page(diagnosis));
   if (diagnosis.missing.length) throw new GpuError(`${diagnosis.adapter.name} lacks ${diagnosis.missing.join(", ")}`);
 }
 
 /** Looks at the adapter and, where nothing is missing, opens the engine on it. */
-export async function diagnose(): Promise<Diagnosis> {
-  const { adapter, software, missing } = await findAdapter();
+async function diagnose(options: GpuOptions): Promise<Diagnosis> {
+  const { adapter, software, missing } = await findAdapter(options);
   const { info, features } = adapter;
-  const name = process.env.EMOTIONCLIP_ADAPTER || info.device || info.description;
+  const name = options.adapter || info.device || info.description;
   const found: Diagnosis = {
     adapter: {
       name,
@@ -78,7 +81,7 @@ export async function diagnose(): Promise<Diagnosis> {
     system: { node: process.version, platform: process.platform, arch: process.arch },
   };
   if (missing.length) return found;
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   found.engine = engineOf(gpu);
   gpu.close();
   return found;

@@ -16,6 +16,8 @@ import { safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
+import { printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "texts"] as const;
 type Kind = (typeof kinds)[number];
@@ -24,8 +26,7 @@ interface Flags extends InputFlags {
   out: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .addArgument(
       new Argument(
@@ -35,7 +36,9 @@ export function command(): Command {
     )
     .argument("<inputs...>", "one row of features for each, in this order")
     .requiredOption("--out <file>", "features.npy, with features.npy.json beside it, or features.safetensors");
-  return withInputs(made).action(run);
+  return withInputs(made).action((kind: Kind, given: string[], flags: Flags) =>
+    run(kind, given, { ...flags, gpu: gpu() }),
+  );
 }
 
 async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
@@ -60,7 +63,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     await write(flags, { kind, ids }, features);
     progress.end();
     warnOfUnseen({ unseen });
-    print(flags, kind, features, seconds);
+    tell(flags, kind, features, seconds);
   } finally {
     progress.end();
     await close();
@@ -144,10 +147,10 @@ async function write(
   await replaceFile(out, safetensorsBytes([entry], metadata));
 }
 
-function print({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number): void {
+function tell({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number): void {
   const [rows, width] = shape;
   const perSecond = rows / seconds;
   const things = kind === "images" || kind === "texts" ? kind : "clips";
   const line = `${out}: ${rows} x ${width}, rows of unit length; ${perSecond.toFixed(1)} ${things}/s`;
-  process.stdout.write(`${json ? JSON.stringify({ out, kind, rows, width, seconds, perSecond }) : line}\n`);
+  printResult(json, { out, kind, rows, width, seconds, perSecond }, () => line);
 }

@@ -15,21 +15,27 @@ import {
   switchTable,
 } from "../../data/sets/index.ts";
 import { UsageError } from "../../engine/errors.ts";
+import type { GpuOptions } from "../../engine/index.ts";
 import { targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
 import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
 import { type EvaluationResult, resultText } from "../../eval/paper/result.ts";
 import { scoreInTurns, tasksWithout } from "../../eval/probes/score.ts";
-import { type Extracted, type Extraction, extractSplits } from "../../eval/features/splits.ts";
+import { type Extracted, extractSplits } from "../../eval/features/splits.ts";
 import { evaluationPage } from "../pages/eval-page.ts";
 import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
 import { checkPlace } from "../pages/page.ts";
-import { missingClips } from "../stage.ts";
+import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
+import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { newestRun } from "../../train/runs/runs.ts";
-import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
+import { gracefulStop } from "../terminal/stop.ts";
+import type { StopRequest } from "../../data/threads/long-work.ts";
+import { print, printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags {
+  gpu: GpuOptions;
   checkpoint?: string;
   config?: string;
   data?: string;
@@ -45,8 +51,7 @@ interface Flags {
   workers?: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()
     .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
@@ -72,7 +77,7 @@ export function command(): Command {
     .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
     .option("--batch <n>", "samples given to the model at once (default: 64 MB of pixels)")
     .option("--workers <n>", "decoding threads (default: a core is left for the rest)")
-    .action(run);
+    .action((name: string, flags: Flags) => run(name, { ...flags, gpu: gpu() }));
 }
 
 async function run(name: string, flags: Flags): Promise<void> {
@@ -89,7 +94,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   const isStopped = () => stop?.requested !== undefined;
   const tasks = await scoreInTurns(protocol, splits, { switches, resamples: options.resamples }, isStopped);
   if (!tasks) {
-    process.stdout.write("stopped; the features are kept, the same command only fits the probes\n");
+    print("stopped; the features are kept, the same command only fits the probes");
     return;
   }
   const lacking = tasksWithout(protocol, splits).filter((task) => !tasks.some((result) => result.task === task.name));
@@ -108,11 +113,11 @@ async function run(name: string, flags: Flags): Promise<void> {
     seconds: { features: (extracted - began) / 1000, probes: (performance.now() - extracted) / 1000 },
   };
   if (flags.html) await replaceFile(flags.html, evaluationPage(result, protocol));
-  process.stdout.write(`${flags.json ? JSON.stringify(result) : resultText(result, protocol, flags.perClass)}\n`);
+  printResult(flags.json, result, () => resultText(result, protocol, flags.perClass));
 }
 
 /** Flags, checked. */
-export interface EvalOptions {
+interface EvalOptions {
   readonly benchmark: BenchmarkName;
   readonly protocol: Protocol;
   readonly switches: Switches;
@@ -166,17 +171,20 @@ async function fromFiles(text: string, options: EvalOptions, data: string | unde
 
 /** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */
 async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest): Promise<Extracted | undefined> {
-  const { checkpoint = "", config, data, cache } = flags;
-  const extraction: Extraction = { ...options, checkpoint, config, data, cache };
+  const { checkpoint = "", config, cache } = flags;
   const phases = splitsOf(options.protocol).map((split): [string, number] => [`features of ${split}`, 60]);
-  const missing = options.benchmark === "stage" && flags.data === undefined ? missingClips() : 0;
+  const missing = options.benchmark === "stage" ? clipsToMake(flags.data) : 0;
   const makes: [string, number][] = missing > 0 ? [["make data", 0.02 * missing]] : [];
+  const { plan, close } = await openPlan({ checkpoint, config, gpu: flags.gpu });
   const progress = new Progress({ phases: [...makes, ...phases] });
   try {
-    const found = await extractSplits(extraction, progress, stop);
-    if (!found) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
+    const data = await benchmarkFolder(options.benchmark, flags.data, progress, stop);
+    const extraction = data !== undefined && { ...options, plan, checkpoint, data, cache };
+    const found = extraction ? await extractSplits(extraction, progress, stop) : undefined;
+    if (!found) print("stopped; the same command goes on from the batches that are done");
     return found;
   } finally {
     progress.end();
+    await close();
   }
 }

@@ -5,44 +5,14 @@ import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command } from "commander";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { describe, type Description } from "../../model/checkpoint/describe.ts";
+import { describe } from "../../model/checkpoint/describe.ts";
 import { openModelFile } from "../../model/checkpoint/open.ts";
 import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
 import { checkpointSteps, loadCheckpoint, newestCheckpoint, stepOf } from "../../model/checkpoint/folder.ts";
-import { pageOf, type Tree, treeOf } from "../pages/inspect-page.ts";
-
-/** A tensor as `--json` shows it. */
-export interface TensorRow {
-  readonly name: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  /** L2 norm of the finite numbers; undefined with --no-norms. */
-  readonly norm?: number;
-  /** How many numbers are NaN or infinite. */
-  readonly nonFinite?: number;
-}
-
-/** What `--json` prints. */
-export interface Inspection {
-  readonly file: string;
-  readonly format: WeightFile["format"];
-  readonly kind: Description["kind"];
-  /** Why the kind or its configuration is not known; empty where both are. */
-  readonly reason: string;
-  readonly notes: readonly string[];
-  readonly config: Description["config"];
-  readonly tensors: readonly TensorRow[];
-  /** Numbers in all tensors. */
-  readonly elements: number;
-  /** Bytes of all tensors as they are stored; views that share a storage count each. */
-  readonly bytes: number;
-  /** Names of the tensors with numbers that are not finite. */
-  readonly nonFinite: readonly string[];
-  /** All else that the file holds. */
-  readonly content: Tree;
-}
+import { type Inspection, pageOf, type TensorRow, treeOf } from "../pages/inspect-page.ts";
+import { print, printResult } from "../terminal/streams.ts";
 
 interface Flags {
   json?: boolean;
@@ -51,7 +21,6 @@ interface Flags {
   inert: string[];
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command()
     .argument("<file>", ".pt, .pth, .safetensors, .safetensors.index.json, a run's folder or one of its checkpoints")
@@ -66,9 +35,9 @@ const collect = (name: string, names: string[]) => [...names, name];
 
 async function inspect(path: string, { json, norms, digest, inert }: Flags): Promise<void> {
   if (digest && json) throw new UsageError("--digest prints one line; it does not go with --json");
-  if (digest) return void process.stdout.write(`${await digestOf(path, inert)}\n`);
+  if (digest) return void print(await digestOf(path, inert));
   const inspection = await inspectModel(path, { norms, inert });
-  process.stdout.write(json ? `${JSON.stringify(inspection)}\n` : pageOf(inspection));
+  printResult(json, inspection, pageOf);
 }
 
 /** Looks at a file of weights or a run's folder. With `norms`, every tensor is read, and so checked. */

@@ -4,18 +4,18 @@ import { Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
 import type { Op } from "../../engine/index.ts";
 import { ops } from "../../kernels/index.ts";
+import { print } from "../terminal/streams.ts";
 
 const file = join("docs", "ops.md");
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
   return new Command().option("--write", `write ${file} instead of printing`).action(show);
 }
 
 async function show({ write }: { write?: boolean }): Promise<void> {
-  if (!write) return void process.stdout.write(opsDocument());
+  if (!write) return void print(opsDocument());
   await replaceFile(file, opsDocument());
-  process.stdout.write(`${ops.length} ops in ${file}\n`);
+  print(`${ops.length} ops in ${file}`);
 }
 
 const intro = `# Ops

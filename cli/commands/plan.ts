@@ -1,11 +1,11 @@
 // `emotionclip plan`: what a training step will take, before anything is allocated.
 import { Command } from "commander";
 import { words } from "../../data/stage/index.ts";
-import { type DeviceFacts, openGpu } from "../../engine/index.ts";
+import { type DeviceFacts, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { type ModelConfig, stageModel } from "../../model/emotionclip/config.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
-import { whole } from "../flags.ts";
-import { checkSettings, defaults, readFlag, type Settings } from "../../train/settings.ts";
+import { setting, whole } from "../flags.ts";
+import { checkSettings, defaults, type Settings } from "../../train/settings.ts";
 import {
   fittingMicro,
   type Limits,
@@ -14,6 +14,8 @@ import {
   sizeText as size,
   type StepPlan,
 } from "../../train/step-plan.ts";
+import { printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 /** The small model of the main job, or a published one by its official name. */
 const configOf = (name: string): ModelConfig =>
@@ -22,15 +24,14 @@ const configOf = (name: string): ModelConfig =>
 /** Padding, unknown, start and end. */
 const extraTokens = 4;
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return new Command()
     .option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage")
     .option("--batch <n>", "clips per update", String(defaults.batch))
     .option("--micro <n>", "clips encoded at a time, 0 for all", String(defaults.micro))
     .option("--frames <n>", "frames per clip (default: the model's)")
     .option("--json", "one JSON object instead of text")
-    .action(plan);
+    .action((flags: Flags) => plan(flags, gpu()));
 }
 
 interface Flags {
@@ -41,16 +42,16 @@ interface Flags {
   json?: boolean;
 }
 
-async function plan({ model, batch, micro, frames, json }: Flags): Promise<void> {
+async function plan({ model, batch, micro, frames, json }: Flags, options: GpuOptions): Promise<void> {
   const given = configOf(model);
   const config =
     frames === undefined ? given : { ...given, head: { ...given.head, frames: whole("frames", frames, 1, 1024) } };
   const settings = checkSettings({
-    batch: readFlag("batch", batch),
-    micro: readFlag("micro", micro),
+    batch: setting("batch", batch),
+    micro: setting("micro", micro),
     dropout: config.head.dropout,
   });
-  const gpu = await openGpu();
+  const gpu = await openGpu(options);
   const { facts } = gpu;
   const { budget, maxBinding } = gpu.memory;
   const step = planStep(config, settings, facts);
@@ -58,7 +59,7 @@ async function plan({ model, batch, micro, frames, json }: Flags): Promise<void>
   const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;
   const parts = refusal ? fittingMicro(config, settings, facts, { budget, maxBinding }) : settings.micro;
   const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts };
-  process.stdout.write(`${json ? JSON.stringify(result) : page(result)}\n`);
+  printResult(json, result, page);
   gpu.close();
 }
 

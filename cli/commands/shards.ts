@@ -6,15 +6,18 @@ import { Command, Option } from "commander";
 import type { Clip } from "../../data/shards/clip.ts";
 import { commitFolder, makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
 import { isFolder } from "../../data/footage/files.ts";
-import type { BoxRule } from "../../data/pixels/mask.ts";
+import type { BoxRule } from "../../data/pixels/boxes.ts";
 import type { ShardIndex } from "../../data/shards/index-file.ts";
 import { writeShards } from "../../data/shards/writer.ts";
 import { clipOf, divide } from "../../data/official/clips.ts";
 import { published } from "../../data/official/index-file.ts";
 import { TrainingSet } from "../../data/official/training-set.ts";
 import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
+import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
+import { real, whole } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop } from "../terminal/stop.ts";
+import { print, printResult } from "../terminal/streams.ts";
 
 interface Flags {
   videos: string;
@@ -28,9 +31,8 @@ interface Flags {
   json?: boolean;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
 export function command(): Command {
-  const share = (flag: string) => numberOf(flag, 0, 1);
+  const share = (flag: string) => (text: string) => real(flag, text, 0, 1);
   return new Command()
     .argument("<folder>", "the official training set; names in it are given by the flags")
     .argument("<out>", "a new folder: splits train and test, to be used as `start --data <out>`")
@@ -46,20 +48,20 @@ export function command(): Command {
         .choices(["compat", "exact"])
         .default("compat"),
     )
-    .option("--max-neutral <p>", "largest neutral score of a sentence", share("--max-neutral"), published.neutral)
+    .option("--max-neutral <p>", "largest neutral score of a sentence", share("max-neutral"), published.neutral)
     .option(
       "--held-out <share>",
       "share of the videos that become the split test; at least one",
-      share("--held-out"),
+      share("held-out"),
       0.05,
     )
     .option(
       "--max-bad <share>",
       "share of unreadable sentences that stops the work; they are left out",
-      share("--max-bad"),
+      share("max-bad"),
       0.01,
     )
-    .option("--per-shard <n>", "clips in a tar file", numberOf("--per-shard", 1, 65536, true), 256)
+    .option("--per-shard <n>", "clips in a tar file", (text) => whole("per-shard", text, 1, 65536), 256)
     .option("--json", "one JSON object instead of text")
     .addHelpText(
       "after",
@@ -70,17 +72,6 @@ frames as they are. The set has no labels: training from it measures retrieval o
     .action(shards);
 }
 
-function numberOf(flag: string, least: number, most: number, isWhole = false): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d*\.?\d+$/.test(text) && value >= least && value <= most && (!isWhole || Number.isInteger(value)))
-      return value;
-    throw new UsageError(
-      `${flag}: "${text.slice(0, 40)}" is not a ${isWhole ? "whole " : ""}number from ${least} to ${most}`,
-    );
-  };
-}
-
 async function shards(folder: string, out: string, flags: Flags): Promise<void> {
   if (!(await isFolder(folder))) throw new UsageError(`${folder}: is not a folder`);
   if (existsSync(out)) throw new UsageError(`${out}: exists; name a folder that does not`);
@@ -88,48 +79,67 @@ async function shards(folder: string, out: string, flags: Flags): Promise<void> 
   const set = TrainingSet.open(folder, { videos, index, sentiment, boxes, neutral: maxNeutral });
   const parts = divide(set, flags.heldOut);
   const progress = new Progress({ phases: [["write shards", set.entries.length * 0.1]] });
-  const stop = gracefulStop();
-  const bad: string[] = [];
-  let done = 0;
+  const clips = new Clips(set, flags.maxBad, progress, gracefulStop());
+  const made = await written(resolve(out), (split) => clips.of(parts[split]), flags.perShard);
+  progress.end();
+  if (!made) return print("stopped; nothing was written");
+  const result = { listed: set.listed, kept: set.entries.length, leftOut: clips.bad, splits: made };
+  printResult(flags.json, result, () => page(out, set, made, clips.bad));
+}
 
-  async function* clips(samples: readonly number[]): AsyncGenerator<Clip> {
+/** The clips of a training set; sentences that cannot be read are left out, until there are too many of them. */
+class Clips {
+  readonly bad: string[] = [];
+  #done = 0;
+
+  constructor(
+    private readonly set: TrainingSet,
+    private readonly maxBad: number,
+    private readonly progress: Meter,
+    private readonly stop: StopRequest,
+  ) {
+    progress.start("write shards", set.entries.length);
+  }
+
+  async *of(samples: readonly number[]): AsyncGenerator<Clip> {
     for (const i of samples) {
-      if (stop.requested !== undefined) throw new Stopped();
-      const clip = await clipOf(set, i).catch((error: unknown) => leaveOut(error));
-      progress.at(++done);
+      if (this.stop.requested !== undefined) throw new Stopped();
+      const clip = await clipOf(this.set, i).catch((error: unknown) => this.#leaveOut(error));
+      this.progress.at(++this.#done);
       if (clip) yield clip;
     }
   }
-  function leaveOut(error: unknown): undefined {
+
+  #leaveOut(error: unknown): undefined {
     if (!(error instanceof FormatError)) throw error;
-    bad.push(error.message);
-    progress.say(`left out: ${error.message}`);
-    if (bad.length > flags.maxBad * set.entries.length)
+    this.bad.push(error.message);
+    this.progress.say(`left out: ${error.message}`);
+    const { length: count } = this.set.entries;
+    if (this.bad.length > this.maxBad * count)
       throw new HealthError(
-        `${bad.length} of ${set.entries.length} sentences cannot be read, allowed are ${flags.maxBad}; the last: ${error.message}`,
+        `${this.bad.length} of ${count} sentences cannot be read, allowed are ${this.maxBad}; the last: ${error.message}`,
       );
   }
+}
 
+/** Both splits in a new folder, whole or not at all; undefined when a stop was requested on the way. */
+async function written(target: string, clips: (split: Split) => AsyncIterable<Clip>, perShard: number) {
   const made: ShardIndex[] = [];
-  const target = resolve(out);
   await makeFolder(dirname(target));
   await removeLeftovers(dirname(target), `${basename(target)}.tmp-`);
-  progress.start("write shards", set.entries.length);
   try {
     await commitFolder(target, async (temporary) => {
       for (const split of ["test", "train"] as const)
-        made.push(await writeShards(temporary, split, clips(parts[split]), { perShard: flags.perShard }));
+        made.push(await writeShards(temporary, split, clips(split), { perShard }));
     });
+    return made;
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    progress.end();
-    process.stdout.write("stopped; nothing was written\n");
-    return;
+    if (error instanceof Stopped) return undefined;
+    throw error;
   }
-  progress.end();
-  const counts = { listed: set.listed, kept: set.entries.length, leftOut: bad };
-  process.stdout.write(flags.json ? `${JSON.stringify({ ...counts, splits: made })}\n` : page(out, set, made, bad));
 }
+
+type Split = "train" | "test";
 
 /** Ends the writers when somebody asked for it. */
 class Stopped extends Error {}

@@ -5,25 +5,28 @@ import { join } from "node:path";
 import { Command } from "commander";
 import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
-import { UsageError } from "../../engine/errors.ts";
-import { openGpu } from "../../engine/index.ts";
-import { compare, type RunSummary, type Variant, variants } from "../../eval/paper/compare.ts";
-import type { EvaluationResult } from "../../eval/paper/result.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
+import { compare, type Scored, type Variant, variants } from "../../eval/paper/compare.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
-import { whole } from "../flags.ts";
+import { real, whole } from "../flags.ts";
 import { openJob, phasesOf, runJob } from "../job.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { checkPlace } from "../pages/page.ts";
+import { reportRun } from "../pages/run-report.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { reweightBatch } from "../../eval/paper/reweight-batch.ts";
-import { finishedRuns, read } from "../../train/runs/runs.ts";
+import { finishedRuns, type RunSummary, read } from "../../train/runs/runs.ts";
 import { checkSettings, type Settings } from "../../train/settings.ts";
-import { ensureStage, missingClips } from "../stage.ts";
-import { gracefulStop, type StopRequest } from "../terminal/stop.ts";
+import { clipsToMake, shardFolder } from "../data-folder.ts";
+import { gracefulStop } from "../terminal/stop.ts";
+import type { StopRequest } from "../../data/threads/long-work.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
+import { print, printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 interface Flags {
+  gpu: GpuOptions;
   runs: string;
   results?: string;
   train?: boolean;
@@ -36,8 +39,7 @@ interface Flags {
   html?: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   return new Command()
     .option("--runs <folder>", "finished runs of the main job, one or two levels below", "runs")
     .option("--results <files>", "results of emotionclip eval --json, a.json,b.json, for Table 4")
@@ -49,7 +51,7 @@ export function command(): Command {
     .option("--beta <b>", "beta of Table 2", "1")
     .option("--json", "one JSON object instead of text")
     .option("--html <file>", "also write a page of its own, without network")
-    .action(run);
+    .action((flags: Flags) => run({ ...flags, gpu: gpu() }));
 }
 
 const reweightingFile = "reweighting.json";
@@ -58,21 +60,19 @@ const batch = 64;
 
 async function run(flags: Flags): Promise<void> {
   const seeds = whole("seeds", flags.seeds, 1, 100);
-  const beta = Number(flags.beta);
-  if (!(flags.beta.trim() !== "" && beta >= 0 && beta <= 1e6))
-    throw new UsageError(`--beta: "${flags.beta}" is not a number from 0 to 1,000,000`);
+  const beta = real("beta", flags.beta, 0, 1e6);
   await checkPlace(flags.html);
   const results = await readResults(flags.results);
   const stop = flags.train || flags.checkpoint ? gracefulStop() : undefined;
   if (flags.train && !(await trainVariants(flags, seeds, stop!))) {
-    process.stdout.write("stopped; the same command goes on from there\n");
+    print("stopped; the same command goes on from there");
     return;
   }
   const runs = await finishedRuns(flags.runs);
   const shown = await reweightingOf(flags, runs, beta, stop);
   const comparison = compare(runs, results, shown);
   if (flags.html) await replaceFile(flags.html, tablesPage(comparison));
-  process.stdout.write(`${flags.json ? JSON.stringify(comparison) : tablesText(comparison)}\n`);
+  printResult(flags.json, comparison, tablesText);
 }
 
 const number = v.nullable(v.number());
@@ -88,16 +88,16 @@ const resultShape = v.looseObject({
   ),
 });
 
-async function readResults(text: string | undefined): Promise<EvaluationResult[]> {
+async function readResults(text: string | undefined): Promise<Scored[]> {
   if (text === undefined) return [];
-  const found: EvaluationResult[] = [];
+  const found: Scored[] = [];
   for (const path of text.split(",")) {
     const result = await read(path.trim(), resultShape);
     const tasks = result.tasks.map(({ figures, ...task }) => ({
       ...task,
       figures: figures.map((figure) => ({ ...figure, value: figure.value ?? Number.NaN })),
     }));
-    found.push({ ...result, tasks } as unknown as EvaluationResult);
+    found.push({ ...result, tasks });
   }
   return found;
 }
@@ -107,18 +107,20 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
   const arms = planned(seeds, flags);
   const open = arms.filter(({ folder }) => !existsSync(join(folder, "results.json")));
   if (open.length === 0) return true;
-  const missing = flags.data ? 0 : missingClips();
+  const missing = clipsToMake(flags.data);
   const phases = open.flatMap(({ settings }, i) => phasesOf(i === 0 ? missing : 0, settings.steps));
   const progress = new Progress({ phases });
-  const gpu = await openGpu();
+  const gpu = await openGpu(flags.gpu);
   try {
-    const data = flags.data ?? (await ensureStage(progress, stop));
+    const data = await shardFolder(flags.data, progress, stop);
     if (data === undefined) return false;
     const job = await openJob(data);
     await makeFolder(join(flags.runs, "tables"));
     for (const { folder, settings } of open) {
-      const outcome = await runJob(job, settings, folder, gpu, progress, stop);
+      const run = { job, settings, folder };
+      const outcome = await runJob(run, { gpu, progress, stop });
       if (!outcome) return false;
+      await reportRun(run, outcome, gpu.facts.adapter);
       progress.say(`${folder}  ${clock(outcome.seconds)}`);
     }
     return true;
@@ -145,7 +147,7 @@ const nameOf = ({ subject, beta, head }: Variant) =>
 
 /** Table 2 through the checkpoint given, or as an earlier call left it beside the runs. */
 async function reweightingOf(
-  { checkpoint, data, runs: folder, train }: Flags,
+  { checkpoint, data, runs: folder, train, gpu }: Flags,
   runs: readonly RunSummary[],
   beta: number,
   stop: StopRequest | undefined,
@@ -157,10 +159,10 @@ async function reweightingOf(
   if (model === undefined) return existsSync(kept) ? ((await read(kept, keptShape)) as Kept) : undefined;
   await (await openPlan({ checkpoint: model })).close(); // a bad file is told before data is made for it
   const progress = new Progress({ phases: [["make data", 60]] });
-  const clips = data ?? (await ensureStage(progress, stop!));
+  const clips = await shardFolder(data, progress, stop!);
   progress.end();
   if (clips === undefined) return undefined;
-  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch }), source: model };
+  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu }), source: model };
   if (checkpoint === undefined) await replaceFile(kept, `${JSON.stringify(found)}\n`);
   return found;
 }

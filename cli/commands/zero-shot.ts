@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
-import { benchmarkNames } from "../../data/sets/index.ts";
+import { benchmarkNames, benchmarkSplits } from "../../data/sets/index.ts";
 import { readUserFile } from "../../data/footage/files.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
@@ -21,20 +21,29 @@ import {
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { linesOf } from "./encode.ts";
-import { openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
-import { type DataFlags, dataText, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
+import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
+import { gracefulStop } from "../terminal/stop.ts";
+import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
+import { protocols } from "../../eval/probes/protocol.ts";
+import { oneOf, workersFlag } from "../flags.ts";
+import { print, printResult } from "../terminal/streams.ts";
+import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
 
-interface Flags extends DataFlags {
+interface Flags extends InputFlags {
+  data?: string;
+  split?: string;
+  cache?: string;
+  workers?: string;
   classes?: string;
   templates?: string;
 }
 
-/** The command as the table of cli/cli.ts takes it. */
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const made = new Command()
     .addArgument(
       new Argument("<kind>", "video files, folders of frames, single images, or the benchmark of a name").choices(
@@ -54,7 +63,9 @@ export function command(): Command {
     .option("--split <split>", "split of a benchmark (default: its last)")
     .option("--cache <folder>", "where features of a benchmark are kept (default: in the user's cache folder)")
     .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)");
-  return withInputs(made).action(run);
+  return withInputs(made).action((kind: VisualKind | "benchmark", given: string[], flags: Flags) =>
+    run(kind, given, { ...flags, gpu: gpu() }),
+  );
 }
 
 /** What `--json` prints. */
@@ -79,15 +90,41 @@ async function run(kind: VisualKind | "benchmark", given: string[], flags: Flags
   const { classes, templates = ["{}"] } = prompts;
   if (!classes) throw new UsageError("--classes: what the inputs are scored against is needed");
   const page = await scoreInputs(kind, given, flags, classes, templates);
-  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : text(page));
+  printResult(flags.json, page, text);
 }
 
 async function scoreBenchmark(given: readonly string[], flags: Flags, prompts: Prompts): Promise<void> {
   if (given.length !== 1) throw new UsageError(`${given.length} benchmarks; one at a time`);
   if (flags.boxes.length > 0) throw new UsageError("--boxes: a benchmark has its own");
-  const page = await zeroShotData(given[0], flags, prompts);
-  if (!page) process.stdout.write("stopped; the same command goes on from the batches that are done\n");
-  else process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : dataText(page));
+  const page = await benchmarkPage(given[0], flags, prompts);
+  if (!page) print("stopped; the same command goes on from the batches that are done");
+  else printResult(flags.json, page, dataText);
+}
+
+/** Undefined when a stop was requested on the way. */
+async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Promise<DataPage | undefined> {
+  const benchmark = oneOf("data set", name, benchmarkNames);
+  const split =
+    flags.split === undefined
+      ? protocols[benchmark].on.at(-1)!
+      : oneOf("split", flags.split, benchmarkSplits(benchmark));
+  const prompted = promptedTasks(benchmark, prompts);
+  const workers = workersFlag(flags.workers);
+  const { plan, close } = await openPlan(flags);
+  const makes: [string, number][] = [["make data", Math.max(1, 0.02 * clipsToMake(flags.data))]];
+  const progress = new Progress({ phases: [...makes, [`features of ${split}`, 60], ["texts", 5]] });
+  try {
+    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
+    const stop = gracefulStop();
+    const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
+    if (data === undefined) return undefined;
+    const { checkpoint, cache, batch } = flags;
+    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers };
+    return await zeroShotData(request, progress, stop);
+  } finally {
+    progress.end();
+    await close();
+  }
 }
 
 async function scoreInputs(

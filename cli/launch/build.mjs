@@ -1,8 +1,8 @@
 // `npm run build [-- FOLDER]`: the package as it is published, in build/. Each layer is a library entry, the command line is built beside
 // them, and the types follow. Entries share chunks, so that all of them see one engine; kernels are inlined as text.
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, posix, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { programs, settings } from "./bundle.mjs";
 import { install } from "./install.mjs";
@@ -27,6 +27,7 @@ const { metafile } = await build({
   metafile: true,
 });
 await types();
+standAlone(join(root, out, "types"));
 const bytes = Object.values(metafile.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
 process.stdout.write(
   `${out}: ${layers.length} layers and the command line, ${Math.round(bytes / 1024)} kB, and their types\n`,
@@ -43,4 +44,38 @@ function types() {
     child.on("error", reject);
     child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`tsc ended with ${code}`))));
   });
+}
+
+/**
+ * Makes the declarations hold in any program: whether it has WebGPU's types (from @webgpu/types or a library of the browser)
+ * or none. A GPU type then is what the program knows it as, else `unknown`; `Disposable` comes with the library it is part of; and
+ * what valibot's declarations take from the browser exists, empty, where nothing else declares it.
+ * @param {string} folder the declarations, as tsc wrote them
+ */
+function standAlone(folder) {
+  const used = new Set();
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const path = join(folder, name);
+    const up = posix.relative(posix.dirname(name.split(sep).join("/")), "webgpu.d.ts");
+    const from = up.startsWith(".") ? up : `./${up}`;
+    const text = readFileSync(path, "utf8");
+    const pieces = text.split(/(\/\*[\s\S]*?\*\/|\/\/.*)/); // comments stay
+    const changed = pieces.map((piece, i) =>
+      i % 2 === 1
+        ? piece
+        : piece.replace(/\bGPU[A-Z]\w*/g, (type) => {
+            used.add(type);
+            return `import("${from}").${type}`;
+          }),
+    );
+    const disposes = /\bDisposable\b|Symbol\.dispose/.test(text) ? '/// <reference lib="esnext.disposable" />\n' : "";
+    const files = /from "valibot"/.test(text) ? "declare global {\n  interface Blob {}\n  interface File {}\n}\n" : "";
+    const whole = disposes + changed.join("") + files;
+    if (whole !== text) writeFileSync(path, whole);
+  }
+  const known = [...used].sort().map((type) => `export type ${type} = Known<"${type}">;\n`);
+  const rule =
+    "type Known<Name extends string> = typeof globalThis extends Record<Name, { prototype: infer T }> ? T : unknown;\n";
+  writeFileSync(join(folder, "webgpu.d.ts"), rule + known.join(""));
 }

@@ -2,7 +2,7 @@
 // What the npm scripts start. Plain Node without packages: sets up what is missing (packages, dist, adapter), then starts the
 // real process with the environment that its GPU driver needs, which must be there before a process begins.
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,19 +25,16 @@ async function main() {
   if (major < 20 || (major === 20 && minor < 9))
     throw usage(`Node ${process.versions.node} is too old; 20.9 or later is needed`);
   const { command, rest, wanted } = parse(process.argv.slice(2));
-  const program = Object.hasOwn(programs, command) && command !== "cli" ? command : "cli";
+  const program = command !== undefined && Object.hasOwn(programs, command) && command !== "cli" ? command : "cli";
   await install(root, say);
   const isHelp =
-    command === "" ||
-    command.startsWith("-") ||
-    worksOnFiles(command, rest) ||
-    rest.some((word) => word === "--help" || word === "-h");
+    command === undefined || worksOnFiles(command, rest) || rest.some((word) => word === "--help" || word === "-h");
   const [entry, adapter] = await Promise.all([build(program), isHelp ? undefined : findAdapter(command, wanted)]);
   if (adapter?.notice) say(adapter.notice);
   const env = { UV_THREADPOOL_SIZE: poolSize, ...process.env, ...adapter?.env };
   if (adapter) env.EMOTIONCLIP_ADAPTER = adapter.name;
   if (command === "doctor") env.EMOTIONCLIP_ADAPTERS = (await adapterNames(root)).join("\n");
-  const code = await run(entry, program === "cli" ? [command, ...rest].filter(Boolean) : rest, env);
+  const code = await run(entry, program === "cli" && command !== undefined ? [command, ...rest] : rest, env);
   if (code === 4) forgetAdapters(root);
   process.exit(code);
 }
@@ -84,8 +81,7 @@ function parse(words) {
     } else if (i < end && words[i].startsWith("--adapter=")) wanted = words[i].slice("--adapter=".length);
     else rest.push(words[i]);
   }
-  const at = rest[0]?.startsWith("-") ? -1 : 0;
-  const command = at === 0 ? (rest.shift() ?? "") : "";
+  const command = rest[0]?.startsWith("-") ? undefined : rest.shift();
   return { command, rest, wanted };
 }
 
@@ -94,7 +90,10 @@ const usage = (message) => Object.assign(new Error(message), { exitCode: 2 });
 /** Runs the real process on our own terminal; its exit code, 128 + n after a signal. */
 function run(entry, args, env) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--enable-source-maps", entry, ...args], { env, stdio: "inherit" });
+    // The channel carries nothing: that it breaks tells the child that we are gone, however we went.
+    const stdio = ["inherit", "inherit", "inherit", "ipc"];
+    const child = spawn(process.execPath, ["--enable-source-maps", entry, ...args], { env, stdio });
+    watchNpm(() => child.kill("SIGTERM"));
     // A terminal sends Ctrl-C to both of us; the child takes what comes within a moment as one signal.
     const signals = process.platform === "win32" ? ["SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"];
     for (const signal of signals) process.on(signal, () => child.kill(signal));
@@ -102,6 +101,29 @@ function run(entry, args, env) {
     child.on("error", reject);
     child.on("exit", (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
   });
+}
+
+/** npm ends its scripts with itself, unless it is killed: then we become somebody else's child. Elsewhere that is nobody's death. */
+function watchNpm(gone) {
+  if (process.env.npm_lifecycle_event === undefined || process.platform === "win32") return;
+  const born = ancestors();
+  const timer = setInterval(() => {
+    if (ancestors() === born) return;
+    clearInterval(timer);
+    say("emotionclip: npm is gone; stopping");
+    gone();
+  }, 500);
+  timer.unref();
+}
+
+/** Our parent, and where the system tells it the parent's: npm starts a shell, which not everywhere gives way to its command. */
+function ancestors() {
+  const parent = process.ppid;
+  try {
+    return `${parent} ${/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${parent}/status`, "utf8"))[1]}`;
+  } catch {
+    return `${parent}`;
+  }
 }
 
 main().catch((error) => {

@@ -2,7 +2,7 @@
 import type { Protocol } from "../../eval/probes/protocol.ts";
 import { figureFor, published4 } from "../../eval/paper/published.ts";
 import { type EvaluationResult, number, probeWords } from "../../eval/paper/result.ts";
-import type { ClassTable, Figure, TaskResult } from "../../eval/probes/score.ts";
+import type { ClassTable, Figure, TaskResult } from "../../eval/probes/outcome.ts";
 import { type Html, html } from "./html.ts";
 import { barCell, pageHtml } from "./page.ts";
 
@@ -57,7 +57,7 @@ function publishedSection({ benchmark, tasks }: EvaluationResult): Html[] {
   );
   const ours = table.columns.map(({ ours, scale }) => {
     const figure = figureFor(tasks, ours);
-    return cell(figure && figure.value * scale, scale);
+    return cell(figure === undefined ? undefined : figure * scale, scale);
   });
   return [
     html`<section><h2>${table.title} as published</h2><p>A star marks methods that also use sound or text.</p>
@@ -86,7 +86,7 @@ function classTable({ columns, rows }: ClassTable): Html {
 }
 
 /** Counts; the darker a cell, the larger its share of the row. */
-export function confusionTable({ classes, counts }: NonNullable<TaskResult["confusion"]>): Html {
+function confusionTable({ classes, counts }: NonNullable<TaskResult["confusion"]>): Html {
   const rows = counts.map((row, c) => {
     const total = row.reduce((sum, v) => sum + v, 0) || 1;
     const cells = row.map(

@@ -1,12 +1,45 @@
 // The page of `emotionclip inspect`: what the file is, its tensors as a table, the rest of it as a short tree.
 import { quoted } from "../../data/formats/json.ts";
 import { type Content, Inert, TensorRef } from "../../data/formats/weights.ts";
-import type { Inspection, TensorRow } from "../commands/inspect.ts";
+import type { Dtype } from "../../data/formats/dtypes.ts";
+import type { WeightFile } from "../../data/formats/weights.ts";
+import type { Description } from "../../model/checkpoint/describe.ts";
 
 /** Content for people and JSON: at most so deep and wide, long texts cut, tensors counted. */
 export type Tree = null | boolean | number | string | Tree[] | { [key: string]: Tree };
 
 const most = { depth: 5, members: 24, text: 120 } as const;
+
+/** A tensor as `--json` shows it. */
+export interface TensorRow {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** L2 norm of the finite numbers; undefined with --no-norms. */
+  readonly norm?: number;
+  /** How many numbers are NaN or infinite. */
+  readonly nonFinite?: number;
+}
+
+/** What `--json` prints. */
+export interface Inspection {
+  readonly file: string;
+  readonly format: WeightFile["format"];
+  readonly kind: Description["kind"];
+  /** Why the kind or its configuration is not known; empty where both are. */
+  readonly reason: string;
+  readonly notes: readonly string[];
+  readonly config: Description["config"];
+  readonly tensors: readonly TensorRow[];
+  /** Numbers in all tensors. */
+  readonly elements: number;
+  /** Bytes of all tensors as they are stored; views that share a storage count each. */
+  readonly bytes: number;
+  /** Names of the tensors with numbers that are not finite. */
+  readonly nonFinite: readonly string[];
+  /** All else that the file holds. */
+  readonly content: Tree;
+}
 
 /** A short tree of what a file holds beside its tensors. */
 export function treeOf(content: Content, depth = 0): Tree {

@@ -1,76 +1,88 @@
 // The subject token's attention, drawn over the frames it looked at: a column per frame, a row per layer.
 import { FormatError } from "../../engine/errors.ts";
-import { areaOf, type ShareBox, shareInside } from "../../eval/attention/maps.ts";
+import {
+  areaOf,
+  type AttentionMaps,
+  mapAt,
+  onPatches,
+  type ShareBox,
+  shareInside,
+  topOf,
+} from "../../eval/attention/maps.ts";
 import { heatRgb } from "../../eval/attention/heat.ts";
 import { type Html, html } from "./html.ts";
 
-/** A frame with what the subject token looks at in it. Neighbours of one caption are drawn as one clip. */
-export interface AttentionFrame {
-  /** JPEG file, square. */
-  readonly frameJpeg: Uint8Array;
-  /** Per layer, the attention of the subject token to the g x g patches, row by row; a row sums to at most one. */
-  readonly grid: readonly (readonly number[])[];
-  /** The subject's box. */
-  readonly box: ShareBox;
+/** A clip as the page shows it. */
+export interface ReportClip {
   readonly caption: string;
+  readonly frames: readonly {
+    /** JPEG file, square. */
+    readonly jpeg: Uint8Array;
+    /** The subject's box, where there is one. */
+    readonly box: ShareBox | undefined;
+  }[];
+  /** The attention of the subject token to the patches of each frame. */
+  readonly maps: AttentionMaps;
 }
 
 /** All clips; nothing where there are none. */
-export function attentionFigure(frames: readonly AttentionFrame[]): Html[] {
-  const clips: AttentionFrame[][] = [];
-  for (const frame of frames) {
-    const last = clips.at(-1);
-    if (last?.[0].caption === frame.caption && last[0].grid.length === frame.grid.length) last.push(frame);
-    else clips.push([frame]);
-  }
-  return clips.map(clipFigure);
-}
+export const attentionFigure = (clips: readonly ReportClip[]): Html[] => clips.map(clipFigure);
 
-function clipFigure(clip: AttentionFrame[], index: number): Html {
-  const layers = clip[0].grid.length;
+function clipFigure(clip: ReportClip, index: number): Html {
+  const { caption, frames, maps } = clip;
+  const { layers, grid, weights } = maps;
+  if (frames.length !== maps.frames || weights.length !== layers * frames.length * grid ** 2)
+    throw new FormatError(
+      `report: ${weights.length} weights for ${layers} layers, ${frames.length} frames and ${grid} x ${grid} patches`,
+    );
   const rows = Array.from({ length: layers }, (_, layer) => layerRow(clip, index, layer));
   return html`<figure class="clip">
-<figcaption>“${clip[0].caption}”</figcaption>
-<div class="scroll"><table class="frames" style="--frames:${clip.length}">
-<thead><tr><th scope="row"><span>frame</span></th>${clip.map((frame, i) => html`<td>${original(frame, `f${index}-${i}`)}</td>`)}</tr></thead>
+<figcaption>“${caption}”</figcaption>
+<div class="scroll"><table class="frames" style="--frames:${frames.length}">
+<thead><tr><th scope="row"><span>frame</span></th>${frames.map((frame, i) => html`<td>${original(frame, `f${index}-${i}`)}</td>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div></figure>
 `;
 }
 
-function original({ frameJpeg, box }: AttentionFrame, id: string): Html {
-  const data = `data:image/jpeg;base64,${Buffer.from(frameJpeg).toString("base64")}`;
+type Frame = ReportClip["frames"][number];
+
+function original({ jpeg, box }: Frame, id: string): Html {
+  const data = `data:image/jpeg;base64,${Buffer.from(jpeg).toString("base64")}`;
   return html`<svg viewBox="0 0 96 96" role="img" aria-label="frame with the subject's box"><image id="${id}" href="${data}" width="96" height="96" preserveAspectRatio="none"/>${outline(box)}</svg>`;
 }
 
-function layerRow(clip: AttentionFrame[], index: number, layer: number): Html {
-  const top = Math.max(...clip.flatMap((frame) => frame.grid[layer]), 1e-9); // one scale for the row
-  const cells = clip.map((frame, i) => {
-    const weights = frame.grid[layer];
-    const inside = shareInside(weights, frame.box);
-    return html`<td>${overlay(weights, top, frame.box, `f${index}-${i}`)}<small title="share of the attention to patches that falls on the subject; the box covers ${percent(areaOf(frame.box))} of the frame"><b>${percent(inside)}</b> <span>box ${percent(areaOf(frame.box))}</span></small></td>`;
+function layerRow({ frames, maps }: ReportClip, index: number, layer: number): Html {
+  const top = Math.max(topOf(maps, layer), 1e-9); // one scale for the row
+  const cells = frames.map(({ box }, frame) => {
+    const weights = mapAt(maps, layer, frame);
+    const picture = overlay(weights, maps, top, box, `f${index}-${frame}`);
+    if (!box) return html`<td>${picture}</td>`;
+    const [inside, area] = [shareInside(weights, onPatches(box, maps)), areaOf(box)].map(percent);
+    return html`<td>${picture}<small title="share of the attention to patches that falls on the subject; the box covers ${area} of the frame"><b>${inside}</b> <span>box ${area}</span></small></td>`;
   });
   return html`<tr><th scope="row"><span>layer ${layer + 1}</span><small>max ${percent(top)}</small></th>${cells}</tr>`;
 }
 
-function overlay(weights: readonly number[], top: number, box: ShareBox, image: string): Html {
-  const side = sideOf(weights);
-  const step = 96 / side;
-  const patches = weights.map((weight, p) => {
+function overlay(
+  weights: Float32Array,
+  { grid, covered }: AttentionMaps,
+  top: number,
+  box: ShareBox | undefined,
+  image: string,
+): Html {
+  const step = (96 * covered) / grid;
+  const patches = Array.from(weights, (weight, p) => {
     const share = Math.min(1, Math.max(0, weight / top));
-    const [x, y] = [(p % side) * step, Math.floor(p / side) * step].map(round);
+    const [x, y] = [(p % grid) * step, Math.floor(p / grid) * step].map(round);
     return html`<rect x="${x}" y="${y}" width="${round(step)}" height="${round(step)}" fill="${heat(share)}"><title>${percent(weight)}</title></rect>`;
   });
   return html`<svg viewBox="0 0 96 96" role="img" aria-label="attention over the frame"><use href="#${image}" class="under"/><g class="patches">${patches}</g>${outline(box)}</svg>`;
 }
 
-function sideOf(weights: readonly number[]): number {
-  const side = Math.round(Math.sqrt(weights.length));
-  if (side > 0 && side * side === weights.length) return side;
-  throw new FormatError(`report: attention over ${weights.length} patches, which is not a square`);
-}
-
 /** White on dark, so that it shows on any picture. */
-function outline([left, top, right, bottom]: ShareBox): Html {
+function outline(box: ShareBox | undefined): Html | undefined {
+  if (!box) return undefined;
+  const [left, top, right, bottom] = box;
   const [x, y, w, h] = [left, top, right - left, bottom - top].map((share) => round(share * 96));
   return html`<rect class="halo" x="${x}" y="${y}" width="${w}" height="${h}"/><rect class="box" x="${x}" y="${y}" width="${w}" height="${h}"/>`;
 }

@@ -2,14 +2,11 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Json } from "../../data/formats/json.ts";
 import { replaceFile, type Written } from "../../data/formats/disk.ts";
 import { Html, html, inlineJson } from "./html.ts";
-import { type AttentionFrame, attentionFigure, heatLegend } from "./report-attention.ts";
+import { attentionFigure, heatLegend, type ReportClip } from "./report-attention.ts";
 import { pageHtml } from "./page.ts";
 import { script } from "./report-page.ts";
-
-export type { AttentionFrame } from "./report-attention.ts";
 
 /** A figure of merit before and after training, on the held-out split. */
 export interface Result {
@@ -44,12 +41,12 @@ export interface Report {
   readonly summary: string;
   /** Machine, adapter, commit, duration, parameters …: label and value, in order. */
   readonly facts: readonly (readonly [string, string])[];
-  readonly settings: { readonly [key: string]: Json };
+  readonly settings: Readonly<Record<string, unknown>>;
   readonly results: readonly Result[];
   readonly series: Series;
   /** Loss of a model that tells no pair from another, as a dashed line. */
   readonly chanceLoss?: number;
-  readonly attention: readonly AttentionFrame[];
+  readonly attention: readonly ReportClip[];
 }
 
 /** Writes the page at once or not at all. */
@@ -126,11 +123,11 @@ function curveSection(hasProbes: boolean): Html {
 <div class="curves">${card("loss", "Loss", "SNCE")}${card("rate", "Learning rate", "largest group")}${card("speed", "Throughput", "clips per second")}${hasProbes && card("probes", "Probes", "percent")}</div></section>`;
 }
 
-function attentionSection(frames: readonly AttentionFrame[]): Html | undefined {
-  if (frames.length === 0) return undefined;
+function attentionSection(clips: readonly ReportClip[]): Html | undefined {
+  if (clips.length === 0) return undefined;
   return html`<section><h2>What the subject token looks at</h2>
 <p>Its attention to the patches of each frame, per layer, on one scale per row: none ${heatLegend()} the row's maximum. The outline is the subject's box. Under each frame: the share of its attention to patches that falls inside the box, and the share of the frame that the box covers.</p>
-${attentionFigure(frames)}</section>`;
+${attentionFigure(clips)}</section>`;
 }
 
 function settingsSection(settings: Report["settings"]): Html {
@@ -138,7 +135,7 @@ function settingsSection(settings: Report["settings"]): Html {
   return html`<section><h2>Settings</h2><details><summary>All ${rows.length} values<small>as in config.json</small></summary><dl class="settings">${rows}</dl></details></section>`;
 }
 
-function* flat(value: Json | Report["settings"], prefix = ""): Generator<[string, string]> {
+function* flat(value: unknown, prefix = ""): Generator<[string, string]> {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     yield [prefix, typeof value === "string" ? value : JSON.stringify(value)];
     return;

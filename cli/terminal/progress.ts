@@ -1,5 +1,6 @@
 // How far the work is, on stderr: one line that is redrawn on a terminal, a plain line every few seconds elsewhere.
 import { performance } from "node:perf_hooks";
+import type { Meter } from "../../data/threads/long-work.ts";
 
 /** The part of a stream that progress needs; process.stderr is one. */
 export interface Terminal {
@@ -23,7 +24,7 @@ export interface ProgressOptions {
 const REDRAW_MS = 100;
 
 /** Progress over the phases of a job, with the time left until its end. */
-export class Progress {
+export class Progress implements Meter {
   private readonly phases: readonly Phase[];
   private readonly stream: Terminal;
   private readonly now: () => number;

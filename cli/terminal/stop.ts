@@ -1,4 +1,5 @@
 // SIGINT and SIGTERM. The handler only sets a flag (reliability: no I/O in it); long work asks for the flag between steps.
+import type { StopRequest } from "../../data/threads/long-work.ts";
 
 const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -7,12 +8,6 @@ const SAME_PRESS = 300;
 
 let graceful = false;
 let first: { code: number; at: number } | undefined;
-
-/** What long work asks between its steps. */
-export interface StopRequest {
-  /** The exit code that the signal asks for (130 or 143), once one has come. */
-  readonly requested: number | undefined;
-}
 
 /**
  * Long work calls this once: from now on the first signal is only noted, so that the step can be finished and a checkpoint written;
@@ -28,16 +23,20 @@ export function gracefulStop(): StopRequest {
   };
 }
 
-/** Installs the handlers; the command line does it first of all. `exit` ends the process without waiting for anything. */
+/**
+ * Installs the handlers; the command line does it first of all. `exit` ends the process without waiting for anything. A launcher
+ * that dies (SIGKILL) cannot pass a signal on: that its channel breaks counts as SIGTERM.
+ */
 export function listenForSignals(exit: (code: number) => void): void {
-  for (const [signal, code] of Object.entries(CODES)) {
-    process.on(signal, () => {
-      const now = performance.now();
-      if (first && now - first.at < SAME_PRESS) return;
-      if (first || !graceful) return exit(code);
-      first = { code, at: now };
-    });
-  }
+  const ask = (code: number) => {
+    const now = performance.now();
+    if (first && now - first.at < SAME_PRESS) return;
+    if (first || !graceful) return exit(code);
+    first = { code, at: now };
+  };
+  for (const [signal, code] of Object.entries(CODES)) process.on(signal, () => ask(code));
+  process.on("disconnect", () => ask(CODES.SIGTERM!));
+  process.channel?.unref(); // it keeps no work alive
 }
 
 /** The exit code of work that ended well: that of the signal which ended it, or 0. */

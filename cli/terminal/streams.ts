@@ -1,4 +1,4 @@
-// stdout and stderr when nobody reads them any more.
+// What is printed for who asked, and both streams when nobody reads them any more.
 
 /** A reader that went away (`| head`), a lost terminal. */
 const GONE = new Set(["EPIPE", "EIO", "ERR_STREAM_DESTROYED"]);
@@ -10,4 +10,14 @@ export function outliveReaders(): void {
       if (!GONE.has(error.code ?? "")) process.exit(6);
     });
   }
+}
+
+/** The one way of the commands to stdout: `text`, and the end of its last line. */
+export function print(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** A result: as one line of JSON where that is asked for, as a page of text otherwise. */
+export function printResult<R>(asJson: boolean | undefined, result: R, page: (result: R) => string): void {
+  print(asJson ? JSON.stringify(result) : page(result));
 }

@@ -1,7 +1,7 @@
 // Where the subject is in a user's pictures: a box given by hand, or a file of boxes for every frame.
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { JsonScanner, quoted } from "../formats/json.ts";
-import { type Box, type BoxRule, boxesOf, type Detection, MIN_CONFIDENCE, scaleBox } from "../pixels/mask.ts";
+import { type Box, type BoxRule, boxesOf, type Detection, MIN_CONFIDENCE, scaleBox } from "../pixels/boxes.ts";
 import type { Size } from "../pixels/resize.ts";
 import { readUserFile } from "./files.ts";
 

@@ -2,11 +2,12 @@
 // cropped in the middle, with masks of the subject.
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { decodeImage, normaliseInto } from "../pixels/image.ts";
+import { Canvas } from "../pixels/canvas.ts";
+import { decodeImage } from "../pixels/image.ts";
 import { inOrder } from "../threads/in-order.ts";
-import { maskInto } from "../pixels/mask.ts";
 import { readHead } from "../formats/regular.ts";
-import { centreOffset, type Image, resizeCrop, shortSideSize } from "../pixels/resize.ts";
+import type { Image, Size } from "../pixels/resize.ts";
+import { modelResize, type Pixels } from "../pixels/view.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
@@ -26,11 +27,7 @@ export interface FootageOptions {
 }
 
 /** T frames as the model sees them. */
-export interface Footage {
-  /** [T, 3, S, S], normalised. */
-  readonly frames: Float32Array;
-  /** [T, S, S], 1 where the subject is. */
-  readonly mask: Float32Array;
+export interface Footage extends Pixels {
   /** The same frames as RGB bytes, S x S. */
   readonly pictures: readonly Image[];
   /** File names, or numbers in a video. */
@@ -49,19 +46,27 @@ const AHEAD = 4;
  * file is a FormatError that begins with its name; a missing ffmpeg is a UsageError.
  */
 export async function readFootage(source: string | readonly string[], options: FootageOptions): Promise<Footage> {
-  const { frames, side, resize = side < 224 ? side : Math.round((side * 256) / 224), range } = options;
+  const { frames, side, resize = modelResize(side), range, subject = nobody } = options;
   if (side > resize) throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   const reel = await openReel(typeof source === "string" ? [source] : source);
   const chosen = choose(reel, frames, range);
-  const footage = new Canvas(chosen.length, side, resize, options.subject ?? nobody);
+  const canvas = new Canvas(chosen.length, { side, resize });
+  const seen = new Map<number, Image>();
   const distinct = [...new Set(chosen)];
   let at = 0;
   for await (const image of reel.pictures(distinct)) {
     const index = distinct[at++];
-    const slots = [...chosen.keys()].filter((slot) => chosen[slot] === index);
-    footage.draw(slots, image, { name: reel.nameOf(index), index });
+    const frame: FrameName = { name: reel.nameOf(index), index };
+    const boxes = (original: Size, drawn: Size) => subject(frame, original, drawn);
+    seen.set(index, canvas.draw(chosen.indexOf(index), image, { at: "resized", boxes }, frame.name));
   }
-  return footage;
+  for (const [slot, index] of chosen.entries()) canvas.repeat(chosen.indexOf(index), slot);
+  return {
+    ...canvas.pixels,
+    pictures: chosen.map((index) => seen.get(index)!),
+    names: chosen.map((index) => reel.nameOf(index)),
+    seen: chosen.filter((_, slot) => canvas.shows(slot)).length,
+  };
 }
 
 /** Footage that is opened: how many frames there are, and how to get some of them. */
@@ -128,40 +133,4 @@ function choose({ name, length }: Reel, frames: number | "all", range: FootageOp
   if (!Number.isInteger(count) || count < 1 || count > MOST)
     throw new UsageError(`${count} frames of ${name}: expected 1 to ${MOST}`);
   return [...linspaceFrames(first, last, count)];
-}
-
-/** The arrays of some footage, into which pictures are drawn one after another; each of its own size. */
-class Canvas implements Footage {
-  readonly frames: Float32Array;
-  readonly mask: Float32Array;
-  readonly pictures: Image[];
-  readonly names: string[];
-  seen = 0;
-
-  constructor(
-    T: number,
-    readonly side: number,
-    readonly resize: number,
-    readonly subject: SubjectBoxes,
-  ) {
-    this.frames = new Float32Array(3 * T * side * side);
-    this.mask = new Float32Array(T * side * side);
-    this.pictures = new Array(T);
-    this.names = new Array(T);
-  }
-
-  draw(slots: readonly number[], image: Image, frame: FrameName): void {
-    const { side, frames, mask } = this;
-    const size = shortSideSize(image, this.resize);
-    const crop = { x: centreOffset(size.width, side), y: centreOffset(size.height, side), width: side, height: side };
-    const picture = resizeCrop(image, size, crop);
-    const boxes = this.subject(frame, image, size);
-    for (const slot of slots) {
-      normaliseInto(frames, 3 * slot * side * side, picture);
-      maskInto(mask, slot * side * side, boxes, crop);
-      this.pictures[slot] = picture;
-      this.names[slot] = frame.name;
-      if (mask.subarray(slot * side * side, (slot + 1) * side * side).includes(1)) this.seen++;
-    }
-  }
 }

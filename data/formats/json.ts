@@ -57,12 +57,31 @@ export class JsonScanner {
     return this.fail(`not valid JSON: ${wanted} expected at byte ${this.at}, found ${found}`);
   }
 
+  /** Refuses the value that comes next: it is not of the kind that is wanted here. What is no JSON at all is named as such. */
+  wrongKind(wanted: string, what?: string): never {
+    const found = this.kindHere();
+    if (!found) return this.unexpected(wanted);
+    return this.fail(`${what ? `${what}: ` : ""}${wanted} expected at byte ${this.at}, received ${found}`);
+  }
+
+  /** What kind of value begins at the next byte. */
+  private kindHere(): string | undefined {
+    const byte = this.peek();
+    if (byte === QUOTE) return "a string";
+    if (byte === OBJECT) return "an object";
+    if (byte === LIST) return "a list";
+    if (byte === MINUS || isDigit(byte)) return "a number";
+    const word = WORDS.find(([word]) => startsWith(this.bytes, this.at, word));
+    return word && String.fromCharCode(...word[0]);
+  }
+
   /** Every key of an object in turn; the caller reads the value. Duplicate keys are refused. */
   *keys(): Generator<string> {
-    this.take("{");
+    if (!this.takes("{")) this.wrongKind("'{'");
     if (this.takes("}")) return;
     const seen = new Set<string>();
     do {
+      if (this.peek() !== QUOTE) this.unexpected("a string");
       const key = this.string();
       if (seen.has(key)) this.fail(`duplicate key ${quoted(key)}`);
       seen.add(key);
@@ -74,7 +93,7 @@ export class JsonScanner {
 
   /** A list whose members the caller reads, at most `most` of them. */
   *members(most = Number.MAX_SAFE_INTEGER): Generator<number> {
-    this.take("[");
+    if (!this.takes("[")) this.wrongKind("'['");
     if (this.takes("]")) return;
     let count = 0;
     do {
@@ -84,8 +103,9 @@ export class JsonScanner {
     this.take("]");
   }
 
-  string(): string {
-    if (this.peek() !== QUOTE) this.unexpected("a string");
+  /** A string; `what` names it where it is something else. */
+  string(what?: string): string {
+    if (this.peek() !== QUOTE) this.wrongKind("a string", what);
     const { bytes } = this;
     const start = this.at;
     let plain = true;
@@ -131,9 +151,10 @@ export class JsonScanner {
     return value;
   }
 
-  number(): number {
+  /** A finite number; `what` names it where it is something else. */
+  number(what?: string): number {
     const byte = this.peek();
-    if (byte !== MINUS && !isDigit(byte)) this.unexpected("a number");
+    if (byte !== MINUS && !isDigit(byte)) this.wrongKind("a number", what);
     const start = this.at;
     while (this.at < this.bytes.length && isNumeric(this.bytes[this.at])) this.at++;
     const text = decoder.decode(this.bytes.subarray(start, Math.min(this.at, start + 400)));
@@ -172,6 +193,12 @@ export class JsonScanner {
     }
   }
 
+  /** Consumes true or false if it comes next. */
+  truth(): boolean | undefined {
+    if (this.peek() === N) return undefined;
+    return this.word() as boolean | undefined;
+  }
+
   private word(): Json | undefined {
     for (const [word, value] of WORDS) {
       if (!startsWith(this.bytes, this.at, word)) continue;
@@ -197,6 +224,7 @@ export function parseJson(bytes: Uint8Array, file: string, limit = 64 * 2 ** 20)
 }
 
 const QUOTE = 0x22;
+const N = 0x6e;
 const BACKSLASH = 0x5c;
 const MINUS = 0x2d;
 const OBJECT = 0x7b;

@@ -11,6 +11,8 @@ export type ReadAt = (at: number, length: number) => Uint8Array;
 
 export const tarLimits = { name: 255, pax: 65_536, member: 2 ** 26, members: 2 ** 22, padding: 2 ** 20 } as const;
 
+/** Types of headers that say something of what follows: pax of the next member and of all, GNU's long name. */
+const NOTES = ["x", "g", "L"];
 const BLOCK = 512;
 const SPACE = 0x20;
 const strict = new TextDecoder("utf-8", { fatal: true });
@@ -33,8 +35,9 @@ export function* tarMembers(readAt: ReadAt, bytes: number, file: string): Genera
       return checkEnd(readAt, at, bytes, refuse);
     }
     const header = parseHeader(block, (why) => refuse(`header at byte ${at}: ${why}`));
-    const name = override.path ?? header.name;
-    const size = override.size ?? header.size;
+    const isNote = NOTES.includes(header.type);
+    const name = (isNote ? undefined : override.path) ?? header.name;
+    const size = (isNote ? undefined : override.size) ?? header.size;
     const offset = at + BLOCK;
     const next = offset + Math.ceil(size / BLOCK) * BLOCK;
     const what = quoted(name);
@@ -43,12 +46,19 @@ export function* tarMembers(readAt: ReadAt, bytes: number, file: string): Genera
     if (++count > tarLimits.members) throw refuse(`more than ${tarLimits.members} members`);
 
     at = next;
-    if (header.type === "x" || header.type === "L") {
+    if (isNote) {
       if (size > tarLimits.pax) throw refuse(`${what}: a header of ${size} bytes, allowed are ${tarLimits.pax}`);
       const body = readAt(offset, size);
-      override = { ...override, ...(header.type === "x" ? paxFields(body, refuse) : { path: gnuName(body, refuse) }) };
+      if (header.type === "g") checkGlobal(body, refuse);
+      else
+        override = {
+          ...override,
+          ...(header.type === "x" ? paxFields(body, refuse) : { path: gnuName(body, refuse) }),
+        };
       continue;
     }
+    if (!["0", "\0", "5"].includes(header.type))
+      throw refuse(`${what} is ${kindOf(header.type)}; allowed are regular files and folders`);
     override = {};
     const fault = nameFault(name, header.type === "5");
     if (fault) throw refuse(`member ${what} ${fault}`);
@@ -56,8 +66,6 @@ export function* tarMembers(readAt: ReadAt, bytes: number, file: string): Genera
       if (size !== 0) throw refuse(`folder ${what} has ${size} bytes`);
       continue;
     }
-    if (header.type !== "0" && header.type !== "\0")
-      throw refuse(`${what} is ${kindOf(header.type)}; allowed are regular files and folders`);
     yield { name: withoutDot(name), offset, size };
   }
 }
@@ -146,6 +154,12 @@ function paxFields(body: Uint8Array, refuse: (why: string) => FormatError): Over
   return fields;
 }
 
+/** A global header may tell times, comments and owners, which do not matter here, but not where members lie. */
+function checkGlobal(body: Uint8Array, refuse: (why: string) => FormatError): void {
+  const [field] = Object.keys(paxFields(body, refuse));
+  if (field) throw refuse(`a global pax header sets the ${field} of every member`);
+}
+
 function applyPax(fields: Override, key: string, value: string, refuse: (why: string) => FormatError): void {
   if (key.startsWith("GNU.sparse") || key === "linkpath" || key === "hdrcharset")
     throw refuse(`pax field ${quoted(key)} is not allowed`);
@@ -188,9 +202,13 @@ function kindOf(type: string): string {
     3: "a character device",
     4: "a block device",
     6: "a FIFO",
-    g: "a global pax header",
+    7: "a contiguous file",
+    D: "a list of a folder's contents",
     K: "a long link name",
+    M: "the rest of a file in another archive",
     S: "a sparse file",
+    V: "a volume label",
+    X: "a pax header of Solaris",
   };
   return Object.hasOwn(kinds, type) ? kinds[type] : `of unknown type ${quoted(type)}`;
 }

@@ -1,5 +1,5 @@
 // How the official code makes index.json: which sentences of a video become entries, and with which frames.
-import type { Detection } from "../pixels/mask.ts";
+import type { Detection } from "../pixels/boxes.ts";
 import { frameNamed } from "./frame-file.ts";
 import type { Entry } from "./index-file.ts";
 import type { Sentence } from "./sentences.ts";

@@ -2,7 +2,7 @@
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { type Clip, clipLimits } from "../shards/clip.ts";
 import { sizeOfPicture } from "../pixels/image.ts";
-import { type Box, type BoxRule, type Detection, letterbox, MIN_CONFIDENCE } from "../pixels/mask.ts";
+import { type Box, type BoxRule, type Detection, letterbox, MIN_CONFIDENCE } from "../pixels/boxes.ts";
 import { hashText } from "../philox.ts";
 import type { Size } from "../pixels/resize.ts";
 import { frameNamed } from "./frame-file.ts";

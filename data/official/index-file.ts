@@ -55,9 +55,10 @@ function entryAt(scanner: JsonScanner, row: number): Entry {
   const numbers = new Map<string, number>();
   for (const key of scanner.keys()) {
     if (!(FIELDS as readonly string[]).includes(key)) unknown(scanner, row, key);
-    if (key === "video_id" || key === "text") texts.set(key, scanner.string());
+    if (key === "video_id" || key === "text") texts.set(key, scanner.string(key));
     else if (key.endsWith("_frame")) numbers.set(key, scanner.count(`entry ${row}: ${key}`));
-    else numbers.set(key, scanner.number());
+    else if (key === "has_person") numbers.set(key, Number(scanner.truth() ?? scanner.number(key)));
+    else numbers.set(key, scanner.number(key));
   }
   const missing = FIELDS.find((key) => !texts.has(key) && !numbers.has(key));
   if (missing) scanner.fail(`entry ${row} has no ${missing}`);

@@ -1,14 +1,17 @@
 // The official training set in its own layout: sentences, the frames that were on screen, who was seen in them, and the
 // sentiment of what was said. A showing of a sample is a function of (seed, epoch, index) alone.
-import { FormatError, HealthError } from "../../engine/errors.ts";
+import { FormatError } from "../../engine/errors.ts";
+import { orSubstitute } from "../bad-samples.ts";
+import { quoted } from "../formats/json.ts";
+import { type BoxRule, boxesOf, type Detection } from "../pixels/boxes.ts";
+import { Canvas } from "../pixels/canvas.ts";
+import { decodeImage } from "../pixels/image.ts";
+import type { Rect, Size } from "../pixels/resize.ts";
+import type { Pixels, View } from "../pixels/view.ts";
+import type { Draw } from "../sampling.ts";
 import { type Found, readVideoBoxes } from "../sets/detections.ts";
 import { SENTIMENTS } from "../shards/clip.ts";
-import { chooseFrames, cropOf, type Draw, type View } from "../shards/frames.ts";
-import { decodeImage, frameInto } from "../pixels/image.ts";
-import { quoted } from "../formats/json.ts";
-import { type BoxRule, boxesOf, type Detection, maskInto } from "../pixels/mask.ts";
-import { Random } from "../philox.ts";
-import { type Rect, type Size, shortSideSize } from "../pixels/resize.ts";
+import { chooseFrames, cropOf } from "../shards/frames.ts";
 import { FrameFile, frameNamed } from "./frame-file.ts";
 import {
   checkFilters,
@@ -35,16 +38,12 @@ export interface TrainingSetOptions extends Partial<Filters> {
 }
 
 /** One showing of a sample. */
-export interface TrainingSample {
+export interface TrainingSample extends Pixels {
   /** The sample that is shown: another than was asked for where that one cannot be read. */
   readonly index: number;
   readonly text: string;
   /** Logits of the seven sentiments. */
   readonly sentiment: Float32Array;
-  /** [T, 3, S, S], normalised. */
-  readonly frames: Float32Array<ArrayBuffer>;
-  /** [T, S, S], 1 where a person is, else 0. */
-  readonly mask: Float32Array<ArrayBuffer>;
 }
 
 /** What is random in a showing: numbers of its frames, and where each is cut out of a picture of `size`. */
@@ -60,8 +59,8 @@ export interface Footage {
   readonly people: readonly (readonly Detection[])[];
 }
 
-/** Substitutes tried for one bad sample, as in training from shards; videos whose boxes are remembered. */
-const [TRIES, REMEMBERED] = [20, 16];
+/** Videos whose boxes are remembered. */
+const REMEMBERED = 16;
 
 export class TrainingSet {
   /** Samples found bad so far: number -> reason. */
@@ -114,40 +113,27 @@ export class TrainingSet {
   choose(draw: Draw): Choice {
     const { startFrame, endFrame } = this.entries[draw.index];
     const among = chooseFrames(this.view, draw, endFrame - startFrame + 1, this.nameOf(draw.index));
-    const random = new Random(draw.seed, `crops ${draw.epoch}`, draw.index);
-    return { numbers: Array.from(among, (k) => startFrame + k), crop: (_, size) => cropOf(this.view, size, random) };
+    const crop = cropOf(this.view, draw);
+    return { numbers: Array.from(among, (k) => startFrame + k), crop: (_, size) => crop(size, this.view.side) };
   }
 
   /** A showing of sample `draw.index`, or of another one in place of a bad one. */
   async sample(draw: Draw): Promise<TrainingSample> {
-    const substitutes = new Random(draw.seed, `substitutes ${draw.epoch}`, draw.index);
-    for (let attempt = 0; ; attempt++) {
-      const index = attempt === 0 ? draw.index : substitutes.below(this.entries.length);
-      try {
-        return await this.show(index, this.choose({ ...draw, index }));
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        this.bad.set(index, error.message);
-        if (attempt === TRIES) throw new HealthError(`${error.message}; ${TRIES} substitutes for it are bad too`);
-      }
-    }
+    const show = (shown: Draw) => this.show(shown.index, this.choose(shown));
+    return orSubstitute(draw, this.entries.length, show, ({ index, reason }) => this.bad.set(index, reason));
   }
 
   /** Sample i as the choice says. */
   async show(i: number, choice: Choice): Promise<TrainingSample> {
-    const { side, resize } = this.view;
     const { pictures, people } = await this.footage(i, choice.numbers);
-    const pixels = side * side;
-    const frames = new Float32Array(pictures.length * 3 * pixels);
-    const mask = new Float32Array(pictures.length * pixels);
+    const canvas = new Canvas(pictures.length, this.view);
     for (const [slot, bytes] of pictures.entries()) {
-      const image = await decodeImage(bytes, `${this.nameOf(i)}: ${frameNamed(choice.numbers[slot])}`);
-      const size = shortSideSize(image, resize);
-      const crop = choice.crop(slot, size);
-      frameInto(frames, slot * 3 * pixels, image, size, crop);
-      maskInto(mask, slot * pixels, boxesOf(people[slot], size, this.rule, image), crop);
+      const name = `${this.nameOf(i)}: ${frameNamed(choice.numbers[slot])}`;
+      const image = await decodeImage(bytes, name);
+      const boxes = (original: Size, drawn: Size) => boxesOf(people[slot], drawn, this.rule, original);
+      canvas.draw(slot, image, { at: "resized", boxes }, name, (size) => choice.crop(slot, size));
     }
-    return { index: i, text: this.entries[i].text, sentiment: this.sentiment(i), frames, mask };
+    return { index: i, text: this.entries[i].text, sentiment: this.sentiment(i), ...canvas.pixels };
   }
 
   /** Encoded frames of sample i, all of them or those of these numbers. */

@@ -1,7 +1,7 @@
 // Encoded pictures -> RGB bytes -> the model's input. sharp only decodes here: its resize is not PIL's, which is in
 // resize.ts.
-import sharp from "sharp";
 import { FormatError } from "../../engine/errors.ts";
+import { codec } from "./codec.ts";
 import { type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
 
 /** ImageNet's mean and standard deviation per channel, for values in 0..1 (not CLIP's). */
@@ -10,11 +10,6 @@ export const STD = [0.229, 0.224, 0.225] as const;
 
 /** Pictures of more pixels are refused before they are decoded. */
 export const MAX_PIXELS = 2 ** 26;
-
-sharp.cache(false);
-sharp.concurrency(1); // parallelism comes from several pictures in flight
-sharp.block({ operation: ["VipsForeignLoad"] }); // no SVG, PDF, HEIF … from a data file
-sharp.unblock({ operation: ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer"] });
 
 /**
  * JPEG or PNG bytes -> RGB, byte-identical to PIL's `convert("RGB")`: colour profiles and EXIF rotation are ignored,
@@ -27,7 +22,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Imag
   if (!kind) throw refuse(`starts with ${hex(bytes)}, which is neither JPEG (ffd8ff) nor PNG (89504e47)`);
   if (kind === "jpeg" && jpegComponents(bytes) === 4) throw refuse("a CMYK JPEG; allowed are grey and RGB");
   try {
-    const { data, info } = await sharp(bytes, { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS })
+    const { data, info } = await codec()(bytes, { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS })
       .toColourspace("srgb")
       .removeAlpha()
       .raw()
@@ -113,7 +108,7 @@ function firstLine(error: unknown): string {
 export async function sizeOfPicture(bytes: Uint8Array, name: string): Promise<Size> {
   if (!kindOf(bytes)) throw new FormatError(`${name}: starts with ${hex(bytes)}, which is neither JPEG nor PNG`);
   try {
-    const { width, height } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).metadata();
+    const { width, height } = await codec()(bytes, { limitInputPixels: MAX_PIXELS }).metadata();
     return { width, height };
   } catch (error) {
     throw new FormatError(`${name}: has no readable header: ${firstLine(error)}`);

@@ -6,12 +6,22 @@
 import { FRACTION_BITS, type Taps, tapsFor, USUAL } from "./taps.ts";
 
 /** A picture: interleaved 8-bit RGB, rows from the top; `data` holds width * height * 3 bytes. */
-export type Image = { readonly data: Uint8Array; readonly width: number; readonly height: number };
+export interface Image {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
 
-export type Size = { readonly width: number; readonly height: number };
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 /** A rectangle of pixels with its top left corner at column x, row y. */
-export type Rect = Size & { readonly x: number; readonly y: number };
+export interface Rect extends Size {
+  readonly x: number;
+  readonly y: number;
+}
 
 const HALF = 1 << (FRACTION_BITS - 1);
 
@@ -26,6 +36,11 @@ export function centreOffset(size: number, crop: number): number {
   const half = (size - crop) / 2;
   const down = Math.floor(half);
   return half - down === 0.5 ? down + (down % 2) : Math.round(half);
+}
+
+/** The square of `side` pixels in the middle of a picture of this size. */
+export function centred({ width, height }: Size, side: number): Rect {
+  return { x: centreOffset(width, side), y: centreOffset(height, side), width: side, height: side };
 }
 
 /** The whole picture at another size: PIL's antialiased bicubic filter (a = -0.5), byte for byte. */

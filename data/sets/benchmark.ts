@@ -1,6 +1,6 @@
 // What every data set is turned into: a list of samples in the official order, each with the places of its frames, the
 // rule for its mask, and its targets. Plain data; nothing is decoded here.
-import type { Box, BoxRule, Detection } from "../pixels/mask.ts";
+import type { Box, BoxRule, Detection } from "../pixels/boxes.ts";
 import type { Sample as ShardSample } from "../shards/shards.ts";
 import type { BenchmarkName, Decision, Switches } from "./switches.ts";
 

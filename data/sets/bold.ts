@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
 import { fault } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
-import type { Box } from "../pixels/mask.ts";
+import type { Box } from "../pixels/boxes.ts";
 import { readNpy } from "../formats/npy.ts";
 import { linspaceFrames } from "../sampling.ts";
 import type { Sample, Source } from "./benchmark.ts";

@@ -2,7 +2,7 @@
 // The large files hold boxes of millions of frames of which a protocol shows eight per clip, so only those are kept.
 import { basename } from "node:path";
 import { JsonScanner, quoted } from "../formats/json.ts";
-import type { Detection } from "../pixels/mask.ts";
+import type { Detection } from "../pixels/boxes.ts";
 import { fileLimits, readBytes } from "./files.ts";
 
 /** Boxes of a frame that one file may hold; the detector finds at most 300. */

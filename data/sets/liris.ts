@@ -3,7 +3,7 @@
 //     annotations/<dir>/annotations/<video>_Valence-Arousal.txt   frames/<video>.mp4/%08d.jpg   bboxes/<video>.mp4/human_boxes.json
 import { basename } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
-import type { Detection } from "../pixels/mask.ts";
+import type { Detection } from "../pixels/boxes.ts";
 import type { Sample } from "./benchmark.ts";
 import { readVideoBoxes } from "./detections.ts";
 import { listFiles, listFolders, listNames } from "./files.ts";

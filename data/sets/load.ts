@@ -2,20 +2,21 @@
 // mask. Knows nothing of threads; it is called here or in a worker, with the same result.
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { sampleInto } from "../shards/frames.ts";
-import { decodeImage, frameInto } from "../pixels/image.ts";
 import { quoted } from "../formats/json.ts";
-import { type Box, boxesOf, maskFullSizeInto, maskInto, scaleBox } from "../pixels/mask.ts";
-import { centreOffset, type Image, type Size, shortSideSize } from "../pixels/resize.ts";
+import { boxesOf, scaleBox } from "../pixels/boxes.ts";
+import { Canvas, type Subject } from "../pixels/canvas.ts";
+import { decodeImage } from "../pixels/image.ts";
+import type { Image, Size } from "../pixels/resize.ts";
+import { type Pixels, publishedResize, type View, viewOf } from "../pixels/view.ts";
+import { drawSample } from "../shards/frames.ts";
 import { ShardReader } from "../shards/shards.ts";
+import { onceEach } from "../threads/in-order.ts";
 import type { FileSource, Sample, ShardSource } from "./benchmark.ts";
 import { jointBoxes } from "./bold.ts";
 import { fileLimits, readBytes } from "./files.ts";
 
-/** Side of the published crop, for which `resize` of a source is meant. */
-const PUBLISHED_SIDE = 224;
-/** Pixels of a picture after its resize, and of one whose mask is drawn at full size: a thin strip grows large. */
-const MOST_PIXELS = 2 ** 24;
+/** Samples that a thread has in hand: enough to keep the picture decoder busy while one is resized, few enough to bound memory. */
+export const IN_HAND = 2;
 
 /** The size of a model's input. */
 export interface Frame {
@@ -23,19 +24,6 @@ export interface Frame {
   readonly frames: number;
   /** Side of the square crop in pixels, S. */
   readonly side: number;
-}
-
-/** One sample, or several one after another. */
-export interface Pixels {
-  /** [T, 3, S, S], normalised. */
-  readonly frames: Float32Array<ArrayBuffer>;
-  /** [T, S, S], 1 where the subject is, else 0. */
-  readonly mask: Float32Array<ArrayBuffer>;
-}
-
-/** Short side to which pictures are resized for a crop of `side`: 256 for 224, and as much less for smaller models. */
-export function resizeFor(resize: 256 | 224, side: number): number {
-  return Math.round((resize * side) / PUBLISHED_SIDE);
 }
 
 /** What is needed of a sample to load it. */
@@ -46,12 +34,8 @@ export async function loadSample(sample: Loadable, { frames, side }: Frame): Pro
   if (!Number.isSafeInteger(side) || side < 1) throw new UsageError(`side is ${side}, expected a whole number above 0`);
   const { source, id } = sample;
   if (source.kind === "faulty") throw new FormatError(`${quoted(id)}: ${source.reason}`);
-  const count = source.kind === "files" ? source.frames.length : frames;
-  const pixels = side * side;
-  const out = { frames: new Float32Array(count * 3 * pixels), mask: new Float32Array(count * pixels) };
-  if (source.kind === "shard") await loadShard(out, source, { frames, side });
-  else await loadFiles(out, source, side).catch((error) => blame(id, error));
-  return out;
+  if (source.kind === "shard") return loadShard(source, { frames, side });
+  return loadFiles(source, side).catch((error) => blame(id, error));
 }
 
 /** Says which sample an error is of. */
@@ -60,64 +44,42 @@ function blame(id: string, error: unknown): never {
   throw error;
 }
 
-async function loadShard(out: Pixels, { sample, categories }: ShardSource, { frames, side }: Frame): Promise<void> {
-  // a small picture is shown whole: cropping the embedded set's would cut people off
-  const resize = side >= PUBLISHED_SIDE ? resizeFor(256, side) : side;
-  const view = { frames, side, resize, sampling: "uniform", crop: "centre" } as const;
+/** Clips of shards are framed as in training from them. */
+async function loadShard({ sample, categories }: ShardSource, { frames, side }: Frame): Promise<Pixels> {
+  const view: View = { ...viewOf({ frames, image: side }), sampling: "uniform", crop: "centre" };
+  const canvas = new Canvas(frames, view);
   const reader = new ShardReader();
   try {
-    await sampleInto(out, 0, sample, view, { seed: 0, epoch: 0, index: 0 }, categories, reader);
+    await drawSample(canvas, 0, sample, view, { seed: 0, epoch: 0, index: 0 }, { reader, categories });
   } finally {
     reader.close();
   }
+  return canvas.pixels;
 }
 
-async function loadFiles(out: Pixels, source: FileSource, side: number): Promise<void> {
+/** Pictures of the official data sets are framed as the official code does it, at any side. */
+async function loadFiles(source: FileSource, side: number): Promise<Pixels> {
   const { frames, root } = source;
-  const resize = resizeFor(source.resize, side);
-  const distinct = new Map<string, Promise<Image>>(); // a short clip shows a frame several times
-  for (const name of frames) if (!distinct.has(name)) distinct.set(name, readPicture(root, name));
-  await Promise.allSettled(distinct.values()); // all of them, so that the first bad frame is named, not the fastest
-  const mask = maskOf(source);
-  const pixels = side * side;
-
-  for (let slot = 0; slot < frames.length; slot++) {
-    const first = frames.indexOf(frames[slot]);
-    if (first < slot) {
-      out.frames.copyWithin(slot * 3 * pixels, first * 3 * pixels, (first + 1) * 3 * pixels);
-      out.mask.copyWithin(slot * pixels, first * pixels, (first + 1) * pixels);
-      continue;
-    }
-    const image = await distinct.get(frames[slot])!;
-    const size = shortSideSize(image, resize);
-    if (size.width * size.height > MOST_PIXELS)
-      throw new FormatError(
-        `${basename(frames[slot])}: is ${image.width}x${image.height}, too long and thin to be resized`,
-      );
-    const crop = { x: centreOffset(size.width, side), y: centreOffset(size.height, side), width: side, height: side };
-    frameInto(out.frames, slot * 3 * pixels, image, size, crop);
-    const { at, boxes } = mask(slot, image);
-    if (at === "resized") maskInto(out.mask, slot * pixels, boxes(size), crop);
-    else maskFullSizeInto(out.mask, slot * pixels, boxes(image), checkFullSize(image, frames[slot]), resize, side);
+  const images = await onceEach(frames, (name) => readPicture(root, name)); // a short clip shows a frame several times
+  const canvas = new Canvas(frames.length, { side, resize: publishedResize(side, source.resize) });
+  const subjectOf = subjectsOf(source);
+  for (const [slot, name] of frames.entries()) {
+    const first = frames.indexOf(name);
+    if (first < slot) canvas.repeat(first, slot);
+    else canvas.draw(slot, await images.get(name)!, subjectOf(slot), basename(name));
   }
+  return canvas.pixels;
 }
 
 async function readPicture(root: string, name: string): Promise<Image> {
   return decodeImage(readBytes(root, name, fileLimits.picture), basename(name));
 }
 
-function checkFullSize(image: Image, name: string): Image {
-  if (image.width * image.height <= MOST_PIXELS) return image;
-  throw new FormatError(`${basename(name)}: is ${image.width}x${image.height}, allowed are ${MOST_PIXELS} pixels`);
-}
-
-/** Where a frame's mask is drawn, and its boxes in pixels of a picture of that size. */
-type FrameMask = { readonly at: "resized" | "full size"; readonly boxes: (size: Size) => readonly Box[] };
-
-function maskOf({ root, frames, mask }: FileSource): (slot: number, image: Image) => FrameMask {
+/** The rule for the subject of each frame. */
+function subjectsOf({ root, frames, mask }: FileSource): (slot: number) => Subject {
   switch (mask.kind) {
     case "box":
-      return (_, image) => ({ at: "resized", boxes: (size) => [scaleBox(mask.box, image, size)] });
+      return () => ({ at: "resized", boxes: (original, drawn) => [scaleBox(mask.box, original, drawn)] });
     case "joints": {
       const boxes = jointBoxes(root, mask.file, mask.person);
       return (slot) => {
@@ -126,10 +88,13 @@ function maskOf({ root, frames, mask }: FileSource): (slot: number, image: Image
       };
     }
     case "detections":
-      return (slot, image) => {
+      return (slot) => {
         const found = mask.boxes[slot];
-        if (!found) throw new FormatError(`${mask.file}: has no entry for ${quoted(frames[slot])}`);
-        return { at: mask.at, boxes: (size) => boxesOf(found, size, mask.rule, image) };
+        const boxes = (original: Size, drawn: Size) => {
+          if (!found) throw new FormatError(`${mask.file}: has no entry for ${quoted(frames[slot])}`);
+          return boxesOf(found, drawn, mask.rule, original);
+        };
+        return { at: mask.at, boxes };
       };
   }
 }

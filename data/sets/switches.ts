@@ -1,7 +1,7 @@
 // The official quirks that a reader or a protocol can keep or correct, as one table: `--compat official` and
 // `--compat corrected` set every row, a switch by its name sets one, and what is in force is printed with every result.
 import { nearest, UsageError } from "../../engine/errors.ts";
-import type { BoxRule } from "../pixels/mask.ts";
+import type { BoxRule } from "../pixels/boxes.ts";
 
 /** Data sets that can be opened by name. `stage` is the embedded one. */
 export const benchmarkNames = ["bold", "moviegraphs", "meld", "liris", "emotic", "stage"] as const;

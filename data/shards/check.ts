@@ -2,12 +2,13 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
-import type { BadSample } from "./batch.ts";
+import type { BadSample } from "../bad-samples.ts";
 import { replaceFile } from "../formats/disk.ts";
 import { decodeFrame, frameName, nameOf } from "./frames.ts";
+import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
 import { INDEX_VERSION, indexBytes, indexName, type ShardEntry, type ShardIndex } from "./index-file.ts";
-import { ShardReader, type ShardSet, scanShard, sha256Of } from "./shards.ts";
+import { ShardReader, type ShardSet, scanShard } from "./shards.ts";
 
 /**
  * Writes `<split>-index.json` for the tar files `<split>-….tar` of a folder, made by any WebDataset program.

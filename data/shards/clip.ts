@@ -1,5 +1,5 @@
 // One clip as it is stored: what a sample's JSON holds, and its checks.
-import type { Box } from "../pixels/mask.ts";
+import type { Box } from "../pixels/boxes.ts";
 import { Fields } from "../formats/fields.ts";
 import { parseJson } from "../formats/json.ts";
 

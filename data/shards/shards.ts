@@ -1,10 +1,10 @@
 // WebDataset tar shards -> samples by number. Shards are indexed by their headers and read in place, a member at a
 // time, so that neither memory nor start-up grows with the pictures.
-import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
+import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
 import { readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
@@ -94,13 +94,6 @@ async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<vo
   if (found !== sha256) throw new FormatError(`${file}: sha256 is ${found}, the index says ${sha256}`);
 }
 
-/** The sha256 of a file, in hex. */
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
-  return hash.digest("hex");
-}
-
 /** The samples of one shard, checked against its entry in the index. */
 function samplesOf(path: string, entry: ShardEntry): Sample[] {
   const samples = scanShard(path, entry.file, entry.bytes);
@@ -126,7 +119,7 @@ export function groupMembers(members: Iterable<Member>, file: string, path: stri
   const parts = new Map<string, Parts>();
   let last: string | undefined;
   for (const member of members) {
-    const match = /^((?:[^/]*\/)*[^./]+)\.(?:json|(\d{4})\.(?:jpe?g|png))$/.exec(member.name);
+    const match = /^((?:[^/]*\/)*[^./]+)\.(?:json|(\d{4})\.(?:jpe?g|png))$/i.exec(member.name);
     if (!match)
       throw new FormatError(
         `${file}: member ${quoted(member.name)}; allowed are KEY.json and KEY.0000.jpg, .jpeg, .png`,

@@ -2,6 +2,7 @@
 // that training runs, and means something, without anybody's films; nothing here is a claim about real faces.
 
 import { encodeJpeg } from "../pixels/jpeg.ts";
+import { inOrder, range } from "../threads/in-order.ts";
 import { Thread } from "../threads/thread.ts";
 import { type Box, fps, height, type RenderedClip, renderClip, width } from "./clip.ts";
 import type { Labels } from "./emotions.ts";
@@ -74,19 +75,8 @@ export async function* makeStage({ seed, split, count, workers = 0 }: StageOptio
   const threads = Array.from({ length: workers }, () => new Thread<ClipName, StageClip>("stage-worker"));
   const make = (index: number) =>
     workers === 0 ? makeClip(seed, split, index) : threads[index % workers].ask({ seed, split, index });
-  const pending: Promise<StageClip>[] = [];
-  try {
-    for (let index = 0, next = 0; index < count; index++) {
-      for (; next < count && next < index + inHand * Math.max(1, workers); next++) {
-        const clip = make(next);
-        clip.catch(() => {}); // awaited in its turn; until then a failure is not "unhandled"
-        pending.push(clip);
-      }
-      yield await pending.shift()!;
-    }
-  } finally {
-    await Promise.all(threads.map((thread) => thread.close("no more clips are wanted")));
-  }
+  const close = () => Promise.all(threads.map((thread) => thread.close("no more clips are wanted")));
+  yield* inOrder(range(0, count), inHand * Math.max(1, workers), make, close);
 }
 
 async function encode(clip: RenderedClip): Promise<StageClip> {

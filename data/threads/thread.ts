@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parentPort, Worker } from "node:worker_threads";
+import { setUpCodec } from "../pixels/codec.ts";
 import { DiskError, EngineError, FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 
 type Question<Q> = { readonly id: number; readonly question: Q };
@@ -19,6 +20,7 @@ export class Thread<Q, A> {
 
   /** @param data what `workerData` is in the thread */
   constructor(name: string, data?: unknown) {
+    setUpCodec(); // once for the process, and before there is a second thread
     this.worker = new Worker(bundleOf(name), { workerData: data });
     this.worker.on("message", (answer: Answer<A>) => this.receive(answer));
     this.worker.on("error", (error) => this.end(error));

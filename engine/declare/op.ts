@@ -1,12 +1,11 @@
 // Ops are declared once. From the declaration come shape errors, the tape's record, the property and gradient tests,
 // benchmark rows, profiler labels and the table in docs/ops.md. This file knows declarations, not how they run.
 import { KernelError } from "../errors.ts";
-import { call } from "../record/scope.ts";
+import type { DeviceFacts } from "./facts.ts";
+import type { Attrs, Pass } from "./pass.ts";
 import {
   type AxesIn,
   type Dims,
-  type FreshOutputs,
-  type InputWords,
   type NamesIn,
   lettersOf,
   parseSignature,
@@ -14,105 +13,6 @@ import {
   type Sizes,
   type Term,
 } from "./signature.ts";
-import type { Tensor } from "../record/tensor.ts";
-
-/** What kernels and their choice may depend on: the device as the engine uses it. */
-export interface DeviceFacts {
-  /** Name, driver and architecture in one line. */
-  readonly adapter: string;
-  /** A rasteriser on the CPU (lavapipe, SwiftShader): other kernels win there (docs/DESIGN.md). */
-  readonly software: boolean;
-  /** Lanes of one subgroup, `SG` in kernels. */
-  readonly subgroup: number;
-  readonly f16: boolean;
-  /** Bytes of workgroup memory and invocations of one workgroup. */
-  readonly workgroupBytes: number;
-  readonly workgroupSize: number;
-  /** Tuned choices: shape class -> variant name (`emotionclip tune`). */
-  readonly tuned: ReadonlyMap<string, string>;
-}
-
-/** Attributes: numbers are data (rewritten in a replayed plan), strings and booleans are structure (part of its key). */
-export type Attrs = Record<string, number | string | boolean>;
-
-/** What the emitter of a kernel's text receives. */
-export interface SourceContext {
-  readonly dims: Sizes;
-  readonly attrs: Attrs;
-  readonly device: DeviceFacts;
-}
-
-/** WGSL: one text, several joined in order, or an emitter for texts that need unrolling. */
-export type Source = string | readonly string[] | ((context: SourceContext) => string);
-
-/** Values of the kernel's overrides (WG, tile sizes) and SG. */
-export type Consts = Readonly<Record<string, number>>;
-
-/** Workgroups: one number (folded into two dimensions beyond 65535) or [x, y, z]. */
-export type Grid = (dims: never, consts: Consts, attrs: never) => number | readonly number[];
-
-/** One way to compute a pass. */
-export interface Variant {
-  readonly source: Source;
-  readonly grid: (dims: Sizes, consts: Consts, attrs: Attrs) => number | readonly number[];
-  /** Further fields of `Dims`, beside axes and attributes of the same name. */
-  readonly uniforms?: (dims: Sizes, attrs: Attrs) => Record<string, number>;
-  /** Pipeline constants that replace the kernel's defaults. */
-  readonly constants?: Record<string, number>;
-  /** Names of bindings in the kernel that stand for other tensors of the pass: { kernelName: tensorName }. */
-  readonly rename?: Record<string, string>;
-  /** Whether the device can run it; default: always. */
-  readonly available?: (device: DeviceFacts, dims: Sizes, attrs: Attrs) => boolean;
-}
-
-/** One launch of one kernel. */
-export interface Pass {
-  readonly sig: Signature;
-  readonly label: string;
-  readonly variants: ReadonlyMap<string, Variant>;
-  readonly pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
-  /** What it moves and computes, where its tensors and the op's flops do not say it (`counted`). */
-  readonly work?: (dims: Sizes, attrs: Attrs) => { bytes?: number; flops?: number };
-}
-
-type More<S extends string> = {
-  label?: string;
-  uniforms?: (dims: Dims<S> & Sizes, attrs: Attrs) => Record<string, number>;
-  constants?: Record<string, number>;
-  rename?: Record<string, string>;
-};
-
-/**
- * One launch: its tensors, its kernel, its number of workgroups. Inputs are bound read, outputs read_write, a name on
- * both sides is updated in place. The grid receives the sizes of the axes and the kernel's overrides:
- * `({ N }, { WG, SG }) => ceilDiv(N, WG / SG)`.
- */
-export function pass<const S extends string>(
-  sig: S,
-  source: Source,
-  grid: (dims: Dims<S> & Sizes, consts: Consts, attrs: Attrs) => number | readonly number[],
-  more: More<S> = {},
-): Pass {
-  const { label, ...rest } = more;
-  const variant = { source, grid, ...rest } as Variant;
-  return { sig: parseSignature(sig), label: label ?? "", variants: new Map([["only", variant]]), pick: () => "only" };
-}
-
-/** One launch with several kernels that compute the same; `pick` names the one for these sizes on this device. */
-export function passOf<const S extends string>(
-  sig: S,
-  variants: Record<string, Variant>,
-  pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string,
-  label = "",
-): Pass {
-  return { sig: parseSignature(sig), label, variants: new Map(Object.entries(variants)), pick };
-}
-
-/**
- * A pass whose bytes or flops do not follow from its tensors: a gather reads some rows of a table, a matrix product among
- * other passes has nearly all of the op's flops. For rates in the profiler and the benchmark.
- */
-export const counted = (pass: Pass, work: Pass["work"]): Pass => ({ ...pass, work });
 
 /** One complete way to compute an op and its gradient. */
 export interface Way {
@@ -202,55 +102,25 @@ export interface CompiledWay {
   readonly backward: readonly CompiledPass[];
 }
 
-type Tensors<Ws extends string[]> = Ws extends [string, ...infer R extends string[]] ? [Tensor, ...Tensors<R>] : [];
-type OpArgs<S extends string, A extends Attrs> = [...Tensors<InputWords<S>>, attrs?: Partial<A>];
-type OpResult<S extends string> =
-  FreshOutputs<S> extends []
-    ? undefined
-    : FreshOutputs<S> extends [string]
-      ? Tensor
-      : { [K in keyof FreshOutputs<S>]: Tensor };
-
 const registry: Op[] = [];
 
 /** Every op declared so far, in order of declaration. */
 export const ops: readonly Op[] = registry;
 
-/** Declares an op; see `OpDeclaration`. The result is called with tensors in the signature's order, then attributes. */
-export function op<const S extends string, A extends Attrs = Record<never, never>, X extends string = never>(
-  declaration: OpDeclaration<S, A, X>,
-): ((...args: OpArgs<S, A>) => OpResult<S>) & Op {
-  const made = compile(declaration as unknown as OpDeclaration<string, Attrs, string>);
+/** Checks a declaration and enters it among `ops`. Errors: KernelError where its passes do not fit together. */
+export function declareOp(declaration: OpDeclaration<string, Attrs, string>): Op {
+  const made = compile(declaration, registry.length);
   if (registry.some((other) => other.name === made.name))
     throw new KernelError(`op ${made.name} is declared twice; names of ops are unique`);
   registry.push(made);
-  const callable = (...args: (Tensor | Partial<Attrs>)[]) => call(made, args);
-  Object.defineProperty(callable, "name", { value: made.name, writable: true });
-  return Object.assign(callable, made) as never;
+  return made;
 }
 
-function compile(d: OpDeclaration<string, Attrs, string>): Op {
+function compile(d: OpDeclaration<string, Attrs, string>, id: number): Op {
   const sig = parseSignature(d.sig);
   const ways = d.ways ?? { only: { forward: d.forward ?? [], backward: d.backward } };
-  const names: string[] = [];
-  const terms = new Map<string, Term>();
-  const note = (term: Term) => {
-    const known = terms.get(term.name);
-    if (known && (known.axes.join() !== term.axes.join() || known.dtype !== term.dtype))
-      throw new KernelError(`op ${d.name}: ${term.name} is ${known.text} in one place and ${term.text} in another`);
-    if (!known) {
-      names.push(term.name);
-      terms.set(term.name, term);
-    }
-  };
-  for (const term of [...sig.inputs, ...sig.outputs]) note(term);
-  for (const { forward, backward } of Object.values(ways))
-    for (const { sig } of [...forward, ...(backward ?? [])])
-      for (const term of [...sig.inputs, ...sig.outputs]) note(term);
-
-  const differentiable = new Set<string>();
   const made: { -readonly [K in keyof Op]: Op[K] } = {
-    id: registry.length,
+    id,
     name: d.name,
     about: d.about,
     sig,
@@ -263,27 +133,49 @@ function compile(d: OpDeclaration<string, Attrs, string>): Op {
     flops: d.flops as Op["flops"],
     bench: d.bench,
     test: d.test ?? {},
-    names,
-    differentiable,
+    names: namesOf(d.name, sig, Object.values(ways)),
+    differentiable: differentiableOf(sig, Object.values(ways)),
   };
-  const compiled = new Map<string, CompiledWay>();
-  for (const [name, { forward, backward = [] }] of Object.entries(ways)) {
-    const link = (pass: Pass, back: boolean): CompiledPass => linkPass(made, pass, back, names);
-    compiled.set(name, { forward: forward.map((p) => link(p, false)), backward: backward.map((p) => link(p, true)) });
-    checkFlow(made, compiled.get(name)!);
-    for (const { sig: s } of backward)
-      for (const { name: out } of s.outputs)
-        if (out[0] === "d" && sig.inputs.some((term) => `d${term.name}` === out)) differentiable.add(out.slice(1));
-  }
-  made.ways = compiled;
+  made.ways = new Map(Object.entries(ways).map(([name, way]) => [name, compileWay(made, way)]));
   return made;
+}
+
+/** Every tensor name of an op and its passes, those of its signature first; a name has one shape everywhere. */
+function namesOf(op: string, sig: Signature, ways: readonly Way[]): string[] {
+  const passes = ways.flatMap(({ forward, backward = [] }) => [...forward, ...backward]);
+  const terms = new Map<string, Term>();
+  for (const { inputs, outputs } of [sig, ...passes.map((pass) => pass.sig)])
+    for (const term of [...inputs, ...outputs]) {
+      const known = terms.get(term.name);
+      if (known && (known.axes.join() !== term.axes.join() || known.dtype !== term.dtype))
+        throw new KernelError(`op ${op}: ${term.name} is ${known.text} in one place and ${term.text} in another`);
+      if (!known) terms.set(term.name, term);
+    }
+  return [...terms.keys()];
+}
+
+/** The inputs whose gradient some backward pass writes. */
+function differentiableOf(sig: Signature, ways: readonly Way[]): Set<string> {
+  const written = new Set(
+    ways.flatMap(({ backward = [] }) => backward).flatMap((pass) => pass.sig.outputs.map((term) => term.name)),
+  );
+  return new Set(sig.inputs.map(({ name }) => name).filter((name) => written.has(`d${name}`)));
+}
+
+function compileWay(op: Op, { forward, backward = [] }: Way): CompiledWay {
+  const way = {
+    forward: forward.map((pass) => linkPass(op, pass, false)),
+    backward: backward.map((pass) => linkPass(op, pass, true)),
+  };
+  checkFlow(op, way);
+  return way;
 }
 
 function axesOf(sig: Signature): string[] {
   return [...new Set([...sig.inputs, ...sig.outputs].flatMap(lettersOf))];
 }
 
-function linkPass(op: Op, pass: Pass, backward: boolean, names: string[]): CompiledPass {
+function linkPass(op: Op, pass: Pass, backward: boolean): CompiledPass {
   const fresh = pass.sig.outputs.filter((out) => !pass.sig.inputs.some((term) => term.name === out.name));
   const terms = [...pass.sig.inputs, ...fresh];
   const written = new Set(pass.sig.outputs.map((term) => term.name));
@@ -294,7 +186,7 @@ function linkPass(op: Op, pass: Pass, backward: boolean, names: string[]): Compi
     label: `${op.name} ${what}`,
     backward,
     terms,
-    slots: terms.map((term) => names.indexOf(term.name)),
+    slots: terms.map((term) => op.names.indexOf(term.name)),
     writes: terms.map((term) => written.has(term.name)),
   };
 }
@@ -314,6 +206,3 @@ function checkFlow(op: Op, way: CompiledWay): void {
   for (const { name } of op.sig.outputs) known.add(`d${name}`);
   way.backward.forEach(step);
 }
-
-/** ⌈a / b⌉ for grids. */
-export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);

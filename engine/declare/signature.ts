@@ -47,6 +47,9 @@ export const lettersOf = (term: Term): string[] => term.axes.filter((axis) => ax
 /** Sizes of the axes, by letter. */
 export type Sizes = Record<string, number>;
 
+/** Bytes of one element. */
+export const bytesPer = (dtype: Dtype): number => (dtype === "f16" ? 2 : 4);
+
 /** Number of elements of a term under these sizes. */
 export function numelOf(term: Term, sizes: Sizes): number {
   let n = 1;
@@ -64,6 +67,66 @@ export function shapeError(
   return new ShapeError(
     `${op.name}: ${what}\n  expected  ${op.sig.inputs.map((term) => term.text).join("  ")}\n  received  ${received}`,
   );
+}
+
+/** What a tensor is to a signature. */
+export interface Shaped {
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+}
+
+/** The axes' sizes as the shapes of the inputs give them, the leading axes behind `N`, and the storage type. */
+export interface BoundAxes {
+  readonly dims: Sizes;
+  readonly lead: readonly number[];
+  readonly T: "f32" | "f16";
+}
+
+/** Binds a signature's axes to sizes. Errors: ShapeError where a rank, a type or a size does not fit. */
+export function bindAxes(op: { name: string; sig: Signature }, tensors: readonly Shaped[]): BoundAxes {
+  const dims: Sizes = {};
+  let lead: readonly number[] | undefined;
+  let T: Dtype | undefined;
+  const refuse = (what: string): never => {
+    throw shapeError(
+      op,
+      what,
+      tensors.map((t) => t?.shape),
+    );
+  };
+  for (let i = 0; i < op.sig.inputs.length; i++) {
+    const term = op.sig.inputs[i];
+    const { shape, dtype } = tensors[i];
+    if (term.dtype === "T") {
+      if (T === undefined && (dtype === "f32" || dtype === "f16")) T = dtype;
+      if (dtype !== T) refuse(`${term.text} is ${dtype}, expected ${T ?? "f32 or f16"}`);
+    } else if (dtype !== term.dtype) refuse(`${term.text} is ${dtype}, expected ${term.dtype}`);
+    const folded = term.folds ? shape.length - term.axes.length + 1 : 0;
+    if (term.folds ? folded < 0 : shape.length !== term.axes.length)
+      refuse(`${term.text} has ${term.axes.length} axes${term.folds ? " or more" : ""}, received [${shape}]`);
+    if (term.folds && lead === undefined) lead = shape.slice(0, folded);
+    for (let a = 0; a < term.axes.length; a++) {
+      const axis = term.axes[a];
+      const size = term.folds ? (a === 0 ? product(shape, folded) : shape[a + folded - 1]) : shape[a];
+      const known = axis >= "A" ? dims[axis] : Number(axis);
+      if (known === undefined) dims[axis] = size;
+      else if (known !== size)
+        refuse(`${term.text} has ${axis >= "A" ? `${axis} = ` : "length "}${size}, expected ${known}`);
+    }
+  }
+  return { dims, lead: lead ?? [], T: (T as "f32" | "f16" | undefined) ?? "f32" };
+}
+
+function product(shape: readonly number[], count: number): number {
+  let n = 1;
+  for (let i = 0; i < count; i++) n *= shape[i];
+  return n;
+}
+
+/** The shape of an output: its axes, with the leading ones back in place of `N`. */
+export function shapeOf(term: Term, dims: Sizes, lead: readonly number[]): number[] {
+  const sizes = term.axes.map((axis) => (axis >= "A" ? dims[axis] : Number(axis)));
+  return term.folds && product(lead, lead.length) === sizes[0] ? [...lead, ...sizes.slice(1)] : sizes;
 }
 
 // ---- types -----------------------------------------------------------------------------------------------------

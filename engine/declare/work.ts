@@ -1,8 +1,15 @@
 // What one launch moves and computes, from its declaration: the profiler and the benchmark divide it by time.
-import type { Attrs, CompiledPass } from "./op.ts";
-import type { Call } from "../plan/layout.ts";
-import type { Sizes } from "./signature.ts";
-import { bytesPer } from "../record/tensor.ts";
+import type { CompiledPass } from "./op.ts";
+import type { Attrs } from "./pass.ts";
+import { bytesPer, type Dtype, type Sizes } from "./signature.ts";
+
+/** A launch as far as its work goes; `values` are those of the whole op. */
+interface Launched {
+  readonly pass: CompiledPass;
+  readonly values: readonly { readonly numel: number; readonly dtype: Dtype }[];
+  readonly dims: Sizes;
+  readonly attrs: Attrs;
+}
 
 /** Bytes of the tensors of a launch, each once (twice where it is updated in place), and its share of the op's flops. */
 export interface Work {
@@ -11,12 +18,12 @@ export interface Work {
 }
 
 /** The work of one recorded launch. A gradient counts twice the flops of its forward: two products for one. */
-export function workOf({ pass, values, dims, attrs }: Call): Work {
+export function workOf({ pass, values, dims, attrs }: Launched): Work {
   const own = pass.pass.work?.(dims, attrs) ?? {};
   return { bytes: own.bytes ?? bytesOf(pass, values), flops: own.flops ?? flopsOf(pass, dims, attrs) };
 }
 
-function bytesOf(pass: CompiledPass, values: Call["values"]): number {
+function bytesOf(pass: CompiledPass, values: Launched["values"]): number {
   const reads = pass.pass.sig.inputs.length;
   let bytes = 0;
   for (let k = 0; k < pass.slots.length; k++) {

@@ -1,138 +1,18 @@
-// The device: which adapter, with what features and limits, its faults, and how recorded segments reach it.
-// The only file that imports "webgpu".
-import { totalmem } from "node:os";
-import { create, globals } from "webgpu";
-import { EngineError, GpuError } from "../errors.ts";
+// The device as a runner: how recorded segments reach it, and how their results come back.
+import type { DeviceFacts } from "../declare/facts.ts";
+import type { EngineError } from "../errors.ts";
 import { fromHalf } from "../half.ts";
-import { KernelCache } from "./pipeline.ts";
-import { type ArenaBuffer, bytesOf, Memory } from "./memory.ts";
-import type { DeviceFacts } from "../declare/op.ts";
-import type { Segment } from "../plan/layout.ts";
-import type { Profiler } from "./timing.ts";
-import { type Launch, type Plan, planBytes, Planner } from "../plan/planner.ts";
+import { here } from "../host/here.ts";
+import { slotBytes } from "../plan/layout.ts";
 import { type Runner, useRunner } from "../record/runner.ts";
-import { bytesPer, type Storage, type TypedArray, Value } from "../record/tensor.ts";
-import { loadTuned } from "../host/tuned.ts";
-import { throttled } from "../host/wait.ts";
-
-Object.assign(globalThis, globals);
-
-export interface GpuOptions {
-  /** Part of the adapter's name ("llvmpipe", "NVIDIA"); default: EMOTIONCLIP_ADAPTER, else Dawn's first. */
-  adapter?: string;
-  /**
-   * Bytes the engine may allocate; default: EMOTIONCLIP_GPU_MEMORY (as 2.5G), else what the adapter reports, or half the
-   * host's memory on software adapters.
-   */
-  memory?: number;
-  /** Dawn toggles to enable, beside those the engine needs. */
-  toggles?: readonly string[];
-  /** Seconds without progress after which the GPU counts as hung. */
-  deadline?: number;
-}
-
-/** The instance must outlive every device: were it collected, the process would die. */
-const keepAlive = globalThis as { emotionclipInstances?: GPU[] };
-
-const limitsAtLeast = {
-  maxStorageBuffersPerShaderStage: 8,
-  maxComputeWorkgroupStorageSize: 16384,
-  maxComputeInvocationsPerWorkgroup: 256,
-  maxStorageBufferBindingSize: 2 ** 27,
-} as const;
-
-const limitsWanted = [
-  "maxStorageBufferBindingSize",
-  "maxBufferSize",
-  "maxStorageBuffersPerShaderStage",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-] as const;
-
-const featuresWanted = ["subgroups", "subgroup-size-control", "shader-f16", "timestamp-query"] as const;
-
-const isSoftware = (info: GPUAdapterInfo): boolean =>
-  info.isFallbackAdapter ||
-  /swiftshader|llvmpipe|lavapipe|warp/i.test(`${info.architecture} ${info.description} ${info.device}`);
-
-/** What `requestAdapter` offers, before a device is made of it. */
-export interface Offer {
-  adapter: GPUAdapter;
-  software: boolean;
-  missing: string[];
-}
-
-/** Finds the adapter and lists what it lacks of the engine's needs. */
-export async function findAdapter(options: GpuOptions = {}): Promise<Offer> {
-  const name = options.adapter ?? process.env.EMOTIONCLIP_ADAPTER ?? "";
-  const enable = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", ...(options.toggles ?? [])];
-  const flags = [`enable-dawn-features=${enable}`, "disable-dawn-features=timestamp_quantization"];
-  const instance = create(name ? [...flags, `adapter=${name}`] : flags);
-  (keepAlive.emotionclipInstances ??= []).push(instance);
-  const adapter = await instance.requestAdapter().catch((error: Error) => {
-    throw new GpuError(
-      `no adapter matches "${name}": ${error.message.split("\n")[0]}\n  emotionclip doctor lists what is there`,
-    );
-  });
-  if (!adapter)
-    throw new GpuError(
-      'no GPU adapter: no Vulkan, Metal or D3D12 driver answered\n  install a GPU driver, or Mesa\'s software one (README, "Drivers")',
-    );
-  const missing: string[] = [];
-  if (!adapter.features.has("subgroups")) missing.push("feature subgroups");
-  for (const [limit, least] of Object.entries(limitsAtLeast)) {
-    const offered = adapter.limits[limit as keyof typeof limitsAtLeast];
-    if (offered < least) missing.push(`${limit} ${least} (it has ${offered})`);
-  }
-  return { adapter, software: isSoftware(adapter.info), missing };
-}
-
-/** Opens the GPU and makes it the one in use. Errors: GpuError when there is none or it lacks something needed. */
-export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
-  const { adapter, software, missing } = await findAdapter(options);
-  if (missing.length)
-    throw new GpuError(`adapter ${describe(adapter.info)} lacks what the engine needs: ${missing.join(", ")}`);
-  const requiredFeatures = featuresWanted.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
-  const requiredLimits = Object.fromEntries(limitsWanted.map((limit) => [limit, adapter.limits[limit]]));
-  const info = adapter.info;
-  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  const facts: DeviceFacts = {
-    adapter: describe(info),
-    software,
-    subgroup: subgroupSize(info),
-    f16: device.features.has("shader-f16"),
-    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-    workgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
-    tuned: loadTuned(describe(info)),
-  };
-  const gpu = new Gpu(device, info, facts, options.memory ?? defaultBudget(info, software), options.deadline ?? 120);
-  useRunner(gpu);
-  for (const listener of onOpen) listener(gpu);
-  return gpu;
-}
-
-/** Called with every GPU that opens: how a command profiles another. */
-export const onOpen = new Set<(gpu: Gpu) => void>();
-
-const describe = (info: GPUAdapterInfo): string =>
-  [info.vendor, info.architecture, info.description || info.device].filter(Boolean).join(" | ");
-
-function subgroupSize(info: GPUAdapterInfo): number {
-  const { subgroupMinSize: least = 4, subgroupMaxSize: most = 4 } = info;
-  return Math.max(least, Math.min(32, most));
-}
-
-/** EMOTIONCLIP_GPU_MEMORY, else device-local heaps where the adapter reports them; half the host's memory on software adapters; else 4 GiB. */
-function defaultBudget(info: GPUAdapterInfo, software: boolean): number {
-  if (process.env.EMOTIONCLIP_GPU_MEMORY) return bytesOf(process.env.EMOTIONCLIP_GPU_MEMORY);
-  if (software) return Math.floor(totalmem() / 2);
-  const heaps = (info as { memoryHeaps?: { size: number; properties: number }[] }).memoryHeaps;
-  const largest = heaps?.length
-    ? Math.max(...[...heaps].filter(({ properties }) => properties & 1).map(({ size }) => size))
-    : 0;
-  return largest > 0 ? Math.floor(0.9 * largest) : 4 * 2 ** 30;
-}
+import type { Segment, Wanted } from "../record/segment.ts";
+import type { Purpose, Storage, TypedArray, Value } from "../record/value.ts";
+import { encode } from "./encode.ts";
+import { Faults } from "./faults.ts";
+import { Memory } from "./memory.ts";
+import { KernelCache } from "./pipeline.ts";
+import { type Launch, type Plan, Planner } from "./planner.ts";
+import type { Profiler } from "./timing.ts";
 
 /** Counters that are constant in the steady state of training. */
 export interface Counters {
@@ -147,21 +27,13 @@ export class Gpu implements Runner {
   readonly kernels: KernelCache;
   readonly planner: Planner;
   readonly forced = new Set<string>();
-  /** Times every launch while set (profile.ts). */
+  /** Times every launch while set (timing.ts). */
   profiler: Profiler | undefined;
-  /** Test mode: every value in memory of its own, poisoned before and checked after each run. */
-  guard = false;
-  #guardedRuns = 0;
   /** What the last run took: launches and planned bytes. */
   last = { launches: 0, bytes: 0, activations: 0, peak: 0 };
   /** Launches since the device opened. */
   dispatched = 0;
-  #fault: EngineError | undefined;
-  readonly #faulted: Promise<never>;
-  #reject!: (error: EngineError) => void;
-  #checks: Promise<void>[] = [];
-  /** Pipelines whose compilation has not been confirmed yet. */
-  readonly #compiling = new Set<Promise<void>>();
+  readonly #faults: Faults;
 
   constructor(
     readonly device: GPUDevice,
@@ -170,41 +42,16 @@ export class Gpu implements Runner {
     budget: number,
     readonly deadline: number,
   ) {
-    this.#faulted = new Promise<never>((_, reject) => {
-      this.#reject = reject;
-    });
-    this.#faulted.catch(() => {});
+    this.#faults = new Faults(device);
     this.memory = new Memory(device, budget, device.limits.maxStorageBufferBindingSize);
-    this.kernels = new KernelCache(device, (check) => this.#watch(check));
+    this.kernels = new KernelCache(device, (compilation) => this.#faults.watch(compilation));
     const sizeControl = device.features.has("subgroup-size-control" as GPUFeatureName);
-    this.planner = new Planner(device, this.kernels, this.memory, facts, this.forced, sizeControl);
-    device.addEventListener("uncapturederror", (event) => {
-      const error = new GpuError(`the GPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`);
-      // a kernel that did not compile explains itself better than the command that used it
-      if (this.#compiling.size) void Promise.all(this.#compiling).then(() => this.fail(error));
-      else this.fail(error);
-    });
-    device.lost.then(({ reason, message }) => {
-      if (reason !== "destroyed") this.fail(new GpuError(`the GPU was lost (${reason}): ${message}`));
-    });
+    this.planner = new Planner(device, this.kernels, this.memory, { facts, forced: this.forced, sizeControl });
   }
 
-  /** The first fault ends all work: every later call and every wait throws it. */
+  /** Makes an error the device's fault, unless it has one: every later call and every wait throws the first. */
   fail(error: EngineError): void {
-    if (this.#fault) return;
-    this.#fault = error;
-    this.#reject(error);
-  }
-
-  #watch(check: Promise<void>): void {
-    const settled = check
-      .catch((error) => this.fail(error instanceof EngineError ? error : new GpuError(String(error))))
-      .finally(() => this.#compiling.delete(settled));
-    this.#compiling.add(settled);
-  }
-
-  #checkFault(): void {
-    if (this.#fault) throw this.#fault;
+    this.#faults.fail(error);
   }
 
   get counters(): Counters {
@@ -216,14 +63,8 @@ export class Gpu implements Runner {
     };
   }
 
-  run(
-    segment: Segment,
-    structure: Int32Array,
-    numbers: readonly number[],
-    wanted: { reads: readonly Value[]; keeps: readonly Value[] },
-  ): { reads: Promise<TypedArray>[] } {
-    this.#checkFault();
-    if (this.guard) return this.#runGuarded(segment, structure, numbers, wanted);
+  run(segment: Segment, structure: Int32Array, numbers: readonly number[], wanted: Wanted) {
+    this.#faults.check();
     const { profiler } = this;
     if (!profiler) return this.#execute(this.planner.prepare(segment, structure, numbers), segment, wanted);
     profiler.note("record", segment.began, performance.now());
@@ -231,38 +72,25 @@ export class Gpu implements Runner {
     return profiler.span("encode and submit", () => this.#execute(plan, segment, wanted));
   }
 
-  #execute(plan: Plan, segment: Segment, wanted: { reads: readonly Value[]; keeps: readonly Value[] }) {
-    const { layout } = plan;
-    this.last = {
-      launches: plan.launches.length,
-      bytes: planBytes(layout),
-      activations: layout.activations,
-      peak: layout.peak,
-    };
-    this.dispatched += plan.launches.length;
-    for (const { value, data } of segment.uploads) this.write(plan.buffers[layout.slotOf[value.index]], data);
-    const encoder = this.#encode(plan.launches);
+  #execute(plan: Plan, segment: Segment, wanted: Wanted): { reads: Promise<TypedArray>[] } {
+    const { layout, slots, launches } = plan;
+    const { activations, peak } = layout;
+    this.last = { launches: launches.length, bytes: slotBytes(layout), activations, peak };
+    this.dispatched += launches.length;
+    for (const { value, data } of segment.uploads) this.memory.write(slots[layout.slotOf[value.index]], data);
+    const encoder = this.#encode(launches);
     const copies = wanted.reads.map((value) =>
       this.#copyOut(encoder, value, this.planner.locate(plan, segment, value, "read")),
     );
     for (const value of wanted.keeps) {
       const from = this.planner.locate(plan, segment, value, "keep");
-      const kept = this.memory.takeKept(value.bytes, plan.buffers);
+      const kept = this.memory.takeKept(value.bytes, slots);
       encoder.copyBufferToBuffer(from.buffer, from.offset, kept.buffer, 0, value.bytes);
       value.storage = kept;
     }
     this.device.queue.submit([encoder.finish()]);
-    if (segment.pinned) this.#pin(plan, segment, wanted.keeps);
+    if (segment.pinned) pin(plan, segment, wanted.keeps);
     return { reads: copies.map((copy) => copy()) };
-  }
-
-  #pin(plan: Plan, segment: Segment, keeps: readonly Value[]): void {
-    for (const value of segment.values) {
-      const slot = plan.layout.slotOf[value.index];
-      if (slot < 0 || keeps.includes(value)) continue;
-      plan.buffers[slot].busy = true;
-      value.storage = plan.buffers[slot];
-    }
   }
 
   /** Encodes launches into one pass; on a GPU long lists are submitted in slices, so that it starts early. */
@@ -276,7 +104,7 @@ export class Gpu implements Runner {
         encoder = this.device.createCommandEncoder();
       }
       const pass = encoder.beginComputePass();
-      encodeRange(pass, launches, from, Math.min(from + slice, launches.length));
+      encode(pass, launches, from, Math.min(from + slice, launches.length));
       pass.end();
     }
     return encoder;
@@ -290,142 +118,68 @@ export class Gpu implements Runner {
       const data = decode(staging.buffer.getMappedRange(0, value.bytes), value);
       staging.buffer.unmap();
       this.memory.returnStaging(staging);
-      if (this.#compiling.size) await this.wait(Promise.all(this.#compiling));
-      this.#checkFault();
+      await this.#confirm();
       return data;
     };
   }
 
+  /** Waits until every kernel so far is known to have compiled; throws the first fault. */
+  async #confirm(): Promise<void> {
+    if (this.#faults.compiling) await this.wait(this.#faults.compiled);
+    this.#faults.check();
+  }
+
   async read(value: Value, storage: Storage): Promise<TypedArray> {
-    this.#checkFault();
+    this.#faults.check();
     const encoder = this.device.createCommandEncoder();
     const copy = this.#copyOut(encoder, value, storage);
     this.device.queue.submit([encoder.finish()]);
     return copy();
   }
 
-  /** Host data into storage, ordered with what was submitted before and after. */
+  /** As `memory.write`. */
   write(storage: Storage, data: TypedArray | Uint16Array, at = 0): void {
-    const bytes = Math.ceil(data.byteLength / 4) * 4;
-    const whole = bytes === data.byteLength ? data : padded(data, bytes);
-    this.device.queue.writeBuffer(
-      storage.buffer,
-      storage.offset + at,
-      whole.buffer as ArrayBuffer,
-      whole.byteOffset,
-      bytes,
-    );
+    this.memory.write(storage, data, at);
   }
 
   giveBack(storage: Storage): void {
     this.memory.giveBack(storage);
   }
 
-  /** Waits for the device: throttled polling, raced against faults and the progress deadline. */
+  free(storages: readonly Storage[], purpose: Purpose): void {
+    const gone = new Set(storages.map(({ buffer }) => buffer));
+    for (const storage of storages) this.memory.free(storage, purpose);
+    this.planner.forget(({ outside }) => [...gone].some((buffer) => outside.has(buffer)));
+  }
+
+  /** Waits for the device: polled as the host does it, raced against faults and the progress deadline. */
   wait<T>(promise: Promise<T>): Promise<T> {
-    return throttled(promise, this.#faulted, this.facts.software ? 0.5 : 0.1, this.deadline * 1000);
+    return here.wait(promise, this.#faults.happened, this.facts.software ? 0.5 : 0.1, this.deadline * 1000);
   }
 
   /** Waits until everything submitted has run; throws the first fault. */
   async idle(): Promise<void> {
     await this.wait(this.device.queue.onSubmittedWorkDone());
-    if (this.#compiling.size) await this.wait(Promise.all(this.#compiling));
-    await Promise.all(this.#checks.splice(0));
-    this.#checkFault();
+    await this.#confirm();
   }
 
-  /** Ends the device, after its profiler has read its last times. The process should end soon, through process.exit. */
+  /** Ends the device, after its profiler has read its last times. The process should end soon, by its own exit call. */
   close(): void {
     useRunner(undefined);
     const destroy = () => this.device.destroy();
     if (this.profiler) this.profiler.collect().then(destroy, destroy);
     else destroy();
   }
-
-  // ---- guarded runs: values alone in poisoned memory, with a margin that no kernel may touch ----
-
-  #runGuarded(
-    segment: Segment,
-    structure: Int32Array,
-    numbers: readonly number[],
-    wanted: { reads: readonly Value[]; keeps: readonly Value[] },
-  ) {
-    this.planner.forget();
-    const padding = segment.values.map((value) => guardedValue(value));
-    const replace = (value: Value) => (segment.values[value.index] === value ? padding[value.index] : value);
-    const calls = segment.calls.map((call) => ({
-      ...call,
-      values: call.values.map((value) => value && replace(value)),
-    }));
-    const uploads = segment.uploads.map(({ value, data }) => ({ value: replace(value), data }));
-    const guarded = { ...segment, calls, values: padding, uploads, wanted: segment.wanted.map(replace) };
-    const alone: Segment = { ...guarded, pinned: true };
-    const plan = this.planner.prepare(alone, structure, numbers);
-    const poison = poisons[this.#guardedRuns++ % poisons.length];
-    for (const [slot, buffer] of plan.buffers.entries()) this.#poison(buffer, poison + slot);
-    const result = this.#execute(
-      plan,
-      { ...guarded, pinned: segment.pinned },
-      {
-        reads: wanted.reads.map(replace),
-        keeps: wanted.keeps.map(replace),
-      },
-    );
-    for (const [i, value] of segment.values.entries()) value.storage = padding[i].storage;
-    const reads = result.reads.map((read, i) => read.then((data) => data.slice(0, wanted.reads[i].numel)));
-    for (const [i, value] of segment.values.entries()) {
-      const slot = plan.layout.slotOf[i];
-      if (slot < 0) continue;
-      const check = this.#checkMargin(plan.buffers[slot], poison + slot, value, calls);
-      check.catch(() => {}); // idle() throws it
-      this.#checks.push(check);
-    }
-    return { reads };
-  }
-
-  #poison(buffer: ArenaBuffer, word: number): void {
-    this.write(buffer, new Uint32Array(buffer.bytes / 4).fill(word));
-  }
-
-  async #checkMargin(buffer: ArenaBuffer, poison: number, value: Value, calls: Segment["calls"]): Promise<void> {
-    const words = (await this.read(rawWords(buffer.bytes), buffer)) as Uint32Array;
-    for (let i = value.bytes / 4; i < words.length; i++) {
-      if (words[i] === poison) continue;
-      const writer = calls.find((call) => call.values.some((v) => v?.index === value.index));
-      throw new GpuError(
-        `${writer?.pass.label}: wrote ${4 * i - value.bytes} bytes behind a tensor of ${value.numel} elements`,
-      );
-    }
-  }
 }
 
-/** NaN and large finite numbers by turns (as f32 and as f16), and in each buffer others, so that copied ones show too. */
-const poisons = [0x7fff7f00, 0x4cbe7000];
-const margin = 256;
-
-function guardedValue(value: Value): Value {
-  const extra = new Value(value.numel + margin / bytesPer(value.dtype), value.dtype);
-  extra.index = value.index;
-  return extra;
-}
-
-const rawWords = (bytes: number): Value => new Value(bytes / 4, "u32");
-
-function encodeRange(pass: GPUComputePassEncoder, launches: readonly Launch[], from: number, to: number): void {
-  let last: GPUComputePipeline | undefined;
-  for (let i = from; i < to; i++) {
-    const { kernel, group, immediates, grid } = launches[i];
-    if (kernel.pipeline !== last) pass.setPipeline((last = kernel.pipeline));
-    pass.setBindGroup(0, group);
-    if (immediates.byteLength) pass.setImmediates(0, immediates);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+/** Values of a segment that is not the scope's last stay where they are. */
+function pin({ slots, layout }: Plan, segment: Segment, keeps: readonly Value[]): void {
+  for (const value of segment.values) {
+    const slot = layout.slotOf[value.index];
+    if (slot < 0 || keeps.includes(value)) continue;
+    slots[slot].busy = true;
+    value.storage = slots[slot];
   }
-}
-
-function padded(data: TypedArray | Uint16Array, bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  whole.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return whole;
 }
 
 function decode(range: ArrayBuffer, value: Value): TypedArray {

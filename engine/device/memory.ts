@@ -1,31 +1,20 @@
 // GPU buffers: every byte is counted, a budget is checked before allocating, buffers of plans are shared between plans.
-import { GpuError, LimitError, UsageError } from "../errors.ts";
-import { nextId, type Storage } from "../record/tensor.ts";
+import { GpuError, LimitError } from "../errors.ts";
+import type { DeviceMemory } from "../record/runner.ts";
+import { nextId, type Purpose, type Storage, type TypedArray } from "../record/value.ts";
 
-/** What a buffer is for; `emotionclip plan` and errors report by these. */
-export type Purpose = "parameters" | "gradients" | "optimizer" | "activations" | "staging" | "other";
-
-/** A buffer that plans take values from; `busy` while values outlive the segment that wrote them. */
-export interface ArenaBuffer extends Storage {
+/** A buffer for one slot of plans; `busy` while values outlive the segment that wrote them. */
+export interface Slot extends Storage {
   busy: boolean;
   destroyed: boolean;
 }
 
 const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 
-/** "800M", "2.5G", or plain bytes. */
-export function bytesOf(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text.trim()) ?? [];
-  const bytes = Math.floor(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
-  if (!(bytes >= 1 && Number.isSafeInteger(bytes)))
-    throw new UsageError(`--gpu-memory: "${text}" is not a size such as 800M or 2.5G`);
-  return bytes;
-}
-
 /** Rounds up to the alignment of storage offsets that every adapter accepts. */
 export const align256 = (bytes: number): number => Math.ceil(bytes / 256) * 256;
 
-export class Memory {
+export class Memory implements DeviceMemory {
   readonly live: Record<Purpose, number> = {
     parameters: 0,
     gradients: 0,
@@ -36,7 +25,7 @@ export class Memory {
   };
   /** Buffers created since the device opened: constant in the steady state. */
   created = 0;
-  readonly #arena: ArenaBuffer[] = [];
+  readonly #slots: Slot[] = [];
   readonly #staging: { buffer: GPUBuffer; bytes: number }[] = [];
 
   constructor(
@@ -77,14 +66,23 @@ export class Memory {
     throw new LimitError(`${purpose}: one buffer of ${mb(bytes)}; this adapter binds at most ${mb(this.maxBinding)}`);
   }
 
+  /** Host data into storage, ordered with what was submitted before and after. */
+  write(storage: Storage, data: TypedArray | Uint16Array, at = 0): void {
+    const bytes = Math.ceil(data.byteLength / 4) * 4;
+    const whole = bytes === data.byteLength ? data : padded(data, bytes);
+    const { buffer, offset } = storage;
+    this.device.queue.writeBuffer(buffer, offset + at, whole.buffer as ArrayBuffer, whole.byteOffset, bytes);
+  }
+
+  /** Destroys a buffer; work that was submitted with it still runs. */
   free(storage: Storage, purpose: Purpose): void {
     storage.buffer.destroy();
     this.live[purpose] -= storage.bytes;
   }
 
-  /** Makes room for `bytes` by destroying idle arena buffers other than `spared`; an error where that is not enough. */
-  #checkBudget(bytes: number, purpose: Purpose, spared: ReadonlySet<ArenaBuffer> = new Set()): void {
-    if (this.total + bytes > this.budget) this.#trim(spared);
+  /** Makes room for `bytes` by destroying idle slots other than `spared`; an error where that is not enough. */
+  #checkBudget(bytes: number, purpose: Purpose, spared: ReadonlySet<Slot> = new Set()): void {
+    if (this.total + bytes > this.budget) this.trim(spared);
     if (this.total + bytes <= this.budget) return;
     const parts = Object.entries(this.live)
       .filter(([, n]) => n > 0)
@@ -92,14 +90,14 @@ export class Memory {
     throw new LimitError(
       `GPU memory: ${mb(bytes)} more for ${purpose} would pass the budget of ${mb(this.budget)}\n` +
         `  in use: ${parts.join(", ") || "nothing"}\n` +
-        `  ${mb(this.budget - this.total)} would fit; use a smaller batch, or raise --gpu-memory`,
+        `  ${mb(this.budget - this.total)} would fit; use a smaller batch, or a larger budget`,
     );
   }
 
-  /** Destroys arena buffers that hold nothing, but for those spared. */
-  #trim(spared: ReadonlySet<ArenaBuffer>): void {
-    for (const entry of this.#arena.splice(0)) {
-      if (entry.busy || spared.has(entry)) this.#arena.push(entry);
+  /** Destroys slots that hold nothing, but for those spared. */
+  trim(spared: ReadonlySet<Slot>): void {
+    for (const entry of this.#slots.splice(0)) {
+      if (entry.busy || spared.has(entry)) this.#slots.push(entry);
       else {
         entry.destroyed = true;
         this.free(entry, "activations");
@@ -111,8 +109,8 @@ export class Memory {
    * Buffers for the slots of a plan, largest slot first: existing ones of nearly the right size where they are idle,
    * new ones otherwise. Two plans may hold the same buffer: they never run at the same time.
    */
-  takeSlots(slots: readonly number[]): ArenaBuffer[] {
-    const taken = new Set<ArenaBuffer>();
+  takeSlots(slots: readonly number[]): Slot[] {
+    const taken = new Set<Slot>();
     const plan = slots.map((bytes) => {
       const fit = this.#find(bytes, taken);
       if (fit) taken.add(fit);
@@ -123,18 +121,18 @@ export class Memory {
     return slots.map((bytes, i) => plan[i] ?? this.#grow(bytes));
   }
 
-  #find(bytes: number, taken: Set<ArenaBuffer>): ArenaBuffer | undefined {
-    let best: ArenaBuffer | undefined;
-    for (const entry of this.#arena) {
+  #find(bytes: number, taken: Set<Slot>): Slot | undefined {
+    let best: Slot | undefined;
+    for (const entry of this.#slots) {
       if (entry.busy || taken.has(entry) || entry.bytes < bytes || entry.bytes > 1.25 * bytes + 4096) continue;
       if (!best || entry.bytes < best.bytes) best = entry;
     }
     return best;
   }
 
-  #grow(bytes: number): ArenaBuffer {
-    const entry: ArenaBuffer = { ...this.allocate(bytes, "activations"), busy: false, destroyed: false };
-    this.#arena.push(entry);
+  #grow(bytes: number): Slot {
+    const entry: Slot = { ...this.allocate(bytes, "activations"), busy: false, destroyed: false };
+    this.#slots.push(entry);
     return entry;
   }
 
@@ -142,7 +140,7 @@ export class Memory {
    * A buffer that stays busy until given back: for values kept beyond their segment. Not one of the plan that has just
    * written them: it may hold what is still to be kept or read.
    */
-  takeKept(bytes: number, plan: readonly ArenaBuffer[]): ArenaBuffer {
+  takeKept(bytes: number, plan: readonly Slot[]): Slot {
     const spared = new Set(plan);
     let entry = this.#find(bytes, spared);
     if (!entry) {
@@ -154,7 +152,7 @@ export class Memory {
   }
 
   giveBack(storage: Storage): void {
-    const entry = this.#arena.find(({ id }) => id === storage.id);
+    const entry = this.#slots.find(({ id }) => id === storage.id);
     if (entry) entry.busy = false;
   }
 
@@ -170,4 +168,10 @@ export class Memory {
     if (entry.buffer.mapState !== "unmapped") throw new GpuError("a staging buffer came back mapped");
     this.#staging.push(entry);
   }
+}
+
+function padded(data: TypedArray | Uint16Array, bytes: number): Uint8Array {
+  const whole = new Uint8Array(bytes);
+  whole.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return whole;
 }

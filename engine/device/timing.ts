@@ -1,19 +1,11 @@
-// The profiler: one compute pass per launch with timestamps around it, added up per label, set against the roofline
-// of the device; spans of the main thread; both as a trace that Chrome and Perfetto open.
+// The profiler: one compute pass per launch with timestamps around it, added up per label; spans of the main thread.
+import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "./gpu.ts";
-import type { Launch } from "../plan/planner.ts";
-
-/** What a device can do at best, as measured on it (bench/roofline.ts). */
-export interface Roofline {
-  readonly bytesPerSecond: number;
-  readonly flopsPerSecond: number;
-  /** Seconds of a launch that does nothing. */
-  readonly launch: number;
-}
-
-/** What limits a kernel: the bytes it moves, the arithmetic it does, or that it was launched at all. */
-export type Bound = "bytes" | "flops" | "launch";
+import { encode } from "./encode.ts";
+import type { Memory } from "./memory.ts";
+import type { Launch } from "./planner.ts";
+import { type Bound, ideal, type Roofline } from "./roofline.ts";
+import type { Span } from "./trace.ts";
 
 /** All launches of one pass of one op. */
 export interface ProfileRow {
@@ -30,26 +22,12 @@ export interface ProfileRow {
   readonly share: number;
 }
 
-/** A stretch of time on one track of the trace, in ms since the profiler began. */
-export interface Span {
-  readonly name: string;
-  readonly track: "gpu" | "main";
-  readonly start: number;
-  readonly ms: number;
-}
-
-/** The time that the roofline allows for some work, and which edge of it that is. */
-export function ideal(
-  { bytes, flops, calls }: { bytes: number; flops: number; calls: number },
-  roof: Roofline,
-): { seconds: number; bound: Bound } {
-  const edges: [Bound, number][] = [
-    ["bytes", bytes / roof.bytesPerSecond],
-    ["flops", flops / roof.flopsPerSecond],
-    ["launch", calls * roof.launch],
-  ];
-  const [bound, seconds] = edges.reduce((a, b) => (b[1] > a[1] ? b : a));
-  return { seconds, bound };
+/** What the profiler needs of a GPU. */
+interface Timed {
+  readonly device: GPUDevice;
+  readonly facts: DeviceFacts;
+  readonly memory: Memory;
+  wait<T>(promise: Promise<T>): Promise<T>;
 }
 
 interface Total {
@@ -78,7 +56,7 @@ const mostSpans = 400_000;
  * rasterisers. Errors: GpuError where the adapter has no timestamps.
  */
 export class Profiler {
-  readonly #gpu: Gpu;
+  readonly #gpu: Timed;
   readonly #start = performance.now();
   readonly #totals = new Map<string, Total>();
   readonly #sets: { set: GPUQuerySet; resolved: GPUBuffer }[] = [];
@@ -91,13 +69,18 @@ export class Profiler {
   /** Spans beyond those kept. */
   dropped = 0;
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: Timed) {
     if (!gpu.device.features.has("timestamp-query"))
       throw new GpuError(
         `${gpu.facts.adapter} has no timestamps (feature timestamp-query), so its kernels cannot be timed one by one\n` +
           "  emotionclip bench measures without them",
       );
     this.#gpu = gpu;
+  }
+
+  /** The adapter that is timed. */
+  get adapter(): string {
+    return this.#gpu.facts.adapter;
   }
 
   /** Encodes launches, one compute pass each. The caller appends its copies and submits before it encodes again. */
@@ -107,7 +90,7 @@ export class Profiler {
     const encoder = device.createCommandEncoder();
     if (launches.length === 0) return encoder;
     const staging = memory.takeStaging(16 * launches.length);
-    for (const [i, { kernel, group, immediates, grid }] of launches.entries()) {
+    for (const i of launches.keys()) {
       const at = (i % launchesPerSet) * 2;
       const pass = encoder.beginComputePass({
         timestampWrites: {
@@ -116,10 +99,7 @@ export class Profiler {
           endOfPassWriteIndex: at + 1,
         },
       });
-      pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, group);
-      if (immediates.byteLength) pass.setImmediates(0, immediates);
-      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+      encode(pass, launches, i, i + 1);
       pass.end();
     }
     for (let from = 0; from < launches.length; from += launchesPerSet) {
@@ -225,27 +205,4 @@ export class Profiler {
     });
     return [...gpu, ...this.#mainSpans].sort((a, b) => a.start - b.start);
   }
-}
-
-/** Spans as the JSON that chrome://tracing and Perfetto open: times in microseconds, one thread per track. */
-export function traceOf(spans: readonly Span[], adapter: string): object {
-  const threads = { main: 1, gpu: 2 };
-  const names = { main: "main thread", gpu: `GPU: ${adapter}` };
-  const labels = (["main", "gpu"] as const).map((track) => ({
-    name: "thread_name",
-    ph: "M",
-    pid: 1,
-    tid: threads[track],
-    args: { name: names[track] },
-  }));
-  const events = spans.map(({ name, track, start, ms }) => ({
-    name,
-    cat: track,
-    ph: "X",
-    pid: 1,
-    tid: threads[track],
-    ts: Math.round(start * 1e6) / 1e3,
-    dur: Math.round(ms * 1e6) / 1e3,
-  }));
-  return { displayTimeUnit: "ms", traceEvents: [...labels, ...events] };
 }

@@ -1,17 +1,20 @@
 // Planning without a device: records a computation, lays it out, reports bytes and flops, runs nothing.
-import { ShapeError } from "../errors.ts";
-import type { DeviceFacts } from "../declare/op.ts";
-import { type Segment, layOut } from "./layout.ts";
-import { currentScope } from "../record/scope.ts";
-import { planBytes } from "./planner.ts";
-import { type Runner, runner, useRunner } from "../record/runner.ts";
+import type { DeviceFacts } from "../declare/facts.ts";
 import type { Dtype } from "../declare/signature.ts";
-import { Tensor, type TypedArray } from "../record/tensor.ts";
 import { workOf } from "../declare/work.ts";
+import { ShapeError } from "../errors.ts";
+import { type Runner, runner, useRunner } from "../record/runner.ts";
+import { currentScope } from "../record/scope.ts";
+import type { Segment, Wanted } from "../record/segment.ts";
+import { Tensor } from "../record/tensor.ts";
+import type { TypedArray } from "../record/value.ts";
+import { layOut, slotBytes } from "./layout.ts";
 
 /** What a computation will take. Bytes are those of the buffers that the engine will allocate. */
 export interface PlanReport {
   /** Bytes of all slots: activations and workspace. */
+  readonly slots: number;
+  /** @deprecated The old name of `slots`. */
   readonly arena: number;
   /** Bytes that forward keeps alive for backward. */
   readonly activations: number;
@@ -25,35 +28,37 @@ export interface PlanReport {
   readonly bytes: number;
 }
 
+const nothing: PlanReport = {
+  slots: 0,
+  arena: 0,
+  activations: 0,
+  peak: 0,
+  launches: 0,
+  flops: 0,
+  flopsByOp: {},
+  bytes: 0,
+};
+
 class DryRunner implements Runner {
   readonly forced = new Set<string>();
-  report: PlanReport = { arena: 0, activations: 0, peak: 0, launches: 0, flops: 0, flopsByOp: {}, bytes: 0 };
+  report = nothing;
 
   constructor(
     readonly facts: DeviceFacts,
     readonly maxBinding: number,
   ) {}
 
-  run(segment: Segment, _structure: Int32Array, _numbers: readonly number[], wanted: { reads: readonly unknown[] }) {
+  run(segment: Segment, _structure: Int32Array, _numbers: readonly number[], wanted: Wanted) {
     const layout = layOut(segment, this.maxBinding);
     const { report } = this;
-    const flopsByOp = { ...report.flopsByOp };
-    let { flops, bytes } = report;
-    for (const call of segment.calls) {
-      const work = workOf(call);
-      const { name } = call.pass.op;
-      flopsByOp[name] = (flopsByOp[name] ?? 0) + work.flops;
-      flops += work.flops;
-      bytes += work.bytes;
-    }
+    const slots = Math.max(report.slots, slotBytes(layout));
     this.report = {
-      arena: Math.max(report.arena, planBytes(layout)),
+      slots,
+      arena: slots,
       activations: Math.max(report.activations, layout.activations),
       peak: Math.max(report.peak, layout.peak),
       launches: report.launches + segment.calls.length,
-      flops,
-      flopsByOp,
-      bytes,
+      ...workAfter(segment, report),
     };
     return { reads: wanted.reads.map(() => new Promise<TypedArray>(() => {})) };
   }
@@ -63,6 +68,24 @@ class DryRunner implements Runner {
   }
 
   giveBack(): void {}
+
+  free(): void {}
+
+  async idle(): Promise<void> {}
+}
+
+/** The sums of a report with the launches of a segment added. */
+function workAfter({ calls }: Segment, report: PlanReport): Pick<PlanReport, "flops" | "flopsByOp" | "bytes"> {
+  const flopsByOp = { ...report.flopsByOp };
+  let { flops, bytes } = report;
+  for (const call of calls) {
+    const work = workOf(call);
+    const { name } = call.pass.op;
+    flopsByOp[name] = (flopsByOp[name] ?? 0) + work.flops;
+    flops += work.flops;
+    bytes += work.bytes;
+  }
+  return { flops, flopsByOp, bytes };
 }
 
 /** Plans `body` for a device of these properties; tensors it uses may be declared only. */

@@ -1,32 +1,8 @@
 // Planning a recorded segment: when each value is alive, and which values share memory. Pure: needs no device.
+import type { CompiledPass } from "../declare/op.ts";
 import { LimitError } from "../errors.ts";
-import type { Attrs, CompiledPass } from "../declare/op.ts";
-import type { Sizes } from "../declare/signature.ts";
-import type { TypedArray, Value } from "../record/tensor.ts";
-
-/** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */
-export interface Call {
-  readonly pass: CompiledPass;
-  readonly values: readonly Value[];
-  readonly dims: Sizes;
-  readonly attrs: Attrs;
-  readonly T: "f32" | "f16";
-  /** Position of the op call's first number in the segment's list of numbers, and how many there are. */
-  readonly firstNumber: number;
-}
-
-/** What was recorded between two flushes of a scope. */
-export interface Segment {
-  readonly calls: readonly Call[];
-  readonly values: readonly Value[];
-  readonly uploads: readonly { value: Value; data: TypedArray | Uint16Array }[];
-  /** Values that are read or kept when the segment has run. */
-  readonly wanted: readonly Value[];
-  /** The scope goes on: every value stays alive and none share memory. */
-  readonly pinned: boolean;
-  /** When its first launch was recorded: `performance.now()`. */
-  readonly began: number;
-}
+import type { Segment } from "../record/segment.ts";
+import type { Value } from "../record/value.ts";
 
 export interface Layout {
   /** Bytes of each slot; a slot becomes one GPU buffer. */
@@ -39,12 +15,32 @@ export interface Layout {
   readonly peak: number;
 }
 
+/** Bytes of the buffers that a layout's slots become. */
+export const slotBytes = (layout: Layout): number =>
+  layout.slots.reduce((sum, bytes) => sum + Math.ceil(bytes / 256) * 256, 0);
+
 /** Assigns values to slots: largest first, into the tightest slot that is free for the value's whole life. */
 export function layOut(segment: Segment, maxBinding: number): Layout {
+  const { values, pinned } = segment;
+  const { first, last } = livesOf(segment, maxBinding);
+  const order = [...values.keys()].filter((i) => first[i] >= 0);
+  order.sort((a, b) => values[b].bytes - values[a].bytes || first[a] - first[b]);
+  const slots: { bytes: number; lives: number[] }[] = [];
+  const slotOf = new Int32Array(values.length).fill(-1);
+  for (const i of order) {
+    let chosen = pinned ? -1 : findSlot(slots, values[i].bytes, first[i], last[i]);
+    if (chosen < 0) chosen = slots.push({ bytes: values[i].bytes, lives: [] }) - 1;
+    slots[chosen].lives.push(first[i], last[i]);
+    slotOf[i] = chosen;
+  }
+  return { slots: slots.map(({ bytes }) => bytes), slotOf, ...measure(segment, first, last) };
+}
+
+/** The launches between which each value is alive; -1 for those that nothing writes. */
+function livesOf(segment: Segment, maxBinding: number): { first: Int32Array; last: Int32Array } {
   const { values, calls } = segment;
   const first = new Int32Array(values.length).fill(-1);
   const last = new Int32Array(values.length).fill(-1);
-  const end = calls.length;
   for (const { value } of segment.uploads) first[value.index] = last[value.index] = 0;
   for (const [at, { pass, values: used }] of calls.entries())
     for (const slot of pass.slots) {
@@ -54,20 +50,9 @@ export function layOut(segment: Segment, maxBinding: number): Layout {
       last[value.index] = at;
       if (value.bytes > maxBinding) throw tooLarge(value, pass, slot, maxBinding);
     }
-  for (const value of segment.wanted) if (values[value.index] === value) last[value.index] = end;
-  if (segment.pinned) last.fill(end);
-
-  const order = [...values.keys()].filter((i) => first[i] >= 0);
-  order.sort((a, b) => values[b].bytes - values[a].bytes || first[a] - first[b]);
-  const slots: { bytes: number; lives: number[] }[] = [];
-  const slotOf = new Int32Array(values.length).fill(-1);
-  for (const i of order) {
-    let chosen = segment.pinned ? -1 : findSlot(slots, values[i].bytes, first[i], last[i]);
-    if (chosen < 0) chosen = slots.push({ bytes: values[i].bytes, lives: [] }) - 1;
-    slots[chosen].lives.push(first[i], last[i]);
-    slotOf[i] = chosen;
-  }
-  return { slots: slots.map(({ bytes }) => bytes), slotOf, ...measure(segment, first, last) };
+  for (const value of segment.wanted) if (values[value.index] === value) last[value.index] = calls.length;
+  if (segment.pinned) last.fill(calls.length);
+  return { first, last };
 }
 
 /** Slots are sorted by falling size, so the last that fits is the tightest. */

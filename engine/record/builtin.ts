@@ -3,7 +3,8 @@ import accumulateText from "./builtin/accumulate.wgsl";
 import addToText from "./builtin/add-to.wgsl";
 import copyText from "./builtin/copy.wgsl";
 import fillText from "./builtin/fill.wgsl";
-import { ceilDiv, op, type Pass, pass } from "../declare/op.ts";
+import { ceilDiv, type Pass, pass } from "../declare/pass.ts";
+import { op } from "./op.ts";
 
 /** Elements per workgroup of flat kernels: a contiguous chunk, at most 1024 workgroups. */
 const chunk = (n: number): number => Math.max(256, Math.ceil(n / 1024 / 256) * 256);

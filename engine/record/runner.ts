@@ -1,27 +1,46 @@
-// Who runs what scopes record: the device (gpu.ts), or a planner that only measures (dry-run.ts). One at a time.
-// Also which scopes are open: both are facts of the process, and this is the only file that keeps them.
+// Who runs what scopes record: the device (device/gpu.ts), or a planner that only measures (plan/dry-run.ts). One at a
+// time. Also which scopes are open: both are facts of the process, and this is the only file that keeps them.
+import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
-import type { DeviceFacts } from "../declare/op.ts";
-import type { Segment } from "../plan/layout.ts";
-import type { Storage, TypedArray, Value } from "./tensor.ts";
+import type { Segment, Wanted } from "./segment.ts";
+import type { Owner, Purpose, Storage, TypedArray, Value } from "./value.ts";
+
+/** The memory of a runner that has any. */
+export interface DeviceMemory {
+  /** Bytes of the largest binding. */
+  readonly maxBinding: number;
+  /** A buffer of its own, bound whole. */
+  allocate(bytes: number, purpose: Purpose): Storage;
+  /** Refuses what would pass the budget or cannot be bound, before the first of several buffers is made. */
+  demand(sizes: readonly number[], purpose: Purpose): void;
+  /** Host data into storage, `at` bytes from its start, ordered with what was submitted before and after. */
+  write(storage: Storage, data: TypedArray | Uint16Array, at?: number): void;
+}
 
 export interface Runner {
   readonly facts: DeviceFacts;
   /** Names of ways and variants that win over every choice (tests compare alternatives with it). */
   readonly forced: Set<string>;
+  /** Undefined where nothing is computed: a planner that only measures. */
+  readonly memory?: DeviceMemory;
   /** Runs a segment; `structure` and `numbers` are its key and its data. Kept values get storage of their own. */
   run(
     segment: Segment,
     structure: Int32Array,
     numbers: readonly number[],
-    wanted: { reads: readonly Value[]; keeps: readonly Value[] },
+    wanted: Wanted,
   ): { reads: Promise<TypedArray>[] };
   read(value: Value, storage: Storage): Promise<TypedArray>;
+  /** Takes back the storage of a kept or pinned value. */
   giveBack(storage: Storage): void;
+  /** Destroys buffers that `memory` allocated for one purpose, and forgets the plans that mention them. */
+  free(storages: readonly Storage[], purpose: Purpose): void;
+  /** Resolves when everything submitted has run; throws the first fault. */
+  idle(): Promise<void>;
 }
 
-/** The open scopes, outermost first (record.ts); reading flushes them. */
-export const openScopes: { flush(ends: boolean): void }[] = [];
+/** The open scopes, outermost first (scope.ts); reading flushes them. */
+export const openScopes: Owner[] = [];
 
 let current: Runner | undefined;
 

@@ -1,9 +1,12 @@
 // The gradient tape: a scope that remembers op calls and walks them backwards.
-import { accumulate, addTo, copy, fill } from "./builtin.ts";
-import { ShapeError } from "../errors.ts";
 import type { CompiledPass, Op } from "../declare/op.ts";
-import { Scope, type TapeEntry } from "./scope.ts";
-import { Tensor, type Value } from "./tensor.ts";
+import type { Attrs } from "../declare/pass.ts";
+import { ShapeError } from "../errors.ts";
+import { accumulate, addTo, copy, fill } from "./builtin.ts";
+import { Scope } from "./scope.ts";
+import type { OpCall } from "./segment.ts";
+import { Tensor } from "./tensor.ts";
+import type { Value } from "./value.ts";
 
 /** Gradients by tensor. */
 export interface Gradients {
@@ -20,9 +23,9 @@ export interface Gradients {
  *     optimizer.step(tape.gradients(loss));
  */
 export class Tape extends Scope {
-  readonly #entries: TapeEntry[] = [];
+  readonly #entries: OpCall[] = [];
 
-  override remember(entry: TapeEntry): void {
+  override remember(entry: OpCall): void {
     this.#entries.push(entry);
   }
 
@@ -61,7 +64,7 @@ class Backward {
 
   constructor(
     readonly scope: Scope,
-    readonly entries: readonly TapeEntry[],
+    readonly entries: readonly OpCall[],
     readonly roots: readonly Value[],
     /** Places of gradients keep what they hold and have more added. */
     readonly adds: boolean,
@@ -92,16 +95,20 @@ class Backward {
   }
 
   #filled(like: Value, value: number, target?: Value): Value {
-    const T = like.dtype === "f16" ? "f16" : "f32";
-    const attrs = { value, n: like.numel };
-    const values: Value[] = target ? [target] : [];
-    const first = this.scope.begin(fill, "only", values, { N: like.numel }, attrs, T);
-    this.scope.launch(fill.ways.get("only")!.forward, values, { N: like.numel }, attrs, T, first);
-    return values[0];
+    const values = target ? [target] : [];
+    return this.#launch(fill, like, values, { value, n: like.numel })[0];
+  }
+
+  /** Records one of the launches that gradients need, over as many elements as `like` has; returns its values. */
+  #launch(op: Op, { numel, dtype }: Value, values: Value[], attrs: Attrs = {}): Value[] {
+    const T = dtype === "f16" ? "f16" : "f32";
+    this.scope.run({ op, way: "only", values, dims: { N: numel }, attrs, T }, op.ways.get("only")!.forward);
+    return values;
   }
 
   /** Runs the backward passes of one entry that lead to a wanted gradient. */
-  #step({ op, way, values, dims, attrs, T }: TapeEntry): void {
+  #step(call: OpCall): void {
+    const { op, way, values } = call;
     const { backward } = op.ways.get(way)!;
     const all = values.slice();
     for (const { name } of op.sig.outputs) {
@@ -118,8 +125,7 @@ class Backward {
       if (place) all[slot] = place;
       targets.set(input, value);
     }
-    const first = this.scope.begin(op, way, values, dims, attrs, T);
-    this.scope.launch(needed(backward, new Set(wanted.values())), all, dims, attrs, T, first);
+    this.scope.run({ ...call, values: all }, needed(backward, new Set(wanted.values())));
     for (const [input, slot] of wanted) this.#contribute(targets.get(input)!, all[slot]);
   }
 
@@ -128,7 +134,7 @@ class Backward {
     this.#uses.set(value, left);
     const before = this.found.get(value);
     const last = left === 0;
-    let sum = before ? this.#binary(before, gradient, last ? this.#placeOf(value) : undefined) : gradient;
+    let sum = before ? this.#sum(before, gradient, last ? this.#placeOf(value) : undefined) : gradient;
     if (last && value.grad && sum !== value.grad) sum = this.#moved(this.adds ? addTo : copy, sum, value.grad);
     this.found.set(value, sum);
   }
@@ -138,21 +144,13 @@ class Backward {
     return exact(value) && !this.adds ? value.grad : undefined;
   }
 
-  #binary(a: Value, b: Value, target: Value | undefined): Value {
-    const T = a.dtype === "f16" ? "f16" : "f32";
-    const values = [a, b, target as Value];
-    const dims = { N: a.numel };
-    const first = this.scope.begin(accumulate, "only", values, dims, {}, T);
-    this.scope.launch(accumulate.ways.get("only")!.forward, values, dims, {}, T, first);
-    return values[2];
+  #sum(a: Value, b: Value, target: Value | undefined): Value {
+    return this.#launch(accumulate, a, target ? [a, b, target] : [a, b])[2];
   }
 
   /** Copied, or added, to where it belongs. */
   #moved(how: Op, from: Value, to: Value): Value {
-    const T = from.dtype === "f16" ? "f16" : "f32";
-    const dims = { N: from.numel };
-    const first = this.scope.begin(how, "only", [from, to], dims, {}, T);
-    this.scope.launch(how.ways.get("only")!.forward, [from, to], dims, {}, T, first);
+    this.#launch(how, from, [from, to]);
     return to;
   }
 }

@@ -1,6 +1,7 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
-import { compute, ShapeError, tensor, UsageError } from "../../engine/index.ts";
-import { type EmotionClip, gridOf } from "../../model/index.ts";
+import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
+import { attentionRow, concat, expandTo, first, mean, slice } from "../../kernels/index.ts";
+import { type EmotionClip, type FrameEncoder, gridOf, type Mix, SubjectBlock } from "../../model/index.ts";
 import type { Pixels } from "../features/encode.ts";
 
 /** A box as shares of the frame: left, top, right, bottom. */
@@ -39,7 +40,8 @@ export async function attentionMaps(model: EmotionClip, { frames, mask }: Pixels
     const count = Math.min(together, N - from);
     const some = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + count) * width);
     const maps = await compute(() =>
-      model.backbone.visual.subjectAttention(
+      subjectAttention(
+        model.backbone.visual,
         tensor(some(frames, 3 * S * S), [count, 3, S, S]),
         tensor(some(mask, S * S), [count, S, S]),
       ),
@@ -47,6 +49,44 @@ export async function attentionMaps(model: EmotionClip, { frames, mask }: Pixels
     for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * grid ** 2);
   }
   return { layers, frames: N, grid, covered: (grid * vision.patch) / S, weights };
+}
+
+/**
+ * What the subject token takes from the patches in each block, mean over heads: frames_N3SS, mask_NSS -> weights_NP per block.
+ * In blocks of SAAM this is the map that weighs the values, W, not the softmax before attention moved.
+ */
+export function subjectAttention(encoder: FrameEncoder, frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
+  if (encoder.config.subject === "none") throw new UsageError('a model with subject "none" has no subject token');
+  return Array.from(encoder.blocks(frames_N3SS, mask_NSS), ({ block, input, mix }) => {
+    const { attn, ln_1 } = block;
+    const row = input.shape[1] - 1;
+    const qkv_NMC = attn.project(ln_1.forward(input));
+    const w_NHM =
+      block instanceof SubjectBlock
+        ? rowOf(mix, qkv_NMC, attn.heads, row)
+        : attentionRow(qkv_NMC, { heads: attn.heads, row });
+    return slice(mean(w_NHM, 1), 1, row, 1);
+  });
+}
+
+/**
+ * Row `row` of every head's map W, by mixing values that are unit vectors: qkv_BLC -> w_BHL. As many tokens as a head is
+ * wide go into one pass.
+ */
+function rowOf(mix: Mix, qkv_BLC: Tensor, heads: number, row: number): Tensor {
+  const [B, L, C] = qkv_BLC.shape;
+  const D = C / 3;
+  const K = D / heads;
+  const qk = slice(qkv_BLC, 0, 2 * D, 2);
+  const parts: Tensor[] = [];
+  for (let from = 0; from < L; from += K) {
+    const unit = new Float32Array(L * D); // token from + c has value 1 in column c of each head
+    for (let j = from; j < Math.min(from + K, L); j++)
+      for (let h = 0; h < heads; h++) unit[j * D + h * K + j - from] = 1;
+    const y_BLD = mix(concat([qk, expandTo(tensor(unit, [L, D]), [B, L, D])], 2), heads);
+    parts.push(first(y_BLD, row).reshape([B, heads, K]));
+  }
+  return slice(concat(parts, 2), 0, L, 2);
 }
 
 /** The map of one frame in one layer, grid · grid weights. */
@@ -71,3 +111,15 @@ export function shareInside(weights: ArrayLike<number>, [left, top, right, botto
 /** Share of the frame that a box covers. */
 export const areaOf = ([left, top, right, bottom]: ShareBox): number =>
   Math.max(0, right - left) * Math.max(0, bottom - top);
+
+/** The largest weight of a layer over all frames: the top of its colour scale. */
+export function topOf({ weights, frames, grid }: AttentionMaps, layer: number): number {
+  const length = frames * grid ** 2;
+  return weights.subarray(layer * length, (layer + 1) * length).reduce((a, b) => Math.max(a, b), 0);
+}
+
+/** A box as shares of the part of the frame that patches cover. */
+export const onPatches = (box: ShareBox, { covered }: AttentionMaps): ShareBox => {
+  const [a, b, c, d] = box.map((share) => Math.min(1, share / covered));
+  return [a, b, c, d];
+};

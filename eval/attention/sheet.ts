@@ -1,30 +1,10 @@
 // Attention drawn over the frames: single overlays, and a sheet of a clip with a column per frame and a row per layer.
-import { resizeBilinear } from "../../data/pixels/mask.ts";
+import { resizeBilinear } from "../../data/pixels/bilinear.ts";
 import { type Image, resize } from "../../data/pixels/resize.ts";
-import { areaOf, type AttentionMaps, mapAt, type ShareBox, shareInside } from "./maps.ts";
+import type { ShownClip, ShownFrame } from "./clip.ts";
 import { heatRgb } from "./heat.ts";
 import { fitted, heightOf, widthOf, write } from "./letters.ts";
-
-/** A frame as the model saw it, square, with its name and the subject's box if there is one. */
-export interface ShownFrame {
-  readonly image: Image;
-  readonly label: string;
-  readonly box: ShareBox | undefined;
-}
-
-/** A clip as it is drawn. */
-export interface ShownClip {
-  /** What is said above it. */
-  readonly title: string;
-  readonly frames: readonly ShownFrame[];
-  readonly maps: AttentionMaps;
-}
-
-/** The largest weight of a layer over all frames: the top of its colour scale. */
-export function topOf({ weights, frames, grid }: AttentionMaps, layer: number): number {
-  const length = frames * grid ** 2;
-  return weights.subarray(layer * length, (layer + 1) * length).reduce((a, b) => Math.max(a, b), 0);
-}
+import { areaOf, type AttentionMaps, mapAt, onPatches, type ShareBox, shareInside, topOf } from "./maps.ts";
 
 /**
  * A frame in grey, under the colours of its weights: from weight 0, dark, to `top`, bright. Between the centres of patches
@@ -114,12 +94,6 @@ function drawColumn(page: Image, x: number, head: number, frame: ShownFrame, map
     if (box) write(page, x, y + cell + 5, `${percent(shareInside(weights, onPatches(box, maps)))} inside`, 2, faint);
   }
 }
-
-/** A box as shares of the part of the frame that patches cover. */
-export const onPatches = (box: ShareBox, { covered }: AttentionMaps): ShareBox => {
-  const [a, b, c, d] = box.map((share) => Math.min(1, share / covered));
-  return [a, b, c, d];
-};
 
 function paste(page: Image, image: Image, x: number, y: number): void {
   for (let row = 0; row < image.height; row++)

@@ -1,43 +1,46 @@
-// What the subject token looks at, for the report (figure 5 of the paper): attention over frames of a few held-out clips.
-import { forEvaluation, Loader } from "../../data/shards/loader.ts";
+// What the subject token of a model in training looks at (figure 5 of the paper): a few clips of a split with their maps.
 import { denormalise } from "../../data/pixels/image.ts";
-import { encodeJpeg } from "../../data/pixels/jpeg.ts";
-import { boxOfMask } from "../../data/pixels/mask.ts";
+import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
-import { compute, tensor } from "../../engine/index.ts";
-import { viewOf } from "../probes/evaluate.ts";
-import type { AttentionFrame } from "../../cli/pages/report.ts";
 import type { Trainer } from "../../train/trainer.ts";
+import { viewOf } from "../probes/evaluate.ts";
+import { type ShownClip, shownFrames } from "./clip.ts";
+import { attentionMaps } from "./maps.ts";
 
-const clips = 3;
+/** Clips that are shown. */
+const few = 3;
 
-/** The first clips of a split, their frames as the model sees them, and the subject token's attention to the patches. */
-export async function attentionFrames(trainer: Trainer, set: ShardSet): Promise<AttentionFrame[]> {
+/** The first clips of a split, titled by their captions: frames as the model sees them, and its attention. */
+export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<ShownClip[]> {
   const view = viewOf(trainer);
-  const loader = new Loader(set, { ...view, ...forEvaluation, batch: clips, seed: 0, workers: 0 });
-  const shown: AttentionFrame[] = [];
+  const loader = new Loader(set, { ...view, ...forEvaluation, batch: few, seed: 0, workers: 0 });
+  const pixels = view.frames * view.side ** 2;
+  const shown: ShownClip[] = [];
   try {
-    for await (const batch of loader.batches(0, 1)) {
-      const { frames: T, side: S } = view;
-      const N = batch.captions.length * T;
-      const maps = await compute(() =>
-        trainer.model.backbone.visual.subjectAttention(
-          tensor(batch.frames, [N, 3, S, S]),
-          tensor(batch.mask, [N, S, S]),
-        ),
-      );
-      for (let n = 0; n < N; n++) {
-        const pixels = denormalise(batch.frames.subarray(n * 3 * S * S, (n + 1) * 3 * S * S), S);
+    for await (const { captions, frames, mask } of loader.batches(0, 1))
+      for (const [i, title] of captions.entries()) {
+        const clip = {
+          frames: frames.subarray(i * 3 * pixels, (i + 1) * 3 * pixels),
+          mask: mask.subarray(i * pixels, (i + 1) * pixels),
+        };
         shown.push({
-          frameJpeg: await encodeJpeg(pixels, 90),
-          grid: maps.map((map) => [...map.subarray((n * map.length) / N, ((n + 1) * map.length) / N)]),
-          box: boxOfMask(batch.mask.subarray(n * S * S, (n + 1) * S * S), S),
-          caption: batch.captions[Math.floor(n / T)],
+          title,
+          frames: framesOf(clip.frames, clip.mask, view),
+          maps: await attentionMaps(trainer.model, clip),
         });
       }
-    }
   } finally {
     await loader.close();
   }
   return shown;
+}
+
+function framesOf(frames: Float32Array, mask: Float32Array, { frames: T, side }: { frames: number; side: number }) {
+  const numbers = Array.from({ length: T }, (_, t) => t);
+  const pictures = numbers.map((t) => denormalise(frames.subarray(3 * t * side ** 2, 3 * (t + 1) * side ** 2), side));
+  return shownFrames(
+    pictures,
+    numbers.map((t) => `frame ${t + 1}`),
+    mask,
+  );
 }

@@ -1,15 +1,56 @@
-// Features from a loaded model: one row for each clip, picture or text, of unit length, in the order given.
+// Features from a loaded model: batches in, rows of unit length out, in the order given. The one way there; a row is a clip, a
+// picture or a text.
+import { readAhead, piped, type Stream } from "../../data/threads/piped.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import { type EmotionClip, textRows } from "../../model/index.ts";
-import { type Matrix, matrix } from "../matrix.ts";
+import { joinRows, type Matrix } from "../matrix.ts";
 
-/** Frames as the model takes them. A picture is a clip of one frame. */
+export type { Stream } from "../../data/threads/piped.ts";
+
+/** Frames as the model takes them: of one clip, or of several, one after another. A picture is a clip of one frame. */
 export interface Pixels {
   /** [T, 3, S, S], normalised (`frameInto` of the data layer). */
   readonly frames: Float32Array;
   /** [T, S, S], the share of each pixel that shows the subject: 0 or 1; all zeros where there is no box. */
   readonly mask: Float32Array;
+}
+
+/** A batch, and of each tensor that was made of it the rows [B, E]. */
+export interface Encoded<B> {
+  readonly batch: B;
+  readonly rows: readonly Float32Array[];
+}
+
+/** What `encode` makes of each batch, in order; it is read back while the device already has the next one. */
+export function featureRows<B>(
+  batches: Stream<B>,
+  encode: (batch: B) => readonly Tensor[],
+): AsyncGenerator<Encoded<B>> {
+  return piped(batches, async (batch) => ({ batch, rows: (await compute(() => encode(batch))) as Float32Array[] }));
+}
+
+/** Clips of config.head.frames frames -> v_BE. */
+export function videoFeatures(model: EmotionClip, { frames, mask }: Pixels): Tensor {
+  const { head, vision } = model.config;
+  const [T, S] = [head.frames, vision.image];
+  const B = mask.length / (T * S * S);
+  return model.encodeVideo(tensor(frames, [B, T, 3, S, S]), tensor(mask, [B, T, S, S]));
+}
+
+/** Single pictures -> v_BE, without the temporal head. */
+export function imageFeatures(model: EmotionClip, { frames, mask }: Pixels): Tensor {
+  const S = model.config.vision.image;
+  const B = mask.length / (S * S);
+  return model.encodeImage(tensor(frames, [B, 3, S, S]), tensor(mask, [B, S, S]));
+}
+
+/** Rows of ids, one after another -> t_BE. */
+export function textFeatures(model: EmotionClip, ids: Uint32Array): Tensor {
+  const { context } = model.config.text;
+  const { tokens_BW, ends_B } = textRows(ids, model.config.text);
+  const B = ends_B.length;
+  return model.encodeText(tensor(tokens_BW, [B, context], "u32"), tensor(ends_B, [B], "u32"));
 }
 
 export interface EncodeOptions {
@@ -19,32 +60,18 @@ export interface EncodeOptions {
   readonly at?: (done: number) => void;
 }
 
-/** Things in order, at hand or still being read. */
-export type Stream<T> = Iterable<T> | AsyncIterable<T>;
-
 /** Clips of config.head.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
 export function encodeVideos(model: EmotionClip, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
   const { vision, head, embed } = model.config;
-  const [T, S] = [head.frames, vision.image];
-  return encodeRows(clips, embed, options, (batch) => {
-    const B = batch.length;
-    return model.encodeVideo(
-      tensor(joined(batch, "frames", T * 3 * S * S), [B, T, 3, S, S]),
-      tensor(joined(batch, "mask", T * S * S), [B, T, S, S]),
-    );
-  });
+  return encodeRows(clips, embed, options, (batch) =>
+    videoFeatures(model, together(batch, head.frames * vision.image ** 2)),
+  );
 }
 
 /** Single pictures -> [N, E], without the temporal head. */
 export function encodeImages(model: EmotionClip, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
   const { vision, embed } = model.config;
-  const S = vision.image;
-  return encodeRows(images, embed, options, (batch) =>
-    model.encodeImage(
-      tensor(joined(batch, "frames", 3 * S * S), [batch.length, 3, S, S]),
-      tensor(joined(batch, "mask", S * S), [batch.length, S, S]),
-    ),
-  );
+  return encodeRows(images, embed, options, (batch) => imageFeatures(model, together(batch, vision.image ** 2)));
 }
 
 /** Texts -> [N, E]; the tokenizer is the one that the model was trained with (`tokenizerOf`). */
@@ -57,13 +84,11 @@ export function encodeTexts(
   return encodeRows(texts, model.config.embed, options, (batch) => textFeatures(model, tokenizer.encode(batch)));
 }
 
-/** Rows of ids, one after another -> t_BE. */
-export function textFeatures(model: EmotionClip, ids: Uint32Array): Tensor {
-  const { context } = model.config.text;
-  const { tokens_BW, ends_B } = textRows(ids, model.config.text);
-  const B = ends_B.length;
-  return model.encodeText(tensor(tokens_BW, [B, context], "u32"), tensor(ends_B, [B], "u32"));
-}
+/** Clips of `pixels` pixels each as one batch. */
+const together = (clips: readonly Pixels[], pixels: number): Pixels => ({
+  frames: joined(clips, "frames", 3 * pixels),
+  mask: joined(clips, "mask", pixels),
+});
 
 /** One after another in one array; each has `length` numbers. */
 function joined(batch: readonly Pixels[], name: keyof Pixels, length: number): Float32Array {
@@ -81,37 +106,17 @@ function joined(batch: readonly Pixels[], name: keyof Pixels, length: number): F
 async function encodeRows<T>(
   items: Stream<T>,
   embed: number,
-  { batch = 32, at }: EncodeOptions = {},
+  { batch: size = 32, at }: EncodeOptions = {},
   encode: (batch: T[]) => Tensor,
 ): Promise<Matrix> {
   const parts: Float32Array[] = [];
   let done = 0;
-  let last: { rows: Promise<unknown>; count: number } | undefined;
-  const settle = async () => {
-    if (!last) return;
-    parts.push((await last.rows) as Float32Array);
-    done += last.count;
+  for await (const { batch, rows } of featureRows(readAhead(inBatches(items, size)), (some) => [encode(some)])) {
+    parts.push(rows[0]);
+    done += batch.length;
     at?.(done);
-  };
-  const batches = inBatches(items, batch);
-  let next = batches.next();
-  for (;;) {
-    const { value } = await next;
-    if (!value) break;
-    const rows = compute(() => encode(value));
-    next = batches.next();
-    for (const later of [rows, next]) later.catch(() => {}); // awaited in their turn, after what came before
-    await settle();
-    last = { rows, count: value.length };
   }
-  await settle();
-  const data = new Float32Array(done * embed);
-  let row = 0;
-  for (const part of parts) {
-    data.set(part, row);
-    row += part.length;
-  }
-  return matrix(done, embed, data);
+  return joinRows(parts, done, embed);
 }
 
 async function* inBatches<T>(items: Stream<T>, size: number): AsyncGenerator<T[], undefined> {

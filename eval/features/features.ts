@@ -1,7 +1,8 @@
-// Frozen features of a split: both branches over its batches, in order, into flat arrays.
+// Frozen features of a split: both branches over its batches, in order, with the labels of the clips.
 import type { ClipBatch } from "../../data/shards/batch.ts";
-import { compute, type Tensor } from "../../engine/index.ts";
-import { type Matrix, matrix } from "../matrix.ts";
+import type { Tensor } from "../../engine/index.ts";
+import { joinRows, type Matrix } from "../matrix.ts";
+import { featureRows } from "./encode.ts";
 
 /** Features and labels of a split; rows in the split's order. */
 export interface Features {
@@ -22,39 +23,25 @@ export async function extractFeatures(
   encode: (batch: ClipBatch) => { v_BE: Tensor; t_BE: Tensor },
   at: (done: number) => void = () => {},
 ): Promise<Features> {
-  const parts = {
-    video: [] as Float32Array[],
-    text: [] as Float32Array[],
-    categories: [] as Uint8Array[],
-    vad: [] as Float32Array[],
-  };
+  const [video, text, categories, vad]: (Float32Array | Uint8Array)[][] = [[], [], [], []];
   const captions: string[] = [];
-  for await (const batch of batches) {
-    const [video, text] = await compute(() => {
-      const { v_BE, t_BE } = encode(batch);
-      return [v_BE, t_BE];
-    });
-    parts.video.push(video as Float32Array);
-    parts.text.push(text as Float32Array);
-    parts.categories.push(batch.categories);
-    parts.vad.push(batch.vad);
+  const both = (batch: ClipBatch) => {
+    const { v_BE, t_BE } = encode(batch);
+    return [v_BE, t_BE];
+  };
+  for await (const { batch, rows } of featureRows(batches, both)) {
+    video.push(rows[0]);
+    text.push(rows[1]);
+    categories.push(batch.categories);
+    vad.push(batch.vad);
     captions.push(...batch.captions);
     at(captions.length);
   }
-  const join = <A extends Float32Array | Uint8Array>(pieces: readonly A[], whole: A): Matrix => {
-    let offset = 0;
-    for (const piece of pieces) {
-      whole.set(piece, offset);
-      offset += piece.length;
-    }
-    return matrix(samples, whole.length / samples, whole);
-  };
-  const length = (pieces: readonly { length: number }[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
   return {
     captions,
-    video: join(parts.video, new Float32Array(length(parts.video))),
-    text: join(parts.text, new Float32Array(length(parts.text))),
-    categories: join(parts.categories, new Uint8Array(length(parts.categories))),
-    vad: join(parts.vad, new Float32Array(length(parts.vad))),
+    video: joinRows(video, samples),
+    text: joinRows(text, samples),
+    categories: joinRows(categories, samples),
+    vad: joinRows(vad, samples),
   };
 }

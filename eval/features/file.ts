@@ -8,7 +8,7 @@ import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { type Matrix, matrix } from "../matrix.ts";
 import { type Protocol, splitsOf, type Target, type Task } from "../probes/protocol.ts";
-import type { SplitFeatures, Targets } from "../probes/score.ts";
+import type { SplitFeatures, Targets } from "../probes/outcome.ts";
 
 /** A file's part of a split. Targets may be missing: they then come from the data set itself. */
 export interface FileSplit {

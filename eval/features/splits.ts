@@ -2,31 +2,29 @@
 // by batch while threads load what comes next. A stop, or a kill, loses at most the batches in hand.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { type BenchmarkBatch, benchmarkBatches } from "../../data/sets/batches.ts";
-import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
 import { makeFolder } from "../../data/formats/disk.ts";
-import { UsageError } from "../../engine/errors.ts";
-import { cacheFolder, compute, tensor } from "../../engine/index.ts";
-import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
-import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
-import type { Matrix } from "../matrix.ts";
-import { type Protocol, splitsOf } from "../probes/protocol.ts";
-import type { SplitFeatures, Targets } from "../probes/score.ts";
-import type { EmotionClip, LoadPlan } from "../../model/index.ts";
 import { Lock } from "../../data/formats/lock.ts";
-import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
-import type { Progress } from "../../cli/terminal/progress.ts";
-import { ensureStage } from "../../cli/stage.ts";
-import type { StopRequest } from "../../cli/terminal/stop.ts";
+import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
+import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
+import { cacheFolder } from "../../engine/index.ts";
+import { withModel } from "../../model/checkpoint/open-model.ts";
+import type { EmotionClip, LoadPlan } from "../../model/index.ts";
+import type { Matrix } from "../matrix.ts";
+import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
+import { type Protocol, splitsOf } from "../probes/protocol.ts";
+import type { SplitFeatures, Targets } from "../probes/outcome.ts";
+import { benchmarkRows } from "./benchmark.ts";
+import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
 
 export interface Extraction {
   readonly benchmark: BenchmarkName;
   readonly protocol: Protocol;
   readonly switchOptions: SwitchOptions;
+  /** The opened checkpoint, and what it is called. */
+  readonly plan: LoadPlan;
   readonly checkpoint: string;
-  /** The model's configuration where shapes do not tell it. */
-  readonly config?: string;
-  readonly data: string | undefined;
+  /** Folder of the data set. */
+  readonly data: string;
   /** Folder of the cache; the user's own by default. */
   readonly cache: string | undefined;
   /** Samples given to the model at once; as many as fit in 64 MB of pixels by default. */
@@ -50,64 +48,60 @@ interface Place {
 /** Undefined when a stop was requested on the way. */
 export async function extractSplits(
   extraction: Extraction,
-  progress: Progress,
+  progress: Meter,
   stop: StopRequest,
 ): Promise<Extracted | undefined> {
-  const { plan, close } = await openPlan(extraction);
+  const hash = await visualHash(extraction.plan);
+  const opened = await openSplits(extraction);
   const places: Place[] = [];
   try {
-    const data = await dataFolder(extraction, progress, stop);
-    if (data === undefined) return undefined;
-    const { config } = plan;
-    const checkpoint = await visualHash(plan);
-    const opened: Benchmark[] = [];
-    for (const split of splitsOf(extraction.protocol))
-      opened.push(
-        await openBenchmark(extraction.benchmark, data, {
-          ...extraction.switchOptions,
-          split,
-          frames: config.head.frames,
-        }),
-      );
-    for (const benchmark of opened) places.push(await openPlace(benchmark, plan, checkpoint, extraction, progress));
-    if (places.some(({ cache }) => !cache.isComplete) && !(await fillCaches(plan, places, extraction, progress, stop)))
-      return undefined;
+    for (const benchmark of opened) places.push(await openPlace(benchmark, hash, extraction, progress));
+    if (!(await fillCaches(places, extraction, progress, stop))) return undefined;
     const splits: SplitFeatures[] = [];
-    for (const { benchmark, cache } of places) {
-      const targets = keptTargets(benchmark, cache.bad);
-      await cache.exportNpy(exported(targets));
-      splits.push({ name: benchmark.split, features: await cache.read(), targets });
-    }
-    return {
-      splits,
-      source: `${extraction.checkpoint} (${plan.report.kind}, ${checkpoint.slice(0, 12)})`,
-      notes: [
-        ...plan.report.notes,
-        ...opened.flatMap(({ notes }) => notes),
-        ...places.flatMap(({ benchmark, cache }) => (cache.bad.length ? [leftOut(benchmark, cache)] : [])),
-        `features are kept in ${extraction.cache ?? defaultCache()}`,
-      ],
-    };
+    for (const place of places) splits.push(await featuresIn(place));
+    return { splits, ...said(extraction, places, hash) };
   } finally {
     for (const { cache, lock } of places) {
       await cache.close();
       await lock.release();
     }
-    await close();
   }
 }
 
-const defaultCache = () => join(cacheFolder(), "features");
-
-async function dataFolder(
-  { benchmark, data }: Extraction,
-  progress: Progress,
-  stop: StopRequest,
-): Promise<string | undefined> {
-  if (data !== undefined) return data;
-  if (benchmark === "stage") return ensureStage(progress, stop);
-  throw new UsageError(`--data <folder> is needed: where ${benchmark} lies`);
+async function openSplits({ benchmark, protocol, data, switchOptions, plan }: Extraction): Promise<Benchmark[]> {
+  const { frames } = plan.config.head;
+  const opened: Benchmark[] = [];
+  for (const split of splitsOf(protocol))
+    opened.push(await openBenchmark(benchmark, data, { ...switchOptions, split, frames }));
+  return opened;
 }
+
+/** A complete split; the official cache file is written beside it. */
+async function featuresIn({ benchmark, cache }: Place): Promise<SplitFeatures> {
+  const targets = keptTargets(benchmark, cache.bad);
+  await cache.exportNpy(exported(targets));
+  return { name: benchmark.split, features: await cache.read(), targets };
+}
+
+/** Where the features are from, and what a person should know of them. */
+function said(
+  { plan, checkpoint, cache = defaultCache() }: Extraction,
+  places: readonly Place[],
+  hash: string,
+): Omit<Extracted, "splits"> {
+  const left = places.filter((place) => place.cache.bad.length > 0);
+  return {
+    source: `${checkpoint} (${plan.report.kind}, ${hash.slice(0, 12)})`,
+    notes: [
+      ...plan.report.notes,
+      ...places.flatMap(({ benchmark }) => benchmark.notes),
+      ...left.map(({ benchmark, cache }) => leftOut(benchmark, cache)),
+      `features are kept in ${cache}`,
+    ],
+  };
+}
+
+const defaultCache = () => join(cacheFolder(), "features");
 
 /** sha256 of what features depend on: the configuration and the tensors of the frame tower and the temporal head. */
 async function visualHash({ file, config, sources, report }: LoadPlan): Promise<string> {
@@ -122,11 +116,11 @@ async function visualHash({ file, config, sources, report }: LoadPlan): Promise<
 
 async function openPlace(
   benchmark: Benchmark,
-  { config }: LoadPlan,
   checkpoint: string,
-  { cache = defaultCache() }: Extraction,
-  progress: Progress,
+  { plan, cache = defaultCache() }: Extraction,
+  progress: Meter,
 ): Promise<Place> {
+  const { config } = plan;
   const key: CacheKey = {
     benchmark: benchmark.name,
     split: benchmark.split,
@@ -149,13 +143,13 @@ async function openPlace(
 
 /** Runs the model over what the caches lack; false when a stop was requested on the way. */
 async function fillCaches(
-  plan: LoadPlan,
   places: readonly Place[],
   extraction: Extraction,
-  progress: Progress,
+  progress: Meter,
   stop: StopRequest,
 ): Promise<boolean> {
-  return withModel(plan, async (model) => {
+  if (places.every(({ cache }) => cache.isComplete)) return true;
+  return withModel(extraction.plan, async (model) => {
     for (const place of places) {
       if (place.cache.isComplete) continue;
       await extract(model, place, extraction, progress, stop);
@@ -165,63 +159,25 @@ async function fillCaches(
   });
 }
 
-/** Bytes of pixels in a batch, where nobody says how many samples it has. */
-const BATCH_BYTES = 64 * 2 ** 20;
-
 async function extract(
   model: EmotionClip,
   { benchmark, cache }: Place,
-  { batch: wanted, workers }: Extraction,
-  progress: Progress,
+  { batch, workers }: Extraction,
+  progress: Meter,
   stop: StopRequest,
 ): Promise<void> {
-  const { image: side } = model.config.vision;
-  const { samples } = benchmark;
-  const batch = wanted ?? batchOf(benchmark, side);
-  progress.start(`features of ${benchmark.split}`, samples.length, cache.next);
-  const began = performance.now();
   const first = cache.next;
+  const began = performance.now();
+  progress.start(`features of ${benchmark.split}`, benchmark.samples.length, first);
   const onBad = ({ reason }: { reason: string }) => progress.say(`left out: ${reason}`);
-  // The features of a batch are read back while the model already has the next one.
-  let last: { rows: Promise<Float32Array>; next: number; bad: number[] } | undefined;
-  const settle = async () => {
-    if (!last) return;
-    const { rows, next, bad } = last;
-    last = undefined;
-    await cache.append(await rows, next, bad);
+  const loading = { ...(batch !== undefined && { batch }), workers, from: first, onBad };
+  for await (const { batch, rows } of benchmarkRows(model, benchmark, loading, stop)) {
+    const { next, bad } = batch;
+    const numbers = bad.map(({ index }) => index);
+    await cache.append(rows, next, numbers);
     const speed = (next - first) / ((performance.now() - began) / 1000);
     progress.at(next, `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} samples/s`);
-  };
-  for await (const loaded of benchmarkBatches(benchmark, { batch, side, workers, from: first, onBad })) {
-    const rows = encodeBatch(model, benchmark, loaded);
-    rows.catch(() => {}); // awaited in settle
-    const current = { rows, next: loaded.next, bad: loaded.bad.map(({ index }) => index) };
-    await settle();
-    last = current;
-    if (stop.requested !== undefined) break;
   }
-  await settle();
-}
-
-/** Samples that are 64 MB of pixels, at most the official 128. */
-export function batchOf({ frames }: Benchmark, side: number): number {
-  return Math.min(128, Math.max(1, Math.floor(BATCH_BYTES / (frames * 3 * side * side * 4))));
-}
-
-/** The features of a batch, [n, E], of unit length. */
-export async function encodeBatch(
-  model: EmotionClip,
-  { kind, frames: T }: Benchmark,
-  { frames, mask, indices }: BenchmarkBatch,
-): Promise<Float32Array> {
-  const { image: S } = model.config.vision;
-  const n = indices.length;
-  const rows = await compute(() =>
-    kind === "image"
-      ? model.encodeImage(tensor(frames, [n, 3, S, S]), tensor(mask, [n, S, S]))
-      : model.encodeVideo(tensor(frames, [n, T, 3, S, S]), tensor(mask, [n, T, S, S])),
-  );
-  return rows as Float32Array;
 }
 
 /** The targets of the samples that have features. */

@@ -2,21 +2,16 @@
 // every gap the reason. Pure; what is read from disk comes in as summaries.
 
 import { type BenchmarkName, benchmarkNames } from "../../data/sets/switches.ts";
-import type { Row } from "../probes/probe-table.ts";
-import { boldColumns, figureFor, paper, published4 } from "./published.ts";
-import type { EvaluationResult } from "./result.ts";
+import type { RunSummary } from "../../train/runs/runs.ts";
+import paper from "./paper-tables.json";
+import { boldColumns, figureFor, published4, type TaskFigures } from "./published.ts";
 import type { Reweighting } from "./reweighting.ts";
 
-/** One finished training at the reduced setting. */
-export interface RunSummary {
-  readonly folder: string;
-  readonly subject: "sap" | "saam" | "none";
-  readonly beta: number;
-  readonly head: string;
-  readonly seed: number;
-  /** Everything else that decides a result, in words: runs are compared only where it is the same. */
-  readonly setting: string;
-  readonly figures: readonly Row[];
+/** One evaluation, as far as Table 4 needs it. */
+export interface Scored {
+  readonly benchmark: BenchmarkName;
+  readonly source: string;
+  readonly tasks: readonly TaskFigures[];
 }
 
 /** Mean and sample standard deviation (NaN for one run) of a figure over runs. */
@@ -113,7 +108,7 @@ const reduced =
 /** Puts everything together. Runs at another setting than most are left out, by name. */
 export function compare(
   runs: readonly RunSummary[],
-  results: readonly EvaluationResult[],
+  results: readonly Scored[],
   reweighting?: { readonly ours: Reweighting; readonly source: string },
 ): Comparison {
   const setting = commonest(runs);
@@ -225,7 +220,7 @@ function table3(runs: readonly RunSummary[]): ComparedTable {
 
 const others = "another model; its features can be probed by the same protocol with emotionclip eval --features";
 
-function table4(name: BenchmarkName, results: readonly EvaluationResult[]): ComparedTable[] {
+function table4(name: BenchmarkName, results: readonly Scored[]): ComparedTable[] {
   const table = published4[name];
   if (!table) return [];
   const { columns } = table;
@@ -238,7 +233,7 @@ function table4(name: BenchmarkName, results: readonly EvaluationResult[]): Comp
     .map(({ source, tasks }): ComparedRow => {
       const ours = columns.map(({ ours, scale }) => {
         const figure = figureFor(tasks, ours);
-        return { mean: figure ? figure.value * scale : Number.NaN, deviation: Number.NaN };
+        return { mean: figure === undefined ? Number.NaN : figure * scale, deviation: Number.NaN };
       });
       return { name: source, published: columns.map(() => null), ours, runs: 1, isOurs: true };
     });

@@ -2,9 +2,7 @@
 
 import type { BenchmarkName } from "../../data/sets/switches.ts";
 import paper from "./paper-tables.json";
-import type { Figure, TaskResult } from "../probes/score.ts";
-
-export { default as paper } from "./paper-tables.json";
+import type { Figure } from "../probes/outcome.ts";
 
 /** The figure of ours that belongs into a column. */
 export interface FigureName {
@@ -93,8 +91,15 @@ export const published4: Readonly<Partial<Record<BenchmarkName, PublishedTable>>
   ]),
 };
 
+/** The figures of a task on a split, as far as a table needs them. */
+export interface TaskFigures {
+  readonly task: string;
+  readonly split: string;
+  readonly figures: readonly Pick<Figure, "name" | "value">[];
+}
+
 /** Our figure for a column, if the results have it. */
-export function figureFor(results: readonly TaskResult[], { task, split, figure }: FigureName): Figure | undefined {
+export function figureFor(results: readonly TaskFigures[], { task, split, figure }: FigureName): number | undefined {
   const found = results.find((result) => result.task === task && result.split === split);
-  return found?.figures.find(({ name }) => name === figure);
+  return found?.figures.find(({ name }) => name === figure)?.value;
 }

@@ -4,7 +4,7 @@
 import type { BenchmarkName, Decision } from "../../data/sets/switches.ts";
 import type { Protocol, Task } from "../probes/protocol.ts";
 import { type PublishedTable, figureFor, published4 } from "./published.ts";
-import type { ClassTable, Figure, TaskResult } from "../probes/score.ts";
+import type { ClassTable, Figure, TaskResult } from "../probes/outcome.ts";
 
 /** What `emotionclip eval … --json` prints. */
 export interface EvaluationResult {
@@ -118,7 +118,7 @@ function publishedLines({ title, columns, rows }: PublishedTable, results: reado
     `  ${name.padEnd(30)}${values.map((v, i) => (v == null ? "n/a" : number(v, digits(columns[i].scale))).padStart(14)).join("")}`;
   const ours = columns.map(({ ours, scale }) => {
     const figure = figureFor(results, ours);
-    return figure && figure.value * scale;
+    return figure === undefined ? undefined : figure * scale;
   });
   return [
     `${title} as published, and this result`,

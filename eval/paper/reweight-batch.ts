@@ -1,8 +1,9 @@
 // One batch of the embedded data through a checkpoint, for Table 2 and Figure 4: logits, and what sentiment takes from them.
-import { benchmarkBatches } from "../../data/sets/batches.ts";
+import type { GpuOptions } from "../../engine/index.ts";
 import { openBenchmark } from "../../data/sets/index.ts";
 import { openShards } from "../../data/shards/shards.ts";
-import { encodeTexts, encodeVideos, type Pixels } from "../features/encode.ts";
+import { benchmarkFeatures } from "../features/benchmark.ts";
+import { encodeTexts } from "../features/encode.ts";
 import { matrix } from "../matrix.ts";
 import { similarities } from "../probes/probe-table.ts";
 import { type Reweighting, reweight } from "./reweighting.ts";
@@ -14,15 +15,17 @@ export interface ReweightOptions {
   readonly form: "code" | "paper";
   /** Clips in the batch, from the start of the test split. */
   readonly batch: number;
+  /** How the GPU is opened. */
+  readonly gpu?: GpuOptions;
 }
 
 /** Shards in `data` have captions and sentiments; the first video of the batch is the one that is shown. */
 export async function reweightBatch(
   checkpoint: string,
   data: string,
-  { beta, form, batch }: ReweightOptions,
+  { beta, form, batch, gpu }: ReweightOptions,
 ): Promise<Reweighting> {
-  const { plan, close } = await openPlan({ checkpoint });
+  const { plan, close } = await openPlan({ checkpoint, gpu });
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.config);
     const opened = await openBenchmark("stage", data, { split: "test", frames: plan.config.head.frames });
@@ -31,11 +34,11 @@ export async function reweightBatch(
     const shown = benchmark.samples.map(() => infos.next().value!);
     infos.return(undefined);
     return await withModel(plan, async (model) => {
-      const videos = await encodeVideos(model, clips(benchmark, plan.config.vision.image));
+      const { features } = await benchmarkFeatures(model, benchmark, { batch: 32, onBadSample: "stop" });
       const texts = shown.map(({ caption }) => caption);
       const captions = await encodeTexts(model, tokenizer, texts);
       const scale = Math.exp((await model.logit_scale.data())[0]);
-      const cosines = similarities(videos, captions);
+      const cosines = similarities(features, captions);
       const logits = { shape: cosines.shape, data: Float64Array.from(cosines.data, (v) => scale * v) };
       const sentiment = matrix(texts.length, 7, Float64Array.from(shown.flatMap((info) => [...info.sentiment])));
       return reweight({ logits, sentiment, texts }, { beta, form });
@@ -43,21 +46,4 @@ export async function reweightBatch(
   } finally {
     await close();
   }
-}
-
-/** The samples one by one; one that cannot be read ends the work. */
-async function* clips(benchmark: Parameters<typeof benchmarkBatches>[0], side: number): AsyncGenerator<Pixels> {
-  const T = benchmark.frames;
-  const pixels = T * side * side;
-  for await (const { frames, mask, indices } of benchmarkBatches(benchmark, {
-    batch: 16,
-    side,
-    workers: 0,
-    onBadSample: "stop",
-  }))
-    for (let i = 0; i < indices.length; i++)
-      yield {
-        frames: frames.subarray(i * 3 * pixels, (i + 1) * 3 * pixels),
-        mask: mask.subarray(i * pixels, (i + 1) * pixels),
-      };
 }

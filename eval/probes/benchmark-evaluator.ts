@@ -1,13 +1,12 @@
 // A data set's official evaluation of the model in training, as the published code probes BoLD after every epoch.
-import { benchmarkBatches } from "../../data/sets/batches.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../../data/sets/index.ts";
 import { takeTargets, targetsOfBenchmark } from "./benchmark-targets.ts";
-import { matrix } from "../matrix.ts";
 import type { Row } from "./probe-table.ts";
 import { protocols, splitsOf } from "./protocol.ts";
-import { type SplitFeatures, score } from "./score.ts";
+import { score } from "./score.ts";
+import type { SplitFeatures } from "./outcome.ts";
 import type { EmotionClip } from "../../model/index.ts";
-import { batchOf, encodeBatch } from "../features/splits.ts";
+import { benchmarkFeatures } from "../features/benchmark.ts";
 
 /** Measures a model as it stands: one row per figure, as fractions. */
 export type Evaluator = (model: EmotionClip) => Promise<Row[]>;
@@ -28,20 +27,6 @@ export async function openEvaluator(name: BenchmarkName, data: string, frames: n
 }
 
 async function featuresOf(model: EmotionClip, benchmark: Benchmark): Promise<SplitFeatures> {
-  const side = model.config.vision.image;
-  const { embed } = model.config;
-  const rows: number[] = [];
-  const parts: Float32Array[] = [];
-  for await (const batch of benchmarkBatches(benchmark, { batch: batchOf(benchmark, side), side, workers: 0 })) {
-    parts.push(await encodeBatch(model, benchmark, batch));
-    rows.push(...batch.indices);
-  }
-  const data = new Float32Array(rows.length * embed);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
-  }
-  const targets = takeTargets(targetsOfBenchmark(benchmark), rows);
-  return { name: benchmark.split, features: matrix(rows.length, embed, data), targets };
+  const { features, indices } = await benchmarkFeatures(model, benchmark);
+  return { name: benchmark.split, features, targets: takeTargets(targetsOfBenchmark(benchmark), indices) };
 }

@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Benchmark, Sample } from "../../data/sets/benchmark.ts";
 import { matrix, takeRows } from "../matrix.ts";
-import type { Targets } from "./score.ts";
+import type { Targets } from "./outcome.ts";
 
 /** The targets of a split; a kind that some samples lack is left out. */
 export function targetsOfBenchmark({ samples }: Benchmark): Targets {

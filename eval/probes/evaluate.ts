@@ -1,18 +1,15 @@
 // What the main job measures before and after training: linear probes on frozen features of the held-out split, and
 // retrieval between clips and captions.
+import { viewOf as viewOfModel } from "../../data/pixels/view.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import { forEvaluation, Loader, type LoaderOptions } from "../../data/shards/loader.ts";
 import { extractFeatures, type Features } from "../features/features.ts";
 import { type ProbeSplit, probeStage, type Row } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
 
-/** How frames are shown to a model of this configuration. */
-export const viewOf = (trainer: Trainer) => {
-  const { image } = trainer.model.config.vision;
-  // the published crop takes 224 of 256 pixels; at 64 it would cut people off, so a small frame is shown whole
-  const resize = image >= 224 ? Math.round((image * 256) / 224) : image;
-  return { frames: trainer.model.config.head.frames, side: image, resize };
-};
+/** How frames are shown to this trainer's model. */
+export const viewOf = ({ model: { config } }: Trainer) =>
+  viewOfModel({ frames: config.head.frames, image: config.vision.image });
 
 export interface EvaluationSets {
   readonly train: ShardSet;

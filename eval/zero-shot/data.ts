@@ -1,5 +1,5 @@
 // Zero-shot recognition of a whole data set: its features, kept as `emotionclip eval` keeps them, against its classes in words.
-import { type BenchmarkName, benchmarkNames, benchmarkSplits } from "../../data/sets/index.ts";
+import type { BenchmarkName } from "../../data/sets/index.ts";
 import { quoted } from "../../data/formats/json.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { Emotion } from "../../data/stage/emotions.ts";
@@ -8,8 +8,7 @@ import { UsageError } from "../../engine/errors.ts";
 import type { Matrix } from "../matrix.ts";
 import { anyLabelAccuracy, macroAveragePrecision, macroRocAuc } from "../probes/metrics.ts";
 import { protocols, type Task } from "../probes/protocol.ts";
-import type { Targets } from "../probes/score.ts";
-import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
+import type { Targets } from "../probes/outcome.ts";
 import {
   emotionTemplates,
   sameClasses,
@@ -19,13 +18,10 @@ import {
   zeroShotLogits,
   type ZeroShotScore,
 } from "./zero-shot.ts";
+import { type Extraction, extractSplits, type Extracted } from "../features/splits.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";
-import { type Extracted, extractSplits } from "../features/splits.ts";
-import { oneOf, workersFlag } from "../../cli/flags.ts";
-import type { InputFlags } from "../../cli/inputs.ts";
-import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
-import { Progress } from "../../cli/terminal/progress.ts";
-import { gracefulStop } from "../../cli/terminal/stop.ts";
+import { withModel } from "../../model/checkpoint/open-model.ts";
+import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 
 /** What `--json` prints. */
 export interface DataPage {
@@ -50,13 +46,6 @@ export interface DataTask {
 
 type Single = Omit<ZeroShotScore, "confusion"> & { readonly confusion: readonly (readonly number[])[] };
 
-export interface DataFlags extends InputFlags {
-  data?: string;
-  split?: string;
-  cache?: string;
-  workers?: string;
-}
-
 /** Classes and templates of the command line, where it has some. */
 export interface Prompts {
   readonly classes?: readonly ZeroShotClass[];
@@ -64,53 +53,35 @@ export interface Prompts {
 }
 
 /** A task with its texts. */
-interface Prompted {
+export interface Prompted {
   readonly task: Task;
   readonly classes: readonly ZeroShotClass[];
   readonly templates: readonly string[];
 }
 
+/** A split of a data set, the tasks that it is scored by, and the model that scores it. */
+export interface DataRequest extends Omit<Extraction, "protocol" | "switchOptions"> {
+  readonly split: string;
+  readonly prompted: readonly Prompted[];
+  readonly tokenizer: Tokenizer;
+}
+
 /** Scores a split of a data set; undefined when a stop was requested on the way. */
-export async function zeroShotData(name: string, flags: DataFlags, prompts: Prompts): Promise<DataPage | undefined> {
-  const benchmark = oneOf("data set", name, benchmarkNames);
-  const protocol = protocols[benchmark];
-  const split =
-    flags.split === undefined ? protocol.on.at(-1)! : oneOf("split", flags.split, benchmarkSplits(benchmark));
-  const prompted = promptedTasks(benchmark, prompts);
-  const workers = workersFlag(flags.workers);
-  const progress = new Progress({
-    phases: [
-      ["make data", 1],
-      [`features of ${split}`, 60],
-      ["texts", 5],
-    ],
-  });
-  const { plan, close } = await openPlan(flags);
-  try {
-    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
-    const extraction = {
-      benchmark,
-      protocol: { ...protocol, fit: split, on: [] },
-      switchOptions: {},
-      checkpoint: flags.checkpoint,
-      config: flags.config,
-      data: flags.data,
-      cache: flags.cache,
-      batch: flags.batch,
-      workers,
-    };
-    const found = await extractSplits(extraction, progress, gracefulStop());
-    if (!found) return undefined;
-    const classifiers = await classifiersOf(plan, prompted, tokenizer, progress);
-    return { benchmark, split, ...pageOf(prompted, classifiers, found) };
-  } finally {
-    progress.end();
-    await close();
-  }
+export async function zeroShotData(
+  { split, prompted, tokenizer, ...rest }: DataRequest,
+  progress: Meter,
+  stop: StopRequest,
+): Promise<DataPage | undefined> {
+  const { benchmark, plan } = rest;
+  const protocol = { ...protocols[benchmark], fit: split, on: [] };
+  const found = await extractSplits({ ...rest, protocol, switchOptions: {} }, progress, stop);
+  if (!found) return undefined;
+  const classifiers = await classifiersOf(plan, prompted, tokenizer, progress);
+  return { benchmark, split, ...pageOf(prompted, classifiers, found) };
 }
 
 /** The classes of each task in words; a task whose classes are not the given ones is left out. */
-function promptedTasks(benchmark: BenchmarkName, { classes, templates }: Prompts): Prompted[] {
+export function promptedTasks(benchmark: BenchmarkName, { classes, templates }: Prompts): Prompted[] {
   const tasks = protocols[benchmark].tasks.filter(({ target }) => target !== "values");
   if (tasks.length === 0) throw new UsageError(`${benchmark} has no classes, which zero-shot recognition needs`);
   const texts = new Map(classes?.map((each) => [each.name, each]));
@@ -138,7 +109,7 @@ async function classifiersOf(
   plan: LoadPlan,
   prompted: readonly Prompted[],
   tokenizer: Tokenizer,
-  progress: Progress,
+  progress: Meter,
 ): Promise<Matrix[]> {
   progress.start("texts", prompted.length);
   return withModel(plan, async (model) => {

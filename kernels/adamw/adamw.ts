@@ -1,5 +1,6 @@
 // AdamW on flat groups: parameters, gradients and moments of one layout, updated in one launch.
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import { flatGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import adamwText from "./adamw.wgsl";

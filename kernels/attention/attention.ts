@@ -1,6 +1,7 @@
 // Multi-head self-attention of packed queries, keys and values, plain or causal.
 import { LimitError, ShapeError } from "../../engine/errors.ts";
-import { ceilDiv, op, pass } from "../../engine/declare/op.ts";
+import { ceilDiv, pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import rows from "../lib/rows.wgsl";
 import * as composed from "./composed.ts";

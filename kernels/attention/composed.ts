@@ -1,7 +1,8 @@
 // Attention composed of strided products and row kernels, with the probabilities kept: what wins on CPU rasterisers.
 // Letters: B sequences, L tokens, H heads of width K, D = H·K, C = 3·D (q, k and v side by side), M = L rounded up to
 // whole vec4s. The probabilities are stored as f32 rows of M columns, the last M − L of them 0.
-import { type Attrs, ceilDiv, type DeviceFacts, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import { type Attrs, ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import rows from "../lib/rows.wgsl";
 import { type Layout, product, type Shape } from "../matmul/tile.ts";

@@ -1,6 +1,7 @@
 // Attention in one launch forward and two backward, with nothing kept but the log-sum-exp of each row: for GPUs.
 // Written for registers: KT and OWN are constants of the text, everything else is data.
-import { ceilDiv, type DeviceFacts, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import rowsAny from "./fused-any.wgsl";
 import dkv from "./fused-dkv.wgsl";

@@ -1,7 +1,8 @@
 // Subject-aware attention masking (the paper's Eq. 2–4): an amount A of attention moves from the context to the subject.
 // Tokens are [cls, patches, hmn]: L = P + 2. The maps S, U and W are kept as f32, as in composed.ts.
 import { ShapeError } from "../../engine/errors.ts";
-import { ceilDiv, op, pass } from "../../engine/declare/op.ts";
+import { ceilDiv, pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import rows from "../lib/rows.wgsl";

@@ -1,6 +1,7 @@
 // Depth-wise convolution over time, kernel 3, stride 1, no padding: the conv_1d form of the temporal head.
 import { ShapeError } from "../../engine/errors.ts";
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid } from "../lib/flat.ts";
 import dw from "./dw.wgsl";

@@ -1,5 +1,6 @@
 // Cross-entropy against class numbers, the mean over rows.
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";
 import total from "../snce/total.wgsl";

@@ -1,5 +1,6 @@
 // Rows chosen by number: embeddings of token ids, and one token of every text.
-import { counted, op, pass, passOf } from "../../engine/declare/op.ts";
+import { counted, pass, passOf } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";

@@ -1,6 +1,7 @@
 // The health of a step, decided on the device: one norm over all gradients, a count of what is not finite, and the
 // factor that optimisers multiply gradients by. Nothing is read back.
-import { ceilDiv, op, pass } from "../../engine/declare/op.ts";
+import { ceilDiv, pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";

@@ -1,5 +1,6 @@
 // How much a negative counts: texts of like sentiment are weak negatives of one another (Sec. 3.4).
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import { lanesGrid } from "../lib/flat.ts";
 import logSoftmax from "./log-softmax.wgsl";
 import weights from "./weights.wgsl";

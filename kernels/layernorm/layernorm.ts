@@ -1,5 +1,7 @@
 // Layer normalisation over the last axis; statistics in f32, gain and bias always f32.
-import { ceilDiv, type DeviceFacts, op, pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import { ceilDiv, pass, passOf, type Variant } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";

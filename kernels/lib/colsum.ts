@@ -1,5 +1,5 @@
 // Sums over the rows of a matrix (gradients of biases and gains, parts of a product), in a fixed order.
-import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import colsum from "./colsum.wgsl";
 

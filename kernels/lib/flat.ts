@@ -1,5 +1,5 @@
 // Grids that kernels of several families share.
-import { type Consts, ceilDiv } from "../../engine/declare/op.ts";
+import { type Consts, ceilDiv } from "../../engine/declare/pass.ts";
 
 /** Workgroups of a flat kernel (flat.wgsl) over n elements. */
 export const flatGrid = (n: number, { WG, SG }: Consts): number => ceilDiv(ceilDiv(n, 4), WG * (256 / SG));

@@ -1,6 +1,6 @@
 // The activations that linear layers end in: formulas in kernels/lib/activation.wgsl, here their passes and the
 // same in f64.
-import { type Attrs, type Pass, pass, type SourceContext } from "../../engine/declare/op.ts";
+import { type Attrs, type Pass, pass, type SourceContext } from "../../engine/declare/pass.ts";
 import activations from "../lib/activation.wgsl";
 import { erf as erf64 } from "../lib/erf.ts";
 import erf from "../lib/erf.wgsl";

@@ -2,7 +2,7 @@
 // over M, "dy_NM x_NK -> dw_MK" the TN product over N. A leading axis of all three is a batch; one of the output alone
 // counts parts of the sum (split K).
 import { KernelError } from "../../engine/errors.ts";
-import type { Attrs, Pass } from "../../engine/declare/op.ts";
+import type { Attrs, Pass } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes, type Term } from "../../engine/declare/signature.ts";
 import type { Form } from "./emit.ts";
 import { product, type ProductOptions, type Shape } from "./tile.ts";

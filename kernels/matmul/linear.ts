@@ -1,6 +1,7 @@
 // Linear layers: x wᵀ with what follows it in one op. Letters here: N rows, K inputs, M outputs, Z parts of the sum
 // for the weight's gradient, P parts of the sum for the bias's.
-import { op, type Pass, pass } from "../../engine/declare/op.ts";
+import { type Pass, pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { add } from "../broadcast.ts";
 import { columnSums, partsOf } from "../lib/colsum.ts";

@@ -1,6 +1,7 @@
 // The logits of a contrastive loss: similarities of two sets of vectors times a learned scale.
 // Letters here: B rows of v, C rows of t, E their width.
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import { columnSum } from "../lib/colsum.ts";
 import { subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";

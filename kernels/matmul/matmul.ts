@@ -1,7 +1,7 @@
 // Matrix products with gradients: two-dimensional ones, where rows may have any number of leading axes, and batches.
 // Letters here: N rows (or batches), K the axis that is summed, I, J and M rows and columns, Z parts of a sum.
 import { ShapeError } from "../../engine/errors.ts";
-import { op } from "../../engine/declare/op.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { contract } from "./contract.ts";
 import { product64 } from "./reference.ts";

@@ -1,6 +1,7 @@
 // Products with a long sum and a small result (gradients of weights) in parts: a result of 64 x 64 is one tile, and one
 // tile keeps one core busy. Z parts of the sum are products of their own, added up in a fixed order.
-import type { DeviceFacts, Pass } from "../../engine/declare/op.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import type { Pass } from "../../engine/declare/pass.ts";
 import { numelOf, parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import { columnSum } from "../lib/colsum.ts";
 import { contract } from "./contract.ts";

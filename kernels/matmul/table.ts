@@ -1,6 +1,6 @@
 // Which structure of the inner tile for which product: a measured choice of `emotionclip tune` if there is one,
 // else a prior by the kind of device.
-import type { DeviceFacts } from "../../engine/declare/op.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { type Form, type StructureName, structures } from "./emit.ts";
 
 /** The sizes a choice depends on. */

@@ -1,16 +1,16 @@
 // A matrix product as one pass: where the operands lie, what happens to a sum before it is stored, and the variants
 // (structures of the inner tile) of which table.ts names one. Ops of this folder and attention are built from it.
 import { KernelError, LimitError } from "../../engine/errors.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import {
   type Attrs,
   ceilDiv,
   counted,
-  type DeviceFacts,
   type Pass,
   passOf,
   type SourceContext,
   type Variant,
-} from "../../engine/declare/op.ts";
+} from "../../engine/declare/pass.ts";
 import { type Dims, parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import type { Activation } from "./activation.ts";
 import { type Access, emit, type Form, type Kernel, type Role, type Structure, structures, tileOf } from "./emit.ts";

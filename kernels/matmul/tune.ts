@@ -1,6 +1,6 @@
 // Which structure wins for which class of products on a device: the logic of `emotionclip tune`. Measuring is the
 // caller's; this file knows what to measure, and what to make of it.
-import type { DeviceFacts } from "../../engine/declare/op.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { type Form, type StructureName, structures } from "./emit.ts";
 import { choose, classOf, type Extent } from "./table.ts";
 

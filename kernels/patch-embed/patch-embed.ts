@@ -1,6 +1,7 @@
 // Frames -> tokens: patches as rows, one product with the convolution's weight, class token and positions.
 import { ShapeError } from "../../engine/errors.ts";
-import { type Attrs, op, pass, passOf } from "../../engine/declare/op.ts";
+import { type Attrs, pass, passOf } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";

@@ -1,6 +1,7 @@
 // Subject-aware prompting (Sec. 3.3): how much of every patch shows the subject, and the token made from it.
 import { ShapeError } from "../../engine/errors.ts";
-import { type Attrs, op, passOf } from "../../engine/declare/op.ts";
+import { type Attrs, passOf } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";

@@ -1,7 +1,8 @@
 // Random numbers on the device: initial values and dropout masks. A draw is a function of seed, stream and position
 // alone, so the same seed gives the same bits in any order.
 import { ShapeError } from "../../engine/errors.ts";
-import { type Attrs, op, type Pass, pass, passOf } from "../../engine/declare/op.ts";
+import { type Attrs, type Pass, pass, passOf } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";

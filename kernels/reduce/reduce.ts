@@ -1,6 +1,7 @@
 // Sums, means and maxima over one axis, and their mirror: a tensor repeated along a new axis.
 import { ShapeError } from "../../engine/errors.ts";
-import { ceilDiv, op, type Pass, pass, passOf } from "../../engine/declare/op.ts";
+import { ceilDiv, type Pass, pass, passOf } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";

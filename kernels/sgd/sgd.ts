@@ -1,5 +1,6 @@
 // Stochastic gradient descent with momentum, on flat groups.
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import { flatGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import sgdText from "./sgd.wgsl";

@@ -1,7 +1,8 @@
 // Ops that move elements and compute nothing: exchange of axes, pieces of an axis, tensors joined along an axis.
 // The op knows [N, A, B, M] or [N, A, M]; wrappers bring every rank there by reshaping, which is free.
 import { ShapeError } from "../../engine/errors.ts";
-import { op, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import { type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";

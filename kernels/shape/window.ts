@@ -1,5 +1,5 @@
 // The launch behind pieces of an axis: slices, their gradients, the gradients of joining.
-import { type Attrs, counted, type Pass, passOf, type Variant } from "../../engine/declare/op.ts";
+import { type Attrs, counted, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";

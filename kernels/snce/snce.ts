@@ -1,5 +1,6 @@
 // The sentiment-guided contrastive loss (Sec. 3.4, Eq. 5–7), both directions from one matrix of logits.
-import { op, pass } from "../../engine/declare/op.ts";
+import { pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import rows from "../lib/rows.wgsl";
 import dl from "./dl.wgsl";

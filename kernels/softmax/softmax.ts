@@ -1,5 +1,6 @@
 // Softmax and its logarithm over the last axis. Attention has its own, with masks (attention/).
-import { ceilDiv, op, pass } from "../../engine/declare/op.ts";
+import { ceilDiv, pass } from "../../engine/declare/pass.ts";
+import { op } from "../../engine/record/op.ts";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
 import forward from "./forward.wgsl";

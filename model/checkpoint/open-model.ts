@@ -1,19 +1,22 @@
 // A checkpoint for a command: opened and checked without a GPU, then on one for as long as the work takes.
-import { openGpu } from "../../engine/index.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { configNamed } from "./config-file.ts";
 import { fillModel, type LoadOptions, prepareLoad } from "./load.ts";
 import type { LoadPlan } from "./plan.ts";
 import type { EmotionClip } from "../emotionclip/emotionclip.ts";
 
-/** Opens and checks what `--checkpoint` and `--config` name; needs no GPU. */
+/** Opens and checks what `--checkpoint` and `--config` name; needs no GPU. `gpu` says how `withModel` will open one. */
 export async function openPlan({
   checkpoint,
   config,
+  gpu,
 }: {
   readonly checkpoint: string;
   readonly config?: string;
+  readonly gpu?: GpuOptions;
 }): Promise<{ plan: LoadPlan; close(): Promise<void> }> {
-  return prepareLoad(checkpoint, config === undefined ? {} : { config: await configNamed(config) });
+  const opened = await prepareLoad(checkpoint, config === undefined ? {} : { config: await configNamed(config) });
+  return { ...opened, plan: { ...opened.plan, gpu } };
 }
 
 /** Runs `work` with the planned model on a GPU that is open for it alone; `at` hears how much of the model is there. */
@@ -22,7 +25,7 @@ export async function withModel<T>(
   work: (model: EmotionClip) => Promise<T>,
   at?: LoadOptions["at"],
 ): Promise<T> {
-  const gpu = await openGpu();
+  const gpu = await openGpu(plan.gpu);
   try {
     const { model, free } = await fillModel(plan, at);
     try {

@@ -3,7 +3,7 @@
 import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
-import type { Tensor } from "../../engine/index.ts";
+import type { GpuOptions, Tensor } from "../../engine/index.ts";
 import { gridOf, type ModelConfig } from "../emotionclip/config.ts";
 import type { Dtype } from "../../data/formats/dtypes.ts";
 import { EmotionClip } from "../emotionclip/emotionclip.ts";
@@ -56,6 +56,8 @@ export interface LoadPlan {
   /** In file order. */
   readonly sources: readonly Source[];
   readonly report: LoadReport;
+  /** How the GPU is opened that it goes to, where a command opens one for it (open-model.ts). */
+  readonly gpu?: GpuOptions;
 }
 
 const positions = "backbone.visual.positional_embedding";

@@ -1,21 +1,9 @@
 // The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3: prompting, "SAP", or masking of
 // attention, "SAAM"), or is not told.
-import { type Tensor, tensor, UsageError } from "../../engine/index.ts";
-import {
-  appendToken,
-  attentionRow,
-  concat,
-  cover,
-  expandTo,
-  first,
-  matmul,
-  mean,
-  patchEmbed,
-  prompt,
-  slice,
-} from "../../kernels/index.ts";
-import { Block } from "../clip/block.ts";
+import type { Tensor } from "../../engine/index.ts";
+import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
 import { everyToken, type Mix } from "../clip/attention.ts";
+import { Block } from "../clip/block.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
 import { SubjectBlock } from "./subject-block.ts";
 import { gridOf, type ModelConfig, saamOf } from "./config.ts";
@@ -102,42 +90,4 @@ export class FrameEncoder {
       yield { block, input, mix, output: x_NMD };
     }
   }
-
-  /**
-   * What the subject token takes from the patches in each block, mean over heads: weights_NP per block (figure 5 of the
-   * paper). In blocks of SAAM this is the map that weighs the values, W, not the softmax before attention moved.
-   */
-  subjectAttention(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
-    if (this.config.subject === "none") throw new UsageError('a model with subject "none" has no subject token');
-    return Array.from(this.blocks(frames_N3SS, mask_NSS), ({ block, input, mix }) => {
-      const { attn, ln_1 } = block;
-      const row = input.shape[1] - 1;
-      const qkv_NMC = attn.project(ln_1.forward(input));
-      const w_NHM =
-        block instanceof SubjectBlock
-          ? rowOf(mix, qkv_NMC, attn.heads, row)
-          : attentionRow(qkv_NMC, { heads: attn.heads, row });
-      return slice(mean(w_NHM, 1), 1, row, 1);
-    });
-  }
-}
-
-/**
- * Row `row` of every head's map W, by mixing values that are unit vectors: qkv_BLC -> w_BHL. As many tokens as a head is
- * wide go into one pass.
- */
-function rowOf(mix: Mix, qkv_BLC: Tensor, heads: number, row: number): Tensor {
-  const [B, L, C] = qkv_BLC.shape;
-  const D = C / 3;
-  const K = D / heads;
-  const qk = slice(qkv_BLC, 0, 2 * D, 2);
-  const parts: Tensor[] = [];
-  for (let from = 0; from < L; from += K) {
-    const unit = new Float32Array(L * D); // token from + c has value 1 in column c of each head
-    for (let j = from; j < Math.min(from + K, L); j++)
-      for (let h = 0; h < heads; h++) unit[j * D + h * K + j - from] = 1;
-    const y_BLD = mix(concat([qk, expandTo(tensor(unit, [L, D]), [B, L, D])], 2), heads);
-    parts.push(first(y_BLD, row).reshape([B, heads, K]));
-  }
-  return slice(concat(parts, 2), 0, L, 2);
 }

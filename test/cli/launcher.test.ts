@@ -1,6 +1,6 @@
 // What happens before and around a command: set-up, the choice of the adapter, wrong words, signals, closed pipes.
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -102,6 +102,12 @@ words("the real process has a pool thread for each core, at least 4, or as many 
   const cores = String(Math.max(4, availableParallelism()));
   assert.equal(await seen(undefined), ["undefined", cores], "the launcher itself, then the real process");
   assert.equal(await seen("3"), ["3", "3"]);
+});
+
+words("empty words arrive as they were typed", async () => {
+  isRefusal(await runProgram(LAUNCHER, ["convert", ""]), 2, /missing required argument|is not there|""/);
+  isRefusal(await runProgram(LAUNCHER, [""]), 2, /unknown command ""/);
+  isRefusal(await runProgram(LAUNCHER, ["doctor", "", "x"]), 2, /too many arguments[^\n]*got 2/);
 });
 
 words("errors that a person can mend have a message, bugs have a stack", () => {
@@ -220,6 +226,28 @@ posix("one Ctrl-C that arrives twice is one; a second one ends the process at on
   assert.not.match(twice.out, /checkpoint/);
   assert.ok(twice.ms < 1400, `${twice.ms} ms`);
 });
+
+posix("a launcher that is killed takes its work with it: long work ends with a checkpoint", () =>
+  inTemporary(async (folder) => {
+    const said = join(folder, "said");
+    const parent = `
+      const { openSync } = require("node:fs");
+      const out = openSync(process.argv[1], "w");
+      const args = [process.argv[2], "graceful"];
+      require("node:child_process").spawn(process.execPath, args, { stdio: ["ignore", out, out, "ipc"] });`;
+    const launcher = spawn(process.execPath, ["-e", parent, said, STOPPER], { stdio: "ignore" });
+    const hears = async (word: string) => {
+      for (let tries = 0; tries < 600; tries++) {
+        if (existsSync(said) && readFileSync(said, "utf8").includes(word)) return;
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      throw new Error(`the child never said ${word}`);
+    };
+    await hears("ready");
+    launcher.kill("SIGKILL");
+    await hears("checkpoint");
+  }),
+);
 
 posix("a lost terminal does not end long work", async () => {
   const { code, out } = await signalled(

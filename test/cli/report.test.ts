@@ -22,15 +22,19 @@ function report(text: string): Report {
     results: [{ name: text, about: text, before: -0.043, after: 0.436, chance: 0 }],
     series: { step: [1, 2], loss: [4, 2], learningRate: [0, 1e-3], clipsPerSecond: [null, 200] },
     chanceLoss: Math.log(64),
-    attention: [0, 1].map(() => ({
-      frameJpeg: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9),
-      grid: [
-        [0.1, 0.2, 0.3, 0.4],
-        [0.25, 0.25, 0.25, 0.25],
-      ],
-      box: [0, 0, 0.5, 1] as const,
-      caption: text,
-    })),
+    attention: [
+      {
+        caption: text,
+        frames: [0, 1].map(() => ({ jpeg: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9), box: [0, 0, 0.5, 1] as const })),
+        maps: {
+          layers: 2,
+          frames: 2,
+          grid: 2,
+          covered: 1,
+          weights: Float32Array.from({ length: 16 }, (_, i) => i / 64),
+        },
+      },
+    ],
   };
 }
 
@@ -99,7 +103,7 @@ test("numbers, curves and settings are all there", async () => {
   );
   assert.equal(curves[0].lines[0].values, [4, 2]);
   assert.equal(curves[2].lines[0].values, [null, 200]);
-  assert.is([...page.matchAll(/<figure/g)].length, 1, "two frames of one caption are one clip");
+  assert.is([...page.matchAll(/<figure/g)].length, 1, "the frames of a clip are one figure");
 });
 
 test("a run without results and attention has a page too", async () => {
@@ -144,14 +148,16 @@ test("the colour scale runs from black to light yellow and gets lighter all the 
   for (let i = 1; i <= 20; i++) assert.ok(light(heat(i / 20)) > light(heat((i - 1) / 20)));
 });
 
-test("attention over a number of patches that is no square is refused", async () => {
-  const [frame] = report("x").attention;
-  const bad = { ...report("x"), attention: [{ ...frame, grid: [[1, 0, 0]] }] };
-  const error = await reportHtml(bad).then(
-    () => undefined,
-    (reason) => reason,
-  );
-  assert.instance(error, FormatError);
+test("maps of other frames, or of another number of patches, are refused", async () => {
+  const [clip] = report("x").attention;
+  const refusal = (attention: Report["attention"]) =>
+    reportHtml({ ...report("x"), attention }).then(
+      () => undefined,
+      (reason) => reason,
+    );
+  assert.is(await refusal([clip]), undefined);
+  assert.instance(await refusal([{ ...clip, frames: clip.frames.slice(1) }]), FormatError);
+  assert.instance(await refusal([{ ...clip, maps: { ...clip.maps, grid: 3 } }]), FormatError);
 });
 
 test("the page is written whole", async () => {

@@ -9,7 +9,8 @@ import type { Benchmark, Sample } from "../../data/sets/benchmark.ts";
 import { boxAround, jointBoxes } from "../../data/sets/bold.ts";
 import { benchmarkSplits, type OpenOptions, openBenchmark } from "../../data/sets/index.ts";
 import { labels } from "../../data/sets/labels.ts";
-import { loadSample, resizeFor } from "../../data/sets/load.ts";
+import { modelResize, publishedResize } from "../../data/pixels/view.ts";
+import { loadSample } from "../../data/sets/load.ts";
 import {
   type BenchmarkName,
   benchmarkNames,
@@ -18,7 +19,8 @@ import {
   switchTable,
 } from "../../data/sets/switches.ts";
 import { decodeImage, frameInto } from "../../data/pixels/image.ts";
-import { maskFullSizeInto, maskInto, resizeBilinear } from "../../data/pixels/mask.ts";
+import { resizeBilinear } from "../../data/pixels/bilinear.ts";
+import { maskFullSizeInto, maskInto } from "../../data/pixels/mask.ts";
 import { centreOffset, shortSideSize } from "../../data/pixels/resize.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import {
@@ -475,7 +477,9 @@ test("the mask at full size is that of the whole resized mask, cropped, for any 
 });
 
 test("a smaller model sees the same part of the picture: both sizes shrink together", async () => {
-  assert.equal([resizeFor(256, 224), resizeFor(224, 224), resizeFor(256, 64), resizeFor(224, 64)], [256, 224, 73, 64]);
+  const published = [publishedResize(224), publishedResize(224, 224), publishedResize(64), publishedResize(64, 224)];
+  assert.equal(published, [256, 224, 73, 64]);
+  assert.equal([64, 223, 224, 336].map(modelResize), [64, 223, 256, 384]); // its own pictures it sees whole
   const jpeg = await picture(57);
   const changes = [...layoutOf("bold").keys()]
     .filter((path) => path.endsWith(".jpg"))

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { BadSample, ClipBatch } from "../../data/shards/batch.ts";
+import type { BadSample } from "../../data/bad-samples.ts";
+import type { ClipBatch } from "../../data/shards/batch.ts";
 import type { Clip } from "../../data/shards/clip.ts";
 import { chooseFrames } from "../../data/shards/frames.ts";
 import { decodeImage, normaliseInto } from "../../data/pixels/image.ts";
@@ -317,4 +318,49 @@ test("a shard that is damaged on disk between two epochs is noticed", async () =
 });
 
 test.after(() => rmSync(folder, { recursive: true, force: true }));
+/** Threads that have started, each with its first batch. */
+async function startThreads(count: number): Promise<void> {
+  const loader = new Loader(set, { ...training, workers: count, prefetch: count });
+  try {
+    const batches = loader.batches();
+    for (let i = 0; i < count; i++) await batches.next();
+    await batches.return(undefined);
+  } finally {
+    await loader.close();
+  }
+}
+
+test("a thread that starts sets nothing of the whole process", async () => {
+  const picture = { create: { width: 8, height: 8, channels: 3, background: "red" } } as const;
+  const webp = await sharp(picture).webp().toBuffer();
+  await startThreads(1);
+  assert.match((await failure(sharp(webp).metadata())).message, /unsupported image format/);
+  const operation = ["VipsForeignLoadWebp"];
+  sharp.unblock({ operation }); // if another thread set up the codec, this would be undone
+  try {
+    await startThreads(2);
+    assert.is((await sharp(webp).metadata()).width, 8);
+  } finally {
+    sharp.block({ operation });
+  }
+});
+
+test("good pictures decode while threads start", async () => {
+  const reader = new ShardReader();
+  const bytes = reader.frame(set.items[3], 0);
+  let starting = true;
+  const decode = async () => {
+    for (let count = 0; ; count++) {
+      await decodeImage(bytes, "a good picture");
+      if (!starting) return count;
+    }
+  };
+  const decoding = Promise.all(Array.from({ length: 4 }, decode));
+  decoding.catch(() => {}); // awaited below
+  for (let round = 0; round < 4; round++) await startThreads(6);
+  starting = false;
+  assert.ok((await decoding).every((count) => count > 0));
+  reader.close();
+});
+
 test.run();

@@ -305,6 +305,8 @@ const hostile: [string, Uint8Array, RegExp][] = [
   ["a FIFO", tar(member("a.json", "", undefined, "6"), end), /is a FIFO/],
   ["a sparse file", tar(member("a.json", "", undefined, "S"), end), /is a sparse file/],
   ["an unknown type", tar(member("a.json", "", undefined, "Z"), end), /of unknown type "Z"/],
+  ["a long link name", tar(member("././@LongLink", "x", undefined, "K"), end), /is a long link name/],
+  ["a volume label", tar(member("././label", "", undefined, "V"), end), /is a volume label/],
   ["a global pax header", tar(member("g", record("path=x"), undefined, "g"), ...sample("a"), end), /global pax header/],
   ["a folder with contents", tar(member("d/", goodJson, undefined, "5"), end), /folder "d\/" has \d+ bytes/],
   ["a pax path that leads out", tar(pax(record("path=../../a.json")), member("a.json"), end), /leads out/],
@@ -375,7 +377,17 @@ test("the control archive is accepted, with folders, pax and GNU names, and lead
     end,
     new Uint8Array(8192),
   );
-  for (const bytes of [control, others]) assert.is((await openShards(dataSet("control", bytes), "train")).samples, 2);
+  const named = tar(
+    member("././@PaxHeader", record("comment=a commit"), undefined, "g"), // as Python's tarfile and `git archive` write it
+    ...sample("a"),
+    member("B.json"),
+    pax(record("path=B.0000.JPG")),
+    member("pax_global_header", record("mtime=1"), undefined, "g"),
+    member("short", jpeg),
+    end,
+  );
+  for (const bytes of [control, others, named])
+    assert.is((await openShards(dataSet("control", bytes), "train")).samples, 2);
   const set = await openShards(dataSet("control", others), "train");
   assert.equal(set.keys, ["a", long]);
   assert.equal(set.info(1).caption, clip(0).caption);

@@ -8,8 +8,8 @@ import * as assert from "uvu/assert";
 import { openShards } from "../../data/shards/shards.ts";
 import { makeStage, type Split, type StageClip, type StageOptions, splits } from "../../data/stage/index.ts";
 import { Progress } from "../../cli/terminal/progress.ts";
-import { ensureStage, missingClips, type StagePlace } from "../../cli/stage.ts";
-import type { StopRequest } from "../../cli/terminal/stop.ts";
+import { ensureStage, missingClips, type StagePlace } from "../../data/stage/on-disk.ts";
+import type { StopRequest } from "../../data/threads/long-work.ts";
 import { failure } from "../kit/refusal.ts";
 
 const root = mkdtempSync(join(tmpdir(), "stage-data-"));
@@ -63,7 +63,7 @@ test("a fault in a thread is the fault of making, and who stops asking ends the 
 test("the set is made once, clip by clip in the progress, and reads back", async () => {
   const at = place("once");
   assert.is(missingClips(at), 14);
-  assert.is(await ensureStage(progress(), goOn, at), at.folder);
+  assert.is(await ensureStage(at, progress(), goOn), at.folder);
   assert.ok(
     seen.some((line) => line.includes("14/14")),
     seen.at(-1),
@@ -73,7 +73,7 @@ test("the set is made once, clip by clip in the progress, and reads back", async
     assert.is((await openShards(at.folder, split, { hash: true })).samples, at.sizes[split], split);
   const before = digest(at.folder);
   const lines = seen.length;
-  assert.is(await ensureStage(progress(), goOn, at), at.folder);
+  assert.is(await ensureStage(at, progress(), goOn), at.folder);
   assert.equal(digest(at.folder), before);
   assert.is(seen.length, lines, "nothing was to be made");
 });
@@ -81,17 +81,17 @@ test("the set is made once, clip by clip in the progress, and reads back", async
 test("a stop leaves nothing of the split being made, and the next start ends with the same bytes", async () => {
   const whole = place("whole");
   const at = place("stopped");
-  await ensureStage(progress(), goOn, whole);
+  await ensureStage(whole, progress(), goOn);
   let asked = 0;
   const stop: StopRequest = {
     get requested() {
       return ++asked > 9 ? 130 : undefined; // in the third clip of the second split
     },
   };
-  assert.is(await ensureStage(progress(), stop, at), undefined);
+  assert.is(await ensureStage(at, progress(), stop), undefined);
   assert.equal(readdirSync(at.folder).sort(), ["train-00000.tar", "train-index.json"]);
   assert.is(missingClips(at), 7);
-  assert.is(await ensureStage(progress(), goOn, at), at.folder);
+  assert.is(await ensureStage(at, progress(), goOn), at.folder);
   assert.equal(digest(at.folder), digest(whole.folder));
 });
 

@@ -23,6 +23,7 @@ import { program } from "../../cli/cli.ts";
 import { goldenPath } from "../kit/golden.ts";
 import { failure, refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
+import { effort } from "../kit/effort.ts";
 
 const official = goldenPath("emotionclip/data/train");
 const many = goldenPath("emotionclip/data/many.hdf5");
@@ -89,10 +90,14 @@ test("what a file of frames points to is not opened, though it lies beside it", 
   }));
 
 test("virtual storage with sources without end is refused before the library counts them", async () => {
-  const began = performance.now();
-  assert.match((await refusal(reading(12, kinds, "endless.hdf5"))).message, /"00000012\.jpg" lies in virtual storage/);
+  const refused = async () =>
+    assert.match(
+      (await refusal(reading(12, kinds, "endless.hdf5"))).message,
+      /"00000012\.jpg" lies in virtual storage/,
+    );
+  const cost = await effort(refused, 2500);
+  assert.ok(cost < 2500, `${cost} yardsticks`); // it was minutes before
   assert.is((await reading(1, kinds, "endless.hdf5")).length, 10);
-  assert.ok(performance.now() - began < 5000); // it was minutes before
 });
 
 test("names come back in order, others than frames are left alone", async () => {
@@ -165,9 +170,7 @@ test("a damaged file is read or refused, quickly, and the next one is read as ev
         for (const { at, value, run } of reach > 0 ? changes : [])
           bytes.subarray(at % reach, (at % reach) + 1 + run).fill(value);
         writeFileSync(join(folder, "frames.hdf5"), bytes);
-        const began = performance.now();
-        await readAll(folder).catch((error) => assert.instance(error, FormatError));
-        assert.ok(performance.now() - began < 10_000); // a hang would end the test's process; on a busy machine 0.5 s were seen
+        await readAll(folder).catch((error) => assert.instance(error, FormatError)); // a hang ends the test's process
       }),
       { numRuns: 150, seed: 2022 },
     ),
@@ -269,7 +272,16 @@ const badIndexes: readonly [index: unknown, what: RegExp][] = [
   [[validEntry, { ...validEntry, end_frame: 0 }], /entry 1: frames 1 to 0/],
   [[{ ...validEntry, start_frame: 1.5 }], /entry 0: start_frame must be a whole number/],
   [[{ ...validEntry, neutral_score: 1.5 }], /entry 0: neutral_score is 1\.5/],
-  [[{ ...validEntry, neutral_score: null }], /a number expected/],
+  [
+    [{ ...validEntry, neutral_score: null }],
+    /^index\.json: neutral_score: a number expected at byte \d+, received null/,
+  ],
+  [
+    [{ ...validEntry, has_person: "yes" }],
+    /^index\.json: has_person: a number expected at byte \d+, received a string/,
+  ],
+  [[{ ...validEntry, video_id: 17 }], /^index\.json: video_id: a string expected at byte \d+, received a number/],
+  [[[validEntry]], /^index\.json: '\{' expected at byte \d+, received a list/],
   [[{ ...validEntry, videoid: 1 }], /entry 0: unknown field "videoid", did you mean video_id/],
   [[{ ...validEntry, text: "x".repeat(5000) }], /text has 5000 characters, allowed are 4096/],
   [[{ ...validEntry, video_id: "" }], /video_id has 0 characters/],
@@ -284,6 +296,16 @@ for (const [index, what] of badIndexes)
           error instanceof FormatError && what.test(error.message) && /^index\.json: /.test(error.message),
       );
     }));
+
+test("whether there is a person may be true or false", () =>
+  withCopy((root) => {
+    const entries = JSON.parse(readFileSync(join(root, "index.json"), "utf8"));
+    const kept = TrainingSet.open(root).entries.length;
+    for (const entry of entries) entry.has_person = entry.has_person > 0;
+    writeFileSync(join(root, "index.json"), JSON.stringify(entries));
+    const set = TrainingSet.open(root);
+    assert.ok(set.entries.length >= kept && set.entries.every(({ hasPerson }) => hasPerson === 1));
+  }));
 
 test("logits of another length than the index, or not finite, are refused", () =>
   withCopy((root) => {

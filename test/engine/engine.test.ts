@@ -16,7 +16,6 @@ import {
   LimitError,
   nearest,
   op,
-  openGpu,
   parameter,
   parseSignature,
   pass,
@@ -28,9 +27,11 @@ import {
   tensor,
   type TypedArray,
 } from "../../engine/index.ts";
+import { mostPlans } from "../../engine/device/planner.ts";
 import { fromHalf, toHalf } from "../../engine/half.ts";
 import { useRunner } from "../../engine/record/runner.ts";
 import { sharedGpu } from "../kernels/derive.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
 const gpu = await sharedGpu();
 
@@ -108,7 +109,7 @@ test("a chain of ops needs memory for two tensors, however long it is", () => {
     void later(x);
     void scope;
   });
-  assert.is(report.arena, 2 * n * 4);
+  assert.is(report.slots, 2 * n * 4);
   assert.is(report.launches, 21);
 });
 
@@ -162,6 +163,51 @@ test("a step of known structure creates no buffer, bind group, pipeline or plan"
   assert.is(gpu.memory.total, live);
 });
 
+test("plans beyond a bound are forgotten, the least recently wanted first, and what is wanted again is right", async () => {
+  const other = await openTestGpu();
+  try {
+    for (let n = 1; n <= mostPlans + 40; n++) {
+      await compute(() => fill({ n, value: n }));
+      if (n % 8 === 0) await compute(() => fill({ n: 1, value: 1 }));
+    }
+    assert.ok(other.planner.known <= mostPlans);
+    const made = other.planner.made;
+    assert.equal(await compute(() => fill({ n: 1, value: 3 })), Float32Array.of(3));
+    assert.is(other.planner.made, made, "this one was wanted all the time");
+    assert.equal(await compute(() => fill({ n: 2, value: 5 })), Float32Array.of(5, 5));
+    assert.is(other.planner.made, made + 1, "and this one was not");
+  } finally {
+    other.close();
+    useRunner(gpu);
+  }
+});
+
+test("a freed group gives its bytes back, its plans are forgotten, and other plans stay", async () => {
+  const other = await openTestGpu();
+  try {
+    await compute(() => fill({ n: 4, value: 1 }));
+    const before = { ...other.memory.live, staging: 0, plans: other.planner.known };
+    const member = declare([100_000]);
+    const [shard] = allocateGroup([member], 1);
+    await compute(() => accumulate(member, member));
+    assert.ok(other.memory.live.parameters >= 400_000 && other.planner.known === before.plans + 1);
+    shard.free();
+    assert.equal({ ...other.memory.live, staging: 0, plans: other.planner.known }, before);
+    throwsWith(
+      caught(() => {
+        using _scope = new Scope();
+        accumulate(member, member);
+      }),
+      ShapeError,
+      /accumulate: the memory of a was freed/,
+    );
+    assert.equal(await compute(() => fill({ n: 4, value: 2 })), Float32Array.of(2, 2, 2, 2));
+  } finally {
+    other.close();
+    useRunner(gpu);
+  }
+});
+
 test("numbers are data: a replayed plan sees the new ones", async () => {
   const values: number[] = [];
   for (const value of [1, -2, 0.5]) values.push((await compute(() => fill({ n: 1, value })))[0]);
@@ -180,10 +226,10 @@ test("planned bytes are the bytes that a fresh device allocates", async () => {
     void later(body());
     void scope;
   });
-  const other = await openGpu();
+  const other = await openTestGpu();
   try {
     await compute(body);
-    assert.ok(Math.abs(other.memory.live.activations - planned.arena) <= 0.01 * planned.arena);
+    assert.ok(Math.abs(other.memory.live.activations - planned.slots) <= 0.01 * planned.slots);
   } finally {
     other.close();
     useRunner(gpu);
@@ -191,7 +237,7 @@ test("planned bytes are the bytes that a fresh device allocates", async () => {
 });
 
 test("a budget is checked before allocating, and the error says what fits", async () => {
-  const other = await openGpu({ memory: 2 ** 20 });
+  const other = await openTestGpu({ memory: 2 ** 20 });
   try {
     const error = await compute(() => fill({ n: 2 ** 20, value: 1 })).catch((e: unknown) => e);
     throwsWith(error, LimitError, /4\.0 MB more for activations would pass the budget of 1\.0 MB/, /1\.0 MB would fit/);
@@ -204,7 +250,7 @@ test("a budget is checked before allocating, and the error says what fits", asyn
 
 test("a plan is checked against the budget as a whole, before its first buffer", async () => {
   const n = 2 ** 24; // 64 MB each, three of them: more than one binding, which they need not share
-  const other = await openGpu({ memory: 2 ** 26 });
+  const other = await openTestGpu({ memory: 2 ** 26 });
   try {
     const error = await compute(() => accumulate(fill({ n, value: 1 }), fill({ n, value: 2 }))).catch(
       (e: unknown) => e,
@@ -287,7 +333,7 @@ test("a kernel that does not compile is a KernelError with file, line and caret"
     flops: () => 0,
     bench: [],
   });
-  const other = await openGpu();
+  const other = await openTestGpu();
   try {
     const error = await compute(() => broken()).catch((e: unknown) => e);
     throwsWith(error, KernelError, /^broken forward:\d+:\d+ unresolved value 'topp'/, /y\[0\] = topp;/, /\n +\^/);
@@ -345,7 +391,7 @@ test("a temporary of two shapes under one name is refused at the declaration", (
 });
 
 test("a lost device is one error that every later call repeats", async () => {
-  const other = await openGpu();
+  const other = await openTestGpu();
   try {
     const waiting = compute(() => fill({ n: 4, value: 1 }));
     await waiting;

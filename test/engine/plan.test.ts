@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LimitError, placeholder, Scope, UsageError } from "../../engine/index.ts";
-import { bytesOf } from "../../engine/device/memory.ts";
+import { bytesOf } from "../../cli/gpu.ts";
 import { vitB32 } from "../../model/emotionclip/config.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
 import { planStep } from "../../train/step-plan.ts";

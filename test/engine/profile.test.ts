@@ -8,21 +8,14 @@ import * as assert from "uvu/assert";
 import { countOf, prepareKernelFile, readNumbers } from "../../bench/kernel-file.ts";
 import { page, reportOf } from "../../bench/profile.ts";
 import { submitRaw } from "../../bench/raw.ts";
-import {
-  type Gpu,
-  GpuError,
-  KernelError,
-  later,
-  openGpu,
-  parameter,
-  Tape,
-  tensor,
-  UsageError,
-} from "../../engine/index.ts";
-import { ideal, Profiler, traceOf } from "../../engine/device/timing.ts";
+import { type Gpu, GpuError, KernelError, later, parameter, Tape, tensor, UsageError } from "../../engine/index.ts";
+import { ideal } from "../../engine/device/roofline.ts";
+import { Profiler } from "../../engine/device/timing.ts";
+import { traceOf } from "../../engine/device/trace.ts";
 import { useRunner } from "../../engine/record/runner.ts";
 import { layernorm, linear, mean } from "../../kernels/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
 const gpu = await sharedGpu();
 const roof = { bytesPerSecond: 1e10, flopsPerSecond: 1e11, launch: 1e-5 };
@@ -246,7 +239,7 @@ test("what is missing from the flags of a kernel file is named", () => {
 });
 
 test("a compile error names the file's own line, with a caret", async () => {
-  const own = await openGpu();
+  const own = await openTestGpu();
   useRunner(gpu);
   const path = file("typo.wgsl", scaled.replace("2.0 * x[id.x]", "2.0 * xx[id.x]"));
   const line =

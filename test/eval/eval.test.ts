@@ -9,7 +9,6 @@ import { npyBytes } from "../../data/formats/npy.ts";
 import { writeShards } from "../../data/shards/writer.ts";
 import { openShards } from "../../data/shards/shards.ts";
 import { categories, makeStage, type Split } from "../../data/stage/index.ts";
-import { openGpu } from "../../engine/index.ts";
 import { type Matrix, matrix } from "../../eval/matrix.ts";
 import type { EvaluationResult } from "../../eval/paper/result.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
@@ -22,6 +21,7 @@ import { goldenPath } from "../kit/golden.ts";
 import { refusal } from "../kit/refusal.ts";
 import { runProgram } from "../run/program.ts";
 import { settings, tiny, tokenizer } from "../train/synthetic.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
 const root = mkdtempSync(join(tmpdir(), "emotionclip-eval-"));
 test.after(() => rm(root, { recursive: true, force: true }));
@@ -34,7 +34,7 @@ const sizes: readonly [Split, number][] = [
 ];
 for (const [split, count] of sizes)
   await writeShards(shards, split, makeStage({ seed: 5, split, count }), { categories });
-const gpu = await openGpu();
+const gpu = await openTestGpu();
 test.after(() => gpu.close());
 const trainer = new Trainer(tiny, tokenizer, { ...settings, workers: 0 });
 const config = JSON.stringify(tiny);

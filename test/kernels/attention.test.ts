@@ -1,11 +1,12 @@
 // Attention at the token counts of the model, and what its masks promise.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compute, openGpu, Scope, ShapeError, tensor } from "../../engine/index.ts";
+import { compute, Scope, ShapeError, tensor } from "../../engine/index.ts";
 import { attention, saam, subjectAttention } from "../../kernels/index.ts";
 import { gaussian, uniform } from "./derive.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
-const gpu = await openGpu();
+const gpu = await openTestGpu();
 
 const draw = (numel: number, seed: number): Float32Array => {
   const random = uniform(seed);

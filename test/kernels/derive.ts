@@ -1,11 +1,15 @@
 // What the derived tests share: drawing cases from an op's declaration, running them, comparing with the f64 reference.
 import * as assert from "uvu/assert";
 import fc from "fast-check";
-import { type Gpu, openGpu, parameter, Scope, ShapeError, Tape, Tensor, tensor } from "../../engine/index.ts";
-import type { Attrs, CompiledPass, DeviceFacts, Op } from "../../engine/declare/op.ts";
+import { type Gpu, parameter, Scope, ShapeError, Tape, Tensor, tensor } from "../../engine/index.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import type { CompiledPass, Op } from "../../engine/declare/op.ts";
+import type { Attrs } from "../../engine/declare/pass.ts";
 import { fromHalf, toHalf } from "../../engine/half.ts";
-import { call, later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
+import { call } from "../../engine/record/op.ts";
 import { numelOf, type Sizes, type Term } from "../../engine/declare/signature.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
 export type { Op };
 
@@ -24,7 +28,7 @@ const mostElements = 30_000;
 
 /** The GPU all tests of this process share. */
 let opened: Promise<Gpu> | undefined;
-export const sharedGpu = (): Promise<Gpu> => (opened ??= openGpu());
+export const sharedGpu = (): Promise<Gpu> => (opened ??= openTestGpu());
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */
 export function uniform(seed: number): () => number {

@@ -2,8 +2,16 @@
 // what they touch. From that come races, also between workgroups, and what no device tells: accesses outside a buffer.
 // A subgroup has one lane here, which makes subgroup operations identities: kernels that use them run as well.
 import { detectRaces, MemoryTracker, ScalarData, WgslDebug, WgslExec } from "wgsl_reflect/wgsl_reflect.module.js";
-import { completeText, joinSource, type KernelText, matchBindings, writeFields } from "../../engine/device/pipeline.ts";
-import type { Attrs, CompiledPass, DeviceFacts, Variant } from "../../engine/declare/op.ts";
+import {
+  completeText,
+  joinSource,
+  type KernelText,
+  matchBindings,
+  writeFields,
+} from "../../engine/declare/kernel-text.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import type { CompiledPass } from "../../engine/declare/op.ts";
+import type { Attrs, Variant } from "../../engine/declare/pass.ts";
 import { numelOf, type Sizes, type Term } from "../../engine/declare/signature.ts";
 
 export type Memory = Float32Array | Uint32Array | Int32Array;

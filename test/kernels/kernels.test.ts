@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compute, openGpu, parameter, Scope, ShapeError, Tape, type Tensor, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { compute, parameter, Scope, ShapeError, Tape, type Tensor, tensor } from "../../engine/index.ts";
+import { later } from "../../engine/record/compute.ts";
 import { draw } from "../../kernels/random/random.ts";
 import {
   adamw,
@@ -30,8 +30,9 @@ import {
   sum,
   transpose,
 } from "../../kernels/index.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
-await openGpu();
+await openTestGpu();
 
 const numel = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const counting = (shape: readonly number[], from = 1) => Array.from({ length: numel(shape) }, (_, i) => i + from);

@@ -1,9 +1,9 @@
 // Products beyond what is derived from their declarations: every structure of the inner tile, bits, choices, refusals.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LimitError, openGpu, Scope, ShapeError, Tape, type Tensor, tensor } from "../../engine/index.ts";
-import type { DeviceFacts } from "../../engine/declare/op.ts";
-import { later } from "../../engine/record/scope.ts";
+import { LimitError, Scope, ShapeError, Tape, type Tensor, tensor } from "../../engine/index.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import { later } from "../../engine/record/compute.ts";
 import { linear, matmul, matmulNT, matmulTN } from "../../kernels/index.ts";
 import { structures } from "../../kernels/matmul/emit.ts";
 import { partsOfSum, splits } from "../../kernels/matmul/split.ts";
@@ -11,8 +11,9 @@ import { choose, classOf } from "../../kernels/matmul/table.ts";
 import { product } from "../../kernels/matmul/tile.ts";
 import { candidates, tasks, winner } from "../../kernels/matmul/tune.ts";
 import { gaussian, uniform } from "./derive.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
-const gpu = await openGpu();
+const gpu = await openTestGpu();
 const forms = { NN: matmul, NT: matmulNT, TN: matmulTN };
 type Form = keyof typeof forms;
 const names = Object.keys(structures);

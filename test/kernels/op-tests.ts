@@ -2,7 +2,9 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { type Gpu, Scope, ShapeError, tensor } from "../../engine/index.ts";
-import { call } from "../../engine/record/scope.ts";
+import { Guard } from "../../engine/device/guard.ts";
+import { call } from "../../engine/record/op.ts";
+import { useRunner } from "../../engine/record/runner.ts";
 import {
   alternatives,
   type Case,
@@ -79,16 +81,17 @@ const runsFor = (op: Op, runs: number): number => runs * Math.min(3, Math.max(1,
  * padding show.
  */
 async function guarded(gpu: Gpu, body: () => Promise<void>): Promise<void> {
-  gpu.guard = true;
+  const guard = new Guard(gpu);
+  useRunner(guard);
   try {
     await body();
   } catch (error) {
-    await gpu.idle().catch(() => {}); // the values are wrong; what else is wrong does not belong to the next test
+    await guard.idle().catch(() => {}); // the values are wrong; what else is wrong does not belong to the next test
     throw error;
   } finally {
-    gpu.guard = false;
+    useRunner(gpu);
   }
-  await gpu.idle();
+  await guard.idle();
 }
 
 const forward = (op: Op, c: Case, gpu: Gpu): Promise<void> =>

@@ -4,9 +4,10 @@ import fc from "fast-check";
 import * as gpuJs from "gpu.js";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compute, openGpu, type Tensor, tensor } from "../../engine/index.ts";
+import { compute, type Tensor, tensor } from "../../engine/index.ts";
 import { layernorm, matmul, matmulNT, matmulTN, softmax } from "../../kernels/index.ts";
 import { check, gaussian, near, uniform } from "./derive.ts";
+import { openTestGpu } from "../kit/gpu.ts";
 
 /** What we use of the package's own types, which demand the DOM. */
 interface Package {
@@ -20,7 +21,7 @@ type Body = (this: { thread: { x: number; y: number }; constants: { K: number } 
 
 const { GPU, input } = gpuJs as unknown as Package;
 const host = new GPU({ mode: "cpu" });
-await openGpu();
+await openTestGpu();
 
 const bodies: Record<string, Body> = {
   matmul: function (a, b) {

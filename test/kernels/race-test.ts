@@ -1,7 +1,7 @@
 // Every text of an op in the interpreter: what it computes, what it touches, and that no two invocations race.
 import fc from "fast-check";
 import * as assert from "uvu/assert";
-import type { KernelText } from "../../engine/device/pipeline.ts";
+import type { KernelText } from "../../engine/declare/kernel-text.ts";
 import { numelOf, type Term } from "../../engine/declare/signature.ts";
 import {
   alternatives,

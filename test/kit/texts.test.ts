@@ -2,7 +2,8 @@
 import { create, globals } from "webgpu";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { explain, matchBindings } from "../../engine/device/pipeline.ts";
+import { matchBindings } from "../../engine/declare/kernel-text.ts";
+import { explain } from "../../engine/device/pipeline.ts";
 import { ops } from "../../kernels/index.ts";
 import { madeUp, textsOf } from "./texts.ts";
 

@@ -1,7 +1,9 @@
 // Every kernel text an op can ask for: all ways, passes and variants, at sizes the tests draw.
 import fc from "fast-check";
-import { completeText, joinSource, type KernelText } from "../../engine/device/pipeline.ts";
-import type { CompiledPass, DeviceFacts, Variant } from "../../engine/declare/op.ts";
+import { completeText, joinSource, type KernelText } from "../../engine/declare/kernel-text.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import type { CompiledPass } from "../../engine/declare/op.ts";
+import type { Variant } from "../../engine/declare/pass.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { type Case, casesOf, fullSizes, type Op } from "../kernels/derive.ts";
 

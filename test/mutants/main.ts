@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { UsageError } from "../../engine/errors.ts";
-import { joinSource } from "../../engine/device/pipeline.ts";
-import type { Op, Variant } from "../../engine/declare/op.ts";
+import { joinSource } from "../../engine/declare/kernel-text.ts";
+import type { Op } from "../../engine/declare/op.ts";
+import type { Variant } from "../../engine/declare/pass.ts";
 import { ops } from "../../kernels/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { type OpTest, testsOf } from "../kernels/op-tests.ts";

@@ -2,7 +2,7 @@
 // says what is in them; files of the same weights in another format have none of their own and share it.
 import { basename, posix } from "node:path";
 import { Scope, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
 import { exp, normalize } from "../../kernels/index.ts";
 import { at, describe } from "../../model/checkpoint/describe.ts";
 import { type Loaded, loadModel } from "../../model/checkpoint/load.ts";

@@ -9,7 +9,7 @@ import {
   resizeCrop,
   shortSideSize,
 } from "../../data/index.ts";
-import { resizeBilinear } from "../../data/pixels/mask.ts";
+import { resizeBilinear } from "../../data/pixels/bilinear.ts";
 import { type Check, isTensors } from "./check.ts";
 
 interface ImageCase {

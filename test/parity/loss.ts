@@ -1,6 +1,6 @@
 // Losses of model folders: divergences, weights in both forms, reweighted logits, values for every β, gradients at the features.
 import { parameter, Scope, Tape, type Tensor, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
 import { add, crossEntropy, klWeights, logits, mul, snce, sub, transpose } from "../../kernels/index.ts";
 import type { Check } from "./check.ts";
 import { inModels, modelOf } from "./model.ts";

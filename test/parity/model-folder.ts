@@ -2,7 +2,7 @@
 // sizes, batch and number of frames.
 import { posix } from "node:path";
 import { allocateFrozen, assign, type Shard, Scope, type Tensor, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
 import { add, embedding, embedPatches, exp, first, logits, matmul } from "../../kernels/index.ts";
 import {
   allocate,

@@ -1,7 +1,7 @@
 // Checks of model folders without a loss: names and shapes, every intermediate, other heads, other subjects, zero-shot.
 import { basename, dirname, posix } from "node:path";
 import { assign, Scope, Tape, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
 import { matrix } from "../../eval/index.ts";
 import { classifierOf, zeroShotLogits } from "../../eval/zero-shot/zero-shot.ts";
 import {

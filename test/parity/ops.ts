@@ -2,7 +2,7 @@
 // the number of heads, which no shape tells, from the manifest's description.
 import { basename } from "node:path";
 import { parameter, Tape, type Tensor, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
 import {
   add,
   adamw,

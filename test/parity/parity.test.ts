@@ -57,6 +57,17 @@ test("a wrong element fails with its tensor, its index and its share of the tole
   assert.ok(worst!.share > 1);
 });
 
+test('a row of tokens is filled to its end token: the first token of the vocabulary, "!", is no padding', () =>
+  inTemporary(async (root) => {
+    const files = new GoldenFiles(root);
+    const ids = [0, 3, 260];
+    const row = [49406, ...ids, 49407, ...new Array(72).fill(0)];
+    const text = { text: "!$%", cleaned: "!$%", needs: "none", ids, row_nonzero: 5, row };
+    files.json("tokenizer.json", { vocab_size: 49408, sot: 49406, eot: 49407, context_length: 77, cases: [text] });
+    const { outcome, failures } = await checkFile(files.folder(), "tokenizer.json");
+    assert.is(outcome, "pass", failures.join("\n"));
+  }));
+
 test("an element that is not a number fails, however large its tolerance", async () => {
   const tensors = copyOf(linear);
   tensors.get("dw")!.data[0] = Number.NaN;

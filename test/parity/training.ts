@@ -2,7 +2,7 @@
 // clamp of logit_scale, and the scheduler's sequences.
 import { basename } from "node:path";
 import { parameter, Tape, tensor } from "../../engine/index.ts";
-import { later } from "../../engine/record/scope.ts";
+import { later } from "../../engine/record/compute.ts";
 import { adamw } from "../../kernels/index.ts";
 import { logitScaleMost } from "../../model/index.ts";
 import { AdamW, learningRate, sentimentContrast } from "../../train/index.ts";

@@ -1,4 +1,4 @@
-// The structure of the project: imports point down, in no circle, and each layer uses only the packages it may.
+// The structure of the project: imports point down, in no circle of files (types and lazy imports count), and each layer uses only the packages it may.
 import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -6,23 +6,6 @@ import { type Import, importsOf, layers, packageOf, sources, walk } from "../run
 
 /** The folders from the ground up. A folder imports itself and what stands below it: types and lazy imports count too. */
 const order = ["engine", "kernels", "data", "model", "train", "eval", "ingest", "bench", "cli", "web", "test", "docs"];
-
-/** Lines that still point up after the moves; none may be added. */
-const pending = new Set<string>([
-  "bench/profile.ts cli/cli.ts",
-  "eval/attention/show.ts cli/pages/report.ts",
-  "eval/features/splits.ts cli/stage.ts",
-  "eval/features/splits.ts cli/terminal/progress.ts",
-  "eval/features/splits.ts cli/terminal/stop.ts",
-  "eval/zero-shot/data.ts cli/flags.ts",
-  "eval/zero-shot/data.ts cli/inputs.ts",
-  "eval/zero-shot/data.ts cli/terminal/progress.ts",
-  "eval/zero-shot/data.ts cli/terminal/stop.ts",
-  "train/loop.ts cli/terminal/progress.ts",
-  "train/loop.ts cli/terminal/stop.ts",
-  "train/loop.ts eval/probes/probe-table.ts",
-  "train/runs/runs.ts eval/paper/compare.ts",
-]);
 
 /** Packages that code may import, by layer; tests, benchmarks and documents may use the development ones too. */
 const packages: Record<string, readonly string[]> = {
@@ -37,8 +20,7 @@ const packages: Record<string, readonly string[]> = {
 
 const layerOf = (path: string) => path.split("/")[0];
 const all = sources().flatMap((file) => importsOf(file));
-const isAllowed = ({ file, target }: Import) =>
-  order.indexOf(layerOf(target)) <= order.indexOf(layerOf(file)) || pending.has(`${file} ${target}`);
+const isAllowed = ({ file, target }: Import) => order.indexOf(layerOf(target)) <= order.indexOf(layerOf(file));
 
 test("a folder imports only what stands below it", () => {
   const up = all.filter((each) => each.isLocal && order.includes(layerOf(each.target)) && !isAllowed(each));
@@ -62,10 +44,42 @@ for (const [layer, allowed] of Object.entries(packages)) {
   });
 }
 
-test("engine/device/gpu.ts alone imports webgpu", () => {
+/** The rooms of the engine from the ground up; its errors and half precision lie below them, its public names above. */
+const rooms = ["declare", "record", "plan", "host", "device"];
+
+test("a room of the engine imports only rooms below it", () => {
+  const roomOf = (path: string) =>
+    /^engine\/\w+\.ts$/.test(path)
+      ? path === "engine/index.ts"
+        ? rooms.length
+        : -1
+      : rooms.indexOf(path.split("/")[1]);
+  const ours = all.filter(
+    ({ file, target, isLocal }) => isLocal && file.startsWith("engine/") && target.endsWith(".ts"),
+  );
+  assert.ok(ours.length > 50);
+  const up = ours.filter(({ file, target }) => !target.startsWith("engine/") || roomOf(target) > roomOf(file));
+  assert.equal(
+    up.map(({ file, target }) => `${file} ${target}`),
+    [],
+  );
+});
+
+test("engine/host/node.ts alone imports webgpu, and of the engine it alone knows Node", () => {
   const users = new Set(all.filter(({ target, isType }) => target === "webgpu" && !isType).map(({ file }) => file));
   for (const file of users)
-    assert.ok(file === "engine/device/gpu.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
+    assert.ok(file === "engine/host/node.ts" || file.startsWith("test/") || file.startsWith("bench/"), file);
+  for (const { file, target } of all.filter(({ file }) => file.startsWith("engine/")))
+    assert.not(target.startsWith("node:") && file !== "engine/host/node.ts", `${file} imports ${target}`);
+});
+
+test("the engine names no flag of the command line and reads no environment", () => {
+  for (const file of sources().filter((path) => path.startsWith("engine/"))) {
+    const text = readFileSync(file, "utf8");
+    assert.not.match(text, /[\s"`(]--[a-z]/, file);
+    const read = [...text.matchAll(/\bprocess\.[\w.]+/g)].map(([word]) => word);
+    assert.equal(read, file === "engine/host/node.ts" ? ["process.env.XDG_CACHE_HOME"] : [], file);
+  }
 });
 
 test("data/formats/disk.ts alone writes to the disk", () => {
@@ -97,36 +111,40 @@ test("a forbidden import is seen, and an allowed one passes", () => {
   assert.ok(of("kernels/gelu/x.ts", 'import { op } from "../../engine/op.ts";'));
 });
 
-/** The files of one circle of run-time imports, or undefined. Types and lazy imports close no circle at run time. */
-function circle(imports: readonly Import[]): string[] | undefined {
+/** The files of each circle of imports, types and lazy ones too: what can only be read all at once. */
+function circles(imports: readonly Import[]): string[][] {
   const edges = new Map<string, string[]>();
-  for (const { file, target } of imports.filter(({ isLocal, isType, isLazy }) => isLocal && !isType && !isLazy))
+  for (const { file, target } of imports.filter(({ isLocal }) => isLocal))
     edges.set(file, [...(edges.get(file) ?? []), target]);
-  const finished = new Set<string>();
-  const visit = (file: string, path: string[]): string[] | undefined => {
-    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
-    if (finished.has(file)) return undefined;
-    for (const target of edges.get(file) ?? []) {
-      const found = visit(target, [...path, file]);
-      if (found) return found;
-    }
-    finished.add(file);
-    return undefined;
-  };
+  const reach = new Map<string, Set<string>>();
   for (const file of edges.keys()) {
-    const found = visit(file, []);
-    if (found) return found;
+    const seen = new Set<string>();
+    const open = [...edges.get(file)!];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      open.push(...(edges.get(next) ?? []));
+    }
+    reach.set(file, seen);
   }
-  return undefined;
+  const round = [...edges.keys()].filter((file) => reach.get(file)!.has(file));
+  const found = new Map<string, string[]>();
+  for (const file of round) {
+    const circle = round.filter((other) => reach.get(file)!.has(other) && reach.get(other)!.has(file)).sort();
+    found.set(circle[0], circle);
+  }
+  return [...found.values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
 }
 
 test("no file imports itself, however far round", () => {
-  assert.is(circle(all)?.join(" -> "), undefined);
+  const found = circles(all).map((files) => files.join(" "));
+  assert.equal(found, []);
   const round = [
-    ...importsOf("engine/a.ts", 'import { b } from "./b.ts";'),
-    ...importsOf("engine/b.ts", 'import { a } from "./a.ts";'),
+    ...importsOf("engine/a.ts", 'import type { b } from "./b.ts";'),
+    ...importsOf("engine/b.ts", 'const a = import("./a.ts");'),
+    ...importsOf("engine/c.ts", 'import { a } from "./a.ts";'),
   ];
-  assert.is(circle(round)?.join(" "), "engine/a.ts engine/b.ts engine/a.ts");
+  assert.equal(circles(round), [["engine/a.ts", "engine/b.ts"]]);
 });
 
 test("local imports carry their extension and exist", () => {
@@ -136,24 +154,41 @@ test("local imports carry their extension and exist", () => {
       assert.ok(files.has(target) || target === "package.json", `${file} imports ${target}`);
 });
 
-test("no exported function, class or constant is without a user", () => {
+/** The files that `file` imports, however far. */
+function reachable(file: string, found = new Set([file])): Set<string> {
+  for (const each of all)
+    if (each.file === file && each.isLocal && !found.has(each.target)) reachable(each.target, found.add(each.target));
+  return found;
+}
+
+/** Exports that tests alone use; none may be added. */
+const forTestsAlone = new Set<string>([
+  "data/formats/disk.ts watchDisk",
+  "data/official/build-index.ts entriesOf",
+  "data/official/build-index.ts isDuplicate",
+  "data/official/sentences.ts sentencesOf",
+  "data/official/sentences.ts timedWords",
+  "model/checkpoint/folder.ts writeSafetensors",
+]);
+
+test("no exported function, class or constant is without a user; a test is none", () => {
   const texts = new Map(sources().map((file) => [file, readFileSync(file, "utf8")]));
   const isPublic = (file: string) =>
     new RegExp(`^export \\* from "\\./${file.split("/").pop()}";`, "m").test(
       texts.get(`${layerOf(file)}/index.ts`) ?? "",
     );
+  const exported = reachable("test/index.ts"); // checkOp and what it stands on are product
+  const users = [...texts].filter(([file]) => layerOf(file) !== "test" || exported.has(file));
   const unused: string[] = [];
   for (const [file, text] of texts) {
     if (file.endsWith(".d.ts") || file.startsWith("test/") || isPublic(file)) continue;
     for (const [, name] of text.matchAll(/^export (?:async )?(?:const|function\*?|class) (\w+)/gm)) {
       const mention = new RegExp(`\\b${name}\\b`, "g");
-      const isUsed = [...texts].some(
-        ([other, content]) => [...content.matchAll(mention)].length > (other === file ? 1 : 0),
-      );
+      const isUsed = users.some(([other, content]) => [...content.matchAll(mention)].length > (other === file ? 1 : 0));
       if (!isUsed && name !== "command") unused.push(`${file} ${name}`); // commands are loaded by the table of cli/cli.ts
     }
   }
-  assert.equal(unused, []);
+  assert.equal(unused.sort(), [...forTestsAlone].sort());
 });
 
 test("no folder or file is named utils, helpers or common", () => {

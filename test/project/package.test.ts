@@ -111,6 +111,31 @@ test("the types of every entry are found and hold: a right program passes, a wro
   assert.match(wrong.stdout, /program\.ts.*not assignable to parameter of type 'Tensor'/);
 });
 
+/** Every entry, in a program that does nothing. */
+const empty = Object.keys(manifest.exports)
+  .filter((entry) => !entry.endsWith(".json"))
+  .map((entry, i) => `import * as layer${i} from "emotionclip-webgpu${entry.slice(1)}";\nexport { layer${i} };\n`)
+  .join("");
+
+/** What a compiler says of a program under these flags, skipLibCheck off. */
+function said(compiler: string, name: string, text: string, flags: readonly string[]): string {
+  writeFileSync(join(user, name), text);
+  const own = compiler === "typescript" ? ["--ignoreConfig"] : [];
+  const all = [...own, "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", ...flags, name];
+  const tsc = join("..", "..", "node_modules", compiler, "bin", "tsc");
+  const { stdout, stderr } = spawnSync(process.execPath, [tsc, ...all], { cwd: user, encoding: "utf8" });
+  return `${stdout}${stderr}`;
+}
+
+for (const compiler of ["typescript", "typescript-5"])
+  for (const lib of ["es2022", "es2022,dom"])
+    for (const types of ["", "@webgpu/types", "node"])
+      test(`the types add no error to an empty strict program: ${compiler}, lib ${lib}, types "${types}"`, () => {
+        const flags = ["--lib", lib, "--types", types];
+        const without = said(compiler, "nothing.ts", "export {};\n", flags); // some have errors of their own
+        assert.is(said(compiler, "empty.ts", empty, flags).replaceAll("empty.ts", "nothing.ts"), without);
+      });
+
 test("its command line starts without sources", () => {
   const stdout = run(
     process.execPath,

@@ -44,7 +44,7 @@ const names: Record<string, string> = {
     openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
     BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxMeaning BoxRule Clip
     ClipBatch ClipInfo Compat Decision Detection Footage FootageOptions FrameName Image Labels LoaderOptions
-    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Size SubjectBoxes Switches Tokenizer TrainingSample
+    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Shown Size SubjectBoxes Switches Tokenizer TrainingSample
     TrainingSetOptions View WriteOptions`,
   train: `
     AdamW Learner Trainer checkSettings defaults encode learningRate paperSchedule planStep

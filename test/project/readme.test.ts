@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { commands, flagsOf, loaded } from "../../cli/cli.ts";
+import { commands, flagsOf, loaded, runCommand } from "../../cli/cli.ts";
+import { gpuOptions } from "../../cli/gpu.ts";
 import { settings } from "../../cli/launch/bundle.mjs";
 import { runProgram } from "../run/program.ts";
 
@@ -96,6 +97,8 @@ async function npmFault(words: readonly string[]): Promise<string | undefined> {
   return commandFault([name, ...(dashes < 0 ? [] : rest.slice(dashes + 1))]);
 }
 
+const context = { gpu: () => gpuOptions({}), run: runCommand };
+
 /** The flags of the programs that are no subcommands. */
 const programs: Record<string, readonly string[]> = {
   test: ["--adapter", "--only"],
@@ -110,7 +113,7 @@ async function commandFault(words: readonly string[]): Promise<string | undefine
   const typed = rest.slice(0, end < 0 ? rest.length : end).filter((word) => /^--?[a-z]/.test(word));
   const entry = commands.find((each) => each.name === name);
   if (!entry && !programs[name]) return `there is no command ${name}`;
-  const known = new Set(entry ? flagsOf(await loaded(entry)) : programs[name]);
+  const known = new Set(entry ? flagsOf(await loaded(entry, context)) : programs[name]);
   const unknown = typed.map((word) => word.split("=")[0]).find((flag) => !known.has(flag));
   if (unknown) return `${name} has no flag ${unknown}`;
   return end < 0 || name !== "profile" ? undefined : commandFault(rest.slice(end + 1));

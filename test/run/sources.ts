@@ -42,12 +42,27 @@ export interface Import {
   readonly isLazy: boolean;
 }
 
+/** What package.json's "imports" may stand for: name -> every file that some condition chooses. */
+const alternatives: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries((JSON.parse(readFileSync("package.json", "utf8")) as Manifest).imports ?? {}).map(
+    ([name, choices]) => [name, Object.values(choices)],
+  ),
+);
+
+interface Manifest {
+  readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 /** Every import and re-export of `file`. Comments and template literals are left out, so that examples in them do not count. */
 export function importsOf(file: string, text = readFileSync(file, "utf8")): Import[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*(\/\/|\*).*$/gm, "");
   const found: Import[] = [];
   const add = (specifier: string, isType: boolean, isLazy: boolean) => {
+    if (specifier.includes("${")) return; // text of a program that this one writes
     const isLocal = specifier.startsWith(".");
+    for (const target of alternatives[specifier] ?? [])
+      found.push({ file, target: posix.normalize(target), isLocal: true, isType, isLazy });
+    if (specifier in alternatives) return;
     const target = isLocal ? posix.join(posix.dirname(file), specifier) : specifier;
     found.push({ file, target, isLocal, isType, isLazy });
   };
@@ -58,7 +73,7 @@ export function importsOf(file: string, text = readFileSync(file, "utf8")): Impo
     add(specifier, type !== undefined || allTypes, false);
   }
   for (const [, specifier] of code.matchAll(/^import\s*["']([^"'\n]+)["']/gm)) add(specifier, false, false);
-  for (const [, specifier] of code.matchAll(/\bimport\(\s*["']([^"'\n]+)["']\s*\)/g)) add(specifier, false, true);
+  for (const [, specifier] of code.matchAll(/\bimport\(\s*["']([^"'\n$]+)["']\s*\)/g)) add(specifier, false, true);
   return found;
 }
 

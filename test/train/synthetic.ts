@@ -30,6 +30,7 @@ export function syntheticBatch(step: number, { head, vision }: ModelConfig = tin
   return {
     step,
     epoch: 0,
+    count: B,
     frames: noise(3 * pixels),
     mask: Float32Array.from({ length: pixels }, () => Number(random() < 0.3)),
     captions: Array.from({ length: B }, () => `${word()} ${word()} ${word()}`),

@@ -32,8 +32,8 @@ import {
 } from "../../data/formats/disk.ts";
 import { Lock } from "../../data/formats/lock.ts";
 
-/** Settings as they are written to config.json. */
-export type Settings = { readonly [key: string]: Json };
+/** Settings as they are written to config.json: whatever JSON can hold. */
+export type Recorded = Readonly<Record<string, unknown>>;
 
 /** A line of metrics.jsonl. `step` counts finished updates: the line of the first update says 1. */
 export interface LogLine {
@@ -61,7 +61,7 @@ export class RunFolder {
   ) {}
 
   /** Makes or reopens a run folder. Refuses a folder of something else, one in use, and settings that differ. */
-  static async open(path: string, settings: Settings, options: OpenOptions = {}): Promise<RunFolder> {
+  static async open(path: string, settings: Recorded, options: OpenOptions = {}): Promise<RunFolder> {
     const { override = [], notice = () => {} } = options;
     await makeFolder(path);
     await checkIsOurs(path);
@@ -137,21 +137,21 @@ export class RunFolder {
 }
 
 /** The model's configuration, as a file of its weights carries it. */
-function metadataOf({ model }: Settings): Record<string, string> {
+function metadataOf({ model }: Recorded): Record<string, string> {
   return model === undefined ? {} : { model: "EmotionCLIP", config: JSON.stringify(model) };
 }
 
 /** sha256 of the settings, whatever the order of their keys. */
-export function configHash(settings: Settings): string {
+export function configHash(settings: Recorded): string {
   return createHash("sha256")
     .update(JSON.stringify(sorted(settings)))
     .digest("hex");
 }
 
-function sorted(value: Json | Settings): Json {
+function sorted(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(sorted);
-  const pairs = Object.entries(value as Settings).sort(([a], [b]) => (a < b ? -1 : 1));
+  const pairs = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(pairs.map(([key, inner]) => [key, sorted(inner)]));
 }
 
@@ -165,7 +165,7 @@ async function checkIsOurs(path: string): Promise<void> {
 }
 
 /** Writes config.json for a fresh run; for an old one refuses settings that differ and are not overridden by name. */
-async function agree(path: string, settings: Settings, override: readonly string[]): Promise<void> {
+async function agree(path: string, settings: Recorded, override: readonly string[]): Promise<void> {
   const file = join(path, "config.json");
   const text = `${JSON.stringify(settings, null, 2)}\n`;
   if (!(await listFolder(path)).includes("config.json")) return void (await replaceFile(file, text));

@@ -8,8 +8,20 @@ import { subjects } from "../../model/emotionclip/config.ts";
 import { parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
-import type { RunSummary } from "../../eval/paper/compare.ts";
 import { type Settings, schema } from "../settings.ts";
+
+/** One finished training at the reduced setting. */
+export interface RunSummary {
+  readonly folder: string;
+  readonly subject: "sap" | "saam" | "none";
+  readonly beta: number;
+  readonly head: string;
+  readonly seed: number;
+  /** Everything else that decides a result, in words: runs are compared only where it is the same. */
+  readonly setting: string;
+  /** Figures of merit by name, as fractions. */
+  readonly figures: readonly (readonly [name: string, value: number])[];
+}
 
 /** Settings that a comparison varies, or that do not change what is learnt. */
 const free: readonly (keyof Settings)[] = [
@@ -65,8 +77,17 @@ const configShape = v.object({
   data: v.string(),
   model: v.looseObject({ head: v.looseObject({ kind: v.string() }) }),
 });
-const figures = v.array(v.tuple([v.string(), v.nullable(v.number())]));
-const resultsShape = v.object({ before: figures, after: figures, seconds: v.number() });
+/** Figures of merit as files hold them: what is no number is null there. */
+export const figureRows = v.array(
+  v.tuple([
+    v.string(),
+    v.pipe(
+      v.nullable(v.number()),
+      v.transform((value) => value ?? Number.NaN),
+    ),
+  ]),
+);
+const resultsShape = v.object({ before: figureRows, after: figureRows, seconds: v.number() });
 
 async function readRun(folder: string): Promise<RunSummary> {
   const settings = await read(join(folder, "config.json"), v.record(v.string(), v.unknown()));
@@ -83,7 +104,7 @@ async function readRun(folder: string): Promise<RunSummary> {
     head: model.head.kind,
     seed,
     setting: [`${steps} steps of ${batch} on ${basename(data)}`, ...others, `model ${sizesOf(model)}`].join(", "),
-    figures: after.map(([name, value]) => [name, value ?? Number.NaN]),
+    figures: after,
   };
 }
 

@@ -1,20 +1,17 @@
 // The embedded data set on disk: made once, seeded, as shards; afterwards it is read like any other data set.
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { indexName } from "../data/shards/index-file.ts";
-import { writeShards } from "../data/shards/writer.ts";
-import { categories, makeStage, type Split, type StageClip, splits, stageSizes } from "../data/stage/index.ts";
-import { cacheFolder } from "../engine/index.ts";
-import type { Progress } from "./terminal/progress.ts";
-import type { StopRequest } from "./terminal/stop.ts";
+import { join } from "node:path";
+import { indexName } from "../shards/index-file.ts";
+import { writeShards } from "../shards/writer.ts";
+import type { Meter, StopRequest } from "../threads/long-work.ts";
+import { categories, makeStage, type Split, type StageClip, splits } from "./index.ts";
 
 /** Seed of the embedded set: everyone trains on the same clips. */
 export const stageSeed = 2022;
 
 /** Changes with every change of what is drawn, said or labelled, so that clips of an older version are not trained on. */
-const stageVersion = 2;
+export const stageVersion = 2;
 
 /** Threads that draw clips; more than this many would wait for the one that writes. */
 const mostWorkers = 8;
@@ -25,30 +22,17 @@ export interface StagePlace {
   readonly sizes: Readonly<Record<Split, number>>;
 }
 
-/** In a clone beside its source; an installed package is not written to, so there in the user's cache folder. */
-function stageFolder(): string {
-  const source = join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage");
-  const base = existsSync(join(source, "index.ts")) ? join(source, "shards") : join(cacheFolder(), "stage");
-  return join(base, `v${stageVersion}-seed${stageSeed}`);
-}
-
-const embedded: StagePlace = { folder: stageFolder(), sizes: stageSizes };
-
 const isPresent = (folder: string, split: string): boolean => existsSync(join(folder, indexName(split)));
 
 /** Clips that are still to be made. */
-export const missingClips = ({ folder, sizes } = embedded): number =>
+export const missingClips = ({ folder, sizes }: StagePlace): number =>
   splits.reduce((sum, split) => sum + (isPresent(folder, split) ? 0 : sizes[split]), 0);
 
 /**
  * Makes the splits that are missing, on all cores; returns the folder, or undefined when a stop was requested on the way.
  * A split appears whole: a stop or a fault leaves nothing of the one that is being made, and the finished ones stay.
  */
-export async function ensureStage(
-  progress: Progress,
-  stop: StopRequest,
-  place = embedded,
-): Promise<string | undefined> {
+export async function ensureStage(place: StagePlace, progress: Meter, stop: StopRequest): Promise<string | undefined> {
   const { folder, sizes } = place;
   const missing = missingClips(place);
   if (missing === 0) return folder;

@@ -1,0 +1,37 @@
+// Where a data set lies: the folder that was given, or that of the embedded one, which is made where it is missing.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BenchmarkName } from "../data/sets/index.ts";
+import { stageSizes } from "../data/stage/index.ts";
+import { ensureStage, missingClips, type StagePlace, stageSeed, stageVersion } from "../data/stage/on-disk.ts";
+import type { Meter, StopRequest } from "../data/threads/long-work.ts";
+import { UsageError } from "../engine/errors.ts";
+import { cacheFolder } from "../engine/index.ts";
+
+/** In a clone beside its source; an installed package is not written to, so there in the user's cache folder. */
+function stageFolder(): string {
+  const source = join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage");
+  const base = existsSync(join(source, "index.ts")) ? join(source, "shards") : join(cacheFolder(), "stage");
+  return join(base, `v${stageVersion}-seed${stageSeed}`);
+}
+
+const embedded: StagePlace = { folder: stageFolder(), sizes: stageSizes };
+
+/** Clips of the embedded data set that are still to be made where no other folder is given. */
+export const clipsToMake = (given: string | undefined): number => (given === undefined ? missingClips(embedded) : 0);
+
+/** Shards to train from; undefined when a stop was requested while the embedded ones were made. */
+export const shardFolder = async (given: string | undefined, progress: Meter, stop: StopRequest) =>
+  given ?? ensureStage(embedded, progress, stop);
+
+/** The data set `name`, likewise; only the embedded one needs no folder. */
+export async function benchmarkFolder(
+  name: BenchmarkName,
+  given: string | undefined,
+  progress: Meter,
+  stop: StopRequest,
+): Promise<string | undefined> {
+  if (given === undefined && name !== "stage") throw new UsageError(`--data <folder> is needed: where ${name} lies`);
+  return shardFolder(given, progress, stop);
+}

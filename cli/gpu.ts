@@ -1,0 +1,43 @@
+// How a command opens the GPU: what the flags and the environment say, as options of the engine, which reads neither.
+import { UsageError } from "../engine/errors.ts";
+import type { GpuOptions } from "../engine/index.ts";
+
+export type { GpuOptions };
+
+/** The flags that all commands share, as commander takes them. */
+export const ADAPTER = "--adapter <name>";
+export const MEMORY = "--gpu-memory <size>";
+
+/** Their values. */
+export interface GpuFlags {
+  readonly adapter?: string;
+  readonly gpuMemory?: string;
+}
+
+/** What every command is handed. */
+export interface Context {
+  /** Options for `openGpu`, as the flags of the command that runs and the environment have them. Errors: UsageError. */
+  gpu(): GpuOptions;
+  /** Runs another command in this process, on a GPU with these options where its own flags say nothing else. */
+  run(words: readonly string[], gpu: GpuOptions): Promise<void>;
+}
+
+/** Flags before what is given, and that before EMOTIONCLIP_ADAPTER and EMOTIONCLIP_GPU_MEMORY. */
+export function gpuOptions({ adapter, gpuMemory }: GpuFlags, given: GpuOptions = {}): GpuOptions {
+  const { EMOTIONCLIP_ADAPTER, EMOTIONCLIP_GPU_MEMORY } = process.env;
+  const memory = gpuMemory ? bytesOf(gpuMemory) : given.memory;
+  return {
+    ...given,
+    adapter: adapter || given.adapter || EMOTIONCLIP_ADAPTER || undefined,
+    memory: memory ?? (EMOTIONCLIP_GPU_MEMORY ? bytesOf(EMOTIONCLIP_GPU_MEMORY) : undefined),
+  };
+}
+
+/** "800M", "2.5G", or plain bytes. */
+export function bytesOf(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
+  if (!(bytes >= 1 && Number.isSafeInteger(bytes)))
+    throw new UsageError(`--gpu-memory: "${text}" is not a size such as 800M or 2.5G`);
+  return bytes;
+}

@@ -1,0 +1,89 @@
+// What the report says of a finished run: what its figures mean, the curves of its log, and where it ran.
+import { readFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { encodeJpeg } from "../../data/pixels/jpeg.ts";
+import { FormatError } from "../../engine/errors.ts";
+import type { ShownClip } from "../../eval/attention/clip.ts";
+import { commitOf } from "../../train/loop.ts";
+import type { Run, Trained } from "../job.ts";
+import { type Result, type Series, writeReport } from "./report.ts";
+import type { ReportClip } from "./report-attention.ts";
+
+/** What each row measures, and what guessing gives. */
+const meanings: Record<string, { about: string; chance?: number }> = {
+  mAP: { about: "mean average precision of 26 categories, linear probe" },
+  AUC: { about: "area under the ROC curve, mean of 26 categories", chance: 0.5 },
+  R2: { about: "explained variance of valence, arousal and dominance, ridge", chance: 0 },
+  emotion: { about: "the subject's emotion named right, linear probe" },
+  "R@1 video-text": { about: "clips whose own caption is the nearest of all" },
+  "R@1 text-video": { about: "captions whose own clip is the nearest of all" },
+};
+
+const told = {
+  sap: "with subject prompting",
+  saam: "with subject-aware attention masking",
+  none: "without subject prompt",
+} as const;
+
+/** Writes report.html into the run's folder. */
+export async function reportRun({ job, settings, folder }: Run, trained: Trained, adapter: string): Promise<void> {
+  const { train, test } = job.sets;
+  await writeReport(join(folder, "report.html"), {
+    title: `EmotionCLIP ${told[settings.subject]}`,
+    summary: `A small EmotionCLIP trained on ${train.samples} clips for ${settings.steps} steps of ${settings.batch}, measured on ${test.samples} held-out clips.`,
+    facts: [
+      ["Adapter", adapter],
+      ["Processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} threads`],
+      ["Duration", `${Math.round(trained.seconds)} s`],
+      ["Parameters", trained.parameters.toLocaleString("en")],
+      ["Commit", commitOf()],
+      ["Date", new Date().toISOString().slice(0, 10)],
+      ["Seed", String(settings.seed)],
+    ],
+    settings,
+    results: resultsOf(trained),
+    series: await seriesIn(join(folder, "metrics.jsonl")),
+    attention: await Promise.all(trained.attention.map(clipOf)),
+  });
+}
+
+const resultsOf = ({ before, after }: Trained): Result[] =>
+  before.map(([name, value], i) => ({ name, before: value, after: after[i][1], ...(meanings[name] ?? { about: "" }) }));
+
+async function clipOf({ title, frames, maps }: ShownClip): Promise<ReportClip> {
+  const drawn = frames.map(async ({ image, box }) => ({ jpeg: await encodeJpeg(image, 90), box }));
+  return { caption: title, frames: await Promise.all(drawn), maps };
+}
+
+const number = v.nullable(v.number());
+
+/** What is drawn of a line of metrics.jsonl. */
+const loggedStep = v.object({
+  step: v.number(),
+  loss: number,
+  lr: number,
+  clipsPerSecond: number,
+  probes: v.optional(v.record(v.string(), number)),
+});
+
+/** A log as curves. */
+async function seriesIn(path: string): Promise<Series> {
+  const lines = (await readFile(path, "utf8")).trim().split("\n").filter(Boolean);
+  const rows = lines.map((line, i) => {
+    const result = v.safeParse(loggedStep, JSON.parse(line));
+    if (result.success) return result.output;
+    throw new FormatError(`metrics.jsonl: line ${i + 1}: ${result.issues[0].message}`);
+  });
+  const probed = rows.flatMap(({ step, probes }) => (probes ? [{ step, row: Object.entries(probes) }] : []));
+  return {
+    step: rows.map(({ step }) => step),
+    loss: rows.map(({ loss }) => loss),
+    learningRate: rows.map(({ lr }) => lr),
+    clipsPerSecond: rows.map(({ clipsPerSecond }) => clipsPerSecond),
+    ...(probed.length > 0 && {
+      probes: { step: probed.map(({ step }) => step), rows: probed.map(({ row }) => row) },
+    }),
+  };
+}

@@ -1,0 +1,93 @@
+// Pictures -> the model's input: resized, cropped, normalised, with the subject's mask. All sources of frames draw here.
+import { FormatError } from "../../engine/errors.ts";
+import type { Random } from "../philox.ts";
+import type { Box } from "./boxes.ts";
+import { normaliseInto } from "./image.ts";
+import { maskInto, maskThroughInto } from "./mask.ts";
+import { centred, type Image, type Rect, resizeCrop, type Size, shortSideSize } from "./resize.ts";
+import type { Pixels, Square } from "./view.ts";
+
+/** Where the subject of a frame is: boxes in pixels of the picture that they are drawn on. */
+export interface Subject {
+  /**
+   * Which picture that is: the resized one, or the original, whose mask is resized with it ("full size first": BoLD and
+   * LIRIS-ACCEDE).
+   */
+  readonly at: "resized" | "full size";
+  readonly boxes: (original: Size, drawn: Size) => readonly Box[];
+}
+
+/** The place of the square in a resized picture. */
+export type Crop = (size: Size, side: number) => Rect;
+
+/** A crop anywhere in the picture: two draws each, row first, whatever the size, so that later ones do not depend on it. */
+export function anywhere(random: Random): Crop {
+  return ({ width, height }, side) => {
+    const y = random.below(height - side + 1);
+    const x = random.below(width - side + 1);
+    return { x, y, width: side, height: side };
+  };
+}
+
+/** Pixels of a picture after its resize, and of one whose mask is drawn at full size: a thin strip grows large. */
+const MOST_PIXELS = 2 ** 24;
+
+/** The arrays of some frames, filled one after another. */
+export class Canvas {
+  /** [frames, 3, S, S], normalised. */
+  readonly frames: Float32Array<ArrayBuffer>;
+  /** [frames, S, S], 1 where the subject is, else 0. */
+  readonly mask: Float32Array<ArrayBuffer>;
+  /** Pixels of a frame, S * S. */
+  readonly #pixels: number;
+
+  constructor(
+    frames: number,
+    readonly square: Square,
+  ) {
+    this.#pixels = square.side ** 2;
+    this.frames = new Float32Array(frames * 3 * this.#pixels);
+    this.mask = new Float32Array(frames * this.#pixels);
+  }
+
+  /** Draws frame `slot`; `name` begins the message of a refusal. Returns what is seen, as RGB bytes. */
+  draw(slot: number, image: Image, subject: Subject, name: string, crop: Crop = centred): Image {
+    const { side, resize } = this.square;
+    const size = shortSideSize(image, resize);
+    if (area(size) > MOST_PIXELS)
+      throw new FormatError(`${name}: is ${image.width}x${image.height}, too long and thin to be resized`);
+    const at = crop(size, side);
+    const seen = resizeCrop(image, size, at);
+    normaliseInto(this.frames, slot * 3 * this.#pixels, seen);
+    this.#drawMask(slot, image, size, at, subject, name);
+    return seen;
+  }
+
+  /** Makes frame `slot` the same as the frame `from`. */
+  repeat(from: number, slot: number): void {
+    const n = this.#pixels;
+    this.frames.copyWithin(slot * 3 * n, from * 3 * n, (from + 1) * 3 * n);
+    this.mask.copyWithin(slot * n, from * n, (from + 1) * n);
+  }
+
+  /** The arrays alone, which can be sent to another thread. */
+  get pixels(): Pixels {
+    const { frames, mask } = this;
+    return { frames, mask };
+  }
+
+  /** Whether the subject is somewhere in frame `slot`. */
+  shows(slot: number): boolean {
+    return this.mask.subarray(slot * this.#pixels, (slot + 1) * this.#pixels).includes(1);
+  }
+
+  #drawMask(slot: number, image: Image, size: Size, crop: Rect, { at, boxes }: Subject, name: string): void {
+    const offset = slot * this.#pixels;
+    const drawn = boxes(image, at === "resized" ? size : image);
+    if (at === "resized") maskInto(this.mask, offset, drawn, crop);
+    else if (area(image) <= MOST_PIXELS) maskThroughInto(this.mask, offset, drawn, image, size, crop);
+    else throw new FormatError(`${name}: is ${image.width}x${image.height}, allowed are ${MOST_PIXELS} pixels`);
+  }
+}
+
+const area = ({ width, height }: Size) => width * height;

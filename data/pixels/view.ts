@@ -1,0 +1,62 @@
+// What a model is shown of a clip: how many frames, which part of each, and at which size. The rule for the size is here
+// and nowhere else; canvas.ts draws by it.
+
+/** The square that is seen of a picture: its short side becomes `resize` pixels, of which `side` x `side` are cut out. */
+export interface Square {
+  /** Side of the square crop in pixels, S. */
+  readonly side: number;
+  /** Short side to which pictures are resized before the crop. */
+  readonly resize: number;
+}
+
+/** How a clip becomes the model's input. */
+export interface View extends Square {
+  /** Frames taken of each clip, T. */
+  readonly frames: number;
+  /** `random`: distinct frames, ascending (training); `uniform`: evenly spaced, repeated in short clips (evaluation). */
+  readonly sampling: "random" | "uniform";
+  /** `random`: its own place for every frame (training); `centre` (evaluation). */
+  readonly crop: "random" | "centre";
+}
+
+/** One clip as a model sees it. */
+export interface Pixels {
+  /** [T, 3, S, S], normalised. */
+  readonly frames: Float32Array<ArrayBuffer>;
+  /** [T, S, S], 1 where the subject is, else 0. */
+  readonly mask: Float32Array<ArrayBuffer>;
+}
+
+/** B clips as a model sees them: what the batches of every source have in common. */
+export interface Shown {
+  /** Clips, B. */
+  readonly count: number;
+  /** [B, T, 3, S, S], normalised. */
+  readonly frames: Float32Array<ArrayBuffer>;
+  /** [B, T, S, S], 1 where the subject is, else 0. */
+  readonly mask: Float32Array<ArrayBuffer>;
+}
+
+/** Side of the published crop, for which the short sides of the official code are meant. */
+const PUBLISHED_SIDE = 224;
+
+/**
+ * Short side for a crop of `side`, framed as the official code frames its data sets at 224: cut from 256 (Emotic: from
+ * 224, the whole short side). At other sides both shrink or grow together, so that the same part is seen.
+ */
+export function publishedResize(side: number, of: 256 | 224 = 256): number {
+  return Math.round((of * side) / PUBLISHED_SIDE);
+}
+
+/**
+ * Short side for a model's own pictures: as published from 224 on; a smaller model is trained and shown whole short sides,
+ * because a crop of 64 from 73 pixels would cut off people in the embedded data set.
+ */
+export function modelResize(side: number): number {
+  return side >= PUBLISHED_SIDE ? publishedResize(side) : side;
+}
+
+/** How frames are shown to a model of this many frames and this side. */
+export function viewOf({ frames, image }: { readonly frames: number; readonly image: number }) {
+  return { frames, side: image, resize: modelResize(image) };
+}

@@ -1,0 +1,25 @@
+// What long work is given by whoever started it: something to tell how far it is, and a way to hear that it should end.
+
+/** Hears how far the work is; a progress bar is one. */
+export interface Meter {
+  /** The next phase begins, of `total` units; `done` of them may be from an earlier run. */
+  start(phase: string, total: number, done?: number): void;
+  /** `done` units of the phase are finished; `facts` is what else is to be said, as in "loss 3.21". */
+  at(done: number, facts?: string): void;
+  /** A line that stays. */
+  say(line: string): void;
+}
+
+/** What long work asks between its steps. */
+export interface StopRequest {
+  /** The exit code that the signal asks for (130 or 143), once one has come. */
+  readonly requested: number | undefined;
+}
+
+/** The same items, until somebody asks to stop; the item at hand then is the last. */
+export async function* untilStopped<T>(items: AsyncIterable<T>, stop: StopRequest): AsyncGenerator<T> {
+  for await (const item of items) {
+    yield item;
+    if (stop.requested !== undefined) return;
+  }
+}

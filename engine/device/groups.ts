@@ -1,0 +1,128 @@
+// Flat groups: declared tensors side by side in one array, so that an optimiser updates all of them in one dispatch.
+import { runner } from "../record/runner.ts";
+import { Tensor } from "../record/tensor.ts";
+import { nextId, type Purpose, type Storage, Value } from "../record/value.ts";
+import { align256 } from "./memory.ts";
+
+/** One shard of a flat group: the same layout in every array, each in a buffer of its own. */
+export interface Shard {
+  readonly numel: number;
+  readonly parameters: Tensor;
+  readonly gradients: Tensor;
+  /** Optimiser moments, zero at first. */
+  readonly moments: readonly Tensor[];
+  readonly members: readonly Tensor[];
+  /** The part of a flat array that belongs to member i, in its shape. */
+  part(of: Tensor, i: number): Tensor;
+  /** Destroys all its memory; its tensors must not be used afterwards. */
+  free(): void;
+}
+
+/**
+ * Gives declared tensors memory, side by side in flat arrays, so that an optimiser updates all of them in one
+ * dispatch per shard; a shard is as large as one binding allows. Each member gets its place for the gradient.
+ */
+export function allocateGroup(members: readonly Tensor[], moments: number): Shard[] {
+  return shardsOf(members).map((shard) => makeShard(shard, moments));
+}
+
+/** The memory of a frozen group. */
+export interface Frozen {
+  readonly bytes: number;
+  /** Destroys it; the tensors must not be used afterwards. */
+  free(): void;
+}
+
+/** As `allocateGroup`, for tensors that are used but not trained: no gradients, no moments, and a tape passes them by. */
+export function allocateFrozen(members: readonly Tensor[]): Frozen {
+  const shards = shardsOf(members);
+  runner().memory?.demand(shards.map(bytesOf), "parameters");
+  const flats = shards.map((shard) => {
+    const flat = flatOf(bytesOf(shard), "parameters");
+    place(shard, flat.value);
+    return flat;
+  });
+  for (const { value } of members) value.needsGrad = false;
+  return { bytes: bytesOf(members), free: freeing({ parameters: flats }, members) };
+}
+
+/** What gives back flat arrays by purpose, on the device they were made on; members and gradients have no place then. */
+function freeing(flats: Partial<Record<Purpose, readonly Tensor[]>>, members: readonly Tensor[]): () => void {
+  const owner = runner();
+  return () => {
+    for (const [purpose, tensors = []] of Object.entries(flats)) {
+      const storages = tensors.map(({ value }) => value.storage).filter((storage) => storage !== undefined);
+      owner.free(storages, purpose as Purpose);
+    }
+    const gone = [...members, ...Object.values(flats).flat()].flatMap(({ value }) => [value, value.grad]);
+    for (const value of gone) {
+      if (!value) continue;
+      value.storage = undefined;
+      value.released = true;
+    }
+  };
+}
+
+/** Members that one binding holds together, in order. */
+function shardsOf(members: readonly Tensor[]): Tensor[][] {
+  const limit = runner().memory?.maxBinding ?? Number.POSITIVE_INFINITY;
+  const shards: Tensor[][] = [];
+  let room = 0;
+  for (const member of members) {
+    const bytes = align256(member.value.bytes);
+    if (bytes > room || shards.length === 0) {
+      shards.push([]);
+      room = limit;
+    }
+    shards.at(-1)!.push(member);
+    room -= bytes;
+  }
+  return shards;
+}
+
+const bytesOf = (members: readonly Tensor[]): number =>
+  members.reduce((sum, member) => sum + align256(member.value.bytes), 0);
+
+/** Puts members side by side into a flat array; returns where each begins, in bytes. */
+function place(members: readonly Tensor[], flat: Value): number[] {
+  let next = 0;
+  return members.map(({ value }) => {
+    const offset = next;
+    value.storage = slice(flat, offset, value.bytes);
+    value.released = false; // it may have been given back and come again
+    next += align256(value.bytes);
+    return offset;
+  });
+}
+
+/** A flat array of its own; without memory where the runner has none. */
+function flatOf(bytes: number, purpose: Purpose): Tensor {
+  const value = new Value(bytes / 4, "f32");
+  value.storage = runner().memory?.allocate(bytes, purpose);
+  return new Tensor(value, [bytes / 4]);
+}
+
+function makeShard(members: readonly Tensor[], moments: number): Shard {
+  const bytes = bytesOf(members);
+  const parameters = flatOf(bytes, "parameters");
+  const gradients = flatOf(bytes, "gradients");
+  const offsets = place(members, parameters.value);
+  for (const [i, { value }] of members.entries()) {
+    value.grad = new Value(value.numel, "f32");
+    value.grad.storage = slice(gradients.value, offsets[i], value.bytes);
+  }
+  const part = (of: Tensor, i: number): Tensor => {
+    const { value, shape } = members[i];
+    const view = new Value(value.numel, "f32");
+    view.storage = slice(of.value, offsets[i], value.bytes);
+    return new Tensor(view, shape);
+  };
+  const state = Array.from({ length: moments }, () => flatOf(bytes, "optimizer"));
+  const free = freeing({ parameters: [parameters], gradients: [gradients], optimizer: state }, members);
+  return { numel: bytes / 4, parameters, gradients, moments: state, members, part, free };
+}
+
+function slice(whole: Value, offset: number, bytes: number): Storage | undefined {
+  if (!whole.storage) return undefined;
+  return { id: nextId(), buffer: whole.storage.buffer, offset: whole.storage.offset + offset, bytes };
+}

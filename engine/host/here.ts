@@ -1,0 +1,12 @@
+// The host this program runs on. package.json ("imports") says which file it is: bundlers for browsers take browser.ts by
+// the condition of that name, everything else node.ts.
+import { host } from "#host";
+import type { Host } from "./host.ts";
+
+export const here: Host = host;
+
+/** The user's cache folder for this project. */
+export const cacheFolder = (): string => here.cacheFolder();
+
+/** Where the tuned choices for an adapter are kept; `adapter` is DeviceFacts.adapter. */
+export const tunedPath = (adapter: string): string => here.tunedPath(adapter);

@@ -1,0 +1,23 @@
+// What the engine asks of the program it runs in: an adapter, how much memory there is, choices kept from an earlier
+// tuning, and how to wait. Everything else is the same in Node and in a browser.
+
+export interface Host {
+  /**
+   * The adapter whose name contains `name` (any, where it is empty), with these of Dawn's toggles. Errors: GpuError.
+   */
+  adapter(name: string, toggles: readonly string[]): Promise<GPUAdapter>;
+  /** Bytes of the host's memory, from which a software adapter takes its own. */
+  memory(): number;
+  /** Where the user's cache lies. Errors: UsageError where there are no files. */
+  cacheFolder(): string;
+  /** Where the tuned choices for an adapter are kept. Errors: as `cacheFolder`. */
+  tunedPath(adapter: string): string;
+  /** Kernel choices by shape class, kept for this adapter; empty where there are none: tuning is never needed to run. */
+  tuned(adapter: string): ReadonlyMap<string, string>;
+  /** Settles with `promise`, looking every `ms`; rejects when `fault` does or after `deadline` ms without an answer. */
+  wait<T>(promise: Promise<T>, fault: Promise<never>, ms: number, deadline: number): Promise<T>;
+}
+
+/** What is said when a deadline passes. */
+export const noProgress = (deadline: number): string =>
+  `the GPU made no progress for ${deadline / 1000} s; a kernel may not end, or the driver hangs`;

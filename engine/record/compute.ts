@@ -1,0 +1,34 @@
+// Reading at the end of a scope, and tensors that outlive theirs.
+import { currentScope, Scope } from "./scope.ts";
+import { Tensor } from "./tensor.ts";
+import type { TypedArray } from "./value.ts";
+
+/** Elements of a tensor when its scope runs: does not interrupt recording, and memory is planned for the whole scope. */
+export function later(tensor: Tensor): Promise<TypedArray> {
+  return currentScope("later").read(tensor.value);
+}
+
+/** Moves a tensor to the enclosing scope: it outlives the one it was made in. */
+export function keep(tensor: Tensor): Tensor {
+  currentScope("keep").keep(tensor.value);
+  return tensor;
+}
+
+/**
+ * Runs `body` in a scope of its own and returns the elements of the tensors it returns. The whole computation is
+ * planned at once: this is the way to use a model.
+ */
+export async function compute<R extends Tensor | readonly Tensor[]>(
+  body: () => R,
+): Promise<R extends Tensor ? TypedArray : TypedArray[]> {
+  let reads: Promise<TypedArray>[];
+  let single: boolean;
+  {
+    using scope = new Scope();
+    const result = body();
+    single = result instanceof Tensor;
+    reads = (single ? [result as Tensor] : (result as readonly Tensor[])).map((t) => scope.read(t.value));
+  }
+  const all = await Promise.all(reads);
+  return (single ? all[0] : all) as never;
+}

@@ -1,0 +1,45 @@
+// What scopes record, as data: calls of ops, their launches, and the segment of them that runs at once.
+import type { CompiledPass, Op } from "../declare/op.ts";
+import type { Attrs } from "../declare/pass.ts";
+import type { Sizes } from "../declare/signature.ts";
+import type { TypedArray, Value } from "./value.ts";
+
+/** One call of an op: values by position in op.names, those of passes that have not run yet missing. */
+export interface OpCall {
+  readonly op: Op;
+  readonly way: string;
+  readonly values: Value[];
+  readonly dims: Sizes;
+  readonly attrs: Attrs;
+  readonly T: "f32" | "f16";
+}
+
+/** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */
+export interface Call {
+  readonly pass: CompiledPass;
+  readonly values: readonly Value[];
+  readonly dims: Sizes;
+  readonly attrs: Attrs;
+  readonly T: "f32" | "f16";
+  /** Position of the op call's first number in the segment's list of numbers. */
+  readonly firstNumber: number;
+}
+
+/** What was recorded between two flushes of a scope. */
+export interface Segment {
+  readonly calls: readonly Call[];
+  readonly values: readonly Value[];
+  readonly uploads: readonly { value: Value; data: TypedArray | Uint16Array }[];
+  /** Values that are read or kept when the segment has run. */
+  readonly wanted: readonly Value[];
+  /** The scope goes on: every value stays alive and none share memory. */
+  readonly pinned: boolean;
+  /** When its first launch was recorded: `performance.now()`. */
+  readonly began: number;
+}
+
+/** What is asked of a segment when it has run: elements to read, values to keep. */
+export interface Wanted {
+  readonly reads: readonly Value[];
+  readonly keeps: readonly Value[];
+}

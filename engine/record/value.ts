@@ -1,0 +1,55 @@
+// What a buffer will hold, as data: elements of one type, and where they are once a plan or an allocation says so.
+import { bytesPer, type Dtype } from "../declare/signature.ts";
+
+/** A range of a GPU buffer. `id` is unique for the life of the process: plans and bind groups are keyed by it. */
+export interface Storage {
+  readonly id: number;
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What a buffer is for; `emotionclip plan` and errors report by these. */
+export type Purpose = "parameters" | "gradients" | "optimizer" | "activations" | "staging" | "other";
+
+export type TypedArray = Float32Array | Uint32Array | Int32Array;
+
+let lastId = 0;
+/** A number that nothing else has: storages and values draw from one sequence. */
+export const nextId = (): number => ++lastId;
+
+/** The scope of a value, as far as the value knows it. */
+export interface Owner {
+  /** Its values are gone. */
+  readonly ended: boolean;
+  /** Runs what it has recorded. */
+  flush(ends: boolean): void;
+}
+
+/** What a buffer will hold: elements of one type, somewhere on the device once a plan or an allocation says where. */
+export class Value {
+  readonly id = nextId();
+  /** Where it lives; undefined while only recorded, or only declared. */
+  storage: Storage | undefined = undefined;
+  /** The scope it lives in; undefined for persistent values. */
+  scope: Owner | undefined = undefined;
+  /** The scope's segment (part between two flushes) it was recorded in, and its position there. */
+  segment = 0;
+  index = -1;
+  /** A gradient flows to it. */
+  needsGrad = false;
+  /** Where its gradient is to be written, if it has a fixed place (parameters in flat groups). */
+  grad: Value | undefined = undefined;
+  /** Its memory was given back: its scope has ended, or its owner freed it. */
+  released = false;
+
+  constructor(
+    readonly numel: number,
+    readonly dtype: Dtype,
+  ) {}
+
+  /** Bytes of storage: padded to 16, so that kernels may use vec4 on any flat range. */
+  get bytes(): number {
+    return Math.ceil((this.numel * bytesPer(this.dtype)) / 16) * 16;
+  }
+}
