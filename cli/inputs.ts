@@ -9,7 +9,7 @@ import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { GpuOptions } from "../engine/index.ts";
 import type { Pixels, Stream } from "../eval/features/encode.ts";
-import type { ModelConfig } from "../model/emotionclip/config.ts";
+import type { Takes } from "../model/family.ts";
 import { batchFlag, boxRule, NO_SUBJECT, withCheckpoint } from "./flags.ts";
 
 /** What an input is: each video and each folder of frames is a clip, each picture is one by itself. */
@@ -67,7 +67,7 @@ export async function openInputs(
   kind: VisualKind,
   given: readonly string[],
   { boxes, boxRule, batch }: Pick<InputFlags, "boxes" | "boxRule" | "batch">,
-  { vision, head }: ModelConfig,
+  { frames, side }: Takes,
 ): Promise<Inputs> {
   if (given.length === 0) throw new UsageError(`no ${kind === "images" ? "pictures" : kind} to encode`);
   if (boxes.length > 1 && boxes.length !== given.length)
@@ -77,7 +77,7 @@ export async function openInputs(
   const rows = paths.flatMap((list, i) =>
     list.map((path) => ({ path, subject: subjects[i] ?? subjects[0] ?? nobody })),
   );
-  const view = { frames: kind === "images" ? 1 : head.frames, side: vision.image };
+  const view = { frames: kind === "images" ? 1 : frames, side };
   const unseen: string[] = [];
   const read = async ({ path, subject }: { path: string; subject: SubjectBoxes }) => {
     const footage = await readFootage(path, { ...view, subject });

@@ -6,7 +6,9 @@ export { LayerNorm } from "./clip/layer-norm.ts";
 export type { Linear } from "./clip/linear.ts";
 export { PostNormLayer } from "./clip/post-norm-layer.ts";
 export { SubjectBlock } from "./emotionclip/subject-block.ts";
-export { type ConfigOverride, describe, type Description } from "./checkpoint/describe.ts";
+export type { ConfigOverride } from "./emotionclip/describe.ts";
+export { describe, families } from "./families.ts";
+export type { Description, Family, Passed, SubjectTower, Takes, VideoText } from "./family.ts";
 export {
   fillModel,
   type Loaded,
@@ -21,18 +23,19 @@ export {
   type HeadConfig,
   type ModelConfig,
   type SaamConfig,
-  stageModel,
   type Subject,
   type TextConfig,
   type VisionConfig,
-  vitB32,
 } from "./emotionclip/config.ts";
 export { configFromJson, configFromValue, configToJson } from "./emotionclip/official-config.ts";
 export type { Dtype as FileDtype } from "../data/formats/dtypes.ts";
 export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip/emotionclip.ts";
 export { FrameEncoder } from "./emotionclip/frame-encoder.ts";
-export { preset, presetNames } from "./emotionclip/presets.ts";
-export { allocate, type Group, groupsOf, Init, named } from "./params.ts";
+export { preset, presetNames, vitB32 } from "./emotionclip/presets.ts";
+export { stageModel } from "./emotionclip/stage.ts";
+export { groupsOf } from "./emotionclip/groups.ts";
+export { emotionClip } from "./emotionclip/family.ts";
+export { allocate, type Group, Init, named } from "./params.ts";
 export {
   type Entry as SafetensorsEntry,
   parseSafetensors,

@@ -1,10 +1,20 @@
 // A model with its optimiser, and how one update is recorded: on a device, or in a plan that only measures.
-import { keep, later, Scope, type Shard, Tape, type Tensor, type TypedArray } from "../engine/index.ts";
+import {
+  allocateFrozen,
+  type Frozen,
+  keep,
+  later,
+  Scope,
+  type Shard,
+  Tape,
+  type Tensor,
+  type TypedArray,
+} from "../engine/index.ts";
 import { concat } from "../kernels/index.ts";
 import { Dropout } from "../model/dropout.ts";
-import type { ModelConfig } from "../model/emotionclip/config.ts";
-import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
-import { allocate, type Group, groupsOf, Init, named } from "../model/params.ts";
+import { families, type Usual } from "../model/families.ts";
+import type { Family } from "../model/family.ts";
+import { allocate, type Group, Init, named } from "../model/params.ts";
 import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizer.ts";
 import type { Settings } from "./settings.ts";
@@ -47,21 +57,26 @@ interface Pair {
 }
 
 export class Learner {
-  readonly model: EmotionClip;
+  readonly model: Usual;
   readonly groups: readonly Group[];
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
   protected readonly init: Init;
   readonly #optimizer: AdamW;
+  readonly #frozen: Frozen | undefined;
 
   /** Declares the parameters and gives them memory, if what runs has any; they have no values yet. */
   constructor(
-    config: ModelConfig,
+    config: object,
     readonly settings: Settings,
+    readonly family: Family = families[0],
   ) {
     this.init = new Init(settings.seed);
-    this.model = new EmotionClip(config, this.init);
-    this.groups = groupsOf(named(this.model));
+    this.model = family.build(config, this.init) as Usual;
+    const parameters = [...named(this.model)];
+    this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
     this.shards = allocate(this.groups, 2);
+    const frozen = parameters.filter(([name]) => !family.trains(name)).map(([, tensor]) => tensor);
+    this.#frozen = frozen.length > 0 ? allocateFrozen(frozen) : undefined;
     const { beta1, beta2, decay, clip } = settings;
     this.#optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps: 1e-6, decay, clip });
   }
@@ -83,6 +98,7 @@ export class Learner {
   /** Gives back parameters, gradients and moments, and what was planned with them; it must not be used afterwards. */
   free(): void {
     for (const shard of [...this.shards.values()].flat()) shard.free();
+    this.#frozen?.free();
   }
 
   /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { CheckpointError, FormatError } from "../engine/errors.ts";
 import { arrived } from "../engine/index.ts";
 import { keptContent } from "../model/checkpoint/content-json.ts";
-import { at } from "../model/checkpoint/describe.ts";
+import { at } from "../data/formats/content.ts";
 import { readParameters, readTensor, Transfer } from "../model/checkpoint/load.ts";
 import { planLoad } from "../model/checkpoint/plan.ts";
 import type { Group } from "../model/params.ts";

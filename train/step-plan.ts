@@ -1,7 +1,6 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
-import type { ModelConfig } from "../model/emotionclip/config.ts";
-import { EmotionClip } from "../model/emotionclip/emotionclip.ts";
+import { families } from "../model/families.ts";
 import { Init } from "../model/params.ts";
 import { Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
@@ -33,17 +32,16 @@ export interface StepPlan {
 
 /** Plans one update of `config` on a device with these properties. LimitError where a tensor passes `maxBinding`. */
 export function planStep(
-  config: ModelConfig,
+  config: object,
   settings: Settings,
   facts: DeviceFacts,
   maxBinding = Number.POSITIVE_INFINITY,
 ): StepPlan {
   const { batch: B } = settings;
-  const { head, vision, text } = config;
-  const [T, S, W] = [head.frames, vision.image, text.context];
   let learner: Learner | undefined;
   const report = planOnly(facts, maxBinding, () => {
     learner = new Learner(config, settings);
+    const { frames: T, side: S, context: W } = learner.model.takes;
     learner.record(1, settings.lr, {
       clips: (_, count) => ({
         frames_BT3SS: placeholder([count, T, 3, S, S]),
@@ -70,15 +68,14 @@ export function planStep(
     workspace: Math.max(0, arena - activations),
   };
   const peak = Object.values(memory).reduce((a, b) => a + b, 0);
-  return { clips: B, frames: T, values: learner!.parameters, memory, ...work, peak };
+  return { clips: B, frames: learner!.model.takes.frames, values: learner!.parameters, memory, ...work, peak };
 }
 
 /** Plans the features of one clip and one text, without gradients. */
-export function planForward(config: ModelConfig, facts: DeviceFacts): PlanReport {
-  const { head, vision, text } = config;
-  const [T, S, W] = [head.frames, vision.image, text.context];
+export function planForward(config: object, facts: DeviceFacts): PlanReport {
   return planOnly(facts, Number.POSITIVE_INFINITY, () => {
-    const model = new EmotionClip(config, new Init(0));
+    const model = families[0].build(config, new Init(0));
+    const { frames: T, side: S, context: W } = model.takes;
     using scope = new Scope();
     void scope;
     keep(model.encodeVideo(placeholder([1, T, 3, S, S]), placeholder([1, T, S, S])));
@@ -94,7 +91,7 @@ export interface Limits {
 
 /** Why this step cannot run within the limits, in one line; undefined where it can. */
 export function refusalOf(
-  config: ModelConfig,
+  config: object,
   settings: Settings,
   facts: DeviceFacts,
   { budget, maxBinding }: Limits,
@@ -110,7 +107,7 @@ export function refusalOf(
 
 /** Clips to encode at a time so that the step fits: 0 (all) where possible, else the batch halved; undefined if none does. */
 export function fittingMicro(
-  config: ModelConfig,
+  config: object,
   settings: Settings,
   facts: DeviceFacts,
   limits: Limits,

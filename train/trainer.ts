@@ -1,13 +1,12 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
-import { assign, type Tensor, tensor } from "../engine/index.ts";
+import { type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Dropout } from "../model/dropout.ts";
-import type { ModelConfig } from "../model/emotionclip/config.ts";
-import type { EmotionClip } from "../model/emotionclip/emotionclip.ts";
+import { readExactly } from "../model/checkpoint/load.ts";
+import type { Family, VideoText } from "../model/family.ts";
 import { named } from "../model/params.ts";
 import type { Entry, SafetensorsFile } from "../data/formats/safetensors.ts";
-import { textRows } from "../model/clip/text-encoder.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
@@ -25,11 +24,12 @@ export interface StepReport {
 export class Trainer extends Learner {
   /** Allocates and initialises: the same seed gives the same bits. */
   constructor(
-    config: ModelConfig,
+    config: object,
     readonly tokenizer: Tokenizer,
     settings: Settings,
+    family?: Family,
   ) {
-    super(config, settings);
+    super(config, settings, family);
     this.init.fill();
   }
 
@@ -56,21 +56,22 @@ export class Trainer extends Learner {
         yield entry(`${name}.${kind}`, shard.part(shard.moments[k], i));
   }
 
-  /** Continues from a checkpoint's files. */
+  /** Continues from a checkpoint's files. Errors: CheckpointError that lists what they lack. */
   async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<void> {
-    for (const [name, t] of named(this.model)) assign(t, await model.floats(name));
+    await readExactly(model, [...named(this.model)]);
     if (!optimizer) return;
-    for (const [name, shard, i] of this.places())
-      for (const [k, kind] of ["exp_avg", "exp_avg_sq"].entries()) {
-        const part = shard.part(shard.moments[k], i);
-        assign(part, await optimizer.floats(`${name}.${kind}`));
-      }
+    const moments = [...this.places()].flatMap(([name, shard, i]) =>
+      (["exp_avg", "exp_avg_sq"] as const).map(
+        (kind, k) => [`${name}.${kind}`, shard.part(shard.moments[k], i)] as const,
+      ),
+    );
+    await readExactly(optimizer, moments);
   }
 }
 
 /** Both branches on a batch of clips: rows of unit length. */
 export function encode(
-  model: EmotionClip,
+  model: VideoText,
   tokenizer: Tokenizer,
   batch: ClipBatch,
   drop?: Dropout,
@@ -81,20 +82,19 @@ export function encode(
 
 /** Clips `from` … `from + B − 1` of a batch, as tensors of the open scope. */
 function upload(
-  { config }: EmotionClip,
+  model: VideoText,
   tokenizer: Tokenizer,
   { frames, mask, captions }: ClipBatch,
   from = 0,
   B = captions.length,
 ): ClipTensors {
-  const { frames: T } = config.head;
-  const { image: S } = config.vision;
+  const { frames: T, side: S, context } = model.takes;
   const rows = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + B) * width);
-  const { tokens_BW, ends_B } = textRows(tokenizer.encode(captions.slice(from, from + B)), config.text);
+  const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(captions.slice(from, from + B)));
   return {
     frames_BT3SS: tensor(rows(frames, T * 3 * S * S), [B, T, 3, S, S]),
     mask_BTSS: tensor(rows(mask, T * S * S), [B, T, S, S]),
-    tokens_BW: tensor(tokens_BW, [B, config.text.context], "u32"),
+    tokens_BW: tensor(tokens_BW, [B, context], "u32"),
     ends_B: tensor(ends_B, [B], "u32"),
   };
 }

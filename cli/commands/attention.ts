@@ -12,7 +12,6 @@ import type { GpuOptions } from "../../engine/index.ts";
 import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
 import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
 import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
-import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -45,19 +44,19 @@ async function attention(input: string[], flags: Flags): Promise<void> {
   if (there && !there.isDirectory()) throw new UsageError(`--out: ${flags.out} is not a folder`);
   const { plan, close } = await openPlan(flags);
   try {
-    const { config } = plan;
-    if (config.subject === "none")
+    const { takes, subjectTower } = plan.model;
+    if (!subjectTower)
       throw new UsageError(`${basename(flags.checkpoint)}: has no subject token: it was trained with subject none`);
     const footage = await readFootage(input, {
-      frames: frames ?? config.head.frames,
-      side: config.vision.image,
+      frames: frames ?? takes.frames,
+      side: takes.side,
       subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
     });
     const maps = await withModel(plan, (model) => attentionMaps(model, footage));
     const { pictures, names, mask } = footage;
-    const title = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}, ${config.subject.toUpperCase()}`;
+    const title = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}, ${subjectTower.told.toUpperCase()}`;
     const clip = { title, frames: shownFrames(pictures, names, mask), maps };
-    const numbers = numbersOf(clip, config);
+    const numbers = numbersOf(clip, subjectTower.told);
     await write(flags.out, clip, numbers);
     printResult(flags.json, numbers, () => page(flags.out, clip, footage));
   } finally {
@@ -71,7 +70,7 @@ const mostFrames = 64;
 const nameOf = (path: string): string => basename(path) || path;
 
 /** What attention.json holds, and `--json` prints. Shares are of the attention to patches; cls and the subject take the rest. */
-function numbersOf({ frames, maps }: ShownClip, { subject }: ModelConfig) {
+function numbersOf({ frames, maps }: ShownClip, subject: string) {
   const layers = Array.from({ length: maps.layers }, (_, layer) => layer);
   return {
     subject,

@@ -11,7 +11,7 @@ import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";
-import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
+import type { VideoText } from "../../model/family.ts";
 import { safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
@@ -53,7 +53,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
   try {
     const { ids, unseen, encode } = await prepared(kind, given, flags, plan);
     progress.start("load the model", 1);
-    const work = async (model: EmotionClip) => {
+    const work = async (model: VideoText) => {
       progress.start("encode", ids.length);
       const began = performance.now();
       const features = await encode(model, { batch: flags.batch, at: (done) => progress.at(done) });
@@ -88,14 +88,14 @@ async function prepared(
   given: readonly string[],
   flags: Flags,
   plan: LoadPlan,
-): Promise<Pick<Inputs, "ids" | "unseen"> & { encode(model: EmotionClip, options: EncodeOptions): Promise<Matrix> }> {
+): Promise<Pick<Inputs, "ids" | "unseen"> & { encode(model: VideoText, options: EncodeOptions): Promise<Matrix> }> {
   if (kind === "texts") {
     if (flags.boxes.length > 0) throw new UsageError("--boxes: texts have no subject");
     const texts = (await Promise.all(given.map(textsOf))).flat();
-    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
+    const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
     return { ids: texts, unseen: [], encode: (model, options) => encodeTexts(model, tokenizer, texts, options) };
   }
-  const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.config);
+  const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
   const encode = kind === "images" ? encodeImages : encodeVideos;
   return { ids, unseen, encode: (model, options) => encode(model, pixels, options) };
 }

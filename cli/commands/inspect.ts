@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command } from "commander";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { describe } from "../../model/checkpoint/describe.ts";
+import { describe } from "../../model/families.ts";
 import { openModelFile } from "../../model/checkpoint/open.ts";
 import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import type { SafetensorsFile } from "../../data/formats/safetensors.ts";

@@ -2,7 +2,8 @@
 import { Command } from "commander";
 import { words } from "../../data/stage/index.ts";
 import { type DeviceFacts, type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type ModelConfig, stageModel } from "../../model/emotionclip/config.ts";
+import type { ModelConfig } from "../../model/emotionclip/config.ts";
+import { stageModel } from "../../model/emotionclip/stage.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
 import { setting, whole } from "../flags.ts";
 import { checkSettings, defaults, type Settings } from "../../train/settings.ts";

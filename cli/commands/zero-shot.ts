@@ -19,7 +19,7 @@ import {
   zeroShotClassifier,
   zeroShotLogits,
 } from "../../eval/zero-shot/zero-shot.ts";
-import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
+import type { VideoText } from "../../model/family.ts";
 import { linesOf } from "./encode.ts";
 import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
@@ -114,7 +114,7 @@ async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Prom
   const makes: [string, number][] = [["make data", Math.max(1, 0.02 * clipsToMake(flags.data))]];
   const progress = new Progress({ phases: [...makes, [`features of ${split}`, 60], ["texts", 5]] });
   try {
-    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
+    const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
     const stop = gracefulStop();
     const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
     if (data === undefined) return undefined;
@@ -144,10 +144,10 @@ async function scoreInputs(
   });
   const { plan, close } = await openPlan(flags);
   try {
-    const tokenizer = await tokenizerOf(plan.file, plan.config, flags.bpe);
-    const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.config);
+    const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
+    const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
     const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
-    const work = async (model: EmotionClip) => {
+    const work = async (model: VideoText) => {
       progress.start("texts", prompts);
       const classifier = await zeroShotClassifier(model, tokenizer, classes, templates, options);
       refuseTwins(classes, classifier);

@@ -3,7 +3,7 @@ import { quoted } from "../../data/formats/json.ts";
 import { type Content, Inert, TensorRef } from "../../data/formats/weights.ts";
 import type { Dtype } from "../../data/formats/dtypes.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
-import type { Description } from "../../model/checkpoint/describe.ts";
+import type { Description } from "../../model/family.ts";
 
 /** Content for people and JSON: at most so deep and wide, long texts cut, tensors counted. */
 export type Tree = null | boolean | number | string | Tree[] | { [key: string]: Tree };

@@ -40,3 +40,18 @@ export type Content =
   | Inert
   | readonly Content[]
   | ReadonlyMap<string | number, Content>;
+
+/** The part of a weight file that a description needs. */
+export interface Stored {
+  readonly path: string;
+  readonly format: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly content: Content;
+}
+
+/** An entry of nested dicts. */
+export function at(content: Content, ...keys: (string | number)[]): Content | undefined {
+  let inner: Content | undefined = content;
+  for (const key of keys) inner = inner instanceof Map ? inner.get(key) : undefined;
+  return inner;
+}

@@ -5,6 +5,10 @@ import { FormatError } from "../../engine/errors.ts";
 /** A value of JSON; objects have no prototype, so every key is only a key. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** An object, and neither a list nor null. */
+export const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const DEPTH = 64;
 /** Values of one document that become objects: 64 MB of "[],[],…" would be gigabytes of them. */

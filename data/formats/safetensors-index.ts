@@ -3,7 +3,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { inside } from "./inside.ts";
-import { type Json, parseJson, quoted } from "./json.ts";
+import { isObject, parseJson, quoted } from "./json.ts";
 import { FormatError, nearest, ShapeError } from "../../engine/errors.ts";
 import type { Room } from "./content.ts";
 import { itemBytes } from "./dtypes.ts";
@@ -103,9 +103,6 @@ async function readIndex(path: string): Promise<IndexJson> {
   ]);
   return { places, total: total as number | undefined, metadata: new Map(texts) };
 }
-
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function checkPlaces(
   index: string,

@@ -11,7 +11,7 @@ import { countOf } from "./pytorch/storage.ts";
 import { limits, SafetensorsFile } from "./safetensors.ts";
 import { SafetensorsIndex } from "./safetensors-index.ts";
 
-export { type Content, Inert, type StoredTensor, TensorRef } from "./content.ts";
+export { at, type Content, Inert, type Stored, type StoredTensor, TensorRef } from "./content.ts";
 
 /** An open file of weights. Tensors are read one at a time, so its size does not matter. */
 export interface WeightFile {

@@ -7,11 +7,10 @@ import { allocate, EmotionClip, groupsOf, Init, loadModel, named, stageModel } f
 const [path, ...folders] = process.argv.slice(2); // such as runs/stage, and folders of frames or videos
 const gpu = await openGpu();
 const model = path ? (await loadModel(path)).model : untrained();
-const { vision, head, text } = model.config;
-const tokenizer = path ? await loadTokenizer(path) : (await openTokenizer()).rows(text.context);
+const { frames: T, side: S, context } = model.takes;
+const tokenizer = path ? await loadTokenizer(path) : (await openTokenizer()).rows(context);
 
 // A clip is T frames as the model takes them, and a mask that shows the subject in each. Files are read so:
-const [T, S] = [head.frames, vision.image];
 const read = folders.map((folder) => readFootage(folder, { frames: T, side: S }));
 
 // Without files: waves of three lengths, and somebody in the left half.

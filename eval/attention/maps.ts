@@ -1,7 +1,7 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import { attentionRow, concat, expandTo, first, mean, slice } from "../../kernels/index.ts";
-import { type EmotionClip, type FrameEncoder, gridOf, type Mix, SubjectBlock } from "../../model/index.ts";
+import type { Mix, SubjectTower, VideoText } from "../../model/index.ts";
 import type { Pixels } from "../features/encode.ts";
 
 /** A box as shares of the frame: left, top, right, bottom. */
@@ -25,46 +25,43 @@ const together = 16;
  * The row of the subject token in every block's map, mean over heads, patches only; any number of frames. With SAP the map is
  * the softmax; in blocks with SAAM it is what weighs the values, after attention has moved to the subject.
  */
-export async function attentionMaps(model: EmotionClip, { frames, mask }: Pixels): Promise<AttentionMaps> {
-  const { vision, subject } = model.config;
-  if (subject === "none") throw new UsageError("this model has no subject token: it was made with subject none");
-  const [S, grid] = [vision.image, gridOf(vision)];
+export async function attentionMaps(model: VideoText, { frames, mask }: Pixels): Promise<AttentionMaps> {
+  const tower = model.subjectTower;
+  if (!tower) throw new UsageError("this model has no subject token: it was made with subject none");
+  const { layers, grid, patch } = tower;
+  const S = model.takes.side;
   const N = mask.length / S ** 2;
   if (!Number.isInteger(N) || N < 1 || frames.length !== 3 * mask.length)
     throw new ShapeError(
       `${frames.length} numbers of frames and ${mask.length} of masks; the model takes [T, 3, ${S}, ${S}]`,
     );
-  const { layers } = vision;
   const weights = new Float32Array(layers * N * grid ** 2);
   for (let from = 0; from < N; from += together) {
     const count = Math.min(together, N - from);
     const some = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + count) * width);
     const maps = await compute(() =>
       subjectAttention(
-        model.backbone.visual,
+        tower,
         tensor(some(frames, 3 * S * S), [count, 3, S, S]),
         tensor(some(mask, S * S), [count, S, S]),
       ),
     );
     for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * grid ** 2);
   }
-  return { layers, frames: N, grid, covered: (grid * vision.patch) / S, weights };
+  return { layers, frames: N, grid, covered: (grid * patch) / S, weights };
 }
 
 /**
  * What the subject token takes from the patches in each block, mean over heads: frames_N3SS, mask_NSS -> weights_NP per block.
  * In blocks of SAAM this is the map that weighs the values, W, not the softmax before attention moved.
  */
-export function subjectAttention(encoder: FrameEncoder, frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
-  if (encoder.config.subject === "none") throw new UsageError('a model with subject "none" has no subject token');
-  return Array.from(encoder.blocks(frames_N3SS, mask_NSS), ({ block, input, mix }) => {
+export function subjectAttention(tower: SubjectTower, frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
+  if (tower.told === "none") throw new UsageError('a model with subject "none" has no subject token');
+  return Array.from(tower.blocks(frames_N3SS, mask_NSS), ({ block, input, mix, moved }) => {
     const { attn, ln_1 } = block;
     const row = input.shape[1] - 1;
     const qkv_NMC = attn.project(ln_1.forward(input));
-    const w_NHM =
-      block instanceof SubjectBlock
-        ? rowOf(mix, qkv_NMC, attn.heads, row)
-        : attentionRow(qkv_NMC, { heads: attn.heads, row });
+    const w_NHM = moved ? rowOf(mix, qkv_NMC, attn.heads, row) : attentionRow(qkv_NMC, { heads: attn.heads, row });
     return slice(mean(w_NHM, 1), 1, row, 1);
   });
 }

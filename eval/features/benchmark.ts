@@ -2,7 +2,7 @@
 import { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "../../data/sets/batches.ts";
 import type { Benchmark } from "../../data/sets/benchmark.ts";
 import { type StopRequest, untilStopped } from "../../data/threads/long-work.ts";
-import type { EmotionClip } from "../../model/index.ts";
+import type { VideoText } from "../../model/index.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 import { featureRows, imageFeatures, videoFeatures } from "./encode.ts";
 
@@ -11,12 +11,12 @@ type Loading = Partial<Omit<BatchOptions, "side">>;
 
 /** Batches with the rows of their samples, [n, E] of unit length, until somebody asks to stop. */
 export async function* benchmarkRows(
-  model: EmotionClip,
+  model: VideoText,
   benchmark: Benchmark,
   loading: Loading = {},
   stop: StopRequest = { requested: undefined },
 ): AsyncGenerator<{ readonly batch: BenchmarkBatch; readonly rows: Float32Array }> {
-  const side = model.config.vision.image;
+  const side = model.takes.side;
   const batches = benchmarkBatches(benchmark, { batch: batchOf(benchmark, side), workers: 0, ...loading, side });
   const encode = benchmark.kind === "image" ? imageFeatures : videoFeatures;
   const encoded = featureRows(untilStopped(batches, stop), (batch) => [encode(model, batch)]);
@@ -25,7 +25,7 @@ export async function* benchmarkRows(
 
 /** All of them: features [N, E], and the numbers of the samples that they are of. */
 export async function benchmarkFeatures(
-  model: EmotionClip,
+  model: VideoText,
   benchmark: Benchmark,
   loading?: Loading,
 ): Promise<{ readonly features: Matrix; readonly indices: readonly number[] }> {
@@ -35,7 +35,7 @@ export async function benchmarkFeatures(
     parts.push(rows);
     indices.push(...batch.indices);
   }
-  return { features: joinRows(parts, indices.length, model.config.embed), indices };
+  return { features: joinRows(parts, indices.length, model.embed), indices };
 }
 
 /** Bytes of pixels in a batch, where nobody says how many samples it has. */

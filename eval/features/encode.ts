@@ -3,7 +3,7 @@
 import { readAhead, piped, type Stream } from "../../data/threads/piped.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
-import { type EmotionClip, textRows } from "../../model/index.ts";
+import type { VideoText } from "../../model/index.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 
 export type { Stream } from "../../data/threads/piped.ts";
@@ -30,25 +30,24 @@ export function featureRows<B>(
   return piped(batches, async (batch) => ({ batch, rows: (await compute(() => encode(batch))) as Float32Array[] }));
 }
 
-/** Clips of config.head.frames frames -> v_BE. */
-export function videoFeatures(model: EmotionClip, { frames, mask }: Pixels): Tensor {
-  const { head, vision } = model.config;
-  const [T, S] = [head.frames, vision.image];
+/** Clips of takes.frames frames -> v_BE. */
+export function videoFeatures(model: VideoText, { frames, mask }: Pixels): Tensor {
+  const { frames: T, side: S } = model.takes;
   const B = mask.length / (T * S * S);
   return model.encodeVideo(tensor(frames, [B, T, 3, S, S]), tensor(mask, [B, T, S, S]));
 }
 
 /** Single pictures -> v_BE, without the temporal head. */
-export function imageFeatures(model: EmotionClip, { frames, mask }: Pixels): Tensor {
-  const S = model.config.vision.image;
+export function imageFeatures(model: VideoText, { frames, mask }: Pixels): Tensor {
+  const S = model.takes.side;
   const B = mask.length / (S * S);
   return model.encodeImage(tensor(frames, [B, 3, S, S]), tensor(mask, [B, S, S]));
 }
 
 /** Rows of ids, one after another -> t_BE. */
-export function textFeatures(model: EmotionClip, ids: Uint32Array): Tensor {
-  const { context } = model.config.text;
-  const { tokens_BW, ends_B } = textRows(ids, model.config.text);
+export function textFeatures(model: VideoText, ids: Uint32Array): Tensor {
+  const { context } = model.takes;
+  const { tokens_BW, ends_B } = model.textRows(ids);
   const B = ends_B.length;
   return model.encodeText(tensor(tokens_BW, [B, context], "u32"), tensor(ends_B, [B], "u32"));
 }
@@ -60,28 +59,26 @@ export interface EncodeOptions {
   readonly at?: (done: number) => void;
 }
 
-/** Clips of config.head.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
-export function encodeVideos(model: EmotionClip, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
-  const { vision, head, embed } = model.config;
-  return encodeRows(clips, embed, options, (batch) =>
-    videoFeatures(model, together(batch, head.frames * vision.image ** 2)),
-  );
+/** Clips of takes.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
+export function encodeVideos(model: VideoText, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+  const { frames, side } = model.takes;
+  return encodeRows(clips, model.embed, options, (batch) => videoFeatures(model, together(batch, frames * side ** 2)));
 }
 
 /** Single pictures -> [N, E], without the temporal head. */
-export function encodeImages(model: EmotionClip, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
-  const { vision, embed } = model.config;
-  return encodeRows(images, embed, options, (batch) => imageFeatures(model, together(batch, vision.image ** 2)));
+export function encodeImages(model: VideoText, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+  const { side } = model.takes;
+  return encodeRows(images, model.embed, options, (batch) => imageFeatures(model, together(batch, side ** 2)));
 }
 
 /** Texts -> [N, E]; the tokenizer is the one that the model was trained with (`tokenizerOf`). */
 export function encodeTexts(
-  model: EmotionClip,
+  model: VideoText,
   tokenizer: Tokenizer,
   texts: Stream<string>,
   options?: EncodeOptions,
 ): Promise<Matrix> {
-  return encodeRows(texts, model.config.embed, options, (batch) => textFeatures(model, tokenizer.encode(batch)));
+  return encodeRows(texts, model.embed, options, (batch) => textFeatures(model, tokenizer.encode(batch)));
 }
 
 /** Clips of `pixels` pixels each as one batch. */

@@ -8,7 +8,7 @@ import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions }
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 import { cacheFolder } from "../../engine/index.ts";
 import { withModel } from "../../model/checkpoint/open-model.ts";
-import type { EmotionClip, LoadPlan } from "../../model/index.ts";
+import type { VideoText, LoadPlan } from "../../model/index.ts";
 import type { Matrix } from "../matrix.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
 import { type Protocol, splitsOf } from "../probes/protocol.ts";
@@ -69,7 +69,7 @@ export async function extractSplits(
 }
 
 async function openSplits({ benchmark, protocol, data, switchOptions, plan }: Extraction): Promise<Benchmark[]> {
-  const { frames } = plan.config.head;
+  const { frames } = plan.model.takes;
   const opened: Benchmark[] = [];
   for (const split of splitsOf(protocol))
     opened.push(await openBenchmark(benchmark, data, { ...switchOptions, split, frames }));
@@ -120,15 +120,15 @@ async function openPlace(
   { plan, cache = defaultCache() }: Extraction,
   progress: Meter,
 ): Promise<Place> {
-  const { config } = plan;
+  const { takes, embed } = plan.model;
   const key: CacheKey = {
     benchmark: benchmark.name,
     split: benchmark.split,
     checkpoint,
-    input: { kind: benchmark.kind, frames: benchmark.frames, side: config.vision.image },
+    input: { kind: benchmark.kind, frames: benchmark.frames, side: takes.side },
     data: await fingerprint(benchmark),
     samples: benchmark.samples.length,
-    width: config.embed,
+    width: embed,
   };
   const folder = join(cache, cacheName(key));
   await makeFolder(folder);
@@ -160,7 +160,7 @@ async function fillCaches(
 }
 
 async function extract(
-  model: EmotionClip,
+  model: VideoText,
   { benchmark, cache }: Place,
   { batch, workers }: Extraction,
   progress: Meter,

@@ -27,8 +27,8 @@ export async function reweightBatch(
 ): Promise<Reweighting> {
   const { plan, close } = await openPlan({ checkpoint, gpu });
   try {
-    const tokenizer = await tokenizerOf(plan.file, plan.config);
-    const opened = await openBenchmark("stage", data, { split: "test", frames: plan.config.head.frames });
+    const tokenizer = await tokenizerOf(plan.file, plan.model.takes);
+    const opened = await openBenchmark("stage", data, { split: "test", frames: plan.model.takes.frames });
     const benchmark = { ...opened, samples: opened.samples.slice(0, batch) };
     const infos = (await openShards(data, "test")).infos();
     const shown = benchmark.samples.map(() => infos.next().value!);

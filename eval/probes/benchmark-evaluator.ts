@@ -5,11 +5,11 @@ import type { Row } from "./probe-table.ts";
 import { protocols, splitsOf } from "./protocol.ts";
 import { score } from "./score.ts";
 import type { SplitFeatures } from "./outcome.ts";
-import type { EmotionClip } from "../../model/index.ts";
+import type { VideoText } from "../../model/index.ts";
 import { benchmarkFeatures } from "../features/benchmark.ts";
 
 /** Measures a model as it stands: one row per figure, as fractions. */
-export type Evaluator = (model: EmotionClip) => Promise<Row[]>;
+export type Evaluator = (model: VideoText) => Promise<Row[]>;
 
 /** Opens all splits at once, so that a data set that cannot be read is refused before training; `frames` are the model's. */
 export async function openEvaluator(name: BenchmarkName, data: string, frames: number): Promise<Evaluator> {
@@ -26,7 +26,7 @@ export async function openEvaluator(name: BenchmarkName, data: string, frames: n
   };
 }
 
-async function featuresOf(model: EmotionClip, benchmark: Benchmark): Promise<SplitFeatures> {
+async function featuresOf(model: VideoText, benchmark: Benchmark): Promise<SplitFeatures> {
   const { features, indices } = await benchmarkFeatures(model, benchmark);
   return { name: benchmark.split, features, targets: takeTargets(targetsOfBenchmark(benchmark), indices) };
 }

@@ -8,8 +8,7 @@ import { type ProbeSplit, probeStage, type Row } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
 
 /** How frames are shown to this trainer's model. */
-export const viewOf = ({ model: { config } }: Trainer) =>
-  viewOfModel({ frames: config.head.frames, image: config.vision.image });
+export const viewOf = ({ model: { takes } }: Trainer) => viewOfModel({ frames: takes.frames, image: takes.side });
 
 export interface EvaluationSets {
   readonly train: ShardSet;

@@ -1,7 +1,7 @@
 // Zero-shot recognition (official helper): a class is the mean of its prompts' text features, a score the cosine to it.
 import { ShapeError, UsageError } from "../../engine/errors.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
-import type { EmotionClip } from "../../model/index.ts";
+import type { VideoText } from "../../model/index.ts";
 import { type EncodeOptions, encodeTexts } from "../features/encode.ts";
 import { extent, type Matrix, matrix, normalizeRows } from "../matrix.ts";
 import { averageRecall, confusion, topK } from "../probes/metrics.ts";
@@ -51,7 +51,7 @@ export function classifierOf(features_NE: Matrix, counts: readonly number[]): Ma
 
 /** The classifier [C, E] of a model for some classes. */
 export async function zeroShotClassifier(
-  model: EmotionClip,
+  model: VideoText,
   tokenizer: Tokenizer,
   classes: readonly ZeroShotClass[],
   templates: readonly string[] = ["{}"],

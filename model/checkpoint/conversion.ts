@@ -4,12 +4,10 @@ import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError } from "../../engine/errors.ts";
 import { toHalf } from "../../engine/half.ts";
-import type { ModelConfig } from "../emotionclip/config.ts";
 import { contentToJson } from "./content-json.ts";
-import { type ConfigOverride, describe } from "./describe.ts";
+import { describe, type Known, metadataOf, type Usual } from "../families.ts";
 import { planLoad } from "./plan.ts";
-import { resizePositions } from "./positions.ts";
-import type { Kind } from "./layout.ts";
+import { resizePositions } from "../clip/positions.ts";
 import { type Dtype, toFloat32 } from "../../data/formats/dtypes.ts";
 import type { Entry } from "../../data/formats/safetensors.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
@@ -22,15 +20,15 @@ export interface ConversionOptions {
   /** Side of the frames in pixels: positions are resized to its grid. */
   readonly image?: number;
   /** What the file does not tell of the model. */
-  readonly config?: ConfigOverride;
+  readonly config?: object;
   readonly strict?: boolean;
 }
 
 export interface Conversion {
   readonly entries: readonly Entry[];
   readonly metadata: Readonly<Record<string, string>>;
-  readonly kind: Kind;
-  readonly config: ModelConfig | undefined;
+  readonly kind: string;
+  readonly config: Usual["config"] | undefined;
   readonly resized: { readonly from: number; readonly to: number } | undefined;
   readonly notes: readonly string[];
 }
@@ -39,7 +37,7 @@ export interface Conversion {
 export async function planConversion(
   file: WeightFile,
   { dtype, part, image, config, strict }: ConversionOptions,
-  stored?: ModelConfig,
+  stored?: Known,
 ): Promise<Conversion> {
   const known = describe(file, stored);
   if (part === "model" && known.kind === "unknown")
@@ -50,8 +48,7 @@ export async function planConversion(
     throw new CheckpointError(`${basename(file.path)}: ${known.reason}`);
   const isDecided = (known.config && !known.reason) || config;
   if (image !== undefined && !isDecided) throw new CheckpointError(`${basename(file.path)}: ${known.reason}`);
-  const vision = { ...config?.vision, ...(image !== undefined && { image }) };
-  const plan = isDecided ? await planLoad(file, { strict, config: { ...config, vision } }, stored) : undefined;
+  const plan = isDecided ? await planLoad(file, { strict, config, image }, stored) : undefined;
 
   const resized = plan?.sources.find(({ resize }) => resize);
   const { layout } = known;
@@ -73,7 +70,7 @@ export async function planConversion(
   const kept = new Set(names);
   const metadata = {
     format: "pt",
-    ...(plan && { config: JSON.stringify(plan.config) }),
+    ...(plan && metadataOf(plan)),
     ...(part === "all" && { content: contentToJson(file.content, (name) => kept.has(name)) }),
   };
   const open = plan ? [] : [`${known.reason || "no model is known"}: the result has no configuration`];

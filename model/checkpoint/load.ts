@@ -2,14 +2,22 @@
 // model once and a few megabytes of the file.
 import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
-import { allocateFrozen, arrived, assign, assignPart, FormatError, type Tensor } from "../../engine/index.ts";
-import type { ModelConfig } from "../emotionclip/config.ts";
+import {
+  allocateFrozen,
+  arrived,
+  assign,
+  assignPart,
+  CheckpointError,
+  FormatError,
+  type Tensor,
+} from "../../engine/index.ts";
 import { convert, type Dtype, itemBytes } from "../../data/formats/dtypes.ts";
-import type { EmotionClip } from "../emotionclip/emotionclip.ts";
+import type { Usual } from "../families.ts";
+import type { VideoText } from "../family.ts";
 import type { OpenOptions, WeightFile } from "../../data/formats/weights.ts";
 import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
-import { resizePositions } from "./positions.ts";
+import { resizePositions } from "../clip/positions.ts";
 
 export interface LoadOptions extends PlanOptions, OpenOptions {
   /** Hears how many numbers are on the device, of how many. */
@@ -17,9 +25,9 @@ export interface LoadOptions extends PlanOptions, OpenOptions {
 }
 
 /** A model to be used, not trained. */
-export interface Loaded {
-  readonly model: EmotionClip;
-  readonly config: ModelConfig;
+export interface Loaded<M extends VideoText = Usual> {
+  readonly model: M;
+  readonly config: M["config"];
   readonly report: LoadReport;
   /** Gives its memory back; the model must not be used afterwards. */
   free(): void;
@@ -32,8 +40,11 @@ const inTransfer = 32 * 2 ** 20;
  * Loads .pt, .pth, .safetensors, .safetensors.index.json, a run folder or a checkpoint folder of one onto the open GPU. Errors:
  * FormatError for a damaged file, CheckpointError for one that does not fit, LimitError for one that is too large.
  */
-export async function loadModel(path: string, options: LoadOptions = {}): Promise<Loaded> {
-  const { plan, close } = await prepareLoad(path, options);
+export async function loadModel<M extends VideoText = Usual>(
+  path: string,
+  options: LoadOptions = {},
+): Promise<Loaded<M>> {
+  const { plan, close } = await prepareLoad<M>(path, options);
   try {
     return await fillModel(plan, options.at);
   } finally {
@@ -42,13 +53,13 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
 }
 
 /** The part of `loadModel` that needs no GPU: opens and checks, so that a bad file is refused before a GPU is opened. */
-export async function prepareLoad(
+export async function prepareLoad<M extends VideoText = Usual>(
   path: string,
   options: LoadOptions = {},
-): Promise<{ plan: LoadPlan; close(): Promise<void> }> {
+): Promise<{ plan: LoadPlan<M>; close(): Promise<void> }> {
   const { file, stored } = await openModel(path, options, options.config);
   try {
-    return { plan: await planLoad(file, options, stored), close: () => file.close() };
+    return { plan: await planLoad<M>(file, options, stored), close: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;
@@ -56,7 +67,7 @@ export async function prepareLoad(
 }
 
 /** Gives the planned model memory on the open GPU and reads its parameters into it. */
-export async function fillModel(plan: LoadPlan, at?: LoadOptions["at"]): Promise<Loaded> {
+export async function fillModel<M extends VideoText>(plan: LoadPlan<M>, at?: LoadOptions["at"]): Promise<Loaded<M>> {
   const { model, config, init, report, parameters } = plan;
   const frozen = allocateFrozen([...parameters.values()]);
   try {
@@ -72,7 +83,7 @@ export async function fillModel(plan: LoadPlan, at?: LoadOptions["at"]): Promise
 
 /** Reads what the file has into tensors of these official names, which have memory; the others keep their values. */
 export async function readParameters(
-  { file, sources }: LoadPlan,
+  { file, sources }: Pick<LoadPlan, "file" | "sources">,
   into: ReadonlyMap<string, Tensor>,
   at?: LoadOptions["at"],
 ): Promise<void> {
@@ -118,8 +129,32 @@ export class Transfer {
   }
 }
 
+/** A file of weights as far as reading tensors goes. */
+type Readable = Pick<WeightFile, "path" | "chunks"> & {
+  readonly tensors: ReadonlyMap<string, { readonly dtype: Dtype; readonly shape: readonly number[] }>;
+};
+
+/**
+ * Streams a file of our own into tensors that have memory, each under its own name and of its own shape. CheckpointError lists
+ * what is missing or of another shape, before anything is written.
+ */
+export async function readExactly(file: Readable, into: readonly (readonly [string, Tensor])[]): Promise<void> {
+  const faults = into.flatMap(([name, { shape }]) => {
+    const stored = file.tensors.get(name);
+    if (!stored) return [`missing ${quoted(name)}`];
+    return `${stored.shape}` === `${shape}` ? [] : [`${quoted(name)} is [${stored.shape}], expected [${shape}]`];
+  });
+  if (faults.length > 0)
+    throw new CheckpointError(
+      `${basename(file.path)}: ${faults.length} of ${into.length} tensors do not fit\n  ${faults.slice(0, 12).join("\n  ")}`,
+    );
+  const transfer = new Transfer();
+  for (const [name, tensor] of into) await readTensor(file, name, tensor, transfer);
+  await arrived();
+}
+
 /** Streams one tensor of a file to the device; a number that is not finite is refused by name. */
-export async function readTensor(file: WeightFile, stored: string, tensor: Tensor, transfer: Transfer): Promise<void> {
+export async function readTensor(file: Readable, stored: string, tensor: Tensor, transfer: Transfer): Promise<void> {
   const { dtype } = file.tensors.get(stored)!;
   let first = 0;
   for await (const piece of file.chunks(stored, transfer.room)) {
@@ -141,7 +176,7 @@ function asFloats(dtype: Dtype, piece: Uint8Array): Float32Array {
 }
 
 /** Finite numbers have an exponent that is not all ones. */
-function refuseNonFinite(file: WeightFile, stored: string, values: Float32Array, first: number): void {
+function refuseNonFinite(file: Readable, stored: string, values: Float32Array, first: number): void {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < words.length; i++)
     if ((words[i] & 0x7f800000) === 0x7f800000)

@@ -3,7 +3,7 @@ import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { configNamed } from "./config-file.ts";
 import { fillModel, type LoadOptions, prepareLoad } from "./load.ts";
 import type { LoadPlan } from "./plan.ts";
-import type { EmotionClip } from "../emotionclip/emotionclip.ts";
+import type { Usual } from "../families.ts";
 
 /** Opens and checks what `--checkpoint` and `--config` name; needs no GPU. `gpu` says how `withModel` will open one. */
 export async function openPlan({
@@ -22,7 +22,7 @@ export async function openPlan({
 /** Runs `work` with the planned model on a GPU that is open for it alone; `at` hears how much of the model is there. */
 export async function withModel<T>(
   plan: LoadPlan,
-  work: (model: EmotionClip) => Promise<T>,
+  work: (model: Usual) => Promise<T>,
   at?: LoadOptions["at"],
 ): Promise<T> {
   const gpu = await openGpu(plan.gpu);

@@ -5,16 +5,14 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
-import type { ModelConfig } from "../emotionclip/config.ts";
+import { type Known, readConfig, storedIn } from "../families.ts";
 import { type OpenOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
-import { storedIn } from "./describe.ts";
 import { checkpointName, checkpointSteps, readManifest, verify } from "./folder.ts";
-import { readStoredConfig } from "./stored-config.ts";
 
 /** An open file, and the configuration that lies beside it. */
 export interface ModelFile {
   readonly file: WeightFile;
-  readonly stored: ModelConfig | undefined;
+  readonly stored: Known | undefined;
   /** Why the configuration that should lie beside it is not known; its shapes alone would not tell heads of attention. */
   readonly fault?: string;
 }
@@ -54,8 +52,7 @@ async function openCheckpoint(folder: string): Promise<ModelFile> {
     const config = join(dirname(resolve(folder)), "config.json");
     if (storedIn(file)) return { file, stored: undefined }; // it tells itself
     const model = await readJson(config, basename(dirname(config))).then(
-      (settings) =>
-        readStoredConfig(field(settings, "model") ?? null, `${basename(dirname(config))}/config.json: model`),
+      (settings) => readConfig(field(settings, "model") ?? null, `${basename(dirname(config))}/config.json: model`),
       (error: Error) => error,
     );
     return model instanceof Error ? { file, stored: undefined, fault: model.message } : { file, stored: model };

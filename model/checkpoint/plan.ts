@@ -4,16 +4,17 @@ import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
 import type { GpuOptions, Tensor } from "../../engine/index.ts";
-import { gridOf, type ModelConfig } from "../emotionclip/config.ts";
 import type { Dtype } from "../../data/formats/dtypes.ts";
-import { EmotionClip } from "../emotionclip/emotionclip.ts";
 import { Init, named } from "../params.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
-import { type ConfigOverride, decide, type Description, describe } from "./describe.ts";
+import { describe, type Known, type Usual } from "../families.ts";
+import type { Description, Family, Resize, VideoText } from "../family.ts";
 
 export interface PlanOptions {
   /** Parts of the configuration that the file does not tell, or that are to differ: heads, activation, image, head, subject. */
-  readonly config?: ConfigOverride;
+  readonly config?: object;
+  /** Side of the frames in pixels, where it is to differ: positions are resized to its grid. */
+  readonly image?: number;
   /** Refuse missing and unexpected names and other shapes (default); otherwise they are listed, and start fresh. */
   readonly strict?: boolean;
   /** Of the parameters that the file does not have. */
@@ -24,7 +25,7 @@ export interface PlanOptions {
 export interface LoadReport {
   readonly kind: Description["kind"];
   /** Sides of the grids between which the frame tower's positions were resized. */
-  readonly resized: { readonly from: number; readonly to: number } | undefined;
+  readonly resized: Resize | undefined;
   /** Parameters with seeded initial values: a head on a backbone, SAAM's, and what is missing when not strict. */
   readonly fresh: readonly string[];
   readonly missing: readonly string[];
@@ -42,14 +43,15 @@ export interface Source {
   readonly stored: string;
   readonly dtype: Dtype;
   /** The grids between which it is resized. */
-  readonly resize: { readonly from: number; readonly to: number } | undefined;
+  readonly resize: Resize | undefined;
 }
 
 /** A file that fits a model that has no memory yet. */
-export interface LoadPlan {
+export interface LoadPlan<M extends VideoText = Usual> {
   readonly file: WeightFile;
-  readonly config: ModelConfig;
-  readonly model: EmotionClip;
+  readonly family: Family;
+  readonly config: M["config"];
+  readonly model: M;
   /** By official name. */
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly init: Init;
@@ -60,14 +62,14 @@ export interface LoadPlan {
   readonly gpu?: GpuOptions;
 }
 
-const positions = "backbone.visual.positional_embedding";
-const frameNumbers = "visual_head.position_ids";
-const scales = ["logit_scale", "backbone.logit_scale"] as const;
-
 /** Plans how an open file fills a model; `stored` is a configuration that lies beside the file. Errors begin with its name. */
-export async function planLoad(file: WeightFile, options: PlanOptions = {}, stored?: ModelConfig): Promise<LoadPlan> {
+export async function planLoad<M extends VideoText = Usual>(
+  file: WeightFile,
+  options: PlanOptions = {},
+  stored?: Known,
+): Promise<LoadPlan<M>> {
   try {
-    return await plan(file, options, stored);
+    return await plan<M>(file, options, stored);
   } catch (error) {
     const { message } = error as Error;
     const name = basename(file.path);
@@ -77,88 +79,80 @@ export async function planLoad(file: WeightFile, options: PlanOptions = {}, stor
   }
 }
 
-async function plan(file: WeightFile, options: PlanOptions, stored?: ModelConfig): Promise<LoadPlan> {
-  const { strict = true, seed = 0 } = options;
+async function plan<M extends VideoText>(
+  file: WeightFile,
+  { strict = true, seed = 0, config: known, image }: PlanOptions,
+  stored?: Known,
+): Promise<LoadPlan<M>> {
   const description = describe(file, stored);
   if (description.kind === "unknown")
     throw new FormatError(`${basename(file.path)}: not a model of CLIP or EmotionCLIP: ${description.reason}`);
-  const config = decide(description, options.config);
+  const { family, layout } = description;
+  const config = family.decide(description, known, image);
   const init = new Init(seed);
-  const model = new EmotionClip(config, init);
+  const model = family.build(config, init);
   const parameters = new Map(named(model));
-  const { names, backboneOnly } = description.layout;
-  const notes = [...description.notes, ...(await checkConstants(file, names, config, strict))];
+  const notes = [...description.notes, ...(await family.filling.check(file, layout.names, config, strict))];
+  const { sources, fresh, faults } = matched(file, description, config, parameters);
+  if (strict) refuse(file, faults, parameters, layout.names, layout.prefix);
+  const resized = sources.find(({ resize }) => resize)?.resize;
+  const report = { kind: description.kind, resized, fresh, ...faults, notes };
+  return { file, family, config, model: model as M, parameters, init, sources, report };
+}
 
+/** Each parameter with its place in the file, in file order, and what does not fit. */
+function matched(
+  file: WeightFile,
+  { family, layout }: Description,
+  config: object,
+  parameters: ReadonlyMap<string, Tensor>,
+) {
+  const { alias, constants, isAdded } = family.filling;
+  const { names, backboneOnly } = layout;
   const faults = { missing: [] as string[], unexpected: [] as string[], misshapen: [] as string[] };
   const sources: Source[] = [];
   const fresh: string[] = [];
   for (const [name, tensor] of parameters) {
-    const from = names.get(name) ?? (name === scales[0] ? names.get(scales[1]) : undefined);
-    const found = from === undefined ? "absent" : sourceOf(file, name, tensor, from, config);
+    const from = names.get(name) ?? names.get(alias.get(name) ?? "");
+    const found =
+      from === undefined
+        ? "absent"
+        : sourceOf(file, name, tensor, from, (shape) => family.filling.resize(name, shape, tensor.shape, config));
     if (typeof found === "object") sources.push(found);
     else fresh.push(name);
-    if (found === "absent" && !(backboneOnly && isOurs(name))) faults.missing.push(name);
+    if (found === "absent" && !(backboneOnly && isAdded(name))) faults.missing.push(name);
     if (found === "misshapen") faults.misshapen.push(name);
   }
+  const second = new Set(alias.values());
   for (const [name, from] of names)
-    if (!parameters.has(name) && name !== frameNumbers && name !== scales[1]) faults.unexpected.push(from);
-  if (strict) refuse(file, faults, parameters, names, description.layout.prefix);
-
+    if (!parameters.has(name) && !constants.has(name) && !second.has(name)) faults.unexpected.push(from);
   const order = new Map([...file.tensors.keys()].map((name, i) => [name, i]));
   sources.sort((a, b) => order.get(a.stored)! - order.get(b.stored)!);
-  const resized = sources.find(({ resize }) => resize)?.resize;
-  const report = { kind: description.kind, resized, fresh, ...faults, notes };
-  return { file, config, model, parameters, init, sources, report };
+  return { sources, fresh, faults };
 }
-
-/** What a CLIP backbone does not have: the temporal head, and the parameters of SAAM. */
-const isOurs = (name: string) => name.startsWith("visual_head.") || /\.(hmn_embedding|saam_logit)$/.test(name);
 
 function sourceOf(
   file: WeightFile,
   name: string,
   tensor: Tensor,
   stored: string,
-  config: ModelConfig,
+  resized: (shape: readonly number[]) => Resize | undefined,
 ): Source | "misshapen" {
   const { dtype, shape } = file.tensors.get(stored)!;
   if (!/^B?F\d+$/.test(dtype))
     throw new CheckpointError(`${quoted(stored)} is ${dtype}; parameters are F64, F32, F16 or BF16`);
   const source = { name, tensor, stored, dtype, resize: undefined };
-  if (same(shape, tensor.shape)) return source;
-  const from = Math.round(Math.sqrt(shape[0] - 1));
-  const fits = name === positions && shape.length === 2 && from >= 1 && from ** 2 + 1 === shape[0];
-  if (!fits || shape[1] !== tensor.shape[1]) return "misshapen";
-  return { ...source, resize: { from, to: gridOf(config.vision) } };
+  if (same(shape, tensor.shape) || isScalar(shape, tensor)) return source;
+  const resize = resized(shape);
+  return resize ? { ...source, resize } : "misshapen";
 }
+
+/** One number is one number, whether its file says [] or [1]. */
+const isScalar = (shape: readonly number[], { shape: wanted }: Tensor) =>
+  wanted.length === 0 && shape.every((size) => size === 1);
 
 const same = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((size, i) => size === b[i]);
-
-/** The constants of a checkpoint hold what they must: frame numbers 0, 1, …; one logit_scale under its two names. */
-async function checkConstants(
-  file: WeightFile,
-  names: ReadonlyMap<string, string>,
-  { head }: ModelConfig,
-  strict: boolean,
-): Promise<string[]> {
-  const ids = names.get(frameNumbers);
-  if (ids !== undefined) {
-    const { shape } = file.tensors.get(ids)!;
-    const values = shape.length === 1 && shape[0] === head.frames ? await file.floats(ids) : undefined;
-    if (!values?.every((value, i) => value === i))
-      throw new CheckpointError(`${quoted(ids)} is not 0 to ${head.frames - 1}, the numbers of the frames`);
-  }
-  const [a, b] = scales.map((name) => names.get(name));
-  if (a === undefined || b === undefined) return [];
-  const read = async (name: string) =>
-    file.tensors.get(name)!.shape.length ? undefined : (await file.floats(name))[0];
-  const [x, y] = [await read(a), await read(b)];
-  if (x === y && x !== undefined) return [];
-  const fault = `${quoted(a)} is ${x}, ${quoted(b)} is ${y}: one parameter under two names`;
-  if (strict) throw new CheckpointError(fault);
-  return [`${fault}; the first is taken`];
-}
 
 const shown = 12;
 

@@ -7,9 +7,13 @@ import { openTokenizer, type Tokenizer } from "../../data/tokenizer/clip.ts";
 import { clipVocabulary } from "../../data/tokenizer/vocabulary.ts";
 import { wordsFile, WordTokenizer } from "../../data/tokenizer/words.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { type LoadOptions, type ModelConfig, prepareLoad } from "../index.ts";
+import type { Takes } from "../family.ts";
+import { type LoadOptions, prepareLoad } from "./load.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import { stepOf } from "./folder.ts";
+
+/** What a model says of its texts. */
+type Texts = Pick<Takes, "context" | "vocabulary">;
 
 const mostBytes = 4 * 2 ** 20;
 
@@ -19,10 +23,10 @@ const mostBytes = 4 * 2 ** 20;
  */
 export async function tokenizerOf(
   file: Pick<WeightFile, "path" | "content">,
-  { text }: ModelConfig,
+  takes: Texts | { readonly text: Texts },
   bpe?: string,
 ): Promise<Tokenizer> {
-  const { context, vocabulary } = text;
+  const { context, vocabulary } = "text" in takes ? takes.text : takes; // a configuration of version 0.1 has them below text
   if (bpe !== undefined || vocabulary === clipVocabulary) return (await openTokenizer(bpe, vocabulary)).rows(context);
   const name = basename(file.path);
   const words = await storedWords(file);
@@ -44,7 +48,7 @@ export async function loadTokenizer(
 ): Promise<Tokenizer> {
   const { plan, close } = await prepareLoad(path, options);
   try {
-    return await tokenizerOf(plan.file, plan.config, bpe);
+    return await tokenizerOf(plan.file, plan.model.takes, bpe);
   } finally {
     await close();
   }

@@ -1,76 +1,112 @@
-// What a model is made of: one typed configuration, its checks, and the small model. Published ones are in presets.ts.
+// What a model is made of: one schema, from which come the types, the ranges, the form in files and the names of choices.
+// Published configurations are in presets.ts, the small one in stage.ts.
+import * as v from "valibot";
 import { UsageError } from "../../engine/errors.ts";
-import type { SubjectMode } from "../../kernels/index.ts";
+
+/** A whole number in a range; the message says which. */
+export const whole = (most: number, least = 1) => {
+  const allowed = `a whole number from ${least} to ${most}`;
+  return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(least, allowed), v.maxValue(most, allowed));
+};
+export const real = (least: number, most: number) => {
+  const allowed = `a number from ${least} to ${most}`;
+  return v.pipe(v.number(allowed), v.minValue(least, allowed), v.maxValue(most, allowed));
+};
+const finite = v.pipe(v.number("a number"), v.finite("a number"));
+export const oneOf = <const T extends readonly string[]>(names: T) => v.picklist(names, names.join(" or "));
 
 /** How the frame encoder is told where the subject is: prompting, masked attention (Sec. 3.3 of the paper), or not. */
 export const subjects = ["sap", "saam", "none"] as const;
-export type Subject = (typeof subjects)[number];
 
 /** What makes one vector of a clip's frames. */
 export const headKinds = ["transformer", "mean", "conv1d"] as const;
 
-/** Subject-aware attention masking. What the paper leaves open is decided in docs/adr/4-saam.md. */
-export interface SaamConfig {
-  /** Blocks 0 … layers − 1 move attention to the subject; the later ones see all tokens alike. */
-  readonly layers: number;
-  /** How the moved amount reaches the subject. */
-  readonly mode: SubjectMode;
-  /** A patch belongs to the subject where its share of it exceeds this. */
-  readonly threshold: number;
-  /** Shape of a layer's saam_logit: [heads] unless given; or [1], [heads, L], [L, L], [heads, L, L]. */
-  readonly logit?: readonly number[];
-}
+/** How SAAM's moved amount reaches the subject (kernels/attention/subject.ts). */
+export const saamModes = ["shift", "two_hop", "hadamard"] as const;
+
+/** Where texts cut at the context's length are read: at the start token, as published (compat), or at the last slot. */
+export const textEnds = ["compat", "last"] as const;
+
+/** Sizes beyond these are no model. */
+const size = {
+  width: whole(65536),
+  hidden: whole(4 * 65536),
+  layers: whole(1024),
+  heads: whole(4096),
+};
 
 /** A ViT frame encoder. Lengths in pixels, widths in channels. */
-export interface VisionConfig {
-  readonly image: number;
-  readonly patch: number;
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly mlp: number;
+const vision = v.strictObject({
+  image: whole(4096),
+  patch: whole(4096),
+  width: size.width,
+  layers: size.layers,
+  heads: size.heads,
+  mlp: size.hidden,
   /** Initial values that differ from the official ones: std of the positions, bound of the patch kernel. */
-  readonly initial?: { readonly position: number; readonly patch: number };
-}
+  initial: v.optional(v.strictObject({ position: finite, patch: finite })),
+});
 
 /** A CLIP text transformer. */
-export interface TextConfig {
-  readonly context: number;
-  readonly vocabulary: number;
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
+const text = v.strictObject({
+  context: whole(65536),
+  vocabulary: whole(2 ** 24),
+  width: size.width,
+  layers: size.layers,
+  heads: size.heads,
   /** Where texts cut at the context's length are read: at the start token, as published (compat), or at the last slot. */
-  readonly endToken?: "compat" | "last";
-}
+  endToken: v.optional(oneOf(textEnds)),
+});
 
 /** What makes one vector of a clip's frames. */
-export interface HeadConfig {
-  readonly kind: (typeof headKinds)[number];
-  readonly frames: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly feedForward: number;
+const head = v.strictObject({
+  kind: oneOf(headKinds),
+  frames: whole(1024),
+  layers: size.layers,
+  heads: size.heads,
+  feedForward: size.hidden,
   /** Probability of dropout while training. */
-  readonly dropout: number;
+  dropout: v.pipe(v.number("0 <= p < 1"), v.minValue(0, "0 <= p < 1"), v.ltValue(1, "0 <= p < 1")),
   /** Initial values that differ from the official ones: std of the frame positions, gain of the last norm. */
-  readonly initial?: { readonly position: number; readonly gain: number };
-}
+  initial: v.optional(v.strictObject({ position: finite, gain: finite })),
+});
 
-export interface ModelConfig {
+/** Subject-aware attention masking. What the paper leaves open is decided in docs/adr/4-saam.md. */
+const saam = v.strictObject({
+  /** Blocks 0 … layers − 1 move attention to the subject; the later ones see all tokens alike. */
+  layers: whole(1024, 0),
+  /** How the moved amount reaches the subject. */
+  mode: oneOf(saamModes),
+  /** A patch belongs to the subject where its share of it exceeds this. */
+  threshold: real(0, 1),
+  /** Shape of a layer's saam_logit: [heads] unless given; or [1], [heads, L], [L, L], [heads, L, L]. */
+  logit: v.optional(v.array(whole(2 ** 24), "a list of sizes")),
+});
+
+export const schema = v.strictObject({
   /** Width of the joint embedding. */
-  readonly embed: number;
-  readonly vision: VisionConfig;
-  readonly text: TextConfig;
-  readonly head: HeadConfig;
+  embed: size.width,
+  vision,
+  text,
+  head,
   /** Activation of the two towers; the head always uses exact GELU. */
-  readonly activation: "gelu" | "quickGelu";
-  readonly subject: Subject;
+  activation: oneOf(["gelu", "quickGelu"]),
+  subject: oneOf(subjects),
   /** Settings of subject "saam"; all blocks, `shift` and any pixel unless given. */
-  readonly saam?: SaamConfig;
+  saam: v.optional(saam),
   /** With subject "sap": patches with any subject count fully, as the paper has it, instead of by their share. */
-  readonly sapIndicator?: boolean;
-}
+  sapIndicator: v.optional(v.boolean("true or false")),
+});
+
+type Fixed<T> = T extends object ? { readonly [K in keyof T]: Fixed<T[K]> } : T;
+
+export interface ModelConfig extends Fixed<v.InferOutput<typeof schema>> {}
+export type VisionConfig = ModelConfig["vision"];
+export type TextConfig = ModelConfig["text"];
+export type HeadConfig = ModelConfig["head"];
+export type SaamConfig = NonNullable<ModelConfig["saam"]>;
+export type Subject = ModelConfig["subject"];
+export type Activation = ModelConfig["activation"];
 
 /** Patches along one side of a frame; a remainder at the right and bottom is dropped. */
 export const gridOf = ({ image, patch }: VisionConfig): number => Math.floor(image / patch);
@@ -81,41 +117,28 @@ export function saamOf({ subject, saam, vision }: ModelConfig): SaamConfig | und
   return saam ?? { layers: vision.layers, mode: "shift", threshold: 0 };
 }
 
-/** Sizes beyond these are no model. */
-const most = {
-  image: 4096,
-  width: 65536,
-  layers: 1024,
-  heads: 4096,
-  context: 65536,
-  vocabulary: 2 ** 24,
-  frames: 1024,
-};
-
 /** Why there can be no such model: the first fault, with what was found and what is allowed; undefined for a sound one. */
 export function faultOf(config: ModelConfig): string | undefined {
+  const { success, issues } = v.safeParse(schema, config);
+  return success ? ruleFault(config) : issueText(issues[0]);
+}
+
+/** `vision.width is 0, expected a whole number from 1 to 65536`. */
+export function issueText(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? "the top";
+  if (issue.type === "strict_object" && issue.expected === "never") return `unknown field ${path}`;
+  const found = issue.input === undefined ? "is missing" : `is ${shown(issue.input)}`;
+  return `${path} ${found}, expected ${issue.type === "strict_object" ? "an object" : issue.message}`;
+}
+
+const shown = (value: unknown): string =>
+  typeof value === "number" ? String(value) : String(JSON.stringify(value)).slice(0, 80);
+
+/** What the fields must be to each other. */
+function ruleFault(config: ModelConfig): string | undefined {
   const { embed, vision, text, head } = config;
-  const sizes: [name: string, value: number, limit: number][] = [
-    ["embed", embed, most.width],
-    ["vision.image", vision.image, most.image],
-    ["vision.patch", vision.patch, vision.image],
-    ["vision.width", vision.width, most.width],
-    ["vision.layers", vision.layers, most.layers],
-    ["vision.heads", vision.heads, most.heads],
-    ["vision.mlp", vision.mlp, 4 * most.width],
-    ["text.context", text.context, most.context],
-    ["text.vocabulary", text.vocabulary, most.vocabulary],
-    ["text.width", text.width, most.width],
-    ["text.layers", text.layers, most.layers],
-    ["text.heads", text.heads, most.heads],
-    ["head.frames", head.frames, most.frames],
-    ["head.layers", head.layers, most.layers],
-    ["head.heads", head.heads, most.heads],
-    ["head.feedForward", head.feedForward, 4 * most.width],
-  ];
-  for (const [name, value, limit] of sizes)
-    if (!Number.isInteger(value) || value < 1 || value > limit)
-      return `${name} is ${value}, expected a whole number from 1 to ${limit}`;
+  if (vision.patch > vision.image)
+    return `vision.patch is ${vision.patch}, expected a whole number from 1 to ${vision.image}`;
   const divided: [name: string, width: number, heads: number][] = [
     ["vision", vision.width, vision.heads],
     ["text", text.width, text.heads],
@@ -124,7 +147,6 @@ export function faultOf(config: ModelConfig): string | undefined {
   for (const [name, width, heads] of divided)
     if (width % heads !== 0) return `${name}: ${heads} heads do not divide a width of ${width} equally`;
   if (head.kind === "conv1d" && head.frames < 3) return `head.frames is ${head.frames}, a convolution of 3 needs 3`;
-  if (!(head.dropout >= 0 && head.dropout < 1)) return `head.dropout is ${head.dropout}, expected 0 <= p < 1`;
   return saamFault(config);
 }
 
@@ -133,10 +155,9 @@ function saamFault(config: ModelConfig): string | undefined {
   if (sapIndicator && subject !== "sap") return `sapIndicator goes with subject "sap", not "${subject}"`;
   if (saam && subject !== "saam") return `settings of saam go with subject "saam", not "${subject}"`;
   if (!saam) return undefined;
-  const { layers, threshold, logit } = saam;
-  if (!Number.isInteger(layers) || layers < 0 || layers > vision.layers)
+  const { layers, logit } = saam;
+  if (layers > vision.layers)
     return `saam.layers is ${layers}, expected a whole number from 0 to the ${vision.layers} blocks`;
-  if (!(threshold >= 0 && threshold <= 1)) return `saam.threshold is ${threshold}, expected 0 to 1`;
   const { heads } = vision;
   const L = gridOf(vision) ** 2 + 2;
   const shapes = [[1], [heads], [heads, L], [L, L], [heads, L, L]].map((shape) => `[${shape.join(",")}]`);
@@ -150,41 +171,3 @@ export function checkConfig(config: ModelConfig): ModelConfig {
   if (fault) throw new UsageError(`model: ${fault}`);
   return config;
 }
-
-/** EmotionCLIP as published: ViT-B/32, eight frames, six temporal layers, SAP. Others by name: presets.ts. */
-export const vitB32: ModelConfig = {
-  embed: 512,
-  vision: { image: 224, patch: 32, width: 768, layers: 12, heads: 12, mlp: 3072 },
-  text: { context: 77, vocabulary: 49408, width: 512, layers: 12, heads: 8 },
-  head: { kind: "transformer", frames: 8, layers: 6, heads: 8, feedForward: 2048, dropout: 0.1 },
-  activation: "gelu",
-  subject: "sap",
-};
-
-/** The small model of the main job; its vocabulary is that of the embedded data set. */
-export const stageModel = (vocabulary: number): ModelConfig => ({
-  embed: 64,
-  // strong positions and weak patches: the subject token is a sum of positions, and few steps must teach what it means
-  vision: {
-    image: 64,
-    patch: 16,
-    width: 64,
-    layers: 3,
-    heads: 4,
-    mlp: 256,
-    initial: { position: 0.5, patch: 0.03 },
-  },
-  text: { context: 24, vocabulary, width: 64, layers: 2, heads: 4 },
-  // the head starts close to the mean over frames
-  head: {
-    kind: "transformer",
-    frames: 4,
-    layers: 1,
-    heads: 4,
-    feedForward: 128,
-    dropout: 0,
-    initial: { position: 0.02, gain: 0.1 },
-  },
-  activation: "gelu",
-  subject: "sap",
-});

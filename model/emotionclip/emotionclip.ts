@@ -6,7 +6,8 @@ import { checkConfig, type ModelConfig } from "./config.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import type { Init } from "../params.ts";
 import { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
-import { TextEncoder } from "../clip/text-encoder.ts";
+import { TextEncoder, textRows } from "../clip/text-encoder.ts";
+import type { SubjectTower, Takes, VideoText } from "../family.ts";
 
 /** exp(logit_scale) starts at 1/0.07 and never passes 100, as in CLIP. */
 export const logitScaleStart = Math.log(1 / 0.07);
@@ -22,7 +23,7 @@ class Backbone extends TextEncoder {
   }
 }
 
-export class EmotionClip {
+export class EmotionClip implements VideoText<ModelConfig> {
   readonly logit_scale: Tensor;
   readonly backbone: Backbone;
   readonly visual_head: TemporalHead;
@@ -38,6 +39,21 @@ export class EmotionClip {
     else this.visual_head = head.kind === "mean" ? new TemporalMean() : new TemporalConv(embed, init);
   }
 
+  get takes(): Takes {
+    const { head, vision, text, subject } = this.config;
+    const { context, vocabulary } = text;
+    return { frames: head.frames, side: vision.image, context, vocabulary, subject: subject !== "none" };
+  }
+
+  get subjectTower(): SubjectTower | undefined {
+    const { subject } = this.config;
+    return subject === "none" ? undefined : this.backbone.visual;
+  }
+
+  get embed(): number {
+    return this.config.embed;
+  }
+
   /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
   encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping): Tensor {
     const [B, T, , S] = frames_BT3SS.shape;
@@ -48,6 +64,10 @@ export class EmotionClip {
   /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without the temporal head. */
   encodeImage(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor {
     return normalize(this.backbone.visual.forward(frames_N3SS, mask_NSS));
+  }
+
+  textRows(ids_BW: Uint32Array): { tokens_BW: Uint32Array; ends_B: Uint32Array } {
+    return textRows(ids_BW, this.config.text);
   }
 
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */

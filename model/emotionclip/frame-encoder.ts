@@ -2,15 +2,16 @@
 // attention, "SAAM"), or is not told.
 import type { Tensor } from "../../engine/index.ts";
 import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
-import { everyToken, type Mix } from "../clip/attention.ts";
+import { everyToken } from "../clip/attention.ts";
 import { Block } from "../clip/block.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
 import { SubjectBlock } from "./subject-block.ts";
 import { gridOf, type ModelConfig, saamOf } from "./config.ts";
+import type { Passed, SubjectTower } from "../family.ts";
 import type { Init } from "../params.ts";
 
 /** Its fields carry the checkpoint's names, so `named(encoder)` is its state dict. */
-export class FrameEncoder {
+export class FrameEncoder implements SubjectTower {
   readonly class_embedding: Tensor;
   readonly positional_embedding: Tensor;
   readonly proj: Tensor;
@@ -79,15 +80,32 @@ export class FrameEncoder {
     return matmul(this.ln_post.forward(first(last)), this.proj); // read out at z_cls
   }
 
+  get told(): string {
+    return this.config.subject;
+  }
+
+  get layers(): number {
+    return this.config.vision.layers;
+  }
+
+  get grid(): number {
+    return gridOf(this.config.vision);
+  }
+
+  get patch(): number {
+    return this.config.vision.patch;
+  }
+
   /** The blocks in turn: what goes in, how it attends, what comes out. */
-  *blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Generator<{ block: Block; input: Tensor; mix: Mix; output: Tensor }> {
+  *blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Generator<Passed> {
     const cover_NP = this.cover(mask_NSS);
     let x_NMD = this.ln_pre.forward(this.embed(frames_N3SS, cover_NP));
     for (const block of this.transformer.resblocks) {
       const input = x_NMD;
-      const mix = block instanceof SubjectBlock && cover_NP ? block.towards(cover_NP) : everyToken;
+      const moved = block instanceof SubjectBlock && cover_NP !== undefined;
+      const mix = moved ? block.towards(cover_NP) : everyToken;
       x_NMD = block.forward(input, mix);
-      yield { block, input, mix, output: x_NMD };
+      yield { block, input, mix, output: x_NMD, moved };
     }
   }
 }

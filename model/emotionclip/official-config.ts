@@ -1,29 +1,28 @@
 // Configuration files: the official ones of CLIP towers (model_configs.json has many), the same with a temporal head
 // around them, and our own, which add what the official code has no word for.
 import * as v from "valibot";
-import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { isObject, type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, nearest } from "../../engine/errors.ts";
 import {
   faultOf,
   type HeadConfig,
+  headKinds,
+  issueText,
   type ModelConfig,
-  type TextConfig,
-  vitB32,
-  type VisionConfig,
+  oneOf,
+  real,
+  saamModes,
+  schema,
   subjects,
+  type TextConfig,
+  textEnds,
+  type VisionConfig,
+  whole,
 } from "./config.ts";
+import { vitB32 } from "./presets.ts";
 
-const whole = (most: number, least = 1) => {
-  const allowed = `a whole number from ${least} to ${most}`;
-  return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(least, allowed), v.maxValue(most, allowed));
-};
-const real = (least: number, most: number) => {
-  const allowed = `a number from ${least} to ${most}`;
-  return v.pipe(v.number(allowed), v.minValue(least, allowed), v.maxValue(most, allowed));
-};
 const size = whole(2 ** 24);
 const flag = v.boolean("true or false");
-const oneOf = <const T extends readonly string[]>(...names: T) => v.picklist(names, names.join(" or "));
 
 const clip = v.strictObject({
   embed_dim: size,
@@ -48,7 +47,7 @@ const clip = v.strictObject({
 const model = v.strictObject({
   clip,
   video_len: size,
-  temporal_fusion: v.optional(oneOf("transformer", "mean", "conv_1d")),
+  temporal_fusion: v.optional(oneOf(headKinds.map((kind) => (kind === "conv1d" ? "conv_1d" : kind)))),
   head: v.optional(
     v.strictObject({
       transformer_nhead: v.optional(size),
@@ -59,13 +58,13 @@ const model = v.strictObject({
   ),
   batch: v.optional(size), // of the golden files; no property of a model
   heads_visual: v.optional(size),
-  subject: v.optional(oneOf(...subjects)),
+  subject: v.optional(oneOf(subjects)),
   sap_indicator: v.optional(flag),
-  end_token: v.optional(oneOf("compat", "last")),
+  end_token: v.optional(oneOf(textEnds)),
   saam: v.optional(
     v.strictObject({
       layers: whole(1024, 0),
-      mode: oneOf("shift", "two_hop", "hadamard"),
+      mode: oneOf(saamModes),
       threshold: real(0, 1),
       logit: v.optional(v.pipe(v.array(size, "a list of sizes"), v.maxLength(3, "at most three sizes"))),
     }),
@@ -82,15 +81,29 @@ export function configFromJson(bytes: Uint8Array, file: string): ModelConfig {
   return configFromValue(parseJson(bytes, file, 2 ** 20), file);
 }
 
-/** A parsed configuration -> the model: a CLIP tower alone gets the published head and SAP. */
+/**
+ * A parsed configuration -> the model: in the form that our files carry (`ModelConfig` itself), or in the official one, where a
+ * CLIP tower alone gets the published head and SAP.
+ */
 export function configFromValue(value: Json, file: string): ModelConfig {
   if (!isObject(value)) throw new FormatError(`${file}: the top is ${shown(value)}, expected an object`);
-  const isWhole = "clip" in value;
-  refuseResNet(isWhole ? value.clip : value, file);
-  const config = isWhole ? ofModel(read(model, value, file), file) : ofClip(read(clip, value, file));
+  const isOfficial = "clip" in value || "vision_cfg" in value;
+  const config = isOfficial ? official(value, file) : stored(value, file);
   const fault = faultOf(config);
   if (fault) throw new FormatError(`${file}: ${fault}`);
   return config;
+}
+
+function stored(value: Json, file: string): ModelConfig {
+  const { success, output, issues } = v.safeParse(schema, value);
+  if (!success) throw new FormatError(`${file}: ${issueText(issues[0]).slice(0, 200)}`);
+  return output;
+}
+
+function official(value: { [key: string]: Json }, file: string): ModelConfig {
+  const isWhole = "clip" in value;
+  refuseResNet(isWhole ? value.clip : value, file);
+  return isWhole ? ofModel(read(model, value, file), file) : ofClip(read(clip, value, file));
 }
 
 function ofClip({ embed_dim, quick_gelu, vision_cfg, text_cfg }: v.InferOutput<typeof clip>): ModelConfig {
@@ -193,9 +206,6 @@ function refuseResNet(value: Json, file: string): void {
   if (isObject(vision) && (Array.isArray(vision.layers) || vision.patch_size === null))
     throw new FormatError(`${file}: a ResNet tower (layers are a list, no patch_size); only ViT towers are supported`);
 }
-
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function read<S extends v.GenericSchema>(schema: S, value: Json, file: string): v.InferOutput<S> {
   const result = v.safeParse(schema, value);

@@ -1,10 +1,20 @@
 // The published configurations by their official names. ViT towers only: the official code passes a mask to every frame
 // tower, which its ResNets do not take, so none of them ever ran.
 import { nearest, UsageError } from "../../engine/errors.ts";
-import { type ModelConfig, vitB32 } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
 
-/** Sizes of a family: embed, width, blocks, heads and MLP of the frame tower; width, heads and blocks of the text tower. */
-const families = {
+/** EmotionCLIP as published: ViT-B/32, eight frames, six temporal layers, SAP. Others by name: `preset`. */
+export const vitB32: ModelConfig = {
+  embed: 512,
+  vision: { image: 224, patch: 32, width: 768, layers: 12, heads: 12, mlp: 3072 },
+  text: { context: 77, vocabulary: 49408, width: 512, layers: 12, heads: 8 },
+  head: { kind: "transformer", frames: 8, layers: 6, heads: 8, feedForward: 2048, dropout: 0.1 },
+  activation: "gelu",
+  subject: "sap",
+};
+
+/** Sizes of a kind of tower: embed, width, blocks, heads and MLP of the frame tower; width, heads and blocks of the text tower. */
+const towers = {
   B: [512, 768, 12, 12, 3072, 512, 8, 12],
   Bplus: [640, 896, 12, 14, 3584, 640, 10, 12],
   L: [768, 1024, 24, 16, 4096, 768, 12, 12],
@@ -12,8 +22,8 @@ const families = {
   g: [1024, 1408, 40, 16, 6144, 1024, 16, 24], // an MLP of ⌊1408 · 4.3637⌋
 } as const;
 
-/** Name -> family, image, patch. */
-const table: Readonly<Record<string, readonly [family: keyof typeof families, image: number, patch: number]>> = {
+/** Name -> tower, image, patch. */
+const table: Readonly<Record<string, readonly [tower: keyof typeof towers, image: number, patch: number]>> = {
   "ViT-B-32": ["B", 224, 32],
   "ViT-B-32-quickgelu": ["B", 224, 32],
   "ViT-B-32-plus-256": ["Bplus", 256, 32],
@@ -37,8 +47,8 @@ export const presetNames: readonly string[] = Object.keys(table);
 export function preset(name: string): ModelConfig {
   const official = presetNames.find((known) => known.toLowerCase() === name.toLowerCase());
   if (!official) throw new UsageError(refusal(name));
-  const [family, image, patch] = table[official];
-  const [embed, width, layers, heads, mlp, textWidth, textHeads, textLayers] = families[family];
+  const [tower, image, patch] = table[official];
+  const [embed, width, layers, heads, mlp, textWidth, textHeads, textLayers] = towers[tower];
   return {
     embed,
     vision: { image, patch, width, layers, heads, mlp },

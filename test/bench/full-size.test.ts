@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { page } from "../../bench/full-size.ts";
 import { fullSize } from "../../bench/full-step.ts";
-import { vitB32 } from "../../model/emotionclip/config.ts";
+import { vitB32 } from "../../model/emotionclip/presets.ts";
 import { fittingMicro, planForward, planStep } from "../../train/step-plan.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { runProgram } from "../run/program.ts";

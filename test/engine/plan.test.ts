@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LimitError, placeholder, Scope, UsageError } from "../../engine/index.ts";
 import { bytesOf } from "../../cli/gpu.ts";
-import { vitB32 } from "../../model/emotionclip/config.ts";
+import { vitB32 } from "../../model/emotionclip/presets.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
 import { planStep } from "../../train/step-plan.ts";
 import { Trainer } from "../../train/trainer.ts";

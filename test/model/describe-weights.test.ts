@@ -1,9 +1,11 @@
 // What a file of weights is, told by its header alone.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { describe } from "../../model/checkpoint/describe.ts";
-import type { Stored } from "../../model/checkpoint/layout.ts";
-import { type ModelConfig, stageModel, vitB32 } from "../../model/emotionclip/config.ts";
+import { describe } from "../../model/families.ts";
+import type { Stored } from "../../data/formats/content.ts";
+import type { ModelConfig } from "../../model/emotionclip/config.ts";
+import { vitB32 } from "../../model/emotionclip/presets.ts";
+import { stageModel } from "../../model/emotionclip/stage.ts";
 import { type Content, type StoredTensor, TensorRef } from "../../data/formats/content.ts";
 import { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { Init, named } from "../../model/params.ts";

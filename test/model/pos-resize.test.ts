@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Grid, resizePositions } from "../../model/checkpoint/positions.ts";
+import { type Grid, resizePositions } from "../../model/clip/positions.ts";
 import { agree, fixture } from "../kit/golden.ts";
 
 const file = "ops/pos_resize.safetensors";

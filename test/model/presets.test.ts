@@ -4,10 +4,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parseJson } from "../../data/formats/json.ts";
 import { EngineError, FormatError } from "../../engine/errors.ts";
-import { type ModelConfig, stageModel, vitB32 } from "../../model/emotionclip/config.ts";
+import type { ModelConfig } from "../../model/emotionclip/config.ts";
+import { vitB32 } from "../../model/emotionclip/presets.ts";
+import { stageModel } from "../../model/emotionclip/stage.ts";
 import { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { configFromJson, configFromValue, configToJson } from "../../model/emotionclip/official-config.ts";
-import { groupOf, groupsOf, Init, named } from "../../model/params.ts";
+import { groupOf, groupsOf } from "../../model/emotionclip/groups.ts";
+import { Init, named } from "../../model/params.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
 import { goldenBytes, goldenJson } from "../kit/golden.ts";
 

@@ -10,7 +10,8 @@ import { checkConfig, type ModelConfig, type SaamConfig } from "../../model/emot
 import { configFromJson } from "../../model/emotionclip/official-config.ts";
 import type { FrameEncoder } from "../../model/emotionclip/frame-encoder.ts";
 import { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
-import { allocate, groupsOf, Init, named } from "../../model/params.ts";
+import { groupsOf } from "../../model/emotionclip/groups.ts";
+import { allocate, Init, named } from "../../model/params.ts";
 import { textRows } from "../../model/clip/text-encoder.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
@@ -319,7 +320,7 @@ test("a model that cannot be is refused with what was found and what is allowed"
     [{ head: { ...tiny.head, dropout: 1 } }, /^model: head.dropout is 1, expected 0 <= p < 1$/],
     [{ head: { ...tiny.head, kind: "conv1d", frames: 2 } }, /^model: head.frames is 2, a convolution of 3 needs 3$/],
     [saam(4), /^model: saam.layers is 4, expected a whole number from 0 to the 3 blocks$/],
-    [saam(3, { threshold: Number.NaN }), /^model: saam.threshold is NaN, expected 0 to 1$/],
+    [saam(3, { threshold: Number.NaN }), /^model: saam.threshold is NaN, expected a number from 0 to 1$/],
     [saam(3, { logit: [3] }), /^model: saam.logit is \[3\], expected \[1\], \[2\], \[2,18\], \[18,18\], \[2,18,18\]$/],
     [{ ...saam(3), sapIndicator: true }, /^model: sapIndicator goes with subject "sap", not "saam"$/],
     [{ ...saam(3), subject: "none" }, /^model: settings of saam go with subject "saam", not "none"$/],

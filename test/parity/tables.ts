@@ -3,7 +3,7 @@ import { basename, posix } from "node:path";
 import type { Json } from "../../data/formats/json.ts";
 import { configFromValue, EmotionClip, groupsOf, Init, named, preset, presetNames, vitB32 } from "../../model/index.ts";
 import paper from "../../eval/paper/paper-tables.json";
-import { type Grid, resizePositions } from "../../model/checkpoint/positions.ts";
+import { type Grid, resizePositions } from "../../model/clip/positions.ts";
 import { type Check, isTensors } from "./check.ts";
 
 /** Every ViT configuration is the preset of its name; ResNet towers are refused. */

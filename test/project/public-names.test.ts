@@ -30,11 +30,11 @@ const names: Record<string, string> = {
     SaamOptions SubjectMode`,
   model: `
     Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
-    TensorRef openWeights shardedFiles
+    TensorRef openWeights shardedFiles emotionClip families
     TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
     configToJson describe endPositions fillModel gridOf groupsOf loadModel logitScaleMost logitScaleStart named
     parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize stageModel textRows vitB32
-    Content ShardedFile StoredTensor WeightFile WeightOptions
+    Family Passed SubjectTower Takes VideoText Content ShardedFile StoredTensor WeightFile WeightOptions
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `

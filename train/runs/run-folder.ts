@@ -30,6 +30,7 @@ import {
   replaceFile,
   type Written,
 } from "../../data/formats/disk.ts";
+import { metadataOf, readConfig } from "../../model/families.ts";
 import { Lock } from "../../data/formats/lock.ts";
 
 /** Settings as they are written to config.json: whatever JSON can hold. */
@@ -69,7 +70,7 @@ export class RunFolder {
     try {
       for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
       await agree(path, settings, override);
-      return new RunFolder(path, configHash(settings), metadataOf(settings), lock, notice);
+      return new RunFolder(path, configHash(settings), metadataIn(settings), lock, notice);
     } catch (error) {
       await lock.release();
       throw error;
@@ -137,8 +138,8 @@ export class RunFolder {
 }
 
 /** The model's configuration, as a file of its weights carries it. */
-function metadataOf({ model }: Recorded): Record<string, string> {
-  return model === undefined ? {} : { model: "EmotionCLIP", config: JSON.stringify(model) };
+function metadataIn({ model }: Recorded): Record<string, string> {
+  return model === undefined ? {} : metadataOf(readConfig(model as Json, "settings: model"));
 }
 
 /** sha256 of the settings, whatever the order of their keys. */

@@ -2,15 +2,8 @@
 import { CheckpointError } from "../../engine/errors.ts";
 import { quoted } from "../../data/formats/json.ts";
 import type { StoredTensor } from "../../data/formats/content.ts";
-import {
-  type HeadConfig,
-  type ModelConfig,
-  type SaamConfig,
-  type TextConfig,
-  type VisionConfig,
-  vitB32,
-} from "../emotionclip/config.ts";
-import { preset, presetNames } from "../emotionclip/presets.ts";
+import type { HeadConfig, ModelConfig, SaamConfig, TextConfig, VisionConfig } from "./config.ts";
+import { preset, presetNames, vitB32 } from "./presets.ts";
 
 /** Sizes that the tensors fix: a configuration that differs belongs to another model. */
 export interface Sizes {

@@ -1,6 +1,7 @@
 // What a file of weights is, by its names alone: whose checkpoint, what stands in front of the model's names, and which
 // official name (spec: `backbone.visual.…`, `visual_head.…`) each tensor has.
-import { type Content, type StoredTensor, TensorRef } from "../../data/formats/content.ts";
+import { type Content, type Stored, TensorRef } from "../../data/formats/content.ts";
+import type { Layout } from "../family.ts";
 
 export type Kind =
   | "EmotionCLIP checkpoint"
@@ -10,28 +11,6 @@ export type Kind =
   | "OpenAI CLIP"
   | "EmotionCLIP of this program"
   | "unknown";
-
-/** The part of a weight file that a description needs. */
-export interface Stored {
-  readonly path: string;
-  readonly format: string;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly content: Content;
-}
-
-export interface Layout {
-  readonly kind: Kind;
-  /** What stands in front of the model's names in the file: "model.", "state_dict.module.", mostly nothing. */
-  readonly prefix: string;
-  /** Whether the file has no temporal head, being CLIP alone. */
-  readonly backboneOnly: boolean;
-  /** The name in the file of each tensor of the model, by its official name. */
-  readonly names: ReadonlyMap<string, string>;
-  /** Tensors that are no parameters and are passed over: OpenAI's scalars, causal masks, all that is outside the model. */
-  readonly ignored: readonly string[];
-  /** Why the kind is unknown. */
-  readonly reason: string;
-}
 
 const tower =
   /^(backbone\.)?(visual\.(conv1|class_embedding|positional_embedding|proj|ln_|transformer|layer\d|attnpool)|transformer\.resblocks\.|token_embedding\.|text_projection|ln_final\.|positional_embedding)/;

@@ -1,0 +1,83 @@
+// EmotionCLIP as a family: what loading, training and showing need to know of it.
+import { isObject, quoted } from "../../data/formats/json.ts";
+import type { WeightFile } from "../../data/formats/weights.ts";
+import { CheckpointError } from "../../engine/errors.ts";
+import type { Family, Filling } from "../family.ts";
+import { gridOf, type ModelConfig } from "./config.ts";
+import { type ConfigOverride, decide, describe } from "./describe.ts";
+import { EmotionClip } from "./emotionclip.ts";
+import { groupsOf } from "./groups.ts";
+import { configFromValue } from "./official-config.ts";
+import { preset, presetNames } from "./presets.ts";
+
+const positions = "backbone.visual.positional_embedding";
+const frameNumbers = "visual_head.position_ids";
+const scales = ["logit_scale", "backbone.logit_scale"] as const;
+
+/** What a published form of the towers alone says: head and subject are the checkpoint's to tell. */
+const towers = ({ embed, vision, text, activation }: ModelConfig): ConfigOverride => ({
+  embed,
+  vision,
+  text,
+  activation,
+});
+
+const filling: Filling<ModelConfig> = {
+  alias: new Map([scales]),
+  constants: new Set([frameNumbers]),
+  // what a CLIP backbone does not have: the temporal head, and the parameters of SAAM
+  isAdded: (name) => name.startsWith("visual_head.") || /\.(hmn_embedding|saam_logit)$/.test(name),
+  resize(name, stored, wanted, { vision }) {
+    const from = Math.round(Math.sqrt(stored[0] - 1));
+    const fits = name === positions && stored.length === 2 && from >= 1 && from ** 2 + 1 === stored[0];
+    return fits && stored[1] === wanted[1] ? { from, to: gridOf(vision) } : undefined;
+  },
+  async check(file, names, config, strict) {
+    await checkFrameNumbers(file, names.get(frameNumbers), config.head.frames);
+    return checkScales(file, names, strict);
+  },
+};
+
+/** The numbers of the frames are 0, 1, … */
+async function checkFrameNumbers(file: WeightFile, ids: string | undefined, frames: number): Promise<void> {
+  if (ids === undefined) return;
+  const { shape } = file.tensors.get(ids)!;
+  const values = shape.length === 1 && shape[0] === frames ? await file.floats(ids) : undefined;
+  if (!values?.every((value, i) => value === i))
+    throw new CheckpointError(`${quoted(ids)} is not 0 to ${frames - 1}, the numbers of the frames`);
+}
+
+/** One logit_scale under its two names. */
+async function checkScales(file: WeightFile, names: ReadonlyMap<string, string>, strict: boolean): Promise<string[]> {
+  const [a, b] = scales.map((name) => names.get(name));
+  if (a === undefined || b === undefined) return [];
+  const read = async (name: string) => {
+    const { shape } = file.tensors.get(name)!;
+    return shape.every((size) => size === 1) ? (await file.floats(name))[0] : undefined;
+  };
+  const [x, y] = [await read(a), await read(b)];
+  if (x === y && x !== undefined) return [];
+  const fault = `${quoted(a)} is ${x}, ${quoted(b)} is ${y}: one parameter under two names`;
+  if (strict) throw new CheckpointError(fault);
+  return [`${fault}; the first is taken`];
+}
+
+export const emotionClip: Family<ModelConfig, EmotionClip> = {
+  name: "EmotionCLIP",
+  presets: presetNames,
+  preset: (name) => towers(preset(name)) as Partial<ModelConfig>,
+  parse: configFromValue,
+  override(json, where) {
+    const config = configFromValue(json, where);
+    return isObject(json) && "vision_cfg" in json ? (towers(config) as Partial<ModelConfig>) : config;
+  },
+  describe: (file, stored) => ({ family: emotionClip, ...describe(file, stored) }),
+  decide(described, override: ConfigOverride = {}, side) {
+    const vision = { ...override.vision, ...(side !== undefined && { image: side }) };
+    return decide(described, { ...override, vision });
+  },
+  build: (config, init) => new EmotionClip(config, init),
+  filling,
+  groups: groupsOf,
+  trains: () => true,
+};

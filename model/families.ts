@@ -1,0 +1,114 @@
+// The families that are known, and which of them a file or a configuration is of.
+import { isObject, type Json, parseJson } from "../data/formats/json.ts";
+import { at, type Stored } from "../data/formats/content.ts";
+import { EngineError, FormatError } from "../engine/errors.ts";
+import type { EmotionClip } from "./emotionclip/emotionclip.ts";
+import { emotionClip } from "./emotionclip/family.ts";
+import type { Description, Family } from "./family.ts";
+
+/** In the order in which a file without a name of its own is held against them. */
+export const families: readonly Family[] = [emotionClip];
+
+/** The type of a model whose family nobody names: that of the first. */
+export type Usual = EmotionClip;
+
+/** A configuration and whose it is. */
+export interface Known {
+  readonly family: Family;
+  readonly config: object;
+}
+
+/** The family of a name in a file; FormatError for one that is not known. */
+export function familyNamed(name: string, where: string, among = families): Family {
+  const found = among.find((family) => family.name === name);
+  if (found) return found;
+  const known = among.map((family) => family.name).join(", ");
+  throw new FormatError(`${where}: a model of the family ${JSON.stringify(name.slice(0, 80))}; known: ${known}`);
+}
+
+/** A configuration out of foreign JSON: of the family named, or else of the first that takes it. */
+export function readConfig(json: Json, where: string, name?: string, among = families): Known {
+  if (name !== undefined) {
+    const family = familyNamed(name, where, among);
+    return { family, config: family.parse(json, where) };
+  }
+  let first: unknown;
+  for (const family of among)
+    try {
+      return { family, config: family.parse(json, where) };
+    } catch (error) {
+      first ??= error;
+    }
+  throw first;
+}
+
+/** What the metadata of our own files says; undefined where there is none. */
+export function storedIn({ content, path }: Stored, among = families): Known | undefined {
+  const text = at(content, "__metadata__", "config");
+  if (typeof text !== "string") return undefined;
+  const where = `${path.replace(/^.*[\\/]/, "")}: metadata config`;
+  const name = at(content, "__metadata__", "model");
+  return readConfig(
+    parseJson(new TextEncoder().encode(text), where, 2 ** 20),
+    where,
+    typeof name === "string" ? name : undefined,
+    among,
+  );
+}
+
+/** What our files carry beside weights, so that they tell what they are wherever they are moved. */
+export const metadataOf = ({ family, config }: Known): Record<string, string> => ({
+  model: family.name,
+  config: JSON.stringify(config),
+});
+
+/**
+ * Describes a file by its header alone; never fails: as the family whose configuration it carries, or that lies beside it
+ * (`stored`), or else as the first that knows its names.
+ */
+export function describe(file: Stored, stored?: Known, among = families): Description<Usual["config"]> {
+  const asked = stored && !among.includes(stored.family) ? [...among, stored.family] : among;
+  const { known, fault } = stored ? { known: stored, fault: undefined } : carried(file, among);
+  const all: Description<Usual["config"]>[] = asked.map((family) =>
+    family.describe(file, family === known?.family ? known.config : undefined),
+  );
+  const found =
+    all.find(({ family, kind }) => family === known?.family && kind !== "unknown") ??
+    all.find(({ kind }) => kind !== "unknown");
+  if (!found) return { ...all[0], reason: all.map(({ reason }) => reason).join("; ") };
+  return fault === undefined ? found : { ...found, sizes: undefined, config: undefined, notes: [], reason: fault };
+}
+
+/** The configuration in a file's metadata, or why it is none. */
+function carried(file: Stored, among: readonly Family[]): { known?: Known; fault?: string } {
+  try {
+    return { known: storedIn(file, among) };
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return { fault: error.message };
+  }
+}
+
+/** What is known of a model by the name of a published configuration. */
+export function presetNamed(name: string, among = families): object {
+  const lower = name.toLowerCase();
+  const family = among.find(({ presets }) => presets.some((known) => known.toLowerCase() === lower)) ?? among[0];
+  return family.preset(name);
+}
+
+/** Names of all published configurations. */
+export const presetNames: readonly string[] = families.flatMap(({ presets }) => presets);
+
+/** The part of a configuration file that overrides what a checkpoint tells of itself. */
+export function overrideIn(json: Json, where: string, among = families): object {
+  const name = isObject(json) && typeof json.family === "string" ? json.family : undefined;
+  if (name !== undefined) return familyNamed(name, where, among).override(json, where);
+  let first: unknown;
+  for (const family of among)
+    try {
+      return family.override(json, where);
+    } catch (error) {
+      first ??= error;
+    }
+  throw first;
+}

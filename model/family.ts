@@ -1,0 +1,139 @@
+// What a family of models of video and text must bring to be loaded, encoded with, trained, shown and evaluated. Nothing outside a
+// family's own folder, its recipe and its data sets knows a family's name: the table is families.ts.
+import type { Json } from "../data/formats/json.ts";
+import type { Stored } from "../data/formats/content.ts";
+import type { WeightFile } from "../data/formats/weights.ts";
+import type { Tensor } from "../engine/index.ts";
+import type { Mix } from "./clip/attention.ts";
+import type { Block } from "./clip/block.ts";
+import type { Dropping } from "./dropout.ts";
+import type { Group, Init } from "./params.ts";
+
+/** What a model is given. */
+export interface Takes {
+  /** T, frames of a clip. */
+  readonly frames: number;
+  /** S, side of a frame in pixels. */
+  readonly side: number;
+  /** W, tokens of a text. */
+  readonly context: number;
+  /** V, ids of its tokenizer. */
+  readonly vocabulary: number;
+  /** Whether it is told where the subject is; a mask given to one that is not changes nothing. */
+  readonly subject: boolean;
+}
+
+/** One block of a tower on its way: what goes in, how it attends, what comes out. */
+export interface Passed {
+  readonly block: Block;
+  readonly input: Tensor;
+  readonly mix: Mix;
+  readonly output: Tensor;
+  /** Whether the block weighs values by another map than the softmax of its scores. */
+  readonly moved: boolean;
+}
+
+/** A tower of frames whose last token stands for the subject. */
+export interface SubjectTower {
+  /** How it is told of the subject, for a title: "sap". */
+  readonly told: string;
+  readonly layers: number;
+  /** Patches along one side of a frame, and pixels along one side of a patch. */
+  readonly grid: number;
+  readonly patch: number;
+  /** frames_N3SS, mask_NSS -> its blocks in turn. */
+  blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Iterable<Passed>;
+}
+
+/** A model of video and text: two branches into one space. Its fields are its state dict (`named`). */
+export interface VideoText<C extends object = object> {
+  readonly config: C;
+  readonly takes: Takes;
+  /** E, width of the joint embedding. */
+  readonly embed: number;
+  readonly logit_scale: Tensor;
+  /** The tower whose subject token can be shown; undefined where there is none. */
+  readonly subjectTower: SubjectTower | undefined;
+  /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping): Tensor;
+  /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without what joins frames. */
+  encodeImage(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor;
+  /** Rows of ids as the tokenizer makes them -> what `encodeText` reads, with the place where each text is read out. */
+  textRows(ids_BW: Uint32Array): { tokens_BW: Uint32Array; ends_B: Uint32Array };
+  /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
+  encodeText(tokens_BW: Tensor, ends_B: Tensor): Tensor;
+}
+
+/** What a file is, by its names alone. */
+export interface Layout {
+  /** Whose file it is, for a person: "OpenAI CLIP"; "unknown" where nothing of the family is in it. */
+  readonly kind: string;
+  /** What stands in front of the model's names in the file: "model.", "state_dict.module.", mostly nothing. */
+  readonly prefix: string;
+  /** Whether the file holds a backbone alone, without what the family adds to it. */
+  readonly backboneOnly: boolean;
+  /** The name in the file of each tensor of the model, by its official name. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Tensors that are no parameters and are passed over. */
+  readonly ignored: readonly string[];
+  /** Why the kind is unknown. */
+  readonly reason: string;
+}
+
+/** What a file of weights holds, as its family sees it. */
+export interface Description<C extends object = object> {
+  readonly family: Family;
+  readonly kind: string;
+  readonly layout: Layout;
+  /** What the shapes fix; undefined where they cannot be read. */
+  readonly sizes: object | undefined;
+  /** The model that the file holds; undefined where shapes do not tell it, and then `reason` says why. */
+  readonly config: C | undefined;
+  readonly reason: string;
+  /** What was taken from elsewhere than names and shapes, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** Sides of two square grids of patches. */
+export interface Resize {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How a file fills the parameters of a model, where names and shapes alone do not say it. */
+export interface Filling<C extends object> {
+  /** Names of a parameter that has two, by its first. */
+  readonly alias: ReadonlyMap<string, string>;
+  /** Tensors of a file that are constants of the model, and no parameters. */
+  readonly constants: ReadonlySet<string>;
+  /** Whether a parameter may be missing from a backbone alone: it is what the family adds. */
+  isAdded(name: string): boolean;
+  /** How a stored table of positions becomes that of the model; undefined where it cannot, or where it is none. */
+  resize(name: string, stored: readonly number[], wanted: readonly number[], config: C): Resize | undefined;
+  /** Remarks on constants that are not what they must be; with `strict` a CheckpointError. */
+  check(file: WeightFile, names: ReadonlyMap<string, string>, config: C, strict: boolean): Promise<string[]>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a table of families of different configurations; each meets only its own
+export interface Family<C extends object = any, M extends VideoText<C> = VideoText<C>> {
+  /** As files carry it (metadata "model"). */
+  readonly name: string;
+  /** Published configurations by name. */
+  readonly presets: readonly string[];
+  /** What a published name says of a model; UsageError for one that is not known. */
+  preset(name: string): Partial<C>;
+  /** A configuration out of foreign JSON, its own or a published form, checked. Errors: FormatError that begins with `where`. */
+  parse(json: Json, where: string): C;
+  /** What a parsed configuration file says: a published form of a backbone alone says nothing of the rest. */
+  override(json: Json, where: string): Partial<C>;
+  /** Describes a file by its header alone; never fails. `stored` is a configuration that lies beside the file. */
+  describe(file: Stored, stored?: C): Description<C>;
+  /** The configuration to load a described file with: its own, with what is known better, and frames of another side. Errors: CheckpointError. */
+  decide(described: Description<C>, override?: object, side?: number): C;
+  build(config: C, init: Init): M;
+  readonly filling: Filling<C>;
+  /** Parameters that share a learning rate and a decay, in the family's official order. */
+  groups(parameters: Iterable<[string, Tensor]>): Group[];
+  /** Whether a parameter trains by default; frozen ones get neither gradients nor moments. */
+  trains(name: string): boolean;
+}
