@@ -194,9 +194,14 @@ export async function commitFolder(path: string, fill: (folder: string) => Promi
 
 let count = 0;
 
+/** Temporary names that this process has given away. */
+const given = new Set<string>();
+
 /** A name beside `path` that `isTemporary` knows: who writes it, and where he runs. */
 export function temporaryName(path: string): string {
-  return `${path}.tmp-${process.pid}-${++count}-${placeTag}`;
+  const name = `${path}.tmp-${process.pid}-${++count}-${placeTag}`;
+  given.add(resolve(name));
+  return name;
 }
 
 /** As `temporaryName` makes them; before 0.2 they did not tell where. */
@@ -220,7 +225,8 @@ export async function removeLeftovers(folder: string, prefix: string): Promise<v
     if (!writer || !name.startsWith(prefix)) continue;
     const path = join(folder, name);
     const pid = Number(writer);
-    const lives = tag === placeTag ? pid !== process.pid && isRunning(pid) : await isYoung(path); // ours is of an earlier process with our number
+    if (given.has(resolve(path))) continue; // else one of our number is of an earlier process
+    const lives = tag === placeTag ? pid !== process.pid && isRunning(pid) : await isYoung(path);
     if (!lives) await remove(path);
   }
 }
