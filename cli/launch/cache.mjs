@@ -14,7 +14,7 @@ export function cacheFolder(root) {
   for (const folder of [usualFolder(), join(root, ".cache", "emotionclip")]) {
     if (!folder) continue;
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder, 0o700);
       accessSync(folder, constants.W_OK);
       if (process.getuid && statSync(folder).uid !== process.getuid()) throw new Error("it belongs to another user");
       return folder;
@@ -37,12 +37,32 @@ function usualFolder() {
 }
 
 /**
+ * Makes a folder and the ones above it. Node's recursive mkdir answers ENOENT whatever the reason is: read-only, say.
+ * @param {string} path
+ * @param {number} [mode]
+ */
+export function makeFolder(path, mode) {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+    if (error.code !== "ENOENT" || dirname(path) === path) throw error;
+    makeFolder(dirname(path), mode);
+    try {
+      mkdirSync(path, { mode });
+    } catch (again) {
+      if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw again; // else another process was faster
+    }
+  }
+}
+
+/**
  * A file appears whole or not at all, also when two processes write it at once.
  * @param {string} path
  * @param {string | Uint8Array} content
  */
 export function writeWhole(path, content) {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const temporary = `${path}.tmp-${process.pid}`;
   writeFileSync(temporary, content);
   renameSync(temporary, path);

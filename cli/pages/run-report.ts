@@ -4,7 +4,6 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { encodeJpeg } from "../../data/pixels/jpeg.ts";
-import { FormatError } from "../../engine/errors.ts";
 import type { ShownClip } from "../../eval/attention/clip.ts";
 import { commitOf } from "../../train/loop.ts";
 import type { Run, Trained } from "../job.ts";
@@ -30,6 +29,7 @@ const told = {
 /** Writes report.html into the run's folder. */
 export async function reportRun({ job, settings, folder }: Run, trained: Trained, adapter: string): Promise<void> {
   const { train, test } = job.sets;
+  const { series, damaged } = await seriesIn(join(folder, "metrics.jsonl"));
   await writeReport(join(folder, "report.html"), {
     title: `EmotionCLIP ${told[settings.subject]}`,
     summary: `A small EmotionCLIP trained on ${train.samples} clips for ${settings.steps} steps of ${settings.batch}, measured on ${test.samples} held-out clips.`,
@@ -41,10 +41,11 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ["Commit", commitOf()],
       ["Date", new Date().toISOString().slice(0, 10)],
       ["Seed", String(settings.seed)],
+      ...(damaged > 0 ? [["Log", `${damaged} damaged lines, left out of the curves`] as const] : []),
     ],
     settings,
     results: resultsOf(trained),
-    series: await seriesIn(join(folder, "metrics.jsonl")),
+    series,
     attention: await Promise.all(trained.attention.map(clipOf)),
   });
 }
@@ -68,16 +69,15 @@ const loggedStep = v.object({
   probes: v.optional(v.record(v.string(), number)),
 });
 
-/** A log as curves. */
-async function seriesIn(path: string): Promise<Series> {
+/** A log as curves, and how many lines of it are damaged: a resumed run keeps those, and they cost no report. */
+async function seriesIn(path: string): Promise<{ series: Series; damaged: number }> {
   const lines = (await readFile(path, "utf8")).trim().split("\n").filter(Boolean);
-  const rows = lines.map((line, i) => {
-    const result = v.safeParse(loggedStep, JSON.parse(line));
-    if (result.success) return result.output;
-    throw new FormatError(`metrics.jsonl: line ${i + 1}: ${result.issues[0].message}`);
+  const rows = lines.flatMap((line) => {
+    const result = v.safeParse(loggedStep, jsonIn(line));
+    return result.success ? [result.output] : [];
   });
   const probed = rows.flatMap(({ step, probes }) => (probes ? [{ step, row: Object.entries(probes) }] : []));
-  return {
+  const series = {
     step: rows.map(({ step }) => step),
     loss: rows.map(({ loss }) => loss),
     learningRate: rows.map(({ lr }) => lr),
@@ -86,4 +86,13 @@ async function seriesIn(path: string): Promise<Series> {
       probes: { step: probed.map(({ step }) => step), rows: probed.map(({ row }) => row) },
     }),
   };
+  return { series, damaged: lines.length - rows.length };
+}
+
+function jsonIn(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,9 +2,22 @@
 // temporary, all bytes, fsync, rename, fsync of the folder around it. Every call passes `watch`, so that a test can see the
 // order of calls, fail the n-th, cut a write short, or stop there as a kill would.
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs, truncate } from "node:fs/promises";
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+  truncate,
+  utimes,
+} from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DiskError } from "../../engine/errors.ts";
+import { isRunning, placeTag } from "./place.ts";
 
 /** What a file holds: its length and the sha256 of its bytes in hex. */
 export interface Written {
@@ -181,36 +194,47 @@ export async function commitFolder(path: string, fill: (folder: string) => Promi
 
 let count = 0;
 
-/** A name beside `path` that `isTemporary` knows. */
+/** Temporary names that this process has given away. */
+const given = new Set<string>();
+
+/** A name beside `path` that `isTemporary` knows: who writes it, and where he runs. */
 export function temporaryName(path: string): string {
-  return `${path}.tmp-${process.pid}-${++count}`;
+  const name = `${path}.tmp-${process.pid}-${++count}-${placeTag}`;
+  given.add(resolve(name));
+  return name;
 }
+
+/** As `temporaryName` makes them; before 0.2 they did not tell where. */
+const TEMPORARY = /\.tmp-(\d+)-\d+(?:-([0-9a-f]{8}))?$/;
 
 /** Whether a name in a folder is something a killed writer left behind. */
 export function isTemporary(name: string): boolean {
-  return /\.tmp-\d+-\d+$/.test(name);
+  return TEMPORARY.test(name);
 }
+
+/** Hours after which a temporary file of another machine or container, whose processes cannot be seen, is left over. */
+const foreignHours = 24;
 
 /**
  * Removes what killed writers of files named `prefix…` left in a folder that nobody locks; a writer that lives is left
- * alone. (Whoever holds a folder's lock removes all that `isTemporary` knows.)
+ * alone, and so is one elsewhere that wrote within a day. (Whoever holds a folder's lock removes all that `isTemporary` knows.)
  */
 export async function removeLeftovers(folder: string, prefix: string): Promise<void> {
   for (const name of await listFolder(folder)) {
-    const writer = Number(/\.tmp-(\d+)-\d+$/.exec(name)?.[1]);
-    const lives = writer !== process.pid && isRunning(writer); // ours is of an earlier process with our number
-    if (writer && name.startsWith(prefix) && !lives) await remove(join(folder, name));
+    const [, writer, tag = placeTag] = TEMPORARY.exec(name) ?? [];
+    if (!writer || !name.startsWith(prefix)) continue;
+    const path = join(folder, name);
+    const pid = Number(writer);
+    if (given.has(resolve(path))) continue; // else one of our number is of an earlier process
+    const lives = tag === placeTag ? pid !== process.pid && isRunning(pid) : await isYoung(path);
+    if (!lives) await remove(path);
   }
 }
 
-/** Whether a process of this number runs here: who wrote a temporary file, or who holds a lock. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+/** Whether something was written within `foreignHours`. One that is gone is no matter. */
+async function isYoung(path: string): Promise<boolean> {
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
+  return Date.now() - mtimeMs < foreignHours * 3600e3;
 }
 
 /** Renames, and makes the new name durable. */
@@ -242,7 +266,7 @@ export function remove(path: string): Promise<void> {
 
 /** Makes a folder and the ones above it, durably. Returns how to take back those that it made, as far as they are empty. */
 export async function makeFolder(path: string): Promise<() => Promise<void>> {
-  const first = await call("mkdir", path, () => mkdir(path, { recursive: true }));
+  const first = await call("mkdir", path, () => makeFolders(resolve(path)));
   const takeBack = () => (first ? removeEmpty(resolve(path), resolve(first)) : Promise.resolve());
   try {
     if (first) await syncFolder(dirname(first));
@@ -252,6 +276,28 @@ export async function makeFolder(path: string): Promise<() => Promise<void>> {
   }
   return takeBack;
 }
+
+/** The first folder that had to be made. Node's recursive mkdir answers ENOENT whatever the reason is: read-only, say. */
+async function makeFolders(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path);
+    return path;
+  } catch (error) {
+    if (await isFolder(path)) return undefined;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path) throw error;
+    const first = await makeFolders(dirname(path));
+    await mkdir(path).catch(async (again) => {
+      if (!(await isFolder(path))) throw again; // else another process was faster
+    });
+    return first ?? path;
+  }
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 /** Removes `path` and the folders above it up to `last`, and stops at one that something lies in. */
 async function removeEmpty(path: string, last: string): Promise<void> {
@@ -268,6 +314,12 @@ export async function listFolder(path: string): Promise<string[]> {
   } catch (error) {
     throw diskError(error, "list", path);
   }
+}
+
+/** Says that a file's owner lives: its time becomes now. No call that a test counts, since a clock makes it. */
+export async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now);
 }
 
 /** Creates a file that must not exist yet; false where it does. */

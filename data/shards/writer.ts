@@ -1,9 +1,20 @@
-// Clips -> WebDataset tar shards with an index. Every file appears whole or not at all, the index last; after a failure there are none.
+// Clips -> WebDataset tar shards with an index. They are made in a temporary folder of one's own, so that two who make the same
+// split do not meet, and take their names when all are complete, the index last; a failure leaves what was there before.
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { packTar } from "modern-tar";
 import { UsageError } from "../../engine/errors.ts";
 import { type Clip, checkClipInfo, clipLimits } from "./clip.ts";
-import { AtomicFile, makeFolder, remove, removeLeftovers, replaceFile, syncFolder } from "../formats/disk.ts";
+import {
+  AtomicFile,
+  makeFolder,
+  move,
+  remove,
+  removeLeftovers,
+  replaceFile,
+  syncFolder,
+  temporaryName,
+} from "../formats/disk.ts";
 import { quoted } from "../formats/json.ts";
 import {
   INDEX_VERSION,
@@ -38,9 +49,37 @@ export async function writeShards(
   if (!isSplitName(split)) throw new UsageError(`${quoted(split)} cannot name a split`);
   await makeFolder(folder);
   await removeLeftovers(folder, `${split}-`);
-  await remove(join(folder, indexName(split))); // an old index must not describe half of the old shards and half of the new
-  await syncFolder(folder);
+  const own = temporaryName(join(folder, `${split}-shards`));
+  await makeFolder(own);
+  try {
+    const index = await fill(own, split, clips, perShard, categories);
+    await moveInto(folder, own, index);
+    return index;
+  } finally {
+    await remove(own).catch(() => {}); // else the next writer does
+  }
+}
 
+/** Gives the files of a complete split their names. Without an index meanwhile, unless it stays: it must not describe others. */
+async function moveInto(folder: string, own: string, index: ShardIndex): Promise<void> {
+  const path = join(folder, indexName(index.split));
+  const bytes = indexBytes(index);
+  const before = await readFile(path).catch(() => undefined);
+  if (before && !before.equals(bytes)) await remove(path);
+  await syncFolder(folder);
+  for (const { file } of index.shards) await move(join(own, file), join(folder, file));
+  await syncFolder(folder);
+  await replaceFile(path, bytes);
+}
+
+/** Writes the shards of a split into a folder and says what its index is to be. */
+async function fill(
+  folder: string,
+  split: string,
+  clips: AsyncIterable<Clip> | Iterable<Clip>,
+  perShard: number,
+  categories: readonly string[],
+): Promise<ShardIndex> {
   const shards: ShardEntry[] = [];
   const keys = new Set<string>();
   let fps: number | undefined;
@@ -60,13 +99,10 @@ export async function writeShards(
     if (shard) shards.push(await shard.close());
   } catch (error) {
     await shard?.file.abort();
-    for (const { file } of shards) await remove(join(folder, file));
     throw error;
   }
   if (fps === undefined) throw new UsageError(`there are no clips for the split ${quoted(split)}`);
-  const index: ShardIndex = { version: INDEX_VERSION, split, fps, samples: keys.size, categories, shards };
-  await replaceFile(join(folder, indexName(split)), indexBytes(index));
-  return index;
+  return { version: INDEX_VERSION, split, fps, samples: keys.size, categories, shards };
 }
 
 class OpenShard {

@@ -216,16 +216,20 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
 /** The newest checkpoint of a run folder that is intact. Each damaged one is told to `warn` and passed over. */
 export async function newestCheckpoint(run: string, warn: (line: string) => void): Promise<Checkpoint | undefined> {
   const steps = await checkpointSteps(run);
+  const faults: string[] = [];
   for (const step of steps) {
     try {
       return await loadCheckpoint(join(run, checkpointName(step)));
     } catch (error) {
       if (!(error instanceof EngineError) || error instanceof UnknownVersion) throw error;
+      faults.push(error.message);
       warn(`${error.message}; falling back to the checkpoint before`);
     }
   }
   if (steps.length === 0) return undefined;
-  throw new FormatError(`${basename(run)}: none of its ${steps.length} checkpoints is intact; start in another folder`);
+  throw new FormatError(
+    `${basename(run)}: none of its ${steps.length} checkpoints is intact; start in another folder\n  ${faults.join("\n  ")}`,
+  );
 }
 
 /** Checks length and sha256 of one file against what the manifest says of it; FormatError begins with `label`. */

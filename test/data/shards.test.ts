@@ -13,7 +13,7 @@ import { writeShards } from "../../data/shards/writer.ts";
 import { groupMembers, openShards, ShardReader } from "../../data/shards/shards.ts";
 import { tarMembers } from "../../data/formats/tar.ts";
 import { DiskError, FormatError, UsageError } from "../../engine/errors.ts";
-import { refusal } from "../kit/refusal.ts";
+import { failure, refusal } from "../kit/refusal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "shards "));
 const categories = ["calm", "joy"];
@@ -155,6 +155,34 @@ test("what a killed writer left is removed by the next one", async () => {
   writeFileSync(join(at, "other.tmp-999999999-1"), "not ours");
   await writeShards(at, "train", clips(1), { categories });
   assert.equal(readdirSync(at).sort(), ["other.tmp-999999999-1", "train-00000.tar", "train-index.json"]);
+});
+
+test("two who make one split do not meet: one that is stopped takes nothing of the other's, nor of what was there", async () => {
+  const at = join(folder, "two");
+  const options = { perShard: 2, categories };
+  await writeShards(at, "train", clips(2), options);
+  const stopped = async function* () {
+    yield* clips(5); // two shards are complete
+    await writeShards(at, "train", clips(7), options); // the other one ends first
+    throw new Error("stopped");
+  };
+  assert.is((await failure(writeShards(at, "train", stopped(), options))).message, "stopped");
+  const set = await openShards(at, "train", { hash: true });
+  assert.is(set.samples, 7);
+  assert.equal(readdirSync(at).sort(), [...[0, 1, 2, 3].map((i) => `train-0000${i}.tar`), "train-index.json"]);
+});
+
+test("a split appears whole: while it is made, what was there before is read", async () => {
+  const at = join(folder, "before");
+  await writeShards(at, "train", clips(2), { perShard: 1, categories });
+  const more = async function* () {
+    for (const each of clips(4)) {
+      yield each;
+      assert.is((await openShards(at, "train", { hash: true })).samples, 2);
+    }
+  };
+  await writeShards(at, "train", more(), { perShard: 1, categories });
+  assert.is((await openShards(at, "train", { hash: true })).samples, 4);
 });
 
 // ---- hostile archives ----

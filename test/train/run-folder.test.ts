@@ -1,5 +1,5 @@
 // Run folders under faults. A toy training stands in for the model: its state after step n depends on every step before.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -298,7 +298,9 @@ test("a run with no intact checkpoint left is refused, not begun anew", async ()
   for (const step of await checkpointSteps(path)) await unlink(join(path, checkpointName(step), "model.safetensors"));
   const error = await refusal(job(path));
   assert.instance(error, FormatError);
-  assert.match(error.message, /none of its 2 checkpoints is intact/);
+  assert.match(error.message, /none of its 2 checkpoints is intact; start in another folder/);
+  for (const step of [4, 6])
+    assert.ok(error.message.includes(`${checkpointName(step)}/model.safetensors: no such file`), error.message);
   assert.not.ok(existsSync(join(path, "lock")));
 });
 
@@ -448,15 +450,76 @@ test("leftovers of a killed writer are removed by the lock's owner and by nobody
   assert.not.ok(existsSync(leftover));
 });
 
-test("a disk without room for two checkpoints is refused with both numbers", async () => {
+test("a disk without room for the checkpoints still to come is refused with both numbers", async () => {
+  const asked = async (path: string, what: RegExp) => {
+    const run = await RunFolder.open(path, settings);
+    await run.checkSpace(1000);
+    const error = await refusal(run.checkSpace(1e18));
+    assert.instance(error, DiskError);
+    assert.match(error.message, what);
+    assert.match(error.message, /, but only [\d,]+ MB are free/);
+    await checkSpace(path, 0, "nothing");
+    await run.close();
+  };
   const path = fresh();
+  await asked(path, /room for 3 checkpoints needs 3,000,000,000,000 MB/);
+  await job(path); // two are there: a resume adds the one being written
+  await asked(path, /room for a checkpoint needs 1,000,000,000,000 MB/);
+  await unlink(join(path, checkpointName(LAST), "manifest.json")); // damaged: goes after the next commit
+  await asked(path, /room for a checkpoint needs 1,000,000,000,000 MB/);
+});
+
+test("at most three checkpoints lie in a run folder at once", async () => {
+  const path = fresh();
+  let most = 0;
+  await watched(
+    () => {
+      const names = existsSync(path) ? readdirSync(path) : [];
+      most = Math.max(most, names.filter((name) => name.startsWith("ckpt-")).length);
+      return undefined;
+    },
+    () => job(path),
+  );
+  assert.is(most, 3);
+});
+
+/** A log of `lines` lines behind a checkpoint at its end, damaged by `damage`, as a resume leaves it. */
+async function resumedLog(lines: number, damage: (log: string[]) => void) {
+  const path = fresh();
+  const notices: string[] = [];
   const run = await RunFolder.open(path, settings);
-  await run.checkSpace(1000);
-  const error = await refusal(run.checkSpace(1e18));
-  assert.instance(error, DiskError);
-  assert.match(error.message, /two checkpoints needs 2,000,000,000,000 MB, but only [\d,]+ MB are free/);
-  await checkSpace(path, 0, "nothing");
+  await run.resume();
+  for (let step = 1; step <= lines; step++) await run.append({ step, loss: 1 / step });
+  const ones = new Float32Array(4).fill(1);
+  await save(run, lines, ones, ones);
+  await run.append({ step: lines + 1, loss: 0 });
   await run.close();
+  const file = join(path, "metrics.jsonl");
+  const log = (await readFile(file, "utf8")).split("\n").slice(0, -1);
+  damage(log);
+  await writeFile(file, `${log.join("\n")}\n`, "latin1");
+  const again = await RunFolder.open(path, settings, { notice: (line) => notices.push(line) });
+  await (await again.resume())?.close();
+  await again.close();
+  return { kept: (await readFile(file, "latin1")).split("\n").slice(0, -1), want: log.slice(0, lines), notices };
+}
+
+test("damaged lines of the log cost no other line, and are told once", async () => {
+  const damages: [string, (log: string[]) => void, RegExp][] = [
+    ["a byte of a number", (log) => (log[4] = log[4].replace(":0", ":\0")), /line 5 cannot be read/],
+    ["a byte that is no UTF-8", (log) => (log[4] = log[4].replace("loss", "lo\xffs")), /line 5 cannot be read/],
+    ["a step too large", (log) => (log[4] = log[4].replace(":5", ":500")), /line 5 cannot be read/],
+    ["the last line before the checkpoint", (log) => (log[99] = "{"), /line 100 cannot be read/],
+    ["several", (log) => void log.fill("?", 40, 43), /3 lines, the first line 41, cannot be read/],
+  ];
+  for (const [what, damage, told] of damages) {
+    const { kept, want, notices } = await resumedLog(100, damage);
+    assert.equal(kept, want, what);
+    assert.is(notices.length, 1, what);
+    assert.match(notices[0], /^warning: metrics\.jsonl: /, what);
+    assert.match(notices[0], told, what);
+  }
+  assert.equal((await resumedLog(100, () => {})).notices, []);
 });
 
 test("a replaced file is whole: a failure leaves the old one and no leftover", async () => {

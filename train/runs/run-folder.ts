@@ -16,6 +16,7 @@ import {
   newestCheckpoint,
   type Progressed,
   pruneCheckpoints,
+  readManifest,
   saveCheckpoint,
   saveModel,
   stepOf,
@@ -86,7 +87,9 @@ export class RunFolder {
     try {
       this.damaged.push(...(await checkpointSteps(this.path)).filter((other) => other > step));
       const path = join(this.path, "metrics.jsonl");
-      this.log = await AppendFile.open(path, await lengthUpTo(path, step));
+      const { length, damaged } = await lengthUpTo(path, step);
+      if (damaged.length) this.notice(`warning: metrics.jsonl: ${damagedLines(damaged)} cannot be read; the others stay`);
+      this.log = await AppendFile.open(path, length);
       if (checkpoint) await pruneCheckpoints(this.path, step, checkpoint.manifest.best?.step); // killed after a commit
       return checkpoint;
     } catch (error) {
@@ -117,9 +120,23 @@ export class RunFolder {
     return saveModel(join(this.path, "checkpoint.safetensors"), model, metadata);
   }
 
-  /** Refuses when two checkpoints of `bytes` do not fit on the disk. */
-  checkSpace(bytes: number): Promise<void> {
-    return checkSpace(this.path, 2 * bytes, "two checkpoints");
+  /**
+   * Refuses when the checkpoints that this run is still to add, of `bytes` each, do not fit on the disk: while one is written the
+   * two newest lie there (and the best, where it is neither). Those that are there already take no more room.
+   */
+  async checkSpace(bytes: number): Promise<void> {
+    const steps = await checkpointSteps(this.path);
+    const sound = await Promise.all(
+      steps.map((step) =>
+        readManifest(join(this.path, checkpointName(step))).then(
+          () => 1,
+          () => 0,
+        ),
+      ),
+    );
+    const surplus = sound.reduce<number>((a, b) => a + b, 0) > 2; // `resume` removes it before one is written
+    const more = surplus ? 0 : Math.max(1, 3 - steps.length);
+    await checkSpace(this.path, more * bytes, more > 1 ? `room for ${more} checkpoints` : "room for a checkpoint");
   }
 
   /** Flushes the log and gives the folder back. */
@@ -203,27 +220,57 @@ function flat(value: Json, prefix = "", into = new Map<string, string>()): Map<s
   return into;
 }
 
-/** Bytes of the log's leading lines up to `step`; a line without an end is a torn one and not counted. */
-async function lengthUpTo(path: string, step: number): Promise<number> {
+/** "line 5", or how many and the first of them. */
+const damagedLines = ([first, ...more]: readonly number[]): string =>
+  more.length ? `${more.length + 1} lines, the first line ${first},` : `line ${first}`;
+
+/**
+ * Bytes of the log's lines up to `step`, and the numbers of those that are damaged: no JSON, or not in the order of steps. They
+ * stay where lines up to `step` follow. A line without an end is a torn one and not counted.
+ */
+async function lengthUpTo(path: string, step: number): Promise<{ length: number; damaged: number[] }> {
   const handle = await open(path, "r").catch(() => undefined);
-  if (!handle) return 0;
+  const damaged: number[] = [];
+  if (!handle) return { length: 0, damaged };
   try {
     const piece = Buffer.alloc(2 ** 16);
-    let length = 0;
+    let length = 0; // up to the last sound line
     let rest = "";
+    let passed = 0;
+    let number = 0;
+    let last = 0;
+    const unsure: number[] = []; // behind it
     for (let at = 0; ; ) {
       const { bytesRead } = await handle.read(piece, 0, piece.length, at);
-      if (bytesRead === 0) return length;
+      if (bytesRead === 0) return { length, damaged };
       at += bytesRead;
       const lines = (rest + piece.toString("latin1", 0, bytesRead)).split("\n"); // latin1: a character is a byte
       rest = lines.pop()!;
       for (const line of lines) {
-        const found = /^\{"step":(\d+)[,}]/.exec(line);
-        if (!found || Number(found[1]) > step) return length;
-        length += line.length + 1;
+        number++;
+        passed += line.length + 1;
+        const found = stepInLine(line);
+        const sound = found !== undefined && found <= step && found >= last;
+        if (!sound) unsure.push(number);
+        const ours = found === undefined && last + unsure.length <= step; // a step has a line: this is one of the missing
+        if (!sound && !ours) continue;
+        length = passed;
+        last = sound ? found : last + unsure.length;
+        damaged.push(...unsure.splice(0));
       }
     }
   } finally {
     await handle.close();
+  }
+}
+
+/** The step of a line of the log; undefined where the line is damaged. */
+function stepInLine(latin1: string): number | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(latin1, "latin1"));
+    const { step } = JSON.parse(text) as { step: unknown };
+    return Number.isSafeInteger(step) ? (step as number) : undefined;
+  } catch {
+    return undefined;
   }
 }
