@@ -1,7 +1,7 @@
 // The bars: what our kernels must reach beside a yardstick that runs in turn with them. Ratios, not absolute times:
 // CPU time on CPU rasterisers, wall clock on GPUs.
 import type { Op } from "../engine/declare/op.ts";
-import { type Form, plainAttention, plainTile } from "./baselines/wgsl.ts";
+import { type BaselineForm, plainAttention, plainTile } from "./baselines/wgsl.ts";
 import { type Case, drawInputs, Prepared } from "./case.ts";
 import { difference } from "./check.ts";
 import { type Arm, interleave, ratioOf } from "./measure.ts";
@@ -26,7 +26,13 @@ interface Bar {
 
 /** What a bar is compared with. */
 type Yardstick =
-  | { readonly kind: "plain-tile"; readonly form: Form; readonly M: number; readonly N: number; readonly K: number }
+  | {
+      readonly kind: "plain-tile";
+      readonly form: BaselineForm;
+      readonly M: number;
+      readonly N: number;
+      readonly K: number;
+    }
   | { readonly kind: "plain-attention"; readonly B: number; readonly L: number; readonly H: number }
   | { readonly kind: "copy" }
   | { readonly kind: "forward" }
@@ -39,7 +45,7 @@ function products(): Bar[] {
   const rows: Bar[] = [];
   for (const { M, N, K } of [square, layer]) {
     const size = `${M}x${N}x${K}`;
-    const bar = (form: Form, op: string, sizes: Record<string, number>, least: number): Bar => {
+    const bar = (form: BaselineForm, op: string, sizes: Record<string, number>, least: number): Bar => {
       return { name: `matmul ${form} ${size}`, op, sizes, against: { kind: "plain-tile", form, M, N, K }, least };
     };
     rows.push(bar("NN", "matmul", { N: M, K, M: N }, 3.3));

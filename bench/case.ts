@@ -34,7 +34,7 @@ export function casesOf(op: Op): Case[] {
 }
 
 /** "N=408 K=768 M=2304 causal=true": the sizes of inputs and outputs, and attributes that are not the defaults. */
-export function nameOf({ op, dims, attrs }: Case): string {
+export function caseName({ op, dims, attrs }: Case): string {
   const inputs = new Set(op.sig.inputs.flatMap((term) => term.axes.filter((axis) => axis >= "A")));
   const sizes = [...(inputs.size ? inputs : op.axes)].map((axis) => `${axis}=${dims[axis]}`);
   const changed = Object.entries(attrs).filter(([name, value]) => value !== op.attrs[name]);

@@ -1,7 +1,7 @@
 // Is the output right? Against the op's f64 reference; a gradient against the reference's slope, as the tests do.
 import type { Gpu } from "../engine/device/gpu.ts";
 import { numelOf } from "../engine/declare/signature.ts";
-import { type Case, drawInputs, nameOf, Prepared, reduced } from "./case.ts";
+import { type Case, drawInputs, caseName, Prepared, reduced } from "./case.ts";
 import { gaussians } from "./draw.ts";
 
 /** The verdict on a case, and at what size it was reached. */
@@ -27,7 +27,7 @@ function affordable({ op, dims, attrs }: Case): boolean {
 /** Runs a case once, at full size or at the largest affordable one with the same kernels, and compares. */
 export async function check(whole: Case, gpu: Gpu): Promise<Verdict> {
   const made = reduced(whole, gpu, affordable);
-  const at = made === whole ? undefined : nameOf(made);
+  const at = made === whole ? undefined : caseName(made);
   const inputs = drawInputs(made);
   const prepared = new Prepared(gpu, made, inputs);
   try {

@@ -41,7 +41,7 @@ async function run({ model, batch, micro, rounds, json, write }: Flags, options:
   const gpu = await openGpu(options);
   try {
     const result = await fullSize(gpu, config, { ...given, batch: given.batch ?? (gpu.facts.software ? 2 : 128) });
-    console.log(json ? JSON.stringify(result) : page(result));
+    console.log(json ? JSON.stringify(result) : fullSizePage(result));
     if (write) writeResults(gpu, "full-size", result);
     const faults = result.checks.filter(({ holds }) => !holds);
     for (const { claim, found } of faults) console.error(`wrong: ${claim}: ${found}`);
@@ -61,7 +61,7 @@ function wholeOf(flag: string, text: string | undefined, least: number): number 
 }
 
 /** The result as a table that a person reads and a script can cut. */
-export function page(result: FullSize): string {
+export function fullSizePage(result: FullSize): string {
   const { forward, step, memory, predicted, checks, clips, frames, micro, clock } = result;
   const seconds = (s: number) => `${s.toFixed(s < 10 ? 3 : 1)} s`;
   const work = (name: string, { gflop, gigabytes, ...time }: Timed) => [

@@ -56,7 +56,7 @@ export function readNumbers(flag: string, text = ""): Record<string, number> {
 }
 
 /** "N*D/4/WG" with numbers for names: products first, then divisions that round up. */
-export function countOf(text: string, names: Names, what: string): number {
+export function launchCount(text: string, names: Names, what: string): number {
   const [product, ...divisors] = text.split("/");
   const numberOf = (token: string): number => {
     const word = token.trim();
@@ -169,7 +169,7 @@ function shapesOf(kernel: Kernel, text: string, flags: KernelFlags, names: Names
       );
     return {
       name,
-      elements: shape === "" ? 1 : countOf(shape, names, `${label}: shape of ${name}`),
+      elements: shape === "" ? 1 : launchCount(shape, names, `${label}: shape of ${name}`),
       type: type === "T" ? "f32" : type,
       width: widthOf(element),
       written: write,
@@ -180,7 +180,7 @@ function shapesOf(kernel: Kernel, text: string, flags: KernelFlags, names: Names
 function gridOf(flag: string | undefined, shapes: KernelFile["shapes"], names: Names): number[] {
   const output = shapes.find(({ written }) => written) ?? shapes[0];
   const counts = (flag ?? `${output.elements}/${output.width}${names.WG ? "/WG" : ""}`).split(",");
-  const grid = counts.map((text) => countOf(text, names, "--grid"));
+  const grid = counts.map((text) => launchCount(text, names, "--grid"));
   if (grid.length > 3) throw new UsageError(`--grid: ${grid.length} dimensions; a grid has at most 3`);
   if (grid.length === 1 && grid[0] > 65535) return [65535, Math.ceil(grid[0] / 65535)];
   for (const n of grid) if (n > 65535) throw new UsageError(`--grid: ${n} workgroups in one dimension; at most 65535`);

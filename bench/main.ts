@@ -11,7 +11,7 @@ import { benchProbes } from "./probes.ts";
 import { benchRecording } from "./recording.ts";
 import { writeResults } from "./results.ts";
 import { measureRoofline } from "./roofline.ts";
-import { heading, type Row, textOf } from "./row.ts";
+import { heading, type BenchRow, textOf } from "./row.ts";
 import { amount } from "./table.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
@@ -41,7 +41,7 @@ async function bench({ filter = "", json, rounds, others, write }: Flags, option
   if (!Number.isInteger(count) || count < 1)
     throw new UsageError(`--rounds: "${rounds}" is not a whole number from 1 on`);
   const gpu = await openGpu(options);
-  const rows: Row[] = [];
+  const rows: BenchRow[] = [];
   const roof = await measureRoofline(gpu);
   const { bytesPerSecond, flopsPerSecond, launch } = roof;
   console.error(gpu.facts.adapter);

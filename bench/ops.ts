@@ -4,11 +4,11 @@ import type { Gpu } from "../engine/device/gpu.ts";
 import type { Op } from "../engine/declare/op.ts";
 import type { Roofline } from "../engine/device/roofline.ts";
 import type { Baseline, Contestant, Problem } from "./baselines/problem.ts";
-import { type Case, casesOf, drawInputs, nameOf, Prepared } from "./case.ts";
+import { type Case, casesOf, drawInputs, caseName, Prepared } from "./case.ts";
 import { check, difference } from "./check.ts";
 import { type Arm, interleave, ratioOf } from "./measure.ts";
 import { clockOf } from "./roofline.ts";
-import { failedRow, type Row, rowOf } from "./row.ts";
+import { failedRow, type BenchRow, rowOf } from "./row.ts";
 
 /** What a run of the benchmark has at hand. */
 export interface Bench {
@@ -18,7 +18,7 @@ export interface Bench {
   /** Whether a row is wanted, by its suite and case. */
   wanted(suite: string, name: string): boolean;
   readonly baselines: readonly Baseline[];
-  row(row: Row): void;
+  row(row: BenchRow): void;
 }
 
 /** The name of our engine in the tables. */
@@ -28,7 +28,7 @@ export const ours = "emotionclip";
 export async function benchOps(bench: Bench, ops: readonly Op[]): Promise<void> {
   for (const op of ops)
     for (const made of casesOf(op)) {
-      const names = { forward: `${nameOf(made)} forward`, backward: `${nameOf(made)} backward` };
+      const names = { forward: `${caseName(made)} forward`, backward: `${caseName(made)} backward` };
       const wanted = { forward: bench.wanted("ops", names.forward), backward: bench.wanted("ops", names.backward) };
       if (wanted.forward || (wanted.backward && op.differentiable.size)) await benchCase(bench, made, names, wanted);
     }

@@ -6,7 +6,7 @@ import { type GpuOptions, openGpu } from "../engine/device/open.ts";
 import { ideal, type Roofline } from "../engine/device/roofline.ts";
 import { Profiler, type ProfileRow } from "../engine/device/timing.ts";
 import { traceOf } from "../engine/device/trace.ts";
-import { countOf, type KernelFlags, prepareKernelFile } from "./kernel-file.ts";
+import { launchCount, type KernelFlags, prepareKernelFile } from "./kernel-file.ts";
 import { interleave, secondsOf } from "./measure.ts";
 import { submitRaw } from "./raw.ts";
 import { clockOf, copyOf, measureRoofline } from "./roofline.ts";
@@ -101,7 +101,7 @@ async function profileCommand(words: readonly string[], { json, trace }: Flags, 
     if (found.length === 0) console.error(`profile: "${words.join(" ")}" opened no GPU; there is nothing to show`);
     for (const profiler of found) {
       const report = await reportOf(profiler, profiler.adapter, roofline);
-      console.log(json ? JSON.stringify(report) : page(report));
+      console.log(json ? JSON.stringify(report) : profilePage(report));
       if (trace) writeTrace(trace, profiler);
     }
   }
@@ -139,7 +139,7 @@ function writeTrace(path: string, profiler: Profiler): void {
 const percent = (share: number) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
 /** The report as a table that a person reads and a script can cut. */
-export function page(report: ProfileReport): string {
+export function profilePage(report: ProfileReport): string {
   const { adapter, roofline, rows, gpuMs, wallMs, launches, main } = report;
   const lines = rows.map((row) => [
     (row.seconds * 1000).toFixed(2),
@@ -175,7 +175,7 @@ async function profileKernel(path: string, flags: Flags, options: GpuOptions): P
   const gpu = await openGpu(options);
   try {
     const file = prepareKernelFile(gpu, path, flags);
-    const flops = flags.flops === undefined ? 0 : countOf(flags.flops, file.names, "--flops");
+    const flops = flags.flops === undefined ? 0 : launchCount(flags.flops, file.names, "--flops");
     await gpu.idle(); // mistakes in the text are reported here
     const roof = await measureRoofline(gpu);
     const copyBytes = Math.max(16, Math.ceil(file.bytes / 2 / 16) * 16);

@@ -1,7 +1,7 @@
 // Kernels outside any op, on buffers of their own: the roofline, baselines in WGSL, a user's own file. They are completed
 // and compiled as kernels of ops are.
 import { KernelError } from "../engine/errors.ts";
-import { type Dispatch, encode } from "../engine/device/encode.ts";
+import { type Dispatch, encodeLaunches } from "../engine/device/encode.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
 import { completeText, writeFields } from "../engine/declare/kernel-text.ts";
 import type { Kernel } from "../engine/device/pipeline.ts";
@@ -55,7 +55,7 @@ export function submitRaw(
 ): void {
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass({ timestampWrites });
-  for (let i = 0; i < reps; i++) encode(pass, launches);
+  for (let i = 0; i < reps; i++) encodeLaunches(pass, launches);
   pass.end();
   after?.(encoder);
   gpu.device.queue.submit([encoder.finish()]);

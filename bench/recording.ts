@@ -6,7 +6,7 @@ import { add, adamw, attention, layernorm, linear, mean, square } from "../kerne
 import { gaussians } from "./draw.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";
-import type { Row } from "./row.ts";
+import type { BenchRow } from "./row.ts";
 
 const width = 16;
 const tokens = 4;
@@ -111,7 +111,7 @@ export async function benchRecording({ gpu, rounds, wanted, row }: Bench): Promi
   const { us, dispatches } = await measureRecording(gpu, rounds);
   const cost = median(us);
   const measured = `${cost.toFixed(1)} us, at most ${most}; ${dispatches} dispatches a step`;
-  const result: Row = {
+  const result: BenchRow = {
     suite: "recording",
     case: name,
     engine: ours,

@@ -4,7 +4,7 @@ import { type Clock, median, secondsOf, type Timing } from "./measure.ts";
 import { amount } from "./table.ts";
 
 /** What `--json` prints per line. Rates are by the clock of the roofline: CPU time over cores on CPU rasterisers. */
-export interface Row {
+export interface BenchRow {
   readonly suite: string;
   readonly case: string;
   readonly engine: string;
@@ -33,12 +33,12 @@ export interface Amounts {
 
 /** The row of something that ran. */
 export function rowOf(
-  what: Pick<Row, "suite" | "case" | "engine" | "adapter" | "correct" | "ratio" | "note">,
+  what: Pick<BenchRow, "suite" | "case" | "engine" | "adapter" | "correct" | "ratio" | "note">,
   timing: Timing,
   { bytes, flops, launches }: Amounts,
   clock: Clock,
   roof?: Roofline,
-): Row {
+): BenchRow {
   const seconds = secondsOf(timing, clock);
   return {
     suite: what.suite,
@@ -65,9 +65,9 @@ export interface Round {
 
 /** The row of rounds on the processor: medians, the fastest, and no rates. */
 export function processorRow(
-  what: Pick<Row, "suite" | "case" | "engine" | "adapter" | "correct" | "note">,
+  what: Pick<BenchRow, "suite" | "case" | "engine" | "adapter" | "correct" | "note">,
   rounds: readonly Round[],
-): Row {
+): BenchRow {
   return {
     ...what,
     median_ms: median(rounds.map(({ wall }) => wall)),
@@ -79,12 +79,12 @@ export function processorRow(
 }
 
 /** The row of something that could not run, or failed. */
-export function failedRow(what: Pick<Row, "suite" | "case" | "engine" | "adapter">, reason: string): Row {
+export function failedRow(what: Pick<BenchRow, "suite" | "case" | "engine" | "adapter">, reason: string): BenchRow {
   const note = `did not run: ${reason.split("\n")[0].slice(0, 160)}`;
   return { ...what, median_ms: null, min_ms: null, cpu_ms: null, gflops: null, gbps: null, correct: null, note };
 }
 
-const columns: readonly { title: string; width: number; cell: (row: Row) => string }[] = [
+const columns: readonly { title: string; width: number; cell: (row: BenchRow) => string }[] = [
   { title: "median ms", width: 10, cell: ({ median_ms }) => milliseconds(median_ms) },
   { title: "min ms", width: 10, cell: ({ min_ms }) => milliseconds(min_ms) },
   { title: "CPU ms", width: 10, cell: ({ cpu_ms }) => milliseconds(cpu_ms) },
@@ -102,7 +102,7 @@ export const heading = (): string =>
   [...columns.map(({ title, width }) => title.padStart(width)), " engine, case"].join("");
 
 /** A row as one line of text. */
-export function textOf(row: Row): string {
+export function textOf(row: BenchRow): string {
   const cells = columns.map(({ width, cell }) => cell(row).padStart(width)).join("");
   return `${cells}  ${row.engine.padEnd(14)} ${row.case}${row.note ? `  (${row.note})` : ""}`;
 }

@@ -6,7 +6,7 @@ import { type Gpu, type GpuOptions, HealthError, openGpu, tunedPath, Value } fro
 import type { Storage } from "../engine/record/value.ts";
 import type { StructureName } from "../kernels/matmul/emit.ts";
 import { product, type Shape } from "../kernels/matmul/tile.ts";
-import { candidates, type Task, tasks, winner } from "../kernels/matmul/tune.ts";
+import { candidates, type TuneTask, tasks, winner } from "../kernels/matmul/tune.ts";
 import { makeFolder, replaceFile } from "../data/formats/disk.ts";
 import { gaussians } from "./draw.ts";
 import { type Arm, interleave, secondsOf } from "./measure.ts";
@@ -59,14 +59,18 @@ async function tune({ filter = "", rounds, dryRun }: Flags, options: GpuOptions)
   gpu.close();
 }
 
-function lineOf({ key, M, N, K, batch }: Task, times: ReadonlyMap<string, number | undefined>, best: string): string {
+function lineOf(
+  { key, M, N, K, batch }: TuneTask,
+  times: ReadonlyMap<string, number | undefined>,
+  best: string,
+): string {
   const all = [...times].map(([name, ms]) => `${name} ${ms === undefined ? "wrong" : ms.toPrecision(3)}`);
   const size = `${batch ? `${batch.join("x")} of ` : ""}${M}x${N}x${K}`;
   return `${key.padEnd(28)} ${size.padEnd(22)} ${best.padEnd(6)} ms: ${all.join("  ")}`;
 }
 
 /** All candidates take turns on the same operands; one whose result differs from the first's has no time. */
-async function race(gpu: Gpu, task: Task, rounds: number): Promise<Map<StructureName, number | undefined>> {
+async function race(gpu: Gpu, task: TuneTask, rounds: number): Promise<Map<StructureName, number | undefined>> {
   const names = candidates(task, gpu.facts);
   const { M, N, K, batch = [1, 1] } = task;
   const many = batch[0] * (batch[1] ?? 1);
@@ -91,7 +95,7 @@ function armOf(gpu: Gpu, launch: RawLaunch, name: string): Arm {
 }
 
 /** The kernel of one structure for contiguous operands. */
-function launchOf(gpu: Gpu, task: Task, name: StructureName, buffers: Record<string, Storage>): RawLaunch {
+function launchOf(gpu: Gpu, task: TuneTask, name: StructureName, buffers: Record<string, Storage>): RawLaunch {
   const { form, M, N, K, batch } = task;
   const shape: Shape = {
     ...{ M, N, K },

@@ -6,14 +6,14 @@ import { DiskError, EngineError, FormatError, nearest, UsageError } from "../eng
 import { ADAPTER, type Context, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
 
 /** One subcommand. Its module exports `command()`, which declares flags and action. */
-export interface Entry {
+export interface CommandEntry {
   readonly name: string;
   readonly about: string;
   load(): Promise<{ command(context: Context): Command }>;
 }
 
 /** Every subcommand of `emotionclip`; adding one is adding a line. */
-export const commands: readonly Entry[] = [
+export const commands: readonly CommandEntry[] = [
   { name: "start", about: "the main job: data, training, probes, report", load: () => import("./commands/start.ts") },
   {
     name: "doctor",
@@ -117,7 +117,7 @@ const commandOf = (words: readonly string[]) =>
   words.find((word, i) => !word.startsWith("-") && word !== "help" && words[i - 1] !== "--adapter");
 
 /** One command as its module declares it, with the flags that all commands share. */
-export async function loaded(entry: Entry, context: Context): Promise<Command> {
+export async function loaded(entry: CommandEntry, context: Context): Promise<Command> {
   const command = (await entry.load()).command(context).name(entry.name).description(entry.about);
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
   if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");

@@ -11,7 +11,7 @@ import type { Gpu } from "../engine/index.ts";
 import type { ShownClip } from "../eval/attention/clip.ts";
 import { attentionClips } from "../eval/attention/show.ts";
 import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
-import { evaluate, type EvaluationSets, viewOf } from "../eval/probes/evaluate.ts";
+import { evaluate, type EvaluationSets, trainerView } from "../eval/probes/evaluate.ts";
 import type { Row } from "../eval/probes/probe-table.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { metadataOf } from "../model/families.ts";
@@ -119,7 +119,7 @@ const configOf = ({ config }: Job, { head: kind, subject }: Settings): ModelConf
 function trainingClips({ sets }: Job, trainer: Trainer, progress: Meter): Loader {
   const { batch, seed, together, workers, maxBad } = trainer.settings;
   return new Loader(sets.train, {
-    ...viewOf(trainer),
+    ...trainerView(trainer),
     ...forTraining,
     batch,
     seed,

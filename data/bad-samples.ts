@@ -1,7 +1,7 @@
 // Samples that cannot be read: counted, named once, and replaced by others where a batch must be full.
 import { FormatError, HealthError } from "../engine/errors.ts";
 import { Random } from "./philox.ts";
-import type { Draw } from "./sampling.ts";
+import type { RandomDraw } from "./sampling.ts";
 
 /** A sample that could not be read. */
 export interface BadSample {
@@ -51,9 +51,9 @@ const TRIES = 20;
  * `onBad` hears of each that could not be shown.
  */
 export async function orSubstitute<T>(
-  draw: Draw,
+  draw: RandomDraw,
   samples: number,
-  show: (draw: Draw) => Promise<T>,
+  show: (draw: RandomDraw) => Promise<T>,
   onBad: (bad: BadSample) => void,
 ): Promise<T> {
   const substitutes = new Random(draw.seed, `substitutes ${draw.epoch}`, draw.index);

@@ -2,7 +2,7 @@
 export type { BadSample } from "./bad-samples.ts";
 export type { ClipBatch } from "./shards/batch.ts";
 export { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "./sets/batches.ts";
-export type { Benchmark, Sample as BenchmarkSample } from "./sets/benchmark.ts";
+export type { Benchmark, BenchmarkSample } from "./sets/benchmark.ts";
 export { benchmarkSplits, type OpenOptions, openBenchmark } from "./sets/index.ts";
 export { loadSample } from "./sets/load.ts";
 export {

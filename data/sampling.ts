@@ -3,7 +3,7 @@
 import { Random } from "./philox.ts";
 
 /** Names the random choices made for one showing of a sample. */
-export interface Draw {
+export interface RandomDraw {
   readonly seed: number;
   readonly epoch: number;
   readonly index: number;

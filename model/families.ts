@@ -96,9 +96,6 @@ export function presetNamed(name: string, among = families): object {
   return family.preset(name);
 }
 
-/** Names of all published configurations. */
-export const presetNames: readonly string[] = families.flatMap(({ presets }) => presets);
-
 /** The part of a configuration file that overrides what a checkpoint tells of itself. */
 export function overrideIn(json: Json, where: string, among = families): object {
   const name = isObject(json) && typeof json.family === "string" ? json.family : undefined;

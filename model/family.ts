@@ -65,7 +65,7 @@ export interface VideoText<C extends object = object> {
 }
 
 /** What a file is, by its names alone. */
-export interface Layout {
+export interface FileLayout {
   /** Whose file it is, for a person: "OpenAI CLIP"; "unknown" where nothing of the family is in it. */
   readonly kind: string;
   /** What stands in front of the model's names in the file: "model.", "state_dict.module.", mostly nothing. */
@@ -84,7 +84,7 @@ export interface Layout {
 export interface Description<C extends object = object> {
   readonly family: Family;
   readonly kind: string;
-  readonly layout: Layout;
+  readonly layout: FileLayout;
   /** What the shapes fix; undefined where they cannot be read. */
   readonly sizes: object | undefined;
   /** The model that the file holds; undefined where shapes do not tell it, and then `reason` says why. */

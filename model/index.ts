@@ -28,7 +28,7 @@ export {
   type VisionConfig,
 } from "./emotionclip/config.ts";
 export { configFromJson, configFromValue, configToJson } from "./emotionclip/official-config.ts";
-export type { Dtype as FileDtype } from "../data/formats/dtypes.ts";
+export type { FileDtype } from "../data/formats/dtypes.ts";
 export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip/emotionclip.ts";
 export { FrameEncoder } from "./emotionclip/frame-encoder.ts";
 export { preset, presetNames, vitB32 } from "./emotionclip/presets.ts";
@@ -37,7 +37,7 @@ export { groupsOf } from "./emotionclip/groups.ts";
 export { emotionClip } from "./emotionclip/family.ts";
 export { allocate, type Group, Init, named } from "./params.ts";
 export {
-  type Entry as SafetensorsEntry,
+  type SafetensorsEntry,
   parseSafetensors,
   SafetensorsFile,
   safetensorsBytes,
@@ -50,7 +50,7 @@ export { endPositions, TextEncoder, textRows } from "./clip/text-encoder.ts";
 export {
   type Content,
   Inert,
-  type OpenOptions as WeightOptions,
+  type WeightOptions,
   openWeights,
   type StoredTensor,
   TensorRef,

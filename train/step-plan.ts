@@ -84,7 +84,7 @@ export function planForward(config: object, facts: DeviceFacts): PlanReport {
 }
 
 /** What a device allows, in bytes. */
-export interface Limits {
+export interface DeviceLimits {
   readonly budget: number;
   readonly maxBinding: number;
 }
@@ -94,7 +94,7 @@ export function refusalOf(
   config: object,
   settings: Settings,
   facts: DeviceFacts,
-  { budget, maxBinding }: Limits,
+  { budget, maxBinding }: DeviceLimits,
 ): string | undefined {
   try {
     const { peak } = planStep(config, settings, facts, maxBinding);
@@ -110,7 +110,7 @@ export function fittingMicro(
   config: object,
   settings: Settings,
   facts: DeviceFacts,
-  limits: Limits,
+  limits: DeviceLimits,
 ): number | undefined {
   for (let micro = settings.batch; micro >= 1; micro = micro === 1 ? 0 : Math.ceil(micro / 2)) {
     const parts = { ...settings, micro: micro === settings.batch ? 0 : micro };

@@ -6,7 +6,7 @@ import type { Dropout } from "../model/dropout.ts";
 import { readExactly } from "../model/checkpoint/load.ts";
 import type { Family, VideoText } from "../model/family.ts";
 import { named } from "../model/params.ts";
-import type { Entry, SafetensorsFile } from "../data/formats/safetensors.ts";
+import type { SafetensorsEntry, SafetensorsFile } from "../data/formats/safetensors.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
@@ -45,12 +45,12 @@ export class Trainer extends Learner {
   }
 
   /** Parameters under the official names, read from the device one at a time. */
-  *modelEntries(): Generator<Entry> {
+  *modelEntries(): Generator<SafetensorsEntry> {
     for (const [name, t] of named(this.model)) yield entry(name, t);
   }
 
   /** Both moments of every parameter. */
-  *optimizerEntries(): Generator<Entry> {
+  *optimizerEntries(): Generator<SafetensorsEntry> {
     for (const [name, shard, i] of this.places())
       for (const [k, kind] of ["exp_avg", "exp_avg_sq"].entries())
         yield entry(`${name}.${kind}`, shard.part(shard.moments[k], i));
@@ -99,7 +99,7 @@ function upload(
   };
 }
 
-const entry = (name: string, t: Tensor): Entry => ({
+const entry = (name: string, t: Tensor): SafetensorsEntry => ({
   name,
   dtype: "F32",
   shape: t.shape,

@@ -8,12 +8,12 @@ import tileText from "./plain-tile.wgsl";
 import type { Contestant } from "./problem.ts";
 
 /** How the operands of a product are stored: NN a[M, K] b[K, N]; NT a[M, K] b[N, K]; TN a[K, M] b[K, N]. */
-export type Form = "NN" | "NT" | "TN";
+export type BaselineForm = "NN" | "NT" | "TN";
 
 /** c[M, N] = a b with a 4 x 4 register tile per invocation. */
 export function plainTile(
   gpu: Gpu,
-  form: Form,
+  form: BaselineForm,
   { M, N, K }: { M: number; N: number; K: number },
   a: Float32Array,
   b: Float32Array,

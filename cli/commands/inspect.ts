@@ -7,11 +7,11 @@ import { Command } from "commander";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { describe } from "../../model/families.ts";
 import { openModelFile } from "../../model/checkpoint/open.ts";
-import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
+import { type FileDtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import type { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import type { StoredTensor, WeightFile } from "../../data/formats/weights.ts";
 import { checkpointSteps, loadCheckpoint, newestCheckpoint, stepOf } from "../../model/checkpoint/folder.ts";
-import { type Inspection, pageOf, type TensorRow, treeOf } from "../pages/inspect-page.ts";
+import { type Inspection, pageOf, type TensorRow, contentTree } from "../pages/inspect-page.ts";
 import { print, printResult } from "../terminal/streams.ts";
 
 interface Flags {
@@ -63,7 +63,7 @@ export async function inspectModel(
       elements: sum(({ shape }) => countOf(shape)),
       bytes: sum(({ shape, dtype }) => countOf(shape) * itemBytes[dtype]),
       nonFinite: tensors.filter(({ nonFinite = 0 }) => nonFinite > 0).map(({ name }) => name),
-      content: treeOf(file.content),
+      content: contentTree(file.content),
     };
   } finally {
     await file.close();
@@ -73,7 +73,11 @@ export async function inspectModel(
 const countOf = (shape: readonly number[]) => shape.reduce((n, length) => n * length, 1);
 
 /** Sums in float64, a piece at a time. */
-async function statistics(file: WeightFile, name: string, dtype: Dtype): Promise<{ norm: number; nonFinite: number }> {
+async function statistics(
+  file: WeightFile,
+  name: string,
+  dtype: FileDtype,
+): Promise<{ norm: number; nonFinite: number }> {
   let sum = 0;
   let nonFinite = 0;
   for await (const piece of file.chunks(name)) {

@@ -9,7 +9,7 @@ import { setting, whole } from "../flags.ts";
 import { checkSettings, defaults, type Settings } from "../../train/settings.ts";
 import {
   fittingMicro,
-  type Limits,
+  type DeviceLimits,
   planStep,
   refusalOf,
   sizeText as size,
@@ -65,7 +65,7 @@ async function plan({ model, batch, micro, frames, json }: Flags, options: GpuOp
 }
 
 /** The largest batch below that of the settings which fits, by bisection; 0 if none does. */
-function largestBatch(config: ModelConfig, settings: Settings, facts: DeviceFacts, limits: Limits): number {
+function largestBatch(config: ModelConfig, settings: Settings, facts: DeviceFacts, limits: DeviceLimits): number {
   let [good, bad] = [1, settings.batch]; // a contrastive loss needs two clips
   while (bad - good > 1) {
     const batch = (good + bad) >> 1;
@@ -75,7 +75,7 @@ function largestBatch(config: ModelConfig, settings: Settings, facts: DeviceFact
   return good > 1 ? good : 0;
 }
 
-interface Result extends StepPlan, Limits {
+interface Result extends StepPlan, DeviceLimits {
   readonly model: string;
   readonly adapter: string;
   readonly refusal: string | undefined;

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import * as v from "valibot";
 import { makeFolder, replaceFile } from "../../data/formats/disk.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
-import { compare, type Scored, type Variant, variants } from "../../eval/paper/compare.ts";
+import { compare, type Scored, type TrainedVariant, variants } from "../../eval/paper/compare.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
 import { real, whole } from "../flags.ts";
 import { openJob, phasesOf, runJob } from "../job.ts";
@@ -142,7 +142,7 @@ export function planned(seeds: number, { runs, steps }: Pick<Flags, "runs" | "st
   );
 }
 
-const nameOf = ({ subject, beta, head }: Variant) =>
+const nameOf = ({ subject, beta, head }: TrainedVariant) =>
   `${subject}-beta${beta}${head === "transformer" ? "" : `-${head}`}`;
 
 /** Table 2 through the checkpoint given, or as an earlier call left it beside the runs. */

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheFolder, writeWhole } from "./cache.mjs";
+import { launchCacheFolder, writeWhole } from "./cache.mjs";
 import { distribution, gpuCommands, lavapipeCommands, silentGpu } from "./hints.mjs";
 import { swiftShader } from "./swiftshader.mjs";
 
@@ -77,7 +77,7 @@ export async function adapterNames(root) {
 
 /** SwiftShader from the cache, checked once with Dawn. */
 async function embeddedDriver(root) {
-  const folder = swiftShader(root, cacheFolder(root));
+  const folder = swiftShader(root, launchCacheFolder(root));
   if (!folder) return undefined;
   const env = { LD_LIBRARY_PATH: [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter) };
   const { adapters } = await probe(root, env);
@@ -123,7 +123,7 @@ function nothingFound(error) {
  * @returns {Promise<{ adapters: Adapter[], error?: string }>}
  */
 async function probe(root, env) {
-  const file = join(cacheFolder(root), "adapters.json");
+  const file = join(launchCacheFolder(root), "adapters.json");
   const key = fingerprint(root, env);
   const known = load(file);
   if (known[key] && Date.now() - known[key].at < DAY) return known[key];
@@ -137,7 +137,7 @@ async function probe(root, env) {
 
 /** After a run that could not open its adapter: look again next time. */
 export function forgetAdapters(root) {
-  rmSync(join(cacheFolder(root), "adapters.json"), { force: true });
+  rmSync(join(launchCacheFolder(root), "adapters.json"), { force: true });
 }
 
 function load(file) {

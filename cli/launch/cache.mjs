@@ -9,12 +9,12 @@ import { dirname, join } from "node:path";
  * @param {string} root the project's folder
  * @returns {string}
  */
-export function cacheFolder(root) {
+export function launchCacheFolder(root) {
   const tried = [];
   for (const folder of [usualFolder(), join(root, ".cache", "emotionclip")]) {
     if (!folder) continue;
     try {
-      makeFolder(folder, 0o700);
+      makeCacheFolder(folder, 0o700);
       accessSync(folder, constants.W_OK);
       if (process.getuid && statSync(folder).uid !== process.getuid()) throw new Error("it belongs to another user");
       return folder;
@@ -41,13 +41,13 @@ function usualFolder() {
  * @param {string} path
  * @param {number} [mode]
  */
-export function makeFolder(path, mode) {
+export function makeCacheFolder(path, mode) {
   try {
     mkdirSync(path, { mode });
   } catch (error) {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
     if (error.code !== "ENOENT" || dirname(path) === path) throw error;
-    makeFolder(dirname(path), mode);
+    makeCacheFolder(dirname(path), mode);
     try {
       mkdirSync(path, { mode });
     } catch (again) {
@@ -62,7 +62,7 @@ export function makeFolder(path, mode) {
  * @param {string | Uint8Array} content
  */
 export function writeWhole(path, content) {
-  makeFolder(dirname(path));
+  makeCacheFolder(dirname(path));
   const temporary = `${path}.tmp-${process.pid}`;
   writeFileSync(temporary, content);
   renameSync(temporary, path);

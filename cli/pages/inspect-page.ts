@@ -1,7 +1,7 @@
 // The page of `emotionclip inspect`: what the file is, its tensors as a table, the rest of it as a short tree.
 import { quoted } from "../../data/formats/json.ts";
 import { type Content, Inert, TensorRef } from "../../data/formats/weights.ts";
-import type { Dtype } from "../../data/formats/dtypes.ts";
+import type { FileDtype } from "../../data/formats/dtypes.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import type { Description } from "../../model/family.ts";
 
@@ -13,7 +13,7 @@ const most = { depth: 5, members: 24, text: 120 } as const;
 /** A tensor as `--json` shows it. */
 export interface TensorRow {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: FileDtype;
   readonly shape: readonly number[];
   /** L2 norm of the finite numbers; undefined with --no-norms. */
   readonly norm?: number;
@@ -42,7 +42,7 @@ export interface Inspection {
 }
 
 /** A short tree of what a file holds beside its tensors. */
-export function treeOf(content: Content, depth = 0): Tree {
+export function contentTree(content: Content, depth = 0): Tree {
   if (content === null || typeof content === "boolean" || typeof content === "number") return finite(content);
   if (typeof content === "bigint") return cut(String(content));
   if (typeof content === "string") return cut(content);
@@ -67,7 +67,7 @@ function dictionary(map: ReadonlyMap<string | number, Content>, depth: number): 
   for (const [key, value] of map) {
     if (value instanceof TensorRef) single++;
     else if (shown.length === most.members) left++;
-    else shown.push([cut(String(key)), treeOf(value, depth + 1)]);
+    else shown.push([cut(String(key)), contentTree(value, depth + 1)]);
   }
   if (single) shown.push(["<tensors>", single]);
   if (left) shown.push(["<more>", left]);
@@ -86,15 +86,15 @@ function tensorsAlone(map: ReadonlyMap<string | number, Content>, depth = 0): nu
 }
 
 function list(items: readonly Content[], depth: number): Tree {
-  const shown = items.slice(0, most.members).map((item) => treeOf(item, depth + 1));
+  const shown = items.slice(0, most.members).map((item) => contentTree(item, depth + 1));
   if (items.length > most.members) shown.push(`<${items.length - most.members} more>`);
   return shown;
 }
 
 function object({ name, args, state }: Inert, depth: number): Tree {
-  const parts: Tree[] = args.slice(0, most.members).map((arg) => treeOf(arg, depth + 1));
+  const parts: Tree[] = args.slice(0, most.members).map((arg) => contentTree(arg, depth + 1));
   if (state === null && parts.length === 0) return `<${cut(name)}>`;
-  const inner = state === null ? {} : treeOf(state, depth + 1);
+  const inner = state === null ? {} : contentTree(state, depth + 1);
   return {
     "<class>": cut(name),
     ...(parts.length && { "<made of>": parts }),

@@ -3,7 +3,7 @@ import type { Settings } from "../../train/settings.ts";
 import type { Outcome } from "../job.ts";
 
 /** A finished run of a comparison. */
-export interface Arm extends Outcome {
+export interface ComparedRun extends Outcome {
   readonly settings: Settings;
 }
 
@@ -28,7 +28,7 @@ function spread(values: readonly number[]): Spread {
 }
 
 /** The arms side by side, and whether the prompt helps. */
-export function comparisonText(results: readonly Arm[]): string {
+export function comparisonText(results: readonly ComparedRun[]): string {
   const of: Figures = (subject, i, when) =>
     spread(results.filter(({ settings }) => settings.subject === subject).map((result) => result[when][i][1]));
   const cell = ({ mean, deviation }: Spread) =>
@@ -46,7 +46,7 @@ export function comparisonText(results: readonly Arm[]): string {
 /** The figures of a subject's runs at place `i` of the table. */
 type Figures = (subject: string, i: number, when: "before" | "after") => Spread;
 
-function verdict([{ before }]: readonly Arm[], of: Figures): string {
+function verdict([{ before }]: readonly ComparedRun[], of: Figures): string {
   const emotion = before.findIndex(([name]) => name === "emotion");
   const i = emotion < 0 ? 0 : emotion;
   const [vanilla, prompted] = [of("none", i, "after"), of("sap", i, "after")];

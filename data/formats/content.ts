@@ -1,10 +1,10 @@
 // What a file of weights holds besides the numbers: a tree of plain values, in which a tensor is a name and a foreign object
 // is only its class name and its parts. Nothing here was ever called.
-import type { Dtype } from "./dtypes.ts";
+import type { FileDtype } from "./dtypes.ts";
 
 /** A tensor in a file of weights. */
 export interface StoredTensor {
-  readonly dtype: Dtype;
+  readonly dtype: FileDtype;
   readonly shape: readonly number[];
 }
 

@@ -37,14 +37,14 @@ export interface DiskCall {
 }
 
 /** May throw in place of the call, or answer with the number of bytes that a write may take. */
-export type Watch = (call: DiskCall) => number | undefined;
+export type DiskWatch = (call: DiskCall) => number | undefined;
 
 /** Bytes handed to one write call. */
 const PIECE = 8 * 2 ** 20;
-let watch: Watch = () => undefined;
+let watch: DiskWatch = () => undefined;
 
 /** For tests: `hook` sees each call before it is made. Returns how to remove it. */
-export function watchDisk(hook: Watch): () => void {
+export function watchDisk(hook: DiskWatch): () => void {
   watch = hook;
   return () => {
     watch = () => undefined;

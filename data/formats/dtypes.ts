@@ -6,21 +6,21 @@ export const itemBytes = {
   F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
 } as const;
 
-export type Dtype = keyof typeof itemBytes;
+export type FileDtype = keyof typeof itemBytes;
 
-export function isDtype(name: string): name is Dtype {
+export function isDtype(name: string): name is FileDtype {
   return Object.hasOwn(itemBytes, name);
 }
 
 /** Elements as float32, rounded to nearest. `bytes` holds whole elements and may start anywhere in its buffer. */
-export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
+export function toFloat32(dtype: FileDtype, bytes: Uint8Array): Float32Array {
   const out = new Float32Array(bytes.byteLength / itemBytes[dtype]);
   convert(dtype, bytes, out);
   return out;
 }
 
 /** Elements as numbers, exact but for whole ones beyond 2^53: in float32 where that holds them, else in float64. */
-export function toNumbers(dtype: Dtype, bytes: Uint8Array): Float32Array | Float64Array {
+export function toNumbers(dtype: FileDtype, bytes: Uint8Array): Float32Array | Float64Array {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % itemBytes[dtype] === 0 ? bytes : bytes.slice();
   const count = byteLength / itemBytes[dtype];
   if (dtype === "F32") return new Float32Array(buffer, byteOffset, count);
@@ -33,14 +33,14 @@ export function toNumbers(dtype: Dtype, bytes: Uint8Array): Float32Array | Float
 }
 
 /** As `toFloat32`, into `out`, which has room for exactly the elements of `bytes`. */
-export function convert(dtype: Dtype, bytes: Uint8Array, out: Float32Array): void {
+export function convert(dtype: FileDtype, bytes: Uint8Array, out: Float32Array): void {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % itemBytes[dtype] === 0 ? bytes : bytes.slice();
   widen[dtype](buffer, byteOffset, byteLength / itemBytes[dtype], out);
 }
 
 type Widen = (buffer: ArrayBufferLike, offset: number, length: number, out: Float32Array) => void;
 
-const widen: Record<Dtype, Widen> = {
+const widen: Record<FileDtype, Widen> = {
   F64: (b, o, n, out) => out.set(new Float64Array(b, o, n)),
   F32: (b, o, n, out) => out.set(new Float32Array(b, o, n)),
   F16: (b, o, n, out) => lookUp(new Uint16Array(b, o, n), (halves ??= halfTable()), out),

@@ -2,9 +2,9 @@
 // list so many sources that the library never comes back. HDF5 File Format Specification 3.0, IV.A.
 
 /** Reads bytes of the file; fewer at its end. */
-export type ReadAt = (at: number, length: number) => Uint8Array;
+export type ReadBytes = (at: number, length: number) => Uint8Array;
 
-export type Storage = "compact" | "contiguous" | "chunked" | "virtual" | "external" | "unknown";
+export type DatasetStorage = "compact" | "contiguous" | "chunked" | "virtual" | "external" | "unknown";
 
 /** Types of messages in an object header. */
 const [EXTERNAL, LAYOUT, CONTINUATION] = [7, 8, 16];
@@ -14,11 +14,11 @@ const classes = ["compact", "contiguous", "chunked", "virtual"] as const;
 const limits = { chunks: 16, bytes: 2 ** 20 } as const;
 
 /** The storage of the object whose header lies at `address`; "unknown" where the header is none that we follow. */
-export function storageAt(read: ReadAt, address: number): Storage {
+export function storageAt(read: ReadBytes, address: number): DatasetStorage {
   const head = firstChunk(read, address);
   if (!head) return "unknown";
   const chunks = [head];
-  let found: Storage = "unknown";
+  let found: DatasetStorage = "unknown";
   for (let k = 0; k < chunks.length; k++) {
     if (k === limits.chunks) return "unknown";
     for (const { type, flags, data } of messagesOf(chunks[k])) {
@@ -46,7 +46,7 @@ interface Chunk {
   readonly bytes: Uint8Array;
 }
 
-function firstChunk(read: ReadAt, address: number): Chunk | undefined {
+function firstChunk(read: ReadBytes, address: number): Chunk | undefined {
   const start = read(address, 64);
   const view = viewOf(start);
   if (start.length < 32) return undefined;
@@ -61,14 +61,14 @@ function firstChunk(read: ReadAt, address: number): Chunk | undefined {
 }
 
 /** Offset and length; in version 2 with a signature before the messages and a checksum after them. */
-function continued(read: ReadAt, data: Uint8Array, { version, order }: Chunk): Chunk | undefined {
+function continued(read: ReadBytes, data: Uint8Array, { version, order }: Chunk): Chunk | undefined {
   if (data.length < 16) return undefined;
   const view = viewOf(data);
   const [at, size] = [Number(view.getBigUint64(0, true)), Number(view.getBigUint64(8, true))];
   return version === 1 ? chunk(1, false, read, at, size) : chunk(2, order, read, at + 4, size - 8);
 }
 
-function chunk(version: 1 | 2, order: boolean, read: ReadAt, at: number, size: number): Chunk | undefined {
+function chunk(version: 1 | 2, order: boolean, read: ReadBytes, at: number, size: number): Chunk | undefined {
   if (!Number.isSafeInteger(at) || !(size >= 0 && size <= limits.bytes)) return undefined;
   const bytes = read(at, size);
   return bytes.length === size ? { version, order, bytes } : undefined;
@@ -87,7 +87,7 @@ function* messagesOf({ version, order, bytes }: Chunk): Generator<{ type: number
 }
 
 /** The class is the second byte of versions 3 to 5, and the third of 1 and 2. */
-function layoutOf(data: Uint8Array): Storage {
+function layoutOf(data: Uint8Array): DatasetStorage {
   const version = data[0];
   return classes[version <= 2 ? data[2] : data[1]] ?? "unknown";
 }

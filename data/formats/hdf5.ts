@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
 import { quoted } from "./json.ts";
 import { sizeOfRegular } from "./regular.ts";
-import { type Storage, storageAt } from "./hdf5-storage.ts";
+import { type DatasetStorage, storageAt } from "./hdf5-storage.ts";
 
 /** What we use of the library; its own types are looser. `_malloc` and `_free` are its memory's. */
 interface Library {
@@ -174,7 +174,7 @@ export class Hdf5File {
   }
 
   /** A reference to an object is the address of its header. */
-  private storageOf(library: Library, name: string): Storage {
+  private storageOf(library: Library, name: string): DatasetStorage {
     const reference = library.create_object_reference(this.id, name);
     if (reference.length !== 8) throw new Error(`a reference of ${reference.length} bytes`);
     const address = Number(new DataView(Uint8Array.from(reference).buffer).getBigUint64(0, true));
@@ -201,7 +201,7 @@ export class Hdf5File {
 }
 
 /** Why a storage is refused. */
-const unfit: Record<Exclude<Storage, "contiguous" | "compact">, string> = {
+const unfit: Record<Exclude<DatasetStorage, "contiguous" | "compact">, string> = {
   chunked: "is stored in chunks; frames are stored whole",
   virtual: "lies in virtual storage, which is not followed",
   external: "lies in external storage, which is not followed",

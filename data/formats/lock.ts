@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { BusyError } from "../../engine/errors.ts";
 import { createExclusive, move, remove, temporaryName, touch } from "./disk.ts";
-import { here, isRunning, type Place } from "./place.ts";
+import { placeHere, isRunning, type Place } from "./place.ts";
 
 /** Seconds between two signs of life of a lock's owner. */
 const beat = 15;
@@ -97,9 +97,10 @@ async function busy(folder: string, owner: Owner | undefined): Promise<BusyError
 
 /** How an owner's place differs from ours, in words; undefined where its pid means something here. */
 function elsewhere({ host, boot, namespace }: Owner): string | undefined {
-  if (host !== here.host) return "";
-  if (boot !== here.boot) return namespace === here.namespace ? undefined : ", on another boot or machine of that name";
-  return namespace === here.namespace ? undefined : `, in another container (${namespace || "unknown"})`;
+  if (host !== placeHere.host) return "";
+  if (boot !== placeHere.boot)
+    return namespace === placeHere.namespace ? undefined : ", on another boot or machine of that name";
+  return namespace === placeHere.namespace ? undefined : `, in another container (${namespace || "unknown"})`;
 }
 
 /**
@@ -108,8 +109,8 @@ function elsewhere({ host, boot, namespace }: Owner): string | undefined {
  */
 async function mayLive(owner: Owner | undefined, path: string): Promise<boolean> {
   if (!owner) return false;
-  if (owner.host !== here.host) return true;
-  const [sameBoot, sameNamespace] = [owner.boot === here.boot, owner.namespace === here.namespace];
+  if (owner.host !== placeHere.host) return true;
+  const [sameBoot, sameNamespace] = [owner.boot === placeHere.boot, owner.namespace === placeHere.namespace];
   if (!sameBoot) return !sameNamespace && ((await ageOf(path)) ?? 0) < silence;
   return !sameNamespace || (isRunning(owner.pid) && owner.started === (await startOf(owner.pid)));
 }
@@ -122,12 +123,20 @@ async function ageOf(path: string): Promise<number | undefined> {
 
 async function self(): Promise<Owner> {
   const { pid } = process;
-  return { pid, started: await startOf(pid), ...here, since: new Date().toISOString(), token: randomUUID() };
+  return { pid, started: await startOf(pid), ...placeHere, since: new Date().toISOString(), token: randomUUID() };
 }
 
 function ownerIn(text: string | undefined): Owner | undefined {
   try {
-    const { pid, started, host, boot, namespace = here.namespace, since = "unknown", token } = JSON.parse(text ?? "");
+    const {
+      pid,
+      started,
+      host,
+      boot,
+      namespace = placeHere.namespace,
+      since = "unknown",
+      token,
+    } = JSON.parse(text ?? "");
     const whole = Number.isSafeInteger(pid) && pid > 0;
     if (!whole || typeof host !== "string") return undefined;
     return { pid, started, host: plain(host), boot, namespace: plain(namespace), since: plain(since), token };

@@ -12,7 +12,7 @@ export interface Place {
   readonly namespace: string;
 }
 
-export const here: Place = {
+export const placeHere: Place = {
   host: hostname(),
   boot: told(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
   namespace: told(() => readlinkSync("/proc/self/ns/pid")),
@@ -20,7 +20,7 @@ export const here: Place = {
 
 /** Eight hex digits that differ from place to place. */
 export const placeTag: string = createHash("sha256")
-  .update([here.host, here.boot, here.namespace].join("\n"))
+  .update([placeHere.host, placeHere.boot, placeHere.namespace].join("\n"))
   .digest("hex")
   .slice(0, 8);
 

@@ -8,7 +8,7 @@ import { FormatError, nearest, ShapeError } from "../../engine/errors.ts";
 import type { Room } from "./content.ts";
 import { itemBytes } from "./dtypes.ts";
 import {
-  type Entry,
+  type SafetensorsEntry,
   limits,
   SafetensorsFile,
   safetensorsBytes,
@@ -139,13 +139,14 @@ export interface ShardedFile {
  * given, then the index. `stem` is their name, as in "model".
  */
 export function shardedFiles(
-  entries: Iterable<Entry>,
+  entries: Iterable<SafetensorsEntry>,
   mostBytes: number,
   stem = "model",
   metadata: Readonly<Record<string, string>> = {},
 ): ShardedFile[] {
-  const sizeOf = ({ dtype, shape }: Entry) => shape.reduce((bytes, length) => bytes * length, itemBytes[dtype]);
-  const shards: Entry[][] = [];
+  const sizeOf = ({ dtype, shape }: SafetensorsEntry) =>
+    shape.reduce((bytes, length) => bytes * length, itemBytes[dtype]);
+  const shards: SafetensorsEntry[][] = [];
   let room = 0;
   let total = 0;
   const names = new Set<string>();

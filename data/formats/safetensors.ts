@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { JsonScanner, quoted } from "./json.ts";
 import { FormatError, nearest, ShapeError } from "../../engine/errors.ts";
 import type { Room } from "./content.ts";
-import { convert, type Dtype, isDtype, itemBytes } from "./dtypes.ts";
+import { convert, type FileDtype, isDtype, itemBytes } from "./dtypes.ts";
 
 /** Limits of the format and of good sense; a file beyond them is refused before anything is allocated for it. */
 export const limits = {
@@ -19,7 +19,7 @@ export const limits = {
 
 /** Where a tensor lies: `offset` counts from the start of the file, `bytes` = elements x size of the dtype. */
 export interface TensorInfo {
-  readonly dtype: Dtype;
+  readonly dtype: FileDtype;
   readonly shape: readonly number[];
   readonly offset: number;
   readonly bytes: number;
@@ -32,9 +32,9 @@ export interface Header {
 }
 
 /** A tensor to be written; `bytes` is called once, when its turn comes, and gives little-endian rows in order. */
-export interface Entry {
+export interface SafetensorsEntry {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: FileDtype;
   readonly shape: readonly number[];
   bytes(): Uint8Array | Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 }
@@ -202,7 +202,7 @@ function readMetadata(scanner: JsonScanner): Map<string, string> {
 }
 
 function readInfo(scanner: JsonScanner, name: string, start: number, size: number): TensorInfo {
-  let dtype: Dtype | undefined;
+  let dtype: FileDtype | undefined;
   let shape: number[] | undefined;
   let range: number[] | undefined;
   for (const key of scanner.keys()) {
@@ -228,7 +228,7 @@ function readInfo(scanner: JsonScanner, name: string, start: number, size: numbe
   return { dtype, shape, offset: start + begin, bytes };
 }
 
-function readDtype(scanner: JsonScanner, name: string): Dtype {
+function readDtype(scanner: JsonScanner, name: string): FileDtype {
   const dtype = scanner.string();
   if (isDtype(dtype)) return dtype;
   const known = Object.keys(itemBytes).join(", ");
@@ -268,7 +268,7 @@ function checkLayout(tensors: Map<string, TensorInfo>, start: number, size: numb
 
 /** A safetensors file as a stream of chunks: header, then each tensor as its `bytes()` gives it. Holds one tensor at a time. */
 export async function* safetensorsBytes(
-  entries: Iterable<Entry>,
+  entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array> {
   const { header, inOrder } = layout(entries, metadata);
@@ -277,13 +277,16 @@ export async function* safetensorsBytes(
 }
 
 /** Bytes that `safetensorsBytes` will give, known before any tensor is read. */
-export function safetensorsSize(entries: Iterable<Entry>, metadata: Readonly<Record<string, string>> = {}): number {
+export function safetensorsSize(
+  entries: Iterable<SafetensorsEntry>,
+  metadata: Readonly<Record<string, string>> = {},
+): number {
   const { header, inOrder } = layout(entries, metadata);
   return inOrder.reduce((sum, entry) => sum + bytesOf(entry), header.length);
 }
 
 /** Large elements first, so that each tensor is aligned to its element; otherwise the order given. */
-function layout(entries: Iterable<Entry>, metadata: Readonly<Record<string, string>>) {
+function layout(entries: Iterable<SafetensorsEntry>, metadata: Readonly<Record<string, string>>) {
   const inOrder = [...entries].sort((a, b) => itemBytes[b.dtype] - itemBytes[a.dtype]);
   const fields: string[] = [];
   if (Object.keys(metadata).length) fields.push(`"__metadata__":${JSON.stringify(metadata)}`);
@@ -311,13 +314,13 @@ function framed(json: string): Uint8Array {
   return header;
 }
 
-function bytesOf({ name, dtype, shape }: Entry): number {
+function bytesOf({ name, dtype, shape }: SafetensorsEntry): number {
   const bytes = shape.every((n) => Number.isSafeInteger(n) && n >= 0) ? product(shape, itemBytes[dtype]) : undefined;
   if (bytes === undefined) throw new ShapeError(`safetensors: ${quoted(name)} has the impossible shape [${shape}]`);
   return bytes;
 }
 
-async function* wholeEntry(entry: Entry): AsyncGenerator<Uint8Array> {
+async function* wholeEntry(entry: SafetensorsEntry): AsyncGenerator<Uint8Array> {
   const source = await entry.bytes();
   let given = 0;
   for await (const piece of source instanceof Uint8Array ? [source] : source) {

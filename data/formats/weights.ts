@@ -30,13 +30,13 @@ export interface WeightFile {
   close(): Promise<void>;
 }
 
-export interface OpenOptions {
+export interface WeightOptions {
   /** Foreign classes, as in "numpy.core.multiarray.scalar", to accept as data. They are never called. */
   readonly inert?: readonly string[];
 }
 
 /** Opens a file of weights; throws FormatError for anything that is not one, whole and harmless. */
-export async function openWeights(path: string, { inert = [] }: OpenOptions = {}): Promise<WeightFile> {
+export async function openWeights(path: string, { inert = [] }: WeightOptions = {}): Promise<WeightFile> {
   const file = await FileBytes.open(path);
   let isOpen = false;
   try {

@@ -1,7 +1,7 @@
 // How the official code makes index.json: which sentences of a video become entries, and with which frames.
 import type { Detection } from "../pixels/boxes.ts";
 import { frameNamed } from "./frame-file.ts";
-import type { Entry } from "./index-file.ts";
+import type { ClipEntry } from "./index-file.ts";
 import type { Sentence } from "./sentences.ts";
 
 /** Frames a second, and the fewest that a sentence must have. */
@@ -28,7 +28,7 @@ export function isDuplicate(videoId: string, duplicates: ReadonlySet<string>): b
  * The entries of a video: sentences of at least 8 frames, all of which exist. Frame k shows the time (k − 1)/8, yet the
  * official code counts from 0, so that a sentence which starts at 0 asks for frame 0 and is dropped; so here.
  */
-export function entriesOf({ videoId, sentences, neutralScores, frames, boxes }: IndexedVideo): Entry[] {
+export function entriesOf({ videoId, sentences, neutralScores, frames, boxes }: IndexedVideo): ClipEntry[] {
   return sentences.flatMap(({ text, start, end, duration }, i) => {
     const [startFrame, endFrame] = [Math.ceil(RATE * start), Math.floor(RATE * end)];
     const numbers = Array.from({ length: Math.max(0, endFrame - startFrame + 1) }, (_, k) => startFrame + k);
@@ -40,7 +40,7 @@ export function entriesOf({ videoId, sentences, neutralScores, frames, boxes }: 
 }
 
 /** Entries in the order that this project gives them; the official order is that of a Python set. */
-export function inOrder(entries: readonly Entry[]): Entry[] {
+export function entriesInOrder(entries: readonly ClipEntry[]): ClipEntry[] {
   const rank = (a: string | number, b: string | number) => (a < b ? -1 : a > b ? 1 : 0);
   return [...entries].sort(
     (a, b) =>

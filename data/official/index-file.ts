@@ -9,7 +9,7 @@ import { JsonScanner, quoted } from "../formats/json.ts";
 import { readNpyFile } from "../formats/npy.ts";
 
 /** One sentence of one video. */
-export interface Entry {
+export interface ClipEntry {
   readonly videoId: string;
   /** Seconds. */
   readonly duration: number;
@@ -42,15 +42,15 @@ const limits = { bytes: 2 ** 31 - 1, entries: 5_000_000, text: 4096, frame: 99_9
 const FIELDS = ["video_id", "duration", "start_frame", "end_frame", "text", "neutral_score", "has_person"] as const;
 
 /** All entries of the file `name` below `root`, in its order. */
-export function readIndexFile(root: string, name: string): Entry[] {
+export function readIndexFile(root: string, name: string): ClipEntry[] {
   const scanner = new JsonScanner(readBytes(root, name, limits.bytes, "["), basename(name));
-  const entries: Entry[] = [];
+  const entries: ClipEntry[] = [];
   for (const row of scanner.members(limits.entries)) entries.push(entryAt(scanner, row));
   scanner.end();
   return entries;
 }
 
-function entryAt(scanner: JsonScanner, row: number): Entry {
+function entryAt(scanner: JsonScanner, row: number): ClipEntry {
   const texts = new Map<string, string>();
   const numbers = new Map<string, number>();
   for (const key of scanner.keys()) {
@@ -90,7 +90,7 @@ function faultOf({
   text,
   neutralScore,
   hasPerson,
-}: Entry): string | undefined {
+}: ClipEntry): string | undefined {
   if (videoId.length < 1 || videoId.length > 128)
     return `video_id has ${videoId.length} characters, allowed are 1 to 128`;
   if (text.length > limits.text) return `text has ${text.length} characters, allowed are ${limits.text}`;
@@ -102,7 +102,7 @@ function faultOf({
 }
 
 /** Whether a sentence is trained on. Characters count as in Python: a pair of surrogates is one. */
-export function passes(entry: Entry, filters: Filters): boolean {
+export function passes(entry: ClipEntry, filters: Filters): boolean {
   return (
     entry.duration > filters.longerThan &&
     entry.duration < filters.shorterThan &&
@@ -136,7 +136,7 @@ export function readLogits(root: string, name: string, entries: number): Float32
 }
 
 /** Frames of an entry, checked against what a clip may have. */
-export function frameNumbers({ startFrame, endFrame }: Entry): number[] {
+export function frameNumbers({ startFrame, endFrame }: ClipEntry): number[] {
   const count = endFrame - startFrame + 1;
   if (count > clipLimits.frames)
     throw new FormatError(`frames ${startFrame} to ${endFrame} are ${count}, allowed are ${clipLimits.frames}`);

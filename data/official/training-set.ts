@@ -8,14 +8,14 @@ import { Canvas } from "../pixels/canvas.ts";
 import { decodeImage } from "../pixels/image.ts";
 import type { Rect, Size } from "../pixels/resize.ts";
 import type { Pixels, View } from "../pixels/view.ts";
-import type { Draw } from "../sampling.ts";
+import type { RandomDraw } from "../sampling.ts";
 import { type Found, readVideoBoxes } from "../sets/detections.ts";
 import { SENTIMENTS } from "../shards/clip.ts";
 import { chooseFrames, cropOf } from "../shards/frames.ts";
 import { FrameFile, frameNamed } from "./frame-file.ts";
 import {
   checkFilters,
-  type Entry,
+  type ClipEntry,
   type Filters,
   frameNumbers,
   passes,
@@ -47,13 +47,13 @@ export interface TrainingSample extends Pixels {
 }
 
 /** What is random in a showing: numbers of its frames, and where each is cut out of a picture of `size`. */
-export interface Choice {
+export interface FrameChoice {
   readonly numbers: readonly number[];
   crop(slot: number, size: Size): Rect;
 }
 
 /** The encoded frames of a sentence and who was detected in each. */
-export interface Footage {
+export interface OfficialFootage {
   readonly numbers: readonly number[];
   readonly pictures: readonly Uint8Array[];
   readonly people: readonly (readonly Detection[])[];
@@ -70,7 +70,7 @@ export class TrainingSet {
   private constructor(
     readonly root: string,
     /** What passed the filters, in the order of the index. */
-    readonly entries: readonly Entry[],
+    readonly entries: readonly ClipEntry[],
     /** Entries of the whole index. */
     readonly listed: number,
     private readonly logits: Float32Array,
@@ -110,7 +110,7 @@ export class TrainingSet {
   }
 
   /** How sample `draw.index` is shown in this epoch. */
-  choose(draw: Draw): Choice {
+  choose(draw: RandomDraw): FrameChoice {
     const { startFrame, endFrame } = this.entries[draw.index];
     const among = chooseFrames(this.view, draw, endFrame - startFrame + 1, this.nameOf(draw.index));
     const crop = cropOf(this.view, draw);
@@ -118,13 +118,13 @@ export class TrainingSet {
   }
 
   /** A showing of sample `draw.index`, or of another one in place of a bad one. */
-  async sample(draw: Draw): Promise<TrainingSample> {
-    const show = (shown: Draw) => this.show(shown.index, this.choose(shown));
+  async sample(draw: RandomDraw): Promise<TrainingSample> {
+    const show = (shown: RandomDraw) => this.show(shown.index, this.choose(shown));
     return orSubstitute(draw, this.entries.length, show, ({ index, reason }) => this.bad.set(index, reason));
   }
 
   /** Sample i as the choice says. */
-  async show(i: number, choice: Choice): Promise<TrainingSample> {
+  async show(i: number, choice: FrameChoice): Promise<TrainingSample> {
     const { pictures, people } = await this.footage(i, choice.numbers);
     const canvas = new Canvas(pictures.length, this.view);
     for (const [slot, bytes] of pictures.entries()) {
@@ -137,7 +137,7 @@ export class TrainingSet {
   }
 
   /** Encoded frames of sample i, all of them or those of these numbers. */
-  async footage(i: number, numbers?: readonly number[]): Promise<Footage> {
+  async footage(i: number, numbers?: readonly number[]): Promise<OfficialFootage> {
     try {
       const wanted = numbers ?? frameNumbers(this.entries[i]);
       const { videoId } = this.entries[i];

@@ -8,7 +8,7 @@ import { centred, type Image, type Rect, resizeCrop, type Size, shortSideSize } 
 import type { Pixels, Square } from "./view.ts";
 
 /** Where the subject of a frame is: boxes in pixels of the picture that they are drawn on. */
-export interface Subject {
+export interface SubjectMask {
   /**
    * Which picture that is: the resized one, or the original, whose mask is resized with it ("full size first": BoLD and
    * LIRIS-ACCEDE).
@@ -51,7 +51,7 @@ export class Canvas {
   }
 
   /** Draws frame `slot`; `name` begins the message of a refusal. Returns what is seen, as RGB bytes. */
-  draw(slot: number, image: Image, subject: Subject, name: string, crop: Crop = centred): Image {
+  draw(slot: number, image: Image, subject: SubjectMask, name: string, crop: Crop = centred): Image {
     const { side, resize } = this.square;
     const size = shortSideSize(image, resize);
     if (area(size) > MOST_PIXELS)
@@ -81,7 +81,7 @@ export class Canvas {
     return this.mask.subarray(slot * this.#pixels, (slot + 1) * this.#pixels).includes(1);
   }
 
-  #drawMask(slot: number, image: Image, size: Size, crop: Rect, { at, boxes }: Subject, name: string): void {
+  #drawMask(slot: number, image: Image, size: Size, crop: Rect, { at, boxes }: SubjectMask, name: string): void {
     const offset = slot * this.#pixels;
     const drawn = boxes(image, at === "resized" ? size : image);
     if (at === "resized") maskInto(this.mask, offset, drawn, crop);

@@ -19,11 +19,11 @@ export interface View extends Square {
   readonly crop: "random" | "centre";
 }
 
-/** One clip as a model sees it. */
+/** One clip as a model sees it, or several, one after another. A picture is a clip of one frame. */
 export interface Pixels {
   /** [T, 3, S, S], normalised. */
   readonly frames: Float32Array<ArrayBuffer>;
-  /** [T, S, S], 1 where the subject is, else 0. */
+  /** [T, S, S], the share of each pixel that shows the subject: 0 or 1; all zeros where there is no box. */
   readonly mask: Float32Array<ArrayBuffer>;
 }
 

@@ -18,7 +18,7 @@ export interface Benchmark {
   readonly emotions?: readonly string[];
   /** Names of `values`, as valence and arousal; empty for MovieGraphs and MELD. */
   readonly dimensions: readonly string[];
-  readonly samples: readonly Sample[];
+  readonly samples: readonly BenchmarkSample[];
   readonly switches: Switches;
   /** The switches that matter to this data set, to be printed with its results. */
   readonly decisions: readonly Decision[];
@@ -27,12 +27,12 @@ export interface Benchmark {
 }
 
 /** One row of a result. Which of the targets it has is the same for all samples of a data set. */
-export interface Sample {
+export interface BenchmarkSample {
   /** Names it in messages and files. */
   readonly id: string;
   /** The movie, video or dialogue that it was cut from. */
   readonly group: string;
-  readonly source: Source;
+  readonly source: PixelSource;
   /** What is said in it. */
   readonly text?: string;
   /** 0 or 1 for each class. */
@@ -43,7 +43,7 @@ export interface Sample {
 }
 
 /** Where pixels and mask come from. Plain data: it travels to threads. */
-export type Source = FileSource | ShardSource | FaultySource;
+export type PixelSource = FileSource | ShardSource | FaultySource;
 
 /** Pictures in files of their own. */
 export interface FileSource {

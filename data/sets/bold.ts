@@ -8,7 +8,7 @@ import { quoted } from "../formats/json.ts";
 import type { Box } from "../pixels/boxes.ts";
 import { readNpy } from "../formats/npy.ts";
 import { linspaceFrames } from "../sampling.ts";
-import type { Sample, Source } from "./benchmark.ts";
+import type { BenchmarkSample, PixelSource } from "./benchmark.ts";
 import { fileLimits, listNames, readBytes } from "./files.ts";
 import { labels } from "./labels.ts";
 import type { Reader } from "./reader.ts";
@@ -28,7 +28,7 @@ export const bold: Reader = {
   dimensions,
   read({ root, split, frames, switches }) {
     const folders = new Map<string, Frame[] | string>();
-    const samples: Sample[] = [];
+    const samples: BenchmarkSample[] = [];
     readTable(root, `annotations/${split}.csv`, { form: "csv", columns: columns() }, (row) => {
       const video = row.text("video_id");
       const wrong = fault(video) ?? (/.\.[^/]{3}$/.test(video) ? undefined : "must end in a dot and three letters");
@@ -89,7 +89,7 @@ function sourceOf(
   all: Frame[] | string,
   range: readonly [number, number] | undefined,
   frames: number,
-): Source {
+): PixelSource {
   if (typeof all === "string") return { kind: "faulty", reason: all };
   const [first, last] = range ? [range[0], Math.min(range[1], all.length - 1)] : [0, all.length - 1];
   if (first > last)

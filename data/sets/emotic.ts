@@ -7,7 +7,7 @@ import { fault } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
 import type { Box } from "../pixels/boxes.ts";
 import { type NpyArray, readNpy } from "../formats/npy.ts";
-import type { Sample } from "./benchmark.ts";
+import type { BenchmarkSample } from "./benchmark.ts";
 import { fileLimits, readBytes } from "./files.ts";
 import { labels } from "./labels.ts";
 import type { Reader } from "./reader.ts";
@@ -36,7 +36,7 @@ export const emotic: Reader = {
     check(classes, `${split}_cat_arr.npy`, labels.emotic, (value) => value === 0 || value === 1, "0 or 1");
     check(values, `${split}_cont_arr.npy`, dimensions, isFloat, "a finite number");
 
-    const samples = rows.map(({ name, box, place }, i): Sample => {
+    const samples = rows.map(({ name, box, place }, i): BenchmarkSample => {
       const mask = { kind: "box", box } as const;
       return {
         id: `${name}, ${place.replace(/ .line.*/, "")}`,

@@ -13,7 +13,7 @@ import type { Reader } from "./reader.ts";
 import { stage } from "./stage.ts";
 import { type BenchmarkName, benchmarkNames, decisionsOf, resolveSwitches, type SwitchOptions } from "./switches.ts";
 
-export type { Benchmark, Sample } from "./benchmark.ts";
+export type { Benchmark, BenchmarkSample } from "./benchmark.ts";
 export {
   type BenchmarkName,
   benchmarkNames,

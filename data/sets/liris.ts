@@ -4,7 +4,7 @@
 import { basename } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
 import type { Detection } from "../pixels/boxes.ts";
-import type { Sample } from "./benchmark.ts";
+import type { BenchmarkSample } from "./benchmark.ts";
 import { readVideoBoxes } from "./detections.ts";
 import { listFiles, listFolders, listNames } from "./files.ts";
 import type { Reader } from "./reader.ts";
@@ -42,7 +42,7 @@ function annotationsOf(root: string, split: string, order: Switches["order"]): s
 }
 
 /** The samples of one video: the seconds whose window lies inside it. */
-function readVideo(root: string, file: string, split: string, frames: number, switches: Switches): Sample[] {
+function readVideo(root: string, file: string, split: string, frames: number, switches: Switches): BenchmarkSample[] {
   const video = basename(file).split("_").slice(0, 2).join("_");
   const targets = readTargets(root, file);
   const folder = `frames/${video}.mp4`;
@@ -51,7 +51,7 @@ function readVideo(root: string, file: string, split: string, frames: number, sw
   const boxes = readVideoBoxes(root, boxFile);
   const seconds = Math.min(present.size, targets.size);
 
-  const samples: Sample[] = [];
+  const samples: BenchmarkSample[] = [];
   for (let i = 0; i < seconds; i++) {
     const window = windowOf(i, seconds, split);
     if (!window) continue;

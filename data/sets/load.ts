@@ -4,14 +4,14 @@ import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import { boxesOf, scaleBox } from "../pixels/boxes.ts";
-import { Canvas, type Subject } from "../pixels/canvas.ts";
+import { Canvas, type SubjectMask } from "../pixels/canvas.ts";
 import { decodeImage } from "../pixels/image.ts";
 import type { Image, Size } from "../pixels/resize.ts";
 import { type Pixels, publishedResize, type View, viewOf } from "../pixels/view.ts";
 import { drawSample } from "../shards/frames.ts";
 import { ShardReader } from "../shards/shards.ts";
 import { onceEach } from "../threads/in-order.ts";
-import type { FileSource, Sample, ShardSource } from "./benchmark.ts";
+import type { FileSource, BenchmarkSample, ShardSource } from "./benchmark.ts";
 import { jointBoxes } from "./bold.ts";
 import { fileLimits, readBytes } from "./files.ts";
 
@@ -27,7 +27,7 @@ export interface Frame {
 }
 
 /** What is needed of a sample to load it. */
-export type Loadable = Pick<Sample, "id" | "source">;
+export type Loadable = Pick<BenchmarkSample, "id" | "source">;
 
 /** Reads one sample. What is wrong with it is a FormatError that names the sample and the file. */
 export async function loadSample(sample: Loadable, { frames, side }: Frame): Promise<Pixels> {
@@ -76,7 +76,7 @@ async function readPicture(root: string, name: string): Promise<Image> {
 }
 
 /** The rule for the subject of each frame. */
-function subjectsOf({ root, frames, mask }: FileSource): (slot: number) => Subject {
+function subjectsOf({ root, frames, mask }: FileSource): (slot: number) => SubjectMask {
   switch (mask.kind) {
     case "box":
       return () => ({ at: "resized", boxes: (original, drawn) => [scaleBox(mask.box, original, drawn)] });

@@ -3,7 +3,7 @@
 //     MELD.Raw/{split}_sent_emo.csv   frames/{split}_splits/dia<D>_utt<U>/frame_<k>.jpg   {split}_human_boxes.json
 import { FormatError } from "../../engine/errors.ts";
 import { linspaceFrames } from "../sampling.ts";
-import type { Sample } from "./benchmark.ts";
+import type { BenchmarkSample } from "./benchmark.ts";
 import { type Found, readGroupedBoxes } from "./detections.ts";
 import { listNames } from "./files.ts";
 import { labels } from "./labels.ts";
@@ -43,7 +43,7 @@ export const meld: Reader = {
     const file = `${split}_human_boxes.json`;
     readGroupedBoxes(root, file, wanted);
 
-    const samples = rows.map(({ clip, ...rest }, i): Sample => {
+    const samples = rows.map(({ clip, ...rest }, i): BenchmarkSample => {
       const names = chosen[i];
       if (typeof names === "string") return { id: clip, ...rest, source: { kind: "faulty", reason: names } };
       const boxes = names.map((name) => wanted.get(clip)!.get(name));

@@ -8,7 +8,7 @@ import { FormatError } from "../../engine/errors.ts";
 import { fault } from "../formats/inside.ts";
 import { JsonScanner, quoted } from "../formats/json.ts";
 import { linspaceFrames } from "../sampling.ts";
-import type { Sample } from "./benchmark.ts";
+import type { BenchmarkSample } from "./benchmark.ts";
 import { type Found, readGroupedBoxes } from "./detections.ts";
 import { fileLimits, readBytes } from "./files.ts";
 import { labels } from "./labels.ts";
@@ -70,7 +70,7 @@ export const moviegraphs: Reader = {
     const file = "all_human_boxes.json";
     readGroupedBoxes(root, file, wanted);
 
-    const samples = placed.map(({ movie, clip, hot, names }): Sample => {
+    const samples = placed.map(({ movie, clip, hot, names }): BenchmarkSample => {
       const boxes = names.map((name) => wanted.get(movie)!.get(name));
       const mask = { kind: "detections", at: "resized", rule: switches.boxes, file, boxes } as const;
       const paths = names.map((name) => `frames/${movie}/${name}`);

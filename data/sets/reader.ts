@@ -1,5 +1,5 @@
 // What a data set's file provides: its protocol, and how a split is read.
-import type { Sample } from "./benchmark.ts";
+import type { BenchmarkSample } from "./benchmark.ts";
 import type { Switches } from "./switches.ts";
 
 /** What a reader is asked for. */
@@ -13,7 +13,7 @@ export interface Request {
 
 /** What it answers. */
 export interface ReadSplit {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly BenchmarkSample[];
   /** What was left out or changed, and why. */
   readonly notes?: readonly string[];
 }

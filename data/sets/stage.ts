@@ -4,7 +4,7 @@ import { FormatError } from "../../engine/errors.ts";
 import { indexName } from "../shards/index-file.ts";
 import { openShards } from "../shards/shards.ts";
 import { categories, emotions } from "../stage/emotions.ts";
-import type { Sample } from "./benchmark.ts";
+import type { BenchmarkSample } from "./benchmark.ts";
 import type { Reader } from "./reader.ts";
 
 export const stage: Reader = {
@@ -20,7 +20,7 @@ export const stage: Reader = {
         `${indexName(split)}: its ${set.categories.length} categories are not BoLD's ${categories.length}`,
       );
     const infos = set.infos();
-    const samples = set.items.map((sample): Sample => {
+    const samples = set.items.map((sample): BenchmarkSample => {
       const { labels, meta, caption } = infos.next().value!;
       const { emotion } = (meta ?? {}) as { emotion?: unknown };
       const label = (emotions as readonly unknown[]).indexOf(emotion);

@@ -23,7 +23,7 @@ export interface TableForm {
 }
 
 /** Calls `each` with every row of the table `name` below `root`; blank lines are no rows. */
-export function readTable(root: string, name: string, form: TableForm, each: (row: Row) => void): void {
+export function readTable(root: string, name: string, form: TableForm, each: (row: TableRow) => void): void {
   const file = basename(name);
   const text = readText(root, name);
   for (let start = 0; start < text.length; ) {
@@ -88,7 +88,7 @@ class Table {
   constructor(
     private readonly file: string,
     private readonly form: TableForm,
-    private readonly each: (row: Row) => void,
+    private readonly each: (row: TableRow) => void,
   ) {
     if (form.columns) this.name(form.columns);
   }
@@ -102,7 +102,7 @@ class Table {
     const place = `row ${++this.rows} (line ${line})`;
     if (cells.length !== this.width)
       throw new FormatError(`${this.file}: ${place} has ${cells.length} cells, expected ${this.width}`);
-    this.each(new Row(this.file, place, cells, this.columns));
+    this.each(new TableRow(this.file, place, cells, this.columns));
   }
 
   private header(cells: readonly string[]): void {
@@ -127,7 +127,7 @@ class Table {
 }
 
 /** One row. Every reader refuses a cell that is empty or of another kind. */
-export class Row {
+export class TableRow {
   constructor(
     private readonly file: string,
     /** `row 3 (line 4)`: rows count from 1 without the header. */

@@ -4,7 +4,7 @@ import { HealthError } from "../../engine/errors.ts";
 import { type BadSample, orSubstitute } from "../bad-samples.ts";
 import { Canvas } from "../pixels/canvas.ts";
 import type { Shown, View } from "../pixels/view.ts";
-import type { Draw } from "../sampling.ts";
+import type { RandomDraw } from "../sampling.ts";
 import { inOrder } from "../threads/in-order.ts";
 import { type CheckedInfo, SENTIMENTS } from "./clip.ts";
 import { drawSample } from "./frames.ts";
@@ -77,11 +77,11 @@ async function fillSlot(
   canvas: Canvas,
   slot: number,
   { items, categories, view, onBadSample }: BatchSource,
-  draw: Draw,
+  draw: RandomDraw,
   reader: ShardReader,
 ): Promise<Filled> {
   const bad: BadSample[] = [];
-  const show = async (shown: Draw) => {
+  const show = async (shown: RandomDraw) => {
     const sample = items[shown.index];
     const info = await drawSample(canvas, slot * view.frames, sample, view, shown, { reader, categories });
     return { index: shown.index, info, bad };

@@ -8,12 +8,12 @@ import { anywhere, type Canvas, type Crop } from "../pixels/canvas.ts";
 import { Random } from "../philox.ts";
 import { centred, type Image, type Size } from "../pixels/resize.ts";
 import type { View } from "../pixels/view.ts";
-import { type Draw, linspaceFrames, randomFrames } from "../sampling.ts";
+import { type RandomDraw, linspaceFrames, randomFrames } from "../sampling.ts";
 import { onceEach } from "../threads/in-order.ts";
 import type { Sample, ShardReader } from "./shards.ts";
 
 /** Numbers of the frames that are shown. */
-export function chooseFrames(view: View, draw: Draw, count: number, name: string): Int32Array {
+export function chooseFrames(view: View, draw: RandomDraw, count: number, name: string): Int32Array {
   if (view.sampling === "uniform") return linspaceFrames(0, count - 1, view.frames);
   if (count < view.frames)
     throw new FormatError(`${name}: has ${count} frames, random sampling takes ${view.frames} distinct ones`);
@@ -35,7 +35,7 @@ export async function drawSample(
   first: number,
   sample: Sample,
   view: View,
-  draw: Draw,
+  draw: RandomDraw,
   { reader, categories }: SampleSource,
 ): Promise<CheckedInfo> {
   const info = reader.info(sample, categories);
@@ -72,6 +72,6 @@ export async function decodeFrame(bytes: Uint8Array, { width, height }: Size, na
 }
 
 /** Where the frames of a showing are cut, one after another. */
-export function cropOf({ crop }: View, { seed, epoch, index }: Draw): Crop {
+export function cropOf({ crop }: View, { seed, epoch, index }: RandomDraw): Crop {
   return crop === "random" ? anywhere(new Random(seed, `crops ${epoch}`, index)) : centred;
 }

@@ -256,7 +256,7 @@ function isName(text: string): boolean {
 }
 
 /** The tokens of a caption: lower-case words with their apostrophes, and the marks `. , ! ?`. */
-export function wordsOf(text: string): string[] {
+export function captionWords(text: string): string[] {
   return text.toLowerCase().match(/[a-z]+(?:'[a-z]+)*|[.,!?]/g) ?? [];
 }
 
@@ -266,7 +266,7 @@ export const words: readonly string[] = vocabulary();
 function vocabulary(): string[] {
   const found = new Set([".", ",", "!", "?"]);
   const add = (pieces: readonly string[]): void => {
-    for (const piece of pieces) for (const word of wordsOf(piece.replace(/\{\w+\}/g, " "))) found.add(word);
+    for (const piece of pieces) for (const word of captionWords(piece.replace(/\{\w+\}/g, " "))) found.add(word);
   };
   for (const { weak, strong, cores, closers } of Object.values(grammar)) [weak, strong, cores, closers].forEach(add);
   Object.values(slots).forEach(add);

@@ -3,11 +3,11 @@
 
 import { Random } from "../philox.ts";
 import { type Caption, captionOf } from "./captions.ts";
-import { annotate, type Emotion, emotions, type Labels } from "./emotions.ts";
+import { annotate, type Emotion, emotions, type DrawnLabels } from "./emotions.ts";
 import { type Identity, identities } from "./identity.ts";
 import { drawPerson, type Placing } from "./person.ts";
 import { poseOf } from "./poses.ts";
-import { Canvas } from "./raster.ts";
+import { Raster } from "./raster.ts";
 import { drawScene, type Scene, scenes } from "./scene.ts";
 import { sentimentOf } from "./sentiment.ts";
 import type { Split } from "./split.ts";
@@ -19,7 +19,7 @@ export const height = 96;
 export const fps = 8;
 
 /** Left, top, right, bottom in pixels. */
-export type Box = [number, number, number, number];
+export type DrawnBox = [number, number, number, number];
 
 /** Someone on the stage; the clip's first is the subject. */
 export interface Actor {
@@ -37,8 +37,8 @@ export interface ClipPlan {
   /** Seven logits, in the order of `sentiments`. */
   readonly sentiment: number[];
   /** The subject in each frame. */
-  readonly boxes: Box[];
-  readonly labels: Labels;
+  readonly boxes: DrawnBox[];
+  readonly labels: DrawnLabels;
   readonly scene: Scene;
   /** x of the mark where the prop stands. */
   readonly propX: number;
@@ -135,23 +135,23 @@ function speakersEmotions(seed: number, split: Split, index: number): Emotion[] 
 }
 
 function draw({ scene, actors, propX, light, boxes, start }: ClipPlan): Uint8Array[] {
-  const empty = new Canvas(width, height);
+  const empty = new Raster(width, height);
   drawScene(empty, scene, propX, light);
   // From left to right, so that the order of drawing does not tell the subject.
   const order = [...actors].sort((a, b) => a.placing.mark[0] - b.placing.mark[0]);
   return boxes.map((_, t) => {
-    const canvas = new Canvas(width, height, empty.data);
+    const canvas = new Raster(width, height, empty.data);
     for (const actor of order) drawActor(canvas, actor, start + t / fps);
     return canvas.data;
   });
 }
 
 /** Draws an actor at a time (seconds) of the clip. */
-export function drawActor(canvas: Canvas, actor: Actor, time: number): void {
+export function drawActor(canvas: Raster, actor: Actor, time: number): void {
   drawPerson(canvas, actor.identity, poseOf(actor.emotion, { ...actor, time }), actor.placing);
 }
 
-function boxesOf({ placing: { mark } }: Actor, count: number, random: Random): Box[] {
+function boxesOf({ placing: { mark } }: Actor, count: number, random: Random): DrawnBox[] {
   return Array.from({ length: count }, () => {
     const x = mark[0] + random.uniform(-0.5, 0.5);
     const y = mark[1] + random.uniform(-0.5, 0.5);

@@ -139,13 +139,13 @@ const feeling: Record<Emotion, readonly [readonly number[], readonly number[]]> 
 };
 
 /** What an annotator would say of the subject: 26 zeros and ones, and [valence, arousal, dominance] in [0, 1]. */
-export interface Labels {
+export interface DrawnLabels {
   readonly categories: number[];
   readonly vad: [number, number, number];
 }
 
 /** Labels of a person with this emotion at this intensity (0..1); annotators differ, hence the random numbers. */
-export function annotate(emotion: Emotion, intensity: number, random: Random): Labels {
+export function annotate(emotion: Emotion, intensity: number, random: Random): DrawnLabels {
   const row = categories.map((category) => {
     const [low, high] = odds[emotion][category] ?? [0, 0];
     return random.chance(low + (high - low) * intensity) ? 1 : 0;

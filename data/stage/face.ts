@@ -1,7 +1,7 @@
 // Draws a face: brows, eyes, mouth. Dark lines on any skin, for expression has to survive in ten pixels.
 
 import type { Eyes, Mouth, Pose } from "./poses.ts";
-import { type Canvas, curve, type Ink, type Point, type Rgb } from "./raster.ts";
+import { type Raster, curve, type Ink, type Point, type Rgb } from "./raster.ts";
 
 const white: Rgb = [250, 250, 246];
 const dark: Rgb = [40, 14, 18];
@@ -10,7 +10,7 @@ const lips: Ink = { fill: dark, line: dark, width: 0.4 };
 
 /** Where and how large a face is: `at` maps pixels from the middle of the face at scale 1 to the canvas. */
 export interface FacePlace {
-  readonly canvas: Canvas;
+  readonly canvas: Raster;
   readonly at: (x: number, y: number) => Point;
   readonly scale: number;
   /** Tilt, radians. */

@@ -4,13 +4,13 @@
 import { encodeJpeg } from "../pixels/jpeg.ts";
 import { inOrder, range } from "../threads/in-order.ts";
 import { Thread } from "../threads/thread.ts";
-import { type Box, fps, height, type RenderedClip, renderClip, width } from "./clip.ts";
-import type { Labels } from "./emotions.ts";
+import { type DrawnBox, fps, height, type RenderedClip, renderClip, width } from "./clip.ts";
+import type { DrawnLabels } from "./emotions.ts";
 import type { Split } from "./split.ts";
 
-export { wordsOf, words } from "./captions.ts";
-export { type Box, type ClipPlan, planClip, type RenderedClip, renderClip } from "./clip.ts";
-export { categories, emotions, type Labels } from "./emotions.ts";
+export { captionWords, words } from "./captions.ts";
+export { type DrawnBox, type ClipPlan, planClip, type RenderedClip, renderClip } from "./clip.ts";
+export { categories, emotions, type DrawnLabels } from "./emotions.ts";
 export { sentiments } from "./sentiment.ts";
 export { type Split, splits, stageSizes } from "./split.ts";
 
@@ -21,14 +21,14 @@ export interface StageClip {
   /** Seven logits in the order anger, disgust, fear, joy, neutral, sadness, surprise. */
   readonly sentiment: number[];
   /** The subject in each frame: x1, y1, x2, y2 in pixels. */
-  readonly boxes: Box[];
+  readonly boxes: DrawnBox[];
   /** One JPEG file per frame. */
   readonly frames: Uint8Array[];
   /** Frames a second: 8. */
   readonly fps: number;
   readonly width: number;
   readonly height: number;
-  readonly labels: Labels;
+  readonly labels: DrawnLabels;
   /** How the clip was made, for checks and reports; a model must not see it. */
   readonly meta: StageMeta;
 }

@@ -3,7 +3,7 @@
 import { drawFace } from "./face.ts";
 import type { Hair, Identity } from "./identity.ts";
 import type { Pose } from "./poses.ts";
-import { type Canvas, type Ink, mix, type Point, type Rgb } from "./raster.ts";
+import { type Raster, type Ink, mix, type Point, type Rgb } from "./raster.ts";
 
 const outline: Rgb = [24, 20, 26];
 /** Everyone wears white gloves, as mimes do: hands tell most of a posture. */
@@ -24,7 +24,7 @@ export interface Placing {
 }
 
 /** Draws the person over what is there. */
-export function drawPerson(canvas: Canvas, who: Identity, pose: Pose, { mark, side }: Placing): void {
+export function drawPerson(canvas: Raster, who: Identity, pose: Pose, { mark, side }: Placing): void {
   const { scale } = who;
   const put = (x: number, y: number): Point => [
     mark[0] + side * scale * (x + pose.shift[0]),
@@ -66,7 +66,7 @@ export function drawPerson(canvas: Canvas, who: Identity, pose: Pose, { mark, si
 
 type Place = (x: number, y: number) => Point;
 
-function drawLegs(canvas: Canvas, who: Identity, pose: Pose, put: Place, ink: (fill: Rgb) => Ink): void {
+function drawLegs(canvas: Raster, who: Identity, pose: Pose, put: Place, ink: (fill: Rgb) => Ink): void {
   const s = who.scale;
   for (const [i, foot] of pose.feet.entries()) {
     const sign = i === 0 ? -1 : 1;
@@ -83,7 +83,7 @@ function drawLegs(canvas: Canvas, who: Identity, pose: Pose, put: Place, ink: (f
   }
 }
 
-function drawHead(canvas: Canvas, who: Identity, pose: Pose, upper: Place, side: number): void {
+function drawHead(canvas: Raster, who: Identity, pose: Pose, upper: Place, side: number): void {
   const s = who.scale;
   const cos = Math.cos(pose.tilt);
   const sin = Math.sin(pose.tilt);
@@ -102,7 +102,7 @@ function drawHead(canvas: Canvas, who: Identity, pose: Pose, upper: Place, side:
   drawFace({ canvas, at: (x, y) => head(x + pose.gaze[0], y + pose.gaze[1]), scale: s, angle }, pose.face);
 }
 
-function drawHairBehind(canvas: Canvas, style: Hair, head: Place, s: number, hair: Ink, angle: number): void {
+function drawHairBehind(canvas: Raster, style: Hair, head: Place, s: number, hair: Ink, angle: number): void {
   if (style === "long") canvas.ellipse(head(0, 2.6), 10 * s, 11.4 * s, hair, angle);
   if (style === "bun") canvas.ellipse(head(0, -10.5), 3.6 * s, 3.2 * s, hair, angle);
   if (style === "curls")
@@ -116,7 +116,7 @@ function drawHairBehind(canvas: Canvas, style: Hair, head: Place, s: number, hai
       canvas.ellipse(head(x, y), 3.4 * s, 3.4 * s, hair);
 }
 
-function drawHairInFront(canvas: Canvas, style: Hair, head: Place, s: number, hair: Ink): void {
+function drawHairInFront(canvas: Raster, style: Hair, head: Place, s: number, hair: Ink): void {
   if (style === "bald") return;
   if (style === "spikes") {
     const tips = [-9, -6.2, -3, 0, 3, 6.2, 9].map((x, i): Point => head(x, i % 2 ? -12 + Math.abs(x) * 0.35 : -6.2));

@@ -20,7 +20,7 @@ export function mix(a: Rgb, b: Rgb, t: number): Rgb {
 }
 
 /** An RGB picture, `data[3 * (y * width + x) + channel]`, drawn on in painter's order. */
-export class Canvas {
+export class Raster {
   readonly data: Uint8Array;
 
   constructor(

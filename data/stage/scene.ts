@@ -1,7 +1,7 @@
 // Where the people stand: a backdrop and one prop, muted so that the people are what one sees. A caption may mention
 // what is visible here. Scenes are divided among the splits.
 
-import { type Canvas, type Ink, mix, type Point, type Rgb } from "./raster.ts";
+import { type Raster, type Ink, mix, type Point, type Rgb } from "./raster.ts";
 import type { Split } from "./split.ts";
 
 /** One scene. `x` is the middle of the free mark where the prop stands. */
@@ -12,8 +12,8 @@ export interface Scene {
   readonly floor: readonly [Rgb, Rgb];
   /** Row of the horizon, pixels of 96. */
   readonly horizon: number;
-  readonly backdrop: (canvas: Canvas, tint: Tint) => void;
-  readonly prop: (canvas: Canvas, x: number, tint: Tint) => void;
+  readonly backdrop: (canvas: Raster, tint: Tint) => void;
+  readonly prop: (canvas: Raster, x: number, tint: Tint) => void;
   /** Ends of sentences that a caption may use here. */
   readonly mentions: readonly string[];
 }
@@ -26,7 +26,7 @@ const strength = 0.55;
 export type Tint = (colour: Rgb) => Rgb;
 
 /** Draws backdrop and prop; `light` about 1 brightens or dims everything. */
-export function drawScene(canvas: Canvas, scene: Scene, propX: number, light: number): void {
+export function drawScene(canvas: Raster, scene: Scene, propX: number, light: number): void {
   const tint: Tint = (c) => mix(haze, c, strength).map((v) => Math.min(255, v * light)) as [number, number, number];
   canvas.gradient(0, scene.horizon, tint(scene.wall[0]), tint(scene.wall[1]));
   canvas.gradient(scene.horizon, canvas.height, tint(scene.floor[0]), tint(scene.floor[1]));
@@ -36,7 +36,7 @@ export function drawScene(canvas: Canvas, scene: Scene, propX: number, light: nu
 
 const soft = (fill: Rgb): Ink => ({ fill, line: mix(fill, [30, 30, 36], 0.4), width: 0.6 });
 
-function box(canvas: Canvas, x0: number, y0: number, x1: number, y1: number, ink: Ink): void {
+function box(canvas: Raster, x0: number, y0: number, x1: number, y1: number, ink: Ink): void {
   const corners: Point[] = [
     [x0, y0],
     [x1, y0],
@@ -47,11 +47,11 @@ function box(canvas: Canvas, x0: number, y0: number, x1: number, y1: number, ink
 }
 
 /** Upright stripes on the wall: panels, planks, curtains. */
-function stripes(canvas: Canvas, step: number, y0: number, y1: number, fill: Rgb): void {
+function stripes(canvas: Raster, step: number, y0: number, y1: number, fill: Rgb): void {
   for (let x = step / 2; x < canvas.width; x += step) canvas.capsule([x, y0], [x, y1], 0.6, { fill });
 }
 
-function hills(canvas: Canvas, y: number, fill: Rgb): void {
+function hills(canvas: Raster, y: number, fill: Rgb): void {
   for (const [x, r] of [
     [14, 22],
     [50, 28],

@@ -10,7 +10,12 @@ export interface Dispatch {
 }
 
 /** Encodes dispatches `from` … `to − 1` of a list into a compute pass. */
-export function encode(pass: GPUComputePassEncoder, list: readonly Dispatch[], from = 0, to = list.length): void {
+export function encodeLaunches(
+  pass: GPUComputePassEncoder,
+  list: readonly Dispatch[],
+  from = 0,
+  to = list.length,
+): void {
   let last: GPUComputePipeline | undefined;
   for (let i = from; i < to; i++) {
     const { kernel, group, immediates, grid } = list[i];

@@ -7,7 +7,7 @@ import { slotBytes } from "../plan/layout.ts";
 import { type Runner, useRunner } from "../record/runner.ts";
 import type { Segment, Wanted } from "../record/segment.ts";
 import type { Purpose, Storage, TypedArray, Value } from "../record/value.ts";
-import { encode } from "./encode.ts";
+import { encodeLaunches } from "./encode.ts";
 import { Faults } from "./faults.ts";
 import { Memory } from "./memory.ts";
 import { KernelCache } from "./pipeline.ts";
@@ -104,7 +104,7 @@ export class Gpu implements Runner {
         encoder = this.device.createCommandEncoder();
       }
       const pass = encoder.beginComputePass();
-      encode(pass, launches, from, Math.min(from + slice, launches.length));
+      encodeLaunches(pass, launches, from, Math.min(from + slice, launches.length));
       pass.end();
     }
     return encoder;

@@ -4,7 +4,7 @@ import { matchBindings } from "../declare/kernel-text.ts";
 import type { Variant } from "../declare/pass.ts";
 import { type Work, workOf } from "../declare/work.ts";
 import { KernelError } from "../errors.ts";
-import { choose, gridOf, type Situation, writeImmediates } from "../plan/choice.ts";
+import { choose, launchGrid, type Situation, writeImmediates } from "../plan/choice.ts";
 import { type Layout, layOut } from "../plan/layout.ts";
 import type { Call, Segment } from "../record/segment.ts";
 import type { Storage, Value } from "../record/value.ts";
@@ -136,7 +136,7 @@ export class Planner {
   #fill(launch: Launch, call: Call): void {
     const { variant, kernel } = launch;
     writeImmediates(launch.immediates, kernel.text.fields, variant, call);
-    launch.grid = gridOf(variant, { ...kernel.consts, SG: this.situation.facts.subgroup }, call);
+    launch.grid = launchGrid(variant, { ...kernel.consts, SG: this.situation.facts.subgroup }, call);
   }
 
   #renumber(plan: Plan, segment: Segment, numbers: readonly number[]): void {

@@ -1,7 +1,7 @@
 // The profiler: one compute pass per launch with timestamps around it, added up per label; spans of the main thread.
 import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
-import { encode } from "./encode.ts";
+import { encodeLaunches } from "./encode.ts";
 import type { Memory } from "./memory.ts";
 import type { Launch } from "./planner.ts";
 import { type Bound, ideal, type Roofline } from "./roofline.ts";
@@ -99,7 +99,7 @@ export class Profiler {
           endOfPassWriteIndex: at + 1,
         },
       });
-      encode(pass, launches, i, i + 1);
+      encodeLaunches(pass, launches, i, i + 1);
       pass.end();
     }
     for (let from = 0; from < launches.length; from += launchesPerSet) {

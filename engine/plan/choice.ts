@@ -49,7 +49,7 @@ export function writeImmediates(
 }
 
 /** Workgroups of a launch. Up to 65535 in x; more are folded into y. */
-export function gridOf(variant: Variant, consts: Consts, { pass, dims, attrs }: Call): [number, number, number] {
+export function launchGrid(variant: Variant, consts: Consts, { pass, dims, attrs }: Call): [number, number, number] {
   const grid = variant.grid(dims, consts, attrs);
   const { label } = pass;
   const [x, y = 1, z = 1] = typeof grid === "number" ? [grid] : grid;

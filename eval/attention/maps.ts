@@ -40,11 +40,7 @@ export async function attentionMaps(model: VideoText, { frames, mask }: Pixels):
     const count = Math.min(together, N - from);
     const some = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + count) * width);
     const maps = await compute(() =>
-      subjectAttention(
-        tower,
-        tensor(some(frames, 3 * S * S), [count, 3, S, S]),
-        tensor(some(mask, S * S), [count, S, S]),
-      ),
+      subjectRows(tower, tensor(some(frames, 3 * S * S), [count, 3, S, S]), tensor(some(mask, S * S), [count, S, S])),
     );
     for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * grid ** 2);
   }
@@ -55,7 +51,7 @@ export async function attentionMaps(model: VideoText, { frames, mask }: Pixels):
  * What the subject token takes from the patches in each block, mean over heads: frames_N3SS, mask_NSS -> weights_NP per block.
  * In blocks of SAAM this is the map that weighs the values, W, not the softmax before attention moved.
  */
-export function subjectAttention(tower: SubjectTower, frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
+export function subjectRows(tower: SubjectTower, frames_N3SS: Tensor, mask_NSS: Tensor): Tensor[] {
   if (tower.told === "none") throw new UsageError('a model with subject "none" has no subject token');
   return Array.from(tower.blocks(frames_N3SS, mask_NSS), ({ block, input, mix, moved }) => {
     const { attn, ln_1 } = block;

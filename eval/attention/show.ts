@@ -3,7 +3,7 @@ import { denormalise } from "../../data/pixels/image.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import type { Trainer } from "../../train/trainer.ts";
-import { viewOf } from "../probes/evaluate.ts";
+import { trainerView } from "../probes/evaluate.ts";
 import { type ShownClip, shownFrames } from "./clip.ts";
 import { attentionMaps } from "./maps.ts";
 
@@ -12,7 +12,7 @@ const few = 3;
 
 /** The first clips of a split, titled by their captions: frames as the model sees them, and its attention. */
 export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<ShownClip[]> {
-  const view = viewOf(trainer);
+  const view = trainerView(trainer);
   const loader = new Loader(set, { ...view, ...forEvaluation, batch: few, seed: 0, workers: 0 });
   const pixels = view.frames * view.side ** 2;
   const shown: ShownClip[] = [];

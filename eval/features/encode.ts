@@ -1,20 +1,14 @@
 // Features from a loaded model: batches in, rows of unit length out, in the order given. The one way there; a row is a clip, a
 // picture or a text.
 import { readAhead, piped, type Stream } from "../../data/threads/piped.ts";
+import type { Pixels } from "../../data/pixels/view.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { VideoText } from "../../model/index.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 
+export type { Pixels } from "../../data/pixels/view.ts";
 export type { Stream } from "../../data/threads/piped.ts";
-
-/** Frames as the model takes them: of one clip, or of several, one after another. A picture is a clip of one frame. */
-export interface Pixels {
-  /** [T, 3, S, S], normalised (`frameInto` of the data layer). */
-  readonly frames: Float32Array;
-  /** [T, S, S], the share of each pixel that shows the subject: 0 or 1; all zeros where there is no box. */
-  readonly mask: Float32Array;
-}
 
 /** A batch, and of each tensor that was made of it the rows [B, E]. */
 export interface Encoded<B> {
@@ -88,7 +82,7 @@ const together = (clips: readonly Pixels[], pixels: number): Pixels => ({
 });
 
 /** One after another in one array; each has `length` numbers. */
-function joined(batch: readonly Pixels[], name: keyof Pixels, length: number): Float32Array {
+function joined(batch: readonly Pixels[], name: keyof Pixels, length: number): Float32Array<ArrayBuffer> {
   const all = new Float32Array(batch.length * length);
   for (const [b, pixels] of batch.entries()) {
     if (pixels[name].length !== length)

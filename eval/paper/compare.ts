@@ -72,7 +72,7 @@ export interface PublishedText {
 }
 
 /** What a variant of Table 1, Table 3 or Figure 6 is trained with. */
-export interface Variant {
+export interface TrainedVariant {
   readonly subject: RunSummary["subject"];
   readonly beta: number;
   readonly head: "transformer" | "mean";
@@ -81,10 +81,14 @@ export interface Variant {
 /** β of the full method at the reduced setting; the published code has 10. */
 const beta = 1;
 const betas = [0, 0.1, 1, 10];
-const sap = (b: number, head: Variant["head"] = "transformer"): Variant => ({ subject: "sap", beta: b, head });
+const sap = (b: number, head: TrainedVariant["head"] = "transformer"): TrainedVariant => ({
+  subject: "sap",
+  beta: b,
+  head,
+});
 
 /** The rows of Table 1 as they are trained here. */
-const components: readonly Variant[] = [
+const components: readonly TrainedVariant[] = [
   { subject: "none", beta: 0, head: "transformer" },
   { subject: "saam", beta: 0, head: "transformer" },
   sap(0),
@@ -92,13 +96,13 @@ const components: readonly Variant[] = [
 ];
 
 /** All trainings that the tables want, each once. */
-export const variants: readonly Variant[] = [
+export const variants: readonly TrainedVariant[] = [
   ...components,
   ...betas.filter((b) => b !== 0 && b !== beta).map((b) => sap(b)),
   sap(beta, "mean"),
 ];
 
-const isOf = (v: Variant) => (run: RunSummary) =>
+const isOf = (v: TrainedVariant) => (run: RunSummary) =>
   run.subject === v.subject && run.beta === v.beta && run.head === v.head;
 
 const onBold = { columns: boldColumns.map(({ name }, i) => ({ name, digits: i < 2 ? 2 : 3 })), scales: [100, 100, 1] };
@@ -148,13 +152,13 @@ function spreads(runs: readonly RunSummary[], names: readonly string[], scales: 
 
 const names = boldColumns.map(({ name }) => name);
 
-function ourFigures(variant: Variant, runs: readonly RunSummary[]): Pick<ComparedRow, "ours" | "runs" | "why"> {
+function ourFigures(variant: TrainedVariant, runs: readonly RunSummary[]): Pick<ComparedRow, "ours" | "runs" | "why"> {
   const own = runs.filter(isOf(variant));
   if (own.length > 0) return { ours: spreads(own, names, onBold.scales), runs: own.length };
   return { why: `no run with ${words(variant)}; emotionclip tables --train makes it` };
 }
 
-const words = ({ subject, beta, head }: Omit<Variant, "head"> & { readonly head: string }) =>
+const words = ({ subject, beta, head }: Omit<TrainedVariant, "head"> & { readonly head: string }) =>
   `subject ${subject}, beta ${beta}${head === "transformer" ? "" : `, head ${head}`}`;
 
 function table1(runs: readonly RunSummary[]): ComparedTable {

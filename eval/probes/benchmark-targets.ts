@@ -3,13 +3,13 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Benchmark, Sample } from "../../data/sets/benchmark.ts";
+import type { Benchmark, BenchmarkSample } from "../../data/sets/benchmark.ts";
 import { matrix, takeRows } from "../matrix.ts";
 import type { Targets } from "./outcome.ts";
 
 /** The targets of a split; a kind that some samples lack is left out. */
 export function targetsOfBenchmark({ samples }: Benchmark): Targets {
-  const rows = (of: (sample: Sample) => ArrayLike<number> | undefined) => {
+  const rows = (of: (sample: BenchmarkSample) => ArrayLike<number> | undefined) => {
     const all = samples.map(of);
     const width = all[0]?.length;
     if (width === undefined || all.some((row) => row?.length !== width)) return undefined;
@@ -56,7 +56,7 @@ export async function fingerprint({ samples }: Benchmark): Promise<string> {
   return hash.digest("hex");
 }
 
-function placeless(source: Sample["source"]): object {
+function placeless(source: BenchmarkSample["source"]): object {
   if (source.kind === "files") {
     const { root: _, ...rest } = source;
     return rest;
@@ -68,7 +68,7 @@ function placeless(source: Sample["source"]): object {
   return source;
 }
 
-function filesOf(source: Sample["source"]): string[] {
+function filesOf(source: BenchmarkSample["source"]): string[] {
   if (source.kind === "shard") return [source.sample.path];
   if (source.kind === "faulty") return [];
   const { root, frames, mask } = source;

@@ -8,7 +8,7 @@ import { type ProbeSplit, probeStage, type Row } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
 
 /** How frames are shown to this trainer's model. */
-export const viewOf = ({ model: { takes } }: Trainer) => viewOfModel({ frames: takes.frames, image: takes.side });
+export const trainerView = ({ model: { takes } }: Trainer) => viewOfModel({ frames: takes.frames, image: takes.side });
 
 export interface EvaluationSets {
   readonly train: ShardSet;
@@ -31,7 +31,7 @@ export async function evaluate(trainer: Trainer, sets: EvaluationSets, at: (done
 async function featuresOf(trainer: Trainer, set: ShardSet, at: (done: number) => void): Promise<Features> {
   const { settings } = trainer;
   const options: LoaderOptions = {
-    ...viewOf(trainer),
+    ...trainerView(trainer),
     ...forEvaluation,
     batch: settings.batch,
     seed: 0,

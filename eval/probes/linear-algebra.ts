@@ -13,7 +13,7 @@ export interface Rows {
 }
 
 /** `rows` with its column means taken away, and the means. */
-export function centred(data: ArrayLike<number>, n: number, d: number): { x: Rows; mean: Float64Array } {
+export function centredColumns(data: ArrayLike<number>, n: number, d: number): { x: Rows; mean: Float64Array } {
   const mean = new Float64Array(d);
   for (let i = 0; i < n; i++) for (let j = 0; j < d; j++) mean[j] += data[i * d + j];
   for (let j = 0; j < d; j++) mean[j] /= n;

@@ -46,7 +46,7 @@ export interface Optimum {
 }
 
 /** How far to go: `gradient` is the largest absolute entry allowed. The objective is in units of C times a log-likelihood. */
-export interface Limits {
+export interface SearchLimits {
   readonly gradient: number;
   readonly iterations: number;
 }
@@ -65,7 +65,7 @@ export function minimise(
   C: number,
   losses: readonly Loss[],
   starts: readonly Start[],
-  limits: Limits = { gradient: 1e-8, iterations: 300 },
+  limits: SearchLimits = { gradient: 1e-8, iterations: 300 },
 ): Optimum[] {
   const problems = losses.map((loss, i) => new Problem(x, mean, C, loss, starts[i]));
   project(x, columns(problems, "weights"), columns(problems, "z"));
@@ -300,7 +300,7 @@ class Problem {
     this.stepTaken.fill(0);
   }
 
-  isSolved({ gradient }: Limits): boolean {
+  isSolved({ gradient }: SearchLimits): boolean {
     if (this.norm <= Math.max(ENOUGH, gradient, this.noise)) return true;
     const length = Math.sqrt(2 * this.penalty());
     return this.distance <= 1e-6 * Math.max(1, length) && this.distance ** 2 <= 1e-9 * this.value;

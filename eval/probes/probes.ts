@@ -4,7 +4,7 @@
 import { HealthError, ShapeError, UsageError } from "../../engine/errors.ts";
 import {
   addScaled,
-  centred,
+  centredColumns,
   cholesky,
   dot,
   gather,
@@ -187,7 +187,7 @@ function prepare(x_ND: Matrix, labels: number, C: number): { x: Rows; mean: Floa
   if (labels !== n) throw new ShapeError(`probe: ${n} rows of features, but ${labels} of labels`);
   if (!(C > 0 && C < Number.POSITIVE_INFINITY)) throw new UsageError(`logistic probe: C is ${C}; it must be positive`);
   requireFinite(x_ND.data, "probe: features");
-  return { ...centred(x_ND.data, n, d), d };
+  return { ...centredColumns(x_ND.data, n, d), d };
 }
 
 function emptyModel(outputs: number, problems: number, weights: Float64Array, d: number): LogisticModel {

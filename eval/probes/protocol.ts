@@ -3,7 +3,7 @@
 import { labels } from "../../data/sets/labels.ts";
 import type { BenchmarkName } from "../../data/sets/switches.ts";
 import { categories, emotions } from "../../data/stage/index.ts";
-import { liris, type Savgol } from "./savgol.ts";
+import { lirisSmoothing, type Savgol } from "./savgol.ts";
 
 /** Which of a sample's targets a probe is fitted on: several classes, one class, or numbers. */
 export type Target = "labels" | "label" | "values";
@@ -86,7 +86,7 @@ export const protocols: Readonly<Record<BenchmarkName, Protocol>> = {
         target: "values",
         probe: ridge,
         metrics: ["MSE", "PCC"],
-        smooth: liris,
+        smooth: lirisSmoothing,
         of: ["valence", "arousal"],
       },
     ],

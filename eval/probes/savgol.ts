@@ -11,7 +11,7 @@ export interface Savgol {
 }
 
 /** The official settings. */
-export const liris: Savgol = { window: 100, order: 3 };
+export const lirisSmoothing: Savgol = { window: 100, order: 3 };
 
 /**
  * Output i is the least-squares polynomial through samples i − ⌈w/2⌉ + 1 … i + ⌊w/2⌋, at the window's middle: with an even window
@@ -86,7 +86,7 @@ export function smooth(
   series: ArrayLike<number>,
   lengths: ArrayLike<number>,
   smoothing: Smoothing = "compat",
-  filter: Savgol = liris,
+  filter: Savgol = lirisSmoothing,
 ): Float64Array {
   const total = Array.from(lengths).reduce((sum, length) => sum + length, 0);
   if (total !== series.length)

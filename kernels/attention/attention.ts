@@ -71,8 +71,8 @@ export const attention = op({
   attrs: { heads: 1, causal: false as boolean },
   derive: (dims, { heads }) => headSizes(dims, heads),
   ways: {
-    composed: { forward: composed.forward, backward: composed.backward },
-    fused: { forward: fused.forward, backward: fused.backward },
+    composed: { forward: composed.composedForward, backward: composed.composedBackward },
+    fused: { forward: fused.fusedForward, backward: fused.fusedBackward },
   },
   way: ({ K }, { software }) => (software || K > fused.widest ? "composed" : "fused"),
   ref: ({ qkv }, dims, { causal }) => ({ y: weigh(mapOf(qkv, dims, causal ? upToQuery : everyKey), qkv, dims) }),

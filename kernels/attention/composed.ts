@@ -5,28 +5,28 @@ import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { type Attrs, ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import rows from "../lib/rows.wgsl";
-import { type Layout, product, type Shape } from "../matmul/tile.ts";
+import { type TileLayout, product, type Shape } from "../matmul/tile.ts";
 import probabilities from "./probabilities.wgsl";
 import probabilitiesLong from "./probabilities-long.wgsl";
 import slopes from "./slopes.wgsl";
 import slopesLong from "./slopes-long.wgsl";
-import { emitTile, type Form, type Tile } from "./tile.ts";
+import { emitTile, type AttentionForm, type Tile } from "./tile.ts";
 
 /** q, k or v inside qkv_BLC. */
-const packed = (part: 0 | 1 | 2, { L, C, D, K }: Sizes): Layout => ({
+const packed = (part: 0 | 1 | 2, { L, C, D, K }: Sizes): TileLayout => ({
   ld: C,
   offset: part ? part * D : undefined,
   strideN: L * C,
   strideH: K,
 });
 /** A head's columns of y_BLD. */
-const joined = ({ L, D, K }: Sizes): Layout => ({ ld: D, strideN: L * D, strideH: K });
+const joined = ({ L, D, K }: Sizes): TileLayout => ({ ld: D, strideN: L * D, strideH: K });
 /** A head's matrix of p_BHLM. */
-const square = ({ L, H, M }: Sizes): Layout => ({ ld: M, strideN: H * L * M, strideH: L * M });
+const square = ({ L, H, M }: Sizes): TileLayout => ({ ld: M, strideN: H * L * M, strideH: L * M });
 
 /** A product in each head: tensors by role, named as in the signature. */
 interface HeadProduct {
-  readonly form: Form;
+  readonly form: AttentionForm;
   readonly sig: string;
   readonly a: string;
   readonly b: string;
@@ -57,10 +57,10 @@ function perHead(options: HeadProduct, shapeOf: (dims: Sizes) => HeadShape): Pas
 }
 
 /** Rows of the tiles. 51 and 77 tokens are 2 and 3 times 26; TN tiles come in whole vec4s. */
-const heights: Record<Form, readonly number[]> = { NN: [8, 26], NT: [8, 26], TN: [8, 28, 52] };
+const heights: Record<AttentionForm, readonly number[]> = { NN: [8, 26], NT: [8, 26], TN: [8, 28, 52] };
 
 /** The height that costs least: a load of a vec4 is worth about 7 multiply-adds of vec4s on CPU rasterisers. */
-function heightFor(form: Form, L: number, subgroup: number): number {
+function heightFor(form: AttentionForm, L: number, subgroup: number): number {
   const step = form === "TN" ? 2 : 4;
   const cost = (rows: number) => {
     const loads = step + ceilDiv(form === "TN" ? rows / 2 : rows, subgroup);
@@ -172,7 +172,7 @@ export const valueGradient = (p: string): Pass =>
 /** dq = ds·k and dk = dsᵀ·q, with ds the gradient of the unscaled scores. */
 export function queryAndKeyGradients(ds: string): Pass[] {
   const sig = `${ds}_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC`;
-  const into = (form: Form, label: string, from: 0 | 1, to: 0 | 1) =>
+  const into = (form: AttentionForm, label: string, from: 0 | 1, to: 0 | 1) =>
     perHead({ form, sig, a: ds, b: "qkv", c: "dqkv", label }, (s) => ({
       M: s.L,
       N: s.K,
@@ -185,7 +185,7 @@ export function queryAndKeyGradients(ds: string): Pass[] {
 }
 
 /** Products of maps: c = a·b, a·bᵀ or aᵀ·b, all of them [B, H, L, M]. */
-export const mapProduct = (form: Form, a: string, b: string, c: string): Pass =>
+export const mapProduct = (form: AttentionForm, a: string, b: string, c: string): Pass =>
   perHead({ form, sig: `${a}_BHLM:f32 ${b}_BHLM:f32 -> ${c}_BHLM:f32`, a, b, c, label: c }, (s) => ({
     M: s.L,
     N: s.M,
@@ -218,10 +218,10 @@ export const throughSoftmax = (p: string, ds: string): Pass =>
   }));
 
 /** The probabilities weigh the values. */
-export const forward: readonly Pass[] = [...probabilitiesInto("p"), valuesFrom("p")];
+export const composedForward: readonly Pass[] = [...probabilitiesInto("p"), valuesFrom("p")];
 
 /** Backward through the stored probabilities. */
-export const backward: readonly Pass[] = [
+export const composedBackward: readonly Pass[] = [
   slopesInto("ds"),
   throughSoftmax("p", "ds"),
   valueGradient("p"),

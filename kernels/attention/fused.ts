@@ -45,9 +45,9 @@ function fusedPass(sig: string, text: string, most: 2 | 4, label: string): Pass 
   return passOf(sig, { own1: variant(1), own2: variant(2), own4: variant(4) }, pick, label);
 }
 
-export const forward: readonly Pass[] = [fusedPass("qkv_BLC -> y_BLD lse_BHL:f32", forwardText, 4, "fused")];
+export const fusedForward: readonly Pass[] = [fusedPass("qkv_BLC -> y_BLD lse_BHL:f32", forwardText, 4, "fused")];
 
-export const backward: readonly Pass[] = [
+export const fusedBackward: readonly Pass[] = [
   fusedPass("qkv_BLC y_BLD dy_BLD lse_BHL:f32 -> delta_BHL:f32 dqkv_BLC", dq, 2, "dq"),
   fusedPass("qkv_BLC dy_BLD lse_BHL:f32 delta_BHL:f32 dqkv_BLC -> dqkv_BLC", dkv, 2, "dkv"),
 ];

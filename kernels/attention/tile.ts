@@ -4,11 +4,11 @@
 // 96 heads of 51 x 51 x 64 on lavapipe, CPU ms: matmul's sg16 2.2 to 2.6 for each form; here NT 1.8, NN 1.6, TN 1.3.
 
 /** NN c = a[rows, depth]·b[depth, cols], NT c = a[rows, depth]·b[cols, depth]ᵀ, TN c = a[depth, rows]ᵀ·b[depth, cols]. */
-export type Form = "NN" | "NT" | "TN";
+export type AttentionForm = "NN" | "NT" | "TN";
 
 /** All that the text depends on. Rows of a TN tile are a multiple of 4. */
 export interface Tile {
-  readonly form: Form;
+  readonly form: AttentionForm;
   readonly rows: number;
   readonly subgroup: number;
   /** Element types of a, b and c. */

@@ -4,7 +4,7 @@
 import { KernelError } from "../../engine/errors.ts";
 import type { Attrs, Pass } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes, type Term } from "../../engine/declare/signature.ts";
-import type { Form } from "./emit.ts";
+import type { ProductForm } from "./emit.ts";
 import { product, type ProductOptions, type Shape } from "./tile.ts";
 
 /** The epilogue, by tensor names of the signature. */
@@ -17,7 +17,7 @@ export function contract(sig: string, epilogue: Epilogue = {}): Pass {
   const [i, j] = c.axes.slice(-2);
   const [aMatrix, bMatrix] = [a, b].map((term) => term.axes.slice(-2).join(""));
   const k = aMatrix.replace(i, "");
-  const form = `${aMatrix === i + k ? "N" : "T"}${bMatrix === k + j ? "N" : "T"}` as Form;
+  const form = `${aMatrix === i + k ? "N" : "T"}${bMatrix === k + j ? "N" : "T"}` as ProductForm;
   if (k.length !== 1 || form === ("TT" as string) || ![k + j, j + k].includes(bMatrix))
     throw new KernelError(`contract "${sig}": expected a_IK b_KJ, a_IK b_JK or a_KI b_KJ -> c_IJ`);
   const outer = c.axes.length === 3 ? c.axes[0] : undefined;

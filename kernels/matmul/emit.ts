@@ -19,11 +19,11 @@ import type { Activation } from "./activation.ts";
 /** Summands of one chain of additions; a multiple of every step. */
 const PANEL = 128;
 
-export type Form = "NN" | "NT" | "TN";
+export type ProductForm = "NN" | "NT" | "TN";
 export type Role = "a" | "b" | "c" | "factor" | "bias" | "pre" | "residual";
 
 /** How a tile is computed. */
-export type Structure =
+export type ProductStructure =
   | { readonly mode: "sg"; readonly rows: number }
   | { readonly mode: "wg"; readonly TX: number; readonly TY: number; readonly rows: number; readonly KT: number };
 
@@ -35,7 +35,7 @@ export const structures = {
   wg32: { mode: "wg", TX: 8, TY: 8, rows: 4, KT: 8 },
   wg64: { mode: "wg", TX: 16, TY: 16, rows: 4, KT: 16 },
   wg128: { mode: "wg", TX: 16, TY: 16, rows: 8, KT: 16 },
-} as const satisfies Record<string, Structure>;
+} as const satisfies Record<string, ProductStructure>;
 
 export type StructureName = keyof typeof structures;
 
@@ -46,9 +46,9 @@ export type StructureName = keyof typeof structures;
 export type Access = "vec" | "loads" | "scalar";
 
 /** All that the text depends on. */
-export interface Kernel {
-  readonly form: Form;
-  readonly structure: Structure;
+export interface EmittedKernel {
+  readonly form: ProductForm;
+  readonly structure: ProductStructure;
   readonly access: Access;
   readonly subgroup: number;
   /** Fields of Dims beyond rows, cols, depth, lda, ldb, ldc, in order. */
@@ -59,13 +59,13 @@ export interface Kernel {
 }
 
 /** Columns and rows of one workgroup's tile. */
-export function tileOf(structure: Structure, subgroup: number): { rows: number; cols: number } {
+export function tileOf(structure: ProductStructure, subgroup: number): { rows: number; cols: number } {
   if (structure.mode === "sg") return { rows: structure.rows, cols: 4 * subgroup };
   return { rows: structure.TY * structure.rows, cols: structure.TX * 4 };
 }
 
 /** The text of a kernel. */
-export function emit(kernel: Kernel): string {
+export function emit(kernel: EmittedKernel): string {
   const body =
     kernel.structure.mode === "sg" ? subgroupTile(kernel, kernel.structure) : workgroupTile(kernel, kernel.structure);
   return [
@@ -83,16 +83,16 @@ export function emit(kernel: Kernel): string {
 
 const equations = { NN: "a[M,K] b[K,N]", NT: "a[M,K] b[N,K]ᵀ", TN: "a[K,M]ᵀ b[K,N]" };
 
-function title({ form, structure, access, subgroup }: Kernel): string[] {
+function title({ form, structure, access, subgroup }: EmittedKernel): string[] {
   const { rows, cols } = tileOf(structure, subgroup);
   return [
     `// c[M,N] = ${equations[form]}, ${rows} x ${cols} of it per ${structure.mode === "sg" ? "subgroup" : "workgroup"}; access: ${access}`,
   ];
 }
 
-const has = (kernel: Kernel, field: string): boolean => kernel.fields.includes(field);
+const has = (kernel: EmittedKernel, field: string): boolean => kernel.fields.includes(field);
 
-function dims({ fields }: Kernel): string[] {
+function dims({ fields }: EmittedKernel): string[] {
   const all = ["rows", "cols", "depth", "lda", "ldb", "ldc", ...fields];
   return [
     `struct Dims { ${all.map((name) => `${name}: ${name === "scale" ? "f32" : "u32"}`).join(", ")} }`,
@@ -107,7 +107,7 @@ const written: readonly Role[] = ["c", "pre"];
 const vectors = (access: Access): readonly Role[] =>
   access === "vec" ? ["a", "b", "c", "bias", "pre", "residual"] : access === "loads" ? ["a", "b"] : [];
 
-function bindings({ types, access }: Kernel): string[] {
+function bindings({ types, access }: EmittedKernel): string[] {
   return (Object.entries(types) as [Role, string][]).map(([role, type], i) => {
     const element = vectors(access).includes(role) ? `vec4<${type}>` : type;
     const mode = written.includes(role) ? "read_write" : "read";
@@ -116,7 +116,7 @@ function bindings({ types, access }: Kernel): string[] {
 }
 
 /** Whether k runs along the stored rows of an operand: one load gives four k's of one row, else four columns of one k. */
-const along = (operand: "a" | "b", form: Form): boolean => (operand === "a" ? form !== "TN" : form === "NT");
+const along = (operand: "a" | "b", form: ProductForm): boolean => (operand === "a" ? form !== "TN" : form === "NT");
 
 /**
  * A function that loads four elements of an operand.
@@ -125,7 +125,7 @@ const along = (operand: "a" | "b", form: Form): boolean => (operand === "a" ? fo
  * Where K may end inside, what lies at k >= end is zero: the indices are clamped, then the numbers replaced.
  * `at` counts vec4s in the vector forms, elements otherwise.
  */
-function loader(operand: "a" | "b", kernel: Kernel): string[] {
+function loader(operand: "a" | "b", kernel: EmittedKernel): string[] {
   const { access, form } = kernel;
   const ragged = access !== "vec" || kernel.structure.mode === "wg";
   const limit = operand === "a" ? "dim.rows" : "dim.cols";
@@ -154,13 +154,13 @@ const stride = (operand: "a" | "b", access: Access): string =>
   access === "scalar" ? `dim.ld${operand}` : `(dim.ld${operand} / 4u)`;
 
 /** Four columns of a tensor that lies as c does, or of a vector along c's columns. */
-function quadOf(role: "bias" | "residual", { access }: Kernel, index: string): string {
+function quadOf(role: "bias" | "residual", { access }: EmittedKernel, index: string): string {
   if (access === "vec") return `vec4f(${role}[${index} / 4u])`;
   return `vec4f(${[0, 1, 2, 3].map((j) => `f32(${role}[${index} + min(${j}u, dim.cols - 1u - col)])`).join(", ")})`;
 }
 
 /** residualQuad(at, row, col), its indices clamped, and store(...): the epilogue of four columns of one row of c. */
-function epilogue(kernel: Kernel): string[] {
+function epilogue(kernel: EmittedKernel): string[] {
   const { types, access, activation } = kernel;
   const lines: string[] = [];
   if (types.bias)
@@ -203,7 +203,7 @@ function epilogue(kernel: Kernel): string[] {
 }
 
 /** What store takes beside the sum. */
-function extras({ types, fields }: Kernel, each: (name: string, type: string) => string): string {
+function extras({ types, fields }: EmittedKernel, each: (name: string, type: string) => string): string {
   const gain = types.factor || fields.includes("scale") ? each("gain", "f32") : "";
   return `${gain}${types.bias ? each("shift", "vec4f") : ""}${types.residual ? each("rest", "vec4f") : ""}`;
 }
@@ -213,7 +213,7 @@ function extras({ types, fields }: Kernel, each: (name: string, type: string) =>
  * store: loads between stores to addresses equal modulo 4 KiB stall (a residual then cost 6 to 10 ms instead of 1 on
  * lavapipe, 4608 x 256).
  */
-function finish(kernel: Kernel, count: number): string[] {
+function finish(kernel: EmittedKernel, count: number): string[] {
   const { types } = kernel;
   const lines: string[] = [];
   const gains = [...(has(kernel, "scale") ? ["dim.scale"] : []), ...(types.factor ? ["f32(factor[0])"] : [])];
@@ -229,7 +229,7 @@ function finish(kernel: Kernel, count: number): string[] {
 }
 
 /** Base elements of the operands for this workgroup's batch, and the range of k. */
-function bases(kernel: Kernel): string[] {
+function bases(kernel: EmittedKernel): string[] {
   const lines: string[] = [];
   const two = has(kernel, "heads");
   if (two) lines.push("  let n = wid.z / dim.heads;", "  let h = wid.z % dim.heads;");
@@ -245,10 +245,10 @@ function bases(kernel: Kernel): string[] {
   return lines;
 }
 
-const batched = (kernel: Kernel): boolean => has(kernel, "cN");
+const batched = (kernel: EmittedKernel): boolean => has(kernel, "cN");
 
 /** Head of main, up to `tile`: this workgroup's row and column of tiles (gridOf in tile.ts says why there are two orders). */
-function entry(kernel: Kernel, size: string, builtins: string): string[] {
+function entry(kernel: EmittedKernel, size: string, builtins: string): string[] {
   const groups = batched(kernel) ? "" : "@builtin(num_workgroups) groups: vec3u, ";
   const rowsFirst = "select(wid.yx, vec2u(wid.x + wid.z * groups.x, wid.y), dim.rowsFirst != 0u)";
   return [
@@ -283,7 +283,7 @@ const endOfPanel = (rows: number): string[] => [...range(rows).map((r) => `  tot
  * Per step of four k's: each lane loads its share of a (`rows` vec4s among SG lanes) and, for each k, its own four
  * columns of b. Every vec4 of a is then broadcast and multiplies those four columns.
  */
-function subgroupTile(kernel: Kernel, { rows }: { rows: number }): string[] {
+function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }): string[] {
   const { form, access, subgroup } = kernel;
   const loads = Math.ceil(rows / subgroup);
   const lines = entry(kernel, "SG", "@builtin(subgroup_invocation_id) lane: u32");
@@ -375,7 +375,7 @@ function columnsOfA(rows: number, subgroup: number): string[] {
  * multiplies `rows` x 4 outputs out of it. The rows of k are padded by 2, so that copying an operand along k
  * does not hit one bank four times.
  */
-function workgroupTile(kernel: Kernel, structure: Extract<Structure, { mode: "wg" }>): string[] {
+function workgroupTile(kernel: EmittedKernel, structure: Extract<ProductStructure, { mode: "wg" }>): string[] {
   const { form, access } = kernel;
   const { TX, TY, rows: own, KT } = structure;
   const tile = tileOf(structure, kernel.subgroup);
@@ -412,7 +412,14 @@ function workgroupTile(kernel: Kernel, structure: Extract<Structure, { mode: "wg
 }
 
 /** Copies an operand's tile: `width` rows (or columns) x KT, four elements at a time; beyond the edges clamped or zero. */
-function copy(operand: "a" | "b", form: Form, access: Access, width: number, threads: number, KT: number): string[] {
+function copy(
+  operand: "a" | "b",
+  form: ProductForm,
+  access: Access,
+  width: number,
+  threads: number,
+  KT: number,
+): string[] {
   const origin = operand === "a" ? "row0" : "col0";
   const limit = operand === "a" ? "dim.rows" : "dim.cols";
   const pitch = `(${width}u + PAD)`;

@@ -13,7 +13,7 @@ import { contract } from "./contract.ts";
 import copy from "./copy.wgsl";
 import { matmulNT } from "./matmul.ts";
 import { product64 } from "./reference.ts";
-import { parted, partsOfSum, splits } from "./split.ts";
+import { parted, partsOfSum, splitCount } from "./split.ts";
 
 /** Parts of the two sums over N. */
 const parts = (N: number, K: number, M: number) => ({ Z: partsOfSum(N, M, K), P: partsOf(N) });
@@ -52,7 +52,7 @@ const linearBias = op({
   sig: "x_NK w_MK bias_M -> y_NM",
   derive: ({ N, K, M }) => parts(N, K, M),
   ways: bothWays([contract("x_NK w_MK bias_M -> y_NM", { bias: "bias" })], dbias),
-  way: ({ Z, K, M }, device) => splits(device, Z, M, K),
+  way: ({ Z, K, M }, device) => splitCount(device, Z, M, K),
   ref: ({ x, w, bias }, dims) => ({ y: affine64(x, w, bias, dims) }),
   flops: ({ N, K, M }) => 2 * N * K * M,
   bench: layer,
@@ -73,7 +73,7 @@ const linearResidual = op({
       }),
     ],
   ),
-  way: ({ Z, K, M }, device) => splits(device, Z, M, K),
+  way: ({ Z, K, M }, device) => splitCount(device, Z, M, K),
   ref: ({ x, w, bias, residual }, dims) => ({ y: affine64(x, w, bias, dims).map((v, i) => v + residual[i]) }),
   flops: ({ N, K, M }) => 2 * N * K * M,
   bench: [{ N: 8 * 51, K: 3072, M: 768 }],
@@ -104,7 +104,7 @@ const linearActivation = op({
   },
   way: ({ Z, K, M }, device) => {
     const how = device.software ? "composed" : "fused";
-    return splits(device, Z, M, K) === "split" ? `${how}Split` : how;
+    return splitCount(device, Z, M, K) === "split" ? `${how}Split` : how;
   },
   ref: ({ x, w, bias }, dims, { activation }) => ({
     y: affine64(x, w, bias, dims).map(activation64[activation as Activation]),

@@ -5,7 +5,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { contract } from "./contract.ts";
 import { product64 } from "./reference.ts";
-import { parted, partsOfSum, splits } from "./split.ts";
+import { parted, partsOfSum, splitCount } from "./split.ts";
 
 /** Sizes around the tiles' edges, multiples of 4 and others, and one N long enough to be summed in parts. */
 const columns = [1, 3, 4, 5, 8, 12, 31, 32, 36];
@@ -35,7 +35,7 @@ const matmulNN = op({
     direct: { forward: [contract("x_NK w_KM -> y_NM")], backward: [contract("dy_NM w_KM -> dx_NK"), ...dw.direct] },
     split: { forward: [contract("x_NK w_KM -> y_NM")], backward: [contract("dy_NM w_KM -> dx_NK"), ...dw.split] },
   },
-  way: ({ Z, K, M }, device) => splits(device, Z, K, M),
+  way: ({ Z, K, M }, device) => splitCount(device, Z, K, M),
   ref: ({ x, w }, { N, K, M }) => ({ y: product64("NN", x, w, [N, M, K]) }),
   flops: ({ N, K, M }) => 2 * N * K * M,
   bench: layer,
@@ -52,7 +52,7 @@ const matrixNT = op({
     direct: { forward: [contract("x_NK w_MK -> y_NM")], backward: [contract("dy_NM w_MK -> dx_NK"), ...dwT.direct] },
     split: { forward: [contract("x_NK w_MK -> y_NM")], backward: [contract("dy_NM w_MK -> dx_NK"), ...dwT.split] },
   },
-  way: ({ Z, K, M }, device) => splits(device, Z, M, K),
+  way: ({ Z, K, M }, device) => splitCount(device, Z, M, K),
   ref: ({ x, w }, { N, K, M }) => ({ y: product64("NT", x, w, [N, M, K]) }),
   flops: ({ N, K, M }) => 2 * N * K * M,
   bench: layer,
@@ -70,7 +70,7 @@ const matrixTN = op({
     direct: { forward: yTN.direct, backward: backwardTN },
     split: { forward: yTN.split, backward: backwardTN },
   },
-  way: ({ Z, I, J }, device) => splits(device, Z, I, J),
+  way: ({ Z, I, J }, device) => splitCount(device, Z, I, J),
   ref: ({ a, b }, { N, I, J }) => ({ y: product64("TN", a, b, [I, J, N]) }),
   flops: ({ N, I, J }) => 2 * N * I * J,
   bench: [

@@ -1,9 +1,9 @@
 // Products in f64, plainly, for the ops' references.
-import type { Form } from "./emit.ts";
+import type { ProductForm } from "./emit.ts";
 
 /** y[M, N] = a·b over K; which of a and b is stored transposed says `form`. Batches follow one another. */
 export function product64(
-  form: Form,
+  form: ProductForm,
   a: ArrayLike<number>,
   b: ArrayLike<number>,
   [M, N, K]: readonly [number, number, number],

@@ -31,7 +31,7 @@ export function partsOfSum(length: number, rows: number, cols: number): number {
 }
 
 /** Where parts pay: on GPUs wherever there can be some, on a few CPU cores only for results of one or two tiles. */
-export function splits(device: DeviceFacts, parts: number, rows: number, cols: number): "split" | "direct" {
+export function splitCount(device: DeviceFacts, parts: number, rows: number, cols: number): "split" | "direct" {
   const few = !device.software || Math.ceil(rows / 8) * Math.ceil(cols / (4 * device.subgroup)) <= 4;
   return parts > 1 && few ? "split" : "direct";
 }

@@ -1,7 +1,7 @@
 // Which structure of the inner tile for which product: a measured choice of `emotionclip tune` if there is one,
 // else a prior by the kind of device.
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
-import { type Form, type StructureName, structures } from "./emit.ts";
+import { type ProductForm, type StructureName, structures } from "./emit.ts";
 
 /** The sizes a choice depends on. */
 export interface Extent {
@@ -18,7 +18,7 @@ const products = ({ batch, split }: Extent): number => split ?? (batch ? batch[0
 const bucket = (size: number): number => Math.ceil(Math.log2(Math.max(size, 1)) / 2);
 
 /** "matmul|NT|m5 n4 k4": products that share a choice. Batches are bucketed, and vec4 loads are told from others. */
-export function classOf(form: Form, extent: Extent): string {
+export function classOf(form: ProductForm, extent: Extent): string {
   const { M, N, K } = extent;
   const many = products(extent) > 1 ? ` z${bucket(products(extent))}` : "";
   return `matmul|${form}|m${bucket(M)} n${bucket(N)} k${bucket(K)}${many}${ragged(extent) ? " ragged" : ""}`;
@@ -27,7 +27,7 @@ export function classOf(form: Form, extent: Extent): string {
 const ragged = ({ N, K }: Extent): boolean => N % 4 !== 0 || K % 4 !== 0;
 
 /** The structure for a product on a device. */
-export function choose(form: Form, extent: Extent, device: DeviceFacts): StructureName {
+export function chooseStructure(form: ProductForm, extent: Extent, device: DeviceFacts): StructureName {
   const tuned = device.tuned.get(classOf(form, extent));
   if (tuned !== undefined && tuned in structures) return tuned as StructureName;
   return device.software ? rasteriser(extent) : gpu(extent);

@@ -13,11 +13,20 @@ import {
 } from "../../engine/declare/pass.ts";
 import { type Dims, parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import type { Activation } from "./activation.ts";
-import { type Access, emit, type Form, type Kernel, type Role, type Structure, structures, tileOf } from "./emit.ts";
-import { choose } from "./table.ts";
+import {
+  type Access,
+  emit,
+  type ProductForm,
+  type EmittedKernel,
+  type Role,
+  type ProductStructure,
+  structures,
+  tileOf,
+} from "./emit.ts";
+import { chooseStructure } from "./table.ts";
 
 /** Where one operand lies: element (n, h, row, column) is at offset + n·strideN + h·strideH + row·ld + column. */
-export interface Layout {
+export interface TileLayout {
   /** Elements from one stored row to the next. */
   readonly ld: number;
   readonly offset?: number;
@@ -34,9 +43,9 @@ export interface Shape {
   readonly M: number;
   readonly N: number;
   readonly K: number;
-  readonly a: Layout;
-  readonly b: Layout;
-  readonly c: Layout;
+  readonly a: TileLayout;
+  readonly b: TileLayout;
+  readonly c: TileLayout;
   readonly batch?: readonly [n: number, h?: number];
   readonly split?: number;
   /** The sums are multiplied by this number. */
@@ -46,7 +55,7 @@ export interface Shape {
 /** A product as `product` takes it: tensors by role, named as in the signature. */
 export interface ProductOptions<S extends string> {
   /** What is stored: NN a[M, K] b[K, N]; NT a[M, K] b[N, K]; TN a[K, M] b[K, N]. Always c[M, N]. */
-  readonly form: Form;
+  readonly form: ProductForm;
   readonly sig: S;
   readonly a: string;
   readonly b: string;
@@ -86,7 +95,7 @@ export function product<const S extends string>(options: ProductOptions<S>): Pas
     };
   }
   const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs) => {
-    const chosen = choose(options.form, shapeOf(dims, attrs), device);
+    const chosen = chooseStructure(options.form, shapeOf(dims, attrs), device);
     return options.activation && unrolls(structures[chosen], device) ? "wg32" : chosen;
   };
   const flops = ({ M, N, K, batch: [n, h = 1] = [1] }: Shape) => 2 * M * N * K * n * h;
@@ -97,7 +106,8 @@ export function product<const S extends string>(options: ProductOptions<S>): Pas
 
 /** Memory is read as vec4s where every row of every operand starts at a multiple of 4. */
 function accessOf({ a, b, c, K, N }: Shape): Access {
-  const quads = ({ ld, offset = 0, strideN = 0, strideH = 0 }: Layout) => (ld | offset | strideN | strideH) % 4 === 0;
+  const quads = ({ ld, offset = 0, strideN = 0, strideH = 0 }: TileLayout) =>
+    (ld | offset | strideN | strideH) % 4 === 0;
   if (!quads(a) || !quads(b)) return "scalar";
   return quads(c) && K % 4 === 0 && N % 4 === 0 ? "vec" : "loads";
 }
@@ -107,9 +117,9 @@ const roles: readonly Role[] = ["a", "b", "c", "factor", "bias", "pre", "residua
 /** What the kernel's text depends on; its bindings carry the names of roles, so that ops share pipelines. */
 function kernelOf(
   options: ProductOptions<string>,
-  structure: Structure,
+  structure: ProductStructure,
   { dims, attrs, device }: SourceContext,
-): Kernel {
+): EmittedKernel {
   const shape = (options.shape as (dims: Sizes, attrs: Attrs) => Shape)(dims, attrs);
   const { inputs, outputs } = parseSignature(options.sig);
   const types: { [R in Role]?: string } = {};
@@ -164,7 +174,7 @@ const chunkOf = (K: number, split: number): number => 4 * ceilDiv(ceilDiv(K, 4),
 const rowsFirst = ({ M, N, K }: Shape): boolean => N * K > 2 ** 17 || M > 8 * most;
 
 /** x and y count tiles in the order of `rowsFirst`, z batches or parts of K; with neither, further rows. */
-function gridOf(shape: Shape, structure: Structure, subgroup: number): readonly number[] {
+function gridOf(shape: Shape, structure: ProductStructure, subgroup: number): readonly number[] {
   const tile = tileOf(structure, subgroup);
   const [rows, cols] = [ceilDiv(shape.M, tile.rows), ceilDiv(shape.N, tile.cols)];
   const batches = shape.split ?? (shape.batch ? shape.batch[0] * (shape.batch[1] ?? 1) : undefined);
@@ -184,11 +194,12 @@ const most = 65535;
  * Which structures are candidates. CPU rasterisers pay for compiling: there the tall ones only for products where they
  * could win, and of the workgroup tiles, which cannot win, the smallest as a witness of the others.
  */
-function offered(structure: Structure, { M, N, K }: Shape, device: DeviceFacts): boolean {
+function offered(structure: ProductStructure, { M, N, K }: Shape, device: DeviceFacts): boolean {
   if (structure.mode === "sg") return !device.software || structure.rows <= 8 || M * N * K >= structure.rows * 2 ** 14;
   const threads = structure.TX * structure.TY;
   return threads <= device.workgroupSize && (!device.software || threads <= 64 || M * N * K >= 2 ** 18);
 }
 
 /** Whether an activation would be unrolled over so many rows that a CPU rasteriser compiles it for seconds. */
-const unrolls = (structure: Structure, device: DeviceFacts): boolean => device.software && structure.mode === "sg";
+const unrolls = (structure: ProductStructure, device: DeviceFacts): boolean =>
+  device.software && structure.mode === "sg";

@@ -1,12 +1,12 @@
 // Which structure wins for which class of products on a device: the logic of `emotionclip tune`. Measuring is the
 // caller's; this file knows what to measure, and what to make of it.
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
-import { type Form, type StructureName, structures } from "./emit.ts";
-import { choose, classOf, type Extent } from "./table.ts";
+import { type ProductForm, type StructureName, structures } from "./emit.ts";
+import { chooseStructure, classOf, type Extent } from "./table.ts";
 
 /** One product to measure: the first of its class among the model's. */
-export interface Task extends Extent {
-  readonly form: Form;
+export interface TuneTask extends Extent {
+  readonly form: ProductForm;
   readonly key: string;
 }
 
@@ -31,8 +31,8 @@ const attentions = [
 ] as const;
 
 /** The products of the models' linear layers and attention, forward and backward, one for each class. */
-export function tasks(most: number): Task[] {
-  const all: [Form, Extent][] = [];
+export function tasks(most: number): TuneTask[] {
+  const all: [ProductForm, Extent][] = [];
   const layer = (rows: number, inputs: number, outputs: number) => {
     all.push(["NT", { M: rows, N: outputs, K: inputs }]);
     all.push(["NN", { M: rows, N: inputs, K: outputs }]);
@@ -51,7 +51,7 @@ export function tasks(most: number): Task[] {
     all.push(["NN", { M: L, N: K, K: L, batch }]);
     all.push(["TN", { M: L, N: K, K: L, batch }]);
   }
-  const byClass = new Map<string, Task>();
+  const byClass = new Map<string, TuneTask>();
   for (const [form, extent] of all) {
     const { M, N, K, batch } = extent;
     const key = classOf(form, extent);
@@ -62,8 +62,8 @@ export function tasks(most: number): Task[] {
 }
 
 /** Structures that may win: on CPU rasterisers those of subgroups, on GPUs all that fit. The prior choice comes first. */
-export function candidates(task: Task, device: DeviceFacts): StructureName[] {
-  const prior = choose(task.form, task, { ...device, tuned: new Map() });
+export function candidates(task: TuneTask, device: DeviceFacts): StructureName[] {
+  const prior = chooseStructure(task.form, task, { ...device, tuned: new Map() });
   const fits = (name: StructureName) => {
     const structure = structures[name];
     return structure.mode === "sg" || (!device.software && structure.TX * structure.TY <= device.workgroupSize);

@@ -8,8 +8,8 @@ import { contentToJson } from "./content-json.ts";
 import { describe, type Known, metadataOf, type Usual } from "../families.ts";
 import { planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
-import { type Dtype, toFloat32 } from "../../data/formats/dtypes.ts";
-import type { Entry } from "../../data/formats/safetensors.ts";
+import { type FileDtype, toFloat32 } from "../../data/formats/dtypes.ts";
+import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 
 export interface ConversionOptions {
@@ -25,7 +25,7 @@ export interface ConversionOptions {
 }
 
 export interface Conversion {
-  readonly entries: readonly Entry[];
+  readonly entries: readonly SafetensorsEntry[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly kind: string;
   readonly config: Usual["config"] | undefined;
@@ -61,7 +61,7 @@ export async function planConversion(
   const names =
     part === "model" ? [...layout.names.values()] : [...file.tensors.keys()].filter((name) => !isAlias(name));
   const isModel = new Set(layout.names.values());
-  const entries = names.map((name): Entry => {
+  const entries = names.map((name): SafetensorsEntry => {
     const to = part === "model" ? officialNames.get(name)! : name;
     const finite = isModel.has(name);
     if (name === resized?.stored) return resizedEntry(file, to, name, resized.resize!, dtype);
@@ -88,7 +88,7 @@ export async function planConversion(
 const isAlias = (name: string) => /^lr_scheduler\.param_groups\./.test(name);
 
 const formats = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
-const isFloat = (dtype: Dtype) => /^B?F\d+$/.test(dtype);
+const isFloat = (dtype: FileDtype) => /^B?F\d+$/.test(dtype);
 
 function entryOf(
   file: WeightFile,
@@ -96,7 +96,7 @@ function entryOf(
   stored: string,
   wanted: ConversionOptions["dtype"],
   finite: boolean,
-): Entry {
+): SafetensorsEntry {
   const { dtype: from, shape } = file.tensors.get(stored)!;
   const dtype = wanted === "keep" || !isFloat(from) ? from : formats[wanted];
   const bytes = async function* (): AsyncGenerator<Uint8Array> {
@@ -115,7 +115,7 @@ function resizedEntry(
   stored: string,
   { from, to }: { readonly from: number; readonly to: number },
   wanted: ConversionOptions["dtype"],
-): Entry {
+): SafetensorsEntry {
   const { dtype: before, shape } = file.tensors.get(stored)!;
   const dtype = wanted === "keep" ? before : formats[wanted];
   const bytes = async (): Promise<Uint8Array> => {
@@ -135,7 +135,7 @@ function oneRoom(): (length: number) => Uint8Array {
 }
 
 /** Elements in another number format; with `finite`, what is not a finite number there is refused. */
-function narrowed(piece: Uint8Array, from: Dtype, to: Dtype, finite: boolean, label: string): Uint8Array {
+function narrowed(piece: Uint8Array, from: FileDtype, to: FileDtype, finite: boolean, label: string): Uint8Array {
   const values = toFloat32(from, piece);
   if (finite && hasNonFinite(values)) throw new FormatError(`${label} has a number that is not finite`);
   if (to === from) return piece;

@@ -7,7 +7,7 @@ import { EngineError, FormatError, HealthError } from "../../engine/errors.ts";
 import { sha256Of } from "../../data/formats/hash.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { readRegular, sizeOfRegular } from "../../data/formats/regular.ts";
-import { type Entry, SafetensorsFile, safetensorsBytes } from "../../data/formats/safetensors.ts";
+import { type SafetensorsEntry, SafetensorsFile, safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "../../data/formats/disk.ts";
 
 /** Version of the folder's layout; another one is refused. */
@@ -55,8 +55,8 @@ export interface Progressed {
 
 /** Parameters under the official names, and the optimizer's moments; each tensor float32. */
 export interface CheckpointTensors {
-  readonly model: Iterable<Entry>;
-  readonly optimizer: Iterable<Entry>;
+  readonly model: Iterable<SafetensorsEntry>;
+  readonly optimizer: Iterable<SafetensorsEntry>;
 }
 
 /** manifest.json: the state, and length and sha256 of each file. `created` is for people; order comes from `step`. */
@@ -122,33 +122,24 @@ export async function saveCheckpoint(
 /** A plain model file, readable by any safetensors reader. Replaces what is there at once. */
 export function saveModel(
   path: string,
-  model: Iterable<Entry>,
+  model: Iterable<SafetensorsEntry>,
   metadata: Record<string, string> = {},
 ): Promise<Written> {
   return replaceFile(path, finiteBytes(model, metadata));
 }
 
-/** A safetensors file of any dtypes, complete or not there. */
-export function writeSafetensors(
-  path: string,
-  entries: Iterable<Entry>,
-  metadata: Record<string, string> = {},
-): Promise<Written> {
-  return replaceFile(path, safetensorsBytes(entries, metadata));
-}
-
 function finiteBytes(
-  entries: Iterable<Entry>,
+  entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array> {
-  const checked = Array.from(entries, (entry): Entry => {
+  const checked = Array.from(entries, (entry): SafetensorsEntry => {
     const { name, dtype, shape } = entry;
     return { name, dtype, shape, bytes: () => checkEach(entry) };
   });
   return safetensorsBytes(checked, { format: "pt", ...metadata });
 }
 
-async function* checkEach(entry: Entry): AsyncGenerator<Uint8Array> {
+async function* checkEach(entry: SafetensorsEntry): AsyncGenerator<Uint8Array> {
   const source = await entry.bytes();
   for await (const piece of source instanceof Uint8Array ? [source] : source) {
     const bad = firstNonFinite(piece);

@@ -11,15 +11,15 @@ import {
   FormatError,
   type Tensor,
 } from "../../engine/index.ts";
-import { convert, type Dtype, itemBytes } from "../../data/formats/dtypes.ts";
+import { convert, type FileDtype, itemBytes } from "../../data/formats/dtypes.ts";
 import type { Usual } from "../families.ts";
 import type { VideoText } from "../family.ts";
-import type { OpenOptions, WeightFile } from "../../data/formats/weights.ts";
+import type { WeightOptions, WeightFile } from "../../data/formats/weights.ts";
 import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
 
-export interface LoadOptions extends PlanOptions, OpenOptions {
+export interface LoadOptions extends PlanOptions, WeightOptions {
   /** Hears how many numbers are on the device, of how many. */
   readonly at?: (done: number, of: number) => void;
 }
@@ -131,7 +131,7 @@ export class Transfer {
 
 /** A file of weights as far as reading tensors goes. */
 type Readable = Pick<WeightFile, "path" | "chunks"> & {
-  readonly tensors: ReadonlyMap<string, { readonly dtype: Dtype; readonly shape: readonly number[] }>;
+  readonly tensors: ReadonlyMap<string, { readonly dtype: FileDtype; readonly shape: readonly number[] }>;
 };
 
 /**
@@ -167,7 +167,7 @@ export async function readTensor(file: Readable, stored: string, tensor: Tensor,
 }
 
 /** Little-endian elements as float32; float32 itself is not copied. */
-function asFloats(dtype: Dtype, piece: Uint8Array): Float32Array {
+function asFloats(dtype: FileDtype, piece: Uint8Array): Float32Array {
   const count = piece.byteLength / itemBytes[dtype];
   if (dtype === "F32" && piece.byteOffset % 4 === 0) return new Float32Array(piece.buffer, piece.byteOffset, count);
   const values = new Float32Array(count);

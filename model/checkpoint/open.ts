@@ -6,7 +6,7 @@ import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { type Known, readConfig, storedIn } from "../families.ts";
-import { type OpenOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
+import { type WeightOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
 import { checkpointName, checkpointSteps, readManifest, verify } from "./folder.ts";
 
 /** An open file, and the configuration that lies beside it. */
@@ -18,7 +18,7 @@ export interface ModelFile {
 }
 
 /** Opens the file of a model, as `openModelFile`; refuses one whose configuration is lost and not `given` either. */
-export async function openModel(path: string, options: OpenOptions, given: object | undefined): Promise<ModelFile> {
+export async function openModel(path: string, options: WeightOptions, given: object | undefined): Promise<ModelFile> {
   const opened = await openModelFile(path, options);
   if (!opened.fault || given) return opened;
   await opened.file.close();
@@ -26,7 +26,7 @@ export async function openModel(path: string, options: OpenOptions, given: objec
 }
 
 /** Opens .pt, .pth, .safetensors, .safetensors.index.json, a run folder or one of its checkpoints. */
-export async function openModelFile(path: string, options: OpenOptions = {}): Promise<ModelFile> {
+export async function openModelFile(path: string, options: WeightOptions = {}): Promise<ModelFile> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,

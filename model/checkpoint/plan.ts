@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
 import type { GpuOptions, Tensor } from "../../engine/index.ts";
-import type { Dtype } from "../../data/formats/dtypes.ts";
+import type { FileDtype } from "../../data/formats/dtypes.ts";
 import { Init, named } from "../params.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import { describe, type Known, type Usual } from "../families.ts";
@@ -37,11 +37,11 @@ export interface LoadReport {
 }
 
 /** Where a parameter comes from. */
-export interface Source {
+export interface ParameterSource {
   readonly name: string;
   readonly tensor: Tensor;
   readonly stored: string;
-  readonly dtype: Dtype;
+  readonly dtype: FileDtype;
   /** The grids between which it is resized. */
   readonly resize: Resize | undefined;
 }
@@ -56,7 +56,7 @@ export interface LoadPlan<M extends VideoText = Usual> {
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly init: Init;
   /** In file order. */
-  readonly sources: readonly Source[];
+  readonly sources: readonly ParameterSource[];
   readonly report: LoadReport;
   /** How the GPU is opened that it goes to, where a command opens one for it (open-model.ts). */
   readonly gpu?: GpuOptions;
@@ -110,7 +110,7 @@ function matched(
   const { alias, constants, isAdded } = family.filling;
   const { names, backboneOnly } = layout;
   const faults = { missing: [] as string[], unexpected: [] as string[], misshapen: [] as string[] };
-  const sources: Source[] = [];
+  const sources: ParameterSource[] = [];
   const fresh: string[] = [];
   for (const [name, tensor] of parameters) {
     const from = names.get(name) ?? names.get(alias.get(name) ?? "");
@@ -137,7 +137,7 @@ function sourceOf(
   tensor: Tensor,
   stored: string,
   resized: (shape: readonly number[]) => Resize | undefined,
-): Source | "misshapen" {
+): ParameterSource | "misshapen" {
   const { dtype, shape } = file.tensors.get(stored)!;
   if (!/^B?F\d+$/.test(dtype))
     throw new CheckpointError(`${quoted(stored)} is ${dtype}; parameters are F64, F32, F16 or BF16`);

@@ -4,16 +4,16 @@ import * as v from "valibot";
 import { UsageError } from "../../engine/errors.ts";
 
 /** A whole number in a range; the message says which. */
-export const whole = (most: number, least = 1) => {
+export const wholeBetween = (most: number, least = 1) => {
   const allowed = `a whole number from ${least} to ${most}`;
   return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(least, allowed), v.maxValue(most, allowed));
 };
-export const real = (least: number, most: number) => {
+export const realBetween = (least: number, most: number) => {
   const allowed = `a number from ${least} to ${most}`;
   return v.pipe(v.number(allowed), v.minValue(least, allowed), v.maxValue(most, allowed));
 };
 const finite = v.pipe(v.number("a number"), v.finite("a number"));
-export const oneOf = <const T extends readonly string[]>(names: T) => v.picklist(names, names.join(" or "));
+export const oneOfNames = <const T extends readonly string[]>(names: T) => v.picklist(names, names.join(" or "));
 
 /** How the frame encoder is told where the subject is: prompting, masked attention (Sec. 3.3 of the paper), or not. */
 export const subjects = ["sap", "saam", "none"] as const;
@@ -29,16 +29,16 @@ export const textEnds = ["compat", "last"] as const;
 
 /** Sizes beyond these are no model. */
 const size = {
-  width: whole(65536),
-  hidden: whole(4 * 65536),
-  layers: whole(1024),
-  heads: whole(4096),
+  width: wholeBetween(65536),
+  hidden: wholeBetween(4 * 65536),
+  layers: wholeBetween(1024),
+  heads: wholeBetween(4096),
 };
 
 /** A ViT frame encoder. Lengths in pixels, widths in channels. */
 const vision = v.strictObject({
-  image: whole(4096),
-  patch: whole(4096),
+  image: wholeBetween(4096),
+  patch: wholeBetween(4096),
   width: size.width,
   layers: size.layers,
   heads: size.heads,
@@ -49,19 +49,19 @@ const vision = v.strictObject({
 
 /** A CLIP text transformer. */
 const text = v.strictObject({
-  context: whole(65536),
-  vocabulary: whole(2 ** 24),
+  context: wholeBetween(65536),
+  vocabulary: wholeBetween(2 ** 24),
   width: size.width,
   layers: size.layers,
   heads: size.heads,
   /** Where texts cut at the context's length are read: at the start token, as published (compat), or at the last slot. */
-  endToken: v.optional(oneOf(textEnds)),
+  endToken: v.optional(oneOfNames(textEnds)),
 });
 
 /** What makes one vector of a clip's frames. */
 const head = v.strictObject({
-  kind: oneOf(headKinds),
-  frames: whole(1024),
+  kind: oneOfNames(headKinds),
+  frames: wholeBetween(1024),
   layers: size.layers,
   heads: size.heads,
   feedForward: size.hidden,
@@ -74,24 +74,24 @@ const head = v.strictObject({
 /** Subject-aware attention masking. What the paper leaves open is decided in docs/adr/4-saam.md. */
 const saam = v.strictObject({
   /** Blocks 0 … layers − 1 move attention to the subject; the later ones see all tokens alike. */
-  layers: whole(1024, 0),
+  layers: wholeBetween(1024, 0),
   /** How the moved amount reaches the subject. */
-  mode: oneOf(saamModes),
+  mode: oneOfNames(saamModes),
   /** A patch belongs to the subject where its share of it exceeds this. */
-  threshold: real(0, 1),
+  threshold: realBetween(0, 1),
   /** Shape of a layer's saam_logit: [heads] unless given; or [1], [heads, L], [L, L], [heads, L, L]. */
-  logit: v.optional(v.array(whole(2 ** 24), "a list of sizes")),
+  logit: v.optional(v.array(wholeBetween(2 ** 24), "a list of sizes")),
 });
 
-export const schema = v.strictObject({
+export const modelSchema = v.strictObject({
   /** Width of the joint embedding. */
   embed: size.width,
   vision,
   text,
   head,
   /** Activation of the two towers; the head always uses exact GELU. */
-  activation: oneOf(["gelu", "quickGelu"]),
-  subject: oneOf(subjects),
+  activation: oneOfNames(["gelu", "quickGelu"]),
+  subject: oneOfNames(subjects),
   /** Settings of subject "saam"; all blocks, `shift` and any pixel unless given. */
   saam: v.optional(saam),
   /** With subject "sap": patches with any subject count fully, as the paper has it, instead of by their share. */
@@ -100,13 +100,13 @@ export const schema = v.strictObject({
 
 type Fixed<T> = T extends object ? { readonly [K in keyof T]: Fixed<T[K]> } : T;
 
-export interface ModelConfig extends Fixed<v.InferOutput<typeof schema>> {}
+export interface ModelConfig extends Fixed<v.InferOutput<typeof modelSchema>> {}
 export type VisionConfig = ModelConfig["vision"];
 export type TextConfig = ModelConfig["text"];
 export type HeadConfig = ModelConfig["head"];
 export type SaamConfig = NonNullable<ModelConfig["saam"]>;
 export type Subject = ModelConfig["subject"];
-export type Activation = ModelConfig["activation"];
+export type TowerActivation = ModelConfig["activation"];
 
 /** Patches along one side of a frame; a remainder at the right and bottom is dropped. */
 export const gridOf = ({ image, patch }: VisionConfig): number => Math.floor(image / patch);
@@ -119,7 +119,7 @@ export function saamOf({ subject, saam, vision }: ModelConfig): SaamConfig | und
 
 /** Why there can be no such model: the first fault, with what was found and what is allowed; undefined for a sound one. */
 export function faultOf(config: ModelConfig): string | undefined {
-  const { success, issues } = v.safeParse(schema, config);
+  const { success, issues } = v.safeParse(modelSchema, config);
   return success ? ruleFault(config) : issueText(issues[0]);
 }
 

@@ -3,7 +3,7 @@ import { CheckpointError, EngineError } from "../../engine/errors.ts";
 import { at, type Stored } from "../../data/formats/content.ts";
 import type { Description } from "../family.ts";
 import { faultOf, type ModelConfig } from "./config.ts";
-import { configOf, headsGuessed, type Sizes, sizesOf } from "./infer.ts";
+import { configOf, headsGuessed, type ModelSizes, sizesOf } from "./infer.ts";
 import { layoutOf } from "./layout.ts";
 
 /** Parts of a configuration that are known better than the file knows them. */
@@ -12,7 +12,7 @@ export type ConfigOverride = {
 };
 
 /** Describes a file by its header alone; never fails. `stored` is the configuration that it carries, or that lies beside it. */
-export function describe(file: Stored, stored?: ModelConfig): Omit<Description<ModelConfig>, "family"> {
+export function describeEmotionClip(file: Stored, stored?: ModelConfig): Omit<Description<ModelConfig>, "family"> {
   const layout = layoutOf(file);
   const unknown = { kind: layout.kind, layout, sizes: undefined, config: undefined, notes: [] };
   if (layout.kind === "unknown") return { ...unknown, reason: layout.reason };
@@ -55,13 +55,13 @@ function activationOf(file: Stored, kind: string): { activation: ModelConfig["ac
 }
 
 /** The configuration to load a described file with: its own, with what is known better. */
-export function decide(
+export function decideConfig(
   { sizes, config, reason }: Description<ModelConfig>,
   override: ConfigOverride = {},
 ): ModelConfig {
   if (!sizes || !config) throw new CheckpointError(reason);
   const merged = merge(config, override);
-  const differing = differences(sizes as Sizes, merged);
+  const differing = differences(sizes as ModelSizes, merged);
   if (differing.length)
     throw new CheckpointError(
       `a model of other sizes than the configuration's\n  ${differing.slice(0, 12).join("\n  ")}`,
@@ -89,7 +89,7 @@ function merge(config: ModelConfig, override: ConfigOverride): ModelConfig {
 }
 
 /** Where the configuration is not what the shapes say. The image's size may differ: positions can be resized. */
-function differences({ embed, vision, text, head, saam }: Sizes, config: ModelConfig): string[] {
+function differences({ embed, vision, text, head, saam }: ModelSizes, config: ModelConfig): string[] {
   const { image: _, ...fixed } = vision;
   const parts: [string, object, object | undefined][] = [
     ["", { embed }, config],

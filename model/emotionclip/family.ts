@@ -4,7 +4,7 @@ import type { WeightFile } from "../../data/formats/weights.ts";
 import { CheckpointError } from "../../engine/errors.ts";
 import type { Family, Filling } from "../family.ts";
 import { gridOf, type ModelConfig } from "./config.ts";
-import { type ConfigOverride, decide, describe } from "./describe.ts";
+import { type ConfigOverride, decideConfig, describeEmotionClip } from "./describe.ts";
 import { EmotionClip } from "./emotionclip.ts";
 import { groupsOf } from "./groups.ts";
 import { configFromValue } from "./official-config.ts";
@@ -71,10 +71,10 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
     const config = configFromValue(json, where);
     return isObject(json) && "vision_cfg" in json ? (towers(config) as Partial<ModelConfig>) : config;
   },
-  describe: (file, stored) => ({ family: emotionClip, ...describe(file, stored) }),
+  describe: (file, stored) => ({ family: emotionClip, ...describeEmotionClip(file, stored) }),
   decide(described, override: ConfigOverride = {}, side) {
     const vision = { ...override.vision, ...(side !== undefined && { image: side }) };
-    return decide(described, { ...override, vision });
+    return decideConfig(described, { ...override, vision });
   },
   build: (config, init) => new EmotionClip(config, init),
   filling,

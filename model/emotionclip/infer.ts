@@ -6,7 +6,7 @@ import type { HeadConfig, ModelConfig, SaamConfig, TextConfig, VisionConfig } fr
 import { preset, presetNames, vitB32 } from "./presets.ts";
 
 /** Sizes that the tensors fix: a configuration that differs belongs to another model. */
-export interface Sizes {
+export interface ModelSizes {
   readonly embed: number;
   readonly vision: Pick<VisionConfig, "image" | "patch" | "width" | "layers" | "mlp">;
   readonly text: Pick<TextConfig, "context" | "vocabulary" | "width" | "layers">;
@@ -20,7 +20,7 @@ type Tensors = ReadonlyMap<string, StoredTensor>;
 const mostBlocks = 256;
 
 /** Reads the sizes off the shapes. A tensor that is needed for it and missing or impossible is a CheckpointError. */
-export function sizesOf(tensors: Tensors, backboneOnly: boolean): Sizes {
+export function sizesOf(tensors: Tensors, backboneOnly: boolean): ModelSizes {
   refuseResnet(tensors.keys());
   const [width, , patch] = shapeOf(tensors, "backbone.visual.conv1.weight", 4);
   const [rows] = shapeOf(tensors, "backbone.visual.positional_embedding", 2);
@@ -69,7 +69,7 @@ function headOf(tensors: Tensors): Partial<HeadConfig> {
 }
 
 /** SAAM shows in its parameters; with none in any block only the subject token is its own. */
-function saamOf(tensors: Tensors): Pick<Sizes, "saam"> {
+function saamOf(tensors: Tensors): Pick<ModelSizes, "saam"> {
   if (!tensors.has("backbone.visual.hmn_embedding")) return {};
   const logits = [...tensors].filter(([name]) => name.endsWith(".saam_logit"));
   const shape = logits[0]?.[1].shape;
@@ -102,7 +102,7 @@ export interface Guesses {
 }
 
 /** Heads are width/64, but for published towers that have others (ViT-H and ViT-g). */
-export function headsGuessed({ vision, text }: Sizes): Omit<Guesses, "activation"> {
+export function headsGuessed({ vision, text }: ModelSizes): Omit<Guesses, "activation"> {
   const by64 = (width: number) => (width % 64 === 0 ? width / 64 : undefined);
   const known = presetNames.map(preset).find((each) => {
     return each.vision.width === vision.width && each.vision.layers === vision.layers;
@@ -111,7 +111,7 @@ export function headsGuessed({ vision, text }: Sizes): Omit<Guesses, "activation
 }
 
 /** Sizes and guesses together; heads that nobody can guess are 0. */
-export function configOf(sizes: Sizes, { activation, visionHeads, textHeads }: Guesses): ModelConfig {
+export function configOf(sizes: ModelSizes, { activation, visionHeads, textHeads }: Guesses): ModelConfig {
   const { embed, vision, text, head, saam } = sizes;
   return {
     embed,

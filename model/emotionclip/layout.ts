@@ -1,7 +1,7 @@
 // What a file of weights is, by its names alone: whose checkpoint, what stands in front of the model's names, and which
 // official name (spec: `backbone.visual.…`, `visual_head.…`) each tensor has.
 import { type Content, type Stored, TensorRef } from "../../data/formats/content.ts";
-import type { Layout } from "../family.ts";
+import type { FileLayout } from "../family.ts";
 
 export type Kind =
   | "EmotionCLIP checkpoint"
@@ -21,7 +21,7 @@ const extras = /^(backbone\.)?(input_resolution|context_length|vocab_size)$|(^|\
 const wrappings = ["model.", "state_dict.", ""].flatMap((outer) => [outer, `${outer}module.`]);
 
 /** Reads kind and names off a file. It never fails: what it does not know is "unknown", with a reason. */
-export function layoutOf(file: Stored): Layout {
+export function layoutOf(file: Stored): FileLayout {
   const all = [...file.tensors.keys()];
   const count = (prefix: string) =>
     all.filter((name) => name.startsWith(prefix) && tower.test(name.slice(prefix.length)));
@@ -56,7 +56,7 @@ function kindOf({ format }: Stored, prefix: string, backboneOnly: boolean, scala
   return prefix.startsWith("state_dict.") ? "OpenCLIP training checkpoint" : "OpenCLIP backbone";
 }
 
-function unknown({ tensors }: Stored): Layout {
+function unknown({ tensors }: Stored): FileLayout {
   const names = [...tensors.keys()];
   const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
   const reason = has(/vision_model\.encoder\./)

@@ -9,19 +9,19 @@ import {
   headKinds,
   issueText,
   type ModelConfig,
-  oneOf,
-  real,
+  oneOfNames,
+  realBetween,
   saamModes,
-  schema,
+  modelSchema,
   subjects,
   type TextConfig,
   textEnds,
   type VisionConfig,
-  whole,
+  wholeBetween,
 } from "./config.ts";
 import { vitB32 } from "./presets.ts";
 
-const size = whole(2 ** 24);
+const size = wholeBetween(2 ** 24);
 const flag = v.boolean("true or false");
 
 const clip = v.strictObject({
@@ -33,7 +33,7 @@ const clip = v.strictObject({
     width: size,
     head_width: v.optional(size),
     layers: size,
-    mlp_ratio: v.optional(real(1e-3, 1e3)),
+    mlp_ratio: v.optional(realBetween(1e-3, 1e3)),
   }),
   text_cfg: v.strictObject({
     context_length: size,
@@ -47,25 +47,25 @@ const clip = v.strictObject({
 const model = v.strictObject({
   clip,
   video_len: size,
-  temporal_fusion: v.optional(oneOf(headKinds.map((kind) => (kind === "conv1d" ? "conv_1d" : kind)))),
+  temporal_fusion: v.optional(oneOfNames(headKinds.map((kind) => (kind === "conv1d" ? "conv_1d" : kind)))),
   head: v.optional(
     v.strictObject({
       transformer_nhead: v.optional(size),
       transformer_nlayer: v.optional(size),
       transformer_dim_feedforward: v.optional(size),
-      transformer_dropout: v.optional(real(0, 0.999999)),
+      transformer_dropout: v.optional(realBetween(0, 0.999999)),
     }),
   ),
   batch: v.optional(size), // of the golden files; no property of a model
   heads_visual: v.optional(size),
-  subject: v.optional(oneOf(subjects)),
+  subject: v.optional(oneOfNames(subjects)),
   sap_indicator: v.optional(flag),
-  end_token: v.optional(oneOf(textEnds)),
+  end_token: v.optional(oneOfNames(textEnds)),
   saam: v.optional(
     v.strictObject({
-      layers: whole(1024, 0),
-      mode: oneOf(saamModes),
-      threshold: real(0, 1),
+      layers: wholeBetween(1024, 0),
+      mode: oneOfNames(saamModes),
+      threshold: realBetween(0, 1),
       logit: v.optional(v.pipe(v.array(size, "a list of sizes"), v.maxLength(3, "at most three sizes"))),
     }),
   ),
@@ -95,7 +95,7 @@ export function configFromValue(value: Json, file: string): ModelConfig {
 }
 
 function stored(value: Json, file: string): ModelConfig {
-  const { success, output, issues } = v.safeParse(schema, value);
+  const { success, output, issues } = v.safeParse(modelSchema, value);
   if (!success) throw new FormatError(`${file}: ${issueText(issues[0]).slice(0, 200)}`);
   return output;
 }

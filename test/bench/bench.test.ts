@@ -6,13 +6,13 @@ import { gpuJsCpu } from "../../bench/baselines/gpu-js.ts";
 import type { Baseline, Problem } from "../../bench/baselines/problem.ts";
 import { plainTile } from "../../bench/baselines/wgsl.ts";
 import { benchBars } from "../../bench/bars.ts";
-import { casesOf, nameOf, picksOf, reduced } from "../../bench/case.ts";
+import { casesOf, caseName, picksOf, reduced } from "../../bench/case.ts";
 import { check, difference } from "../../bench/check.ts";
 import { gaussians } from "../../bench/draw.ts";
 import { type Arm, interleave, median, ratioOf } from "../../bench/measure.ts";
 import { type Bench, benchOps } from "../../bench/ops.ts";
 import { measureRecording } from "../../bench/recording.ts";
-import { heading, type Row, textOf } from "../../bench/row.ts";
+import { heading, type BenchRow, textOf } from "../../bench/row.ts";
 import { numelOf } from "../../engine/declare/signature.ts";
 import type { CompiledPass, CompiledWay, Op } from "../../engine/declare/op.ts";
 import { ops } from "../../kernels/index.ts";
@@ -45,8 +45,8 @@ function variant(name: string, bench: Op["bench"], from?: string, to = ""): Op {
   return { ...op, ways, bench };
 }
 
-async function rowsOf(chosen: readonly Op[], baselines: readonly Baseline[] = []): Promise<Row[]> {
-  const rows: Row[] = [];
+async function rowsOf(chosen: readonly Op[], baselines: readonly Baseline[] = []): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
   const bench: Bench = { gpu, roof, rounds: 1, baselines, wanted: () => true, row: (row) => rows.push(row) };
   await benchOps(bench, chosen);
   return rows;
@@ -93,11 +93,11 @@ test("a large case is checked at a smaller size that picks the same kernels", ()
   for (const name of ["layernorm", "linear", "attention"]) {
     const [whole] = casesOf(named(name));
     const smaller = reduced(whole, gpu, ({ op, dims }) => op.sig.inputs.every((term) => numelOf(term, dims) < 50_000));
-    assert.is.not(nameOf(smaller), nameOf(whole));
+    assert.is.not(caseName(smaller), caseName(whole));
     assert.is(picksOf(smaller, gpu), picksOf(whole, gpu));
     assert.ok(
       smaller.op.sig.inputs.every((term) => numelOf(term, smaller.dims) < 50_000),
-      nameOf(smaller),
+      caseName(smaller),
     );
   }
 });
@@ -203,7 +203,7 @@ test("an engine that cannot run has a row that says why", async () => {
 });
 
 test("a bar has a row for the yardstick and one for us that says whether it was reached", async () => {
-  const rows: Row[] = [];
+  const rows: BenchRow[] = [];
   const wanted = (suite: string, name: string) => suite === "bars" && name === "attention 96 heads x 51 x 64 backward";
   const bench: Bench = { gpu, roof, rounds: 1, baselines: [], wanted, row: (row) => rows.push(row) };
   const missed = await benchBars(bench, ops);

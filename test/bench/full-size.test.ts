@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { page } from "../../bench/full-size.ts";
+import { fullSizePage } from "../../bench/full-size.ts";
 import { fullSize } from "../../bench/full-step.ts";
 import { vitB32 } from "../../model/emotionclip/presets.ts";
 import { fittingMicro, planForward, planStep } from "../../train/step-plan.ts";
@@ -22,7 +22,7 @@ for (const micro of [0, 3])
     assert.is(result.micro, micro);
     assert.ok(result.step.gflop > 2 * result.forward.gflop, "a step is more than two passes");
     assert.ok(result.ratio > 0 && result.matmulGflopsPerSecond > result.step.gflopsPerSecond);
-    const text = page(result);
+    const text = fullSizePage(result);
     assert.match(text, /^small, /);
     assert.match(text, /training step, 8 clips x 2 frames/);
     assert.match(text, result.reached ? /0\.45: reached/ : /0\.45: MISSED/);

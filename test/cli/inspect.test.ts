@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Entry } from "../../data/formats/safetensors.ts";
-import { loadCheckpoint, saveCheckpoint, writeSafetensors } from "../../model/checkpoint/folder.ts";
+import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../model/checkpoint/folder.ts";
+import { writeSafetensors } from "../kit/write-safetensors.ts";
 import { inspectModel } from "../../cli/commands/inspect.ts";
 import { pageOf } from "../../cli/pages/inspect-page.ts";
 import { goldenPath } from "../kit/golden.ts";
@@ -33,7 +34,7 @@ import {
 const LAUNCHER = join("cli", "launch", "launch.mjs");
 const CLI = join("dist", "cli.js");
 const fixture = (name: string) => goldenPath(`emotionclip/checkpoints/${name}`);
-const floats = (name: string, ...values: number[]): Entry => ({
+const floats = (name: string, ...values: number[]): SafetensorsEntry => ({
   name,
   dtype: "F32",
   shape: [values.length],

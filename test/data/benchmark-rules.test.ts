@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Benchmark, Sample } from "../../data/sets/benchmark.ts";
+import type { Benchmark, BenchmarkSample } from "../../data/sets/benchmark.ts";
 import { boxAround, jointBoxes } from "../../data/sets/bold.ts";
 import { benchmarkSplits, type OpenOptions, openBenchmark } from "../../data/sets/index.ts";
 import { labels } from "../../data/sets/labels.ts";
@@ -53,7 +53,7 @@ const open = (name: BenchmarkName, root: string, rest: Partial<OpenOptions> = {}
   openBenchmark(name, root, { split: "train", ...rest });
 
 /** Base names of a sample's frames. */
-const framesOf = ({ source }: Sample) =>
+const framesOf = ({ source }: BenchmarkSample) =>
   source.kind === "files" ? source.frames.map((path) => path.slice(path.lastIndexOf("/") + 1)) : [];
 
 // Switches.
@@ -299,7 +299,7 @@ test("moviegraphs: clips stay in the order of the file, which an object would so
     samples.map(({ id }) => id),
     ["tt0000001 clip 1", "tt0000001 clip 0"],
   );
-  const hot = (sample: Sample) => classes.filter((_, i) => sample.labels![i] === 1);
+  const hot = (sample: BenchmarkSample) => classes.filter((_, i) => sample.labels![i] === 1);
   assert.equal(samples.map(hot), [["Fear"], ["Anger", "Peace"]]);
   assert.equal(framesOf(samples[0])[0], "frame_10.jpg");
   assert.equal(framesOf(samples[0]).at(-1), "frame_202.jpg", "an open end takes 192 frames");
@@ -505,7 +505,7 @@ test("what is missing when a sample is loaded is named with the sample; its neig
   const pictures = (name: Name) =>
     [...layoutOf(name).keys()].filter((path) => path.endsWith(".jpg")).map((path) => [path, jpeg] as const);
   const view = { frames: 8, side: 32 };
-  const said = async (sample: Sample) => {
+  const said = async (sample: BenchmarkSample) => {
     const error = await refusal(loadSample(sample, view));
     assert.instance(error, FormatError);
     return error.message;

@@ -10,7 +10,7 @@ import { build } from "esbuild";
 import { makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
 import { Lock } from "../../data/formats/lock.ts";
 import { BusyError, DiskError } from "../../engine/errors.ts";
-import { makeFolder as makeFolderOfLauncher } from "../../cli/launch/cache.mjs";
+import { makeCacheFolder as makeFolderOfLauncher } from "../../cli/launch/cache.mjs";
 import { refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
 

@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Content, Inert, TensorRef } from "../../data/formats/content.ts";
-import { type Dtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
+import { type FileDtype, itemBytes, toNumbers } from "../../data/formats/dtypes.ts";
 import { openWeights } from "../../data/formats/weights.ts";
 import { goldenJson, goldenPath } from "../kit/golden.ts";
 import {
@@ -40,7 +40,7 @@ const open = (name: string) => openWeights(goldenPath(`${folder}/${name}`));
 const get = (content: Content, ...keys: (string | number)[]): Content =>
   keys.reduce((inner, key) => (inner as ReadonlyMap<string | number, Content>).get(key)!, content);
 
-const dtypes: Record<string, Dtype> = {
+const dtypes: Record<string, FileDtype> = {
   float64: "F64",
   float32: "F32",
   float16: "F16",

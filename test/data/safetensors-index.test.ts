@@ -8,8 +8,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { writeNew } from "../../data/formats/disk.ts";
 import { FormatError, ShapeError } from "../../engine/errors.ts";
-import { type Dtype, itemBytes } from "../../data/formats/dtypes.ts";
-import { type Entry, safetensorsBytes } from "../../data/formats/safetensors.ts";
+import { type FileDtype, itemBytes } from "../../data/formats/dtypes.ts";
+import { type SafetensorsEntry, safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { shardedFiles } from "../../data/formats/safetensors-index.ts";
 import { openWeights } from "../../data/formats/weights.ts";
 import { refusal } from "../kit/refusal.ts";
@@ -18,14 +18,14 @@ const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "e
 test.after(() => rmSync(root, { recursive: true, force: true }));
 
 const numbers = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
-const entry = (name: string, ...values: number[]): Entry => ({
+const entry = (name: string, ...values: number[]): SafetensorsEntry => ({
   name,
   dtype: "F32",
   shape: [values.length],
   bytes: () => numbers(...values),
 });
 
-async function fileOf(name: string, entries: Entry[]): Promise<void> {
+async function fileOf(name: string, entries: SafetensorsEntry[]): Promise<void> {
   const pieces: Uint8Array[] = [];
   for await (const piece of safetensorsBytes(entries)) pieces.push(piece);
   await writeFile(join(root, name), Buffer.concat(pieces));
@@ -188,7 +188,7 @@ test("any index leads to its tensors or to a FormatError, and no file stays open
 const tensors = fc.uniqueArray(
   fc.record({
     name: fc.string({ unit: "grapheme" }).filter((name) => name !== "__metadata__" && !/\p{Surrogate}/u.test(name)),
-    dtype: fc.constantFrom<Dtype>("F32", "F16", "U8", "I64"),
+    dtype: fc.constantFrom<FileDtype>("F32", "F16", "U8", "I64"),
     shape: fc.array(fc.nat(4), { maxLength: 3 }),
   }),
   { selector: ({ name }) => name, maxLength: 8 },
@@ -200,7 +200,7 @@ test("what is written in shards comes back: names, shapes, bytes, and no shard i
       const data = list.map(({ dtype, shape }, i) =>
         Uint8Array.from({ length: shape.reduce((n, d) => n * d, itemBytes[dtype]) }, (_, j) => i * 37 + j * 11),
       );
-      const entries: Entry[] = list.map((tensor, i) => ({ ...tensor, bytes: () => data[i] }));
+      const entries: SafetensorsEntry[] = list.map((tensor, i) => ({ ...tensor, bytes: () => data[i] }));
       const folder = mkdtempSync(join(root, "round-"));
       const files = shardedFiles(entries, most);
       assert.match(files.at(-1)!.name, /^model\.safetensors\.index\.json$/);

@@ -8,10 +8,10 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError, ShapeError } from "../../engine/errors.ts";
-import { type Dtype, itemBytes, toFloat32 } from "../../data/formats/dtypes.ts";
+import { type FileDtype, itemBytes, toFloat32 } from "../../data/formats/dtypes.ts";
 import { parseJson, quoted } from "../../data/formats/json.ts";
 import {
-  type Entry,
+  type SafetensorsEntry,
   type Header,
   limits,
   parseSafetensors,
@@ -19,7 +19,7 @@ import {
   safetensorsBytes,
   safetensorsSize,
 } from "../../data/formats/safetensors.ts";
-import { writeSafetensors } from "../../model/checkpoint/folder.ts";
+import { writeSafetensors } from "../kit/write-safetensors.ts";
 import { mutatedOf } from "../kernels/mutated.ts";
 import { refusal } from "../kit/refusal.ts";
 import { effort } from "../kit/effort.ts";
@@ -286,7 +286,7 @@ for (const [what, arbitrary, numRuns] of [
 }
 
 const bits = (values: Float32Array) => new Uint32Array(values.buffer);
-const dtypes = Object.keys(itemBytes) as Dtype[];
+const dtypes = Object.keys(itemBytes) as FileDtype[];
 const tensors = fc.uniqueArray(
   fc.record({
     name: fc.string({ unit: "grapheme" }).filter((name) => name !== "__metadata__" && !/\p{Surrogate}/u.test(name)),
@@ -303,7 +303,7 @@ test("what is written comes back: names, dtypes, shapes, bytes, metadata, sha256
       const data = list.map(({ dtype, shape }, i) =>
         Uint8Array.from({ length: shape.reduce((n, d) => n * d, itemBytes[dtype]) }, (_, j) => i * 37 + j * 11),
       );
-      const entries: Entry[] = list.map((tensor, i) => ({ ...tensor, bytes: () => data[i] }));
+      const entries: SafetensorsEntry[] = list.map((tensor, i) => ({ ...tensor, bytes: () => data[i] }));
       const written = await writeSafetensors(path, entries, metadata);
 
       const bytes = await readFile(path);
@@ -332,7 +332,7 @@ test("a tensor may be given in pieces, and gives as many bytes as its shape need
     yield Uint8Array.of(1, 2, 3);
     yield Uint8Array.of(4);
   }
-  const entry = (length: number): Entry => ({ name: "a", dtype: "U8", shape: [length], bytes: pieces });
+  const entry = (length: number): SafetensorsEntry => ({ name: "a", dtype: "U8", shape: [length], bytes: pieces });
   const bytes = await joined(safetensorsBytes([entry(4)]));
   assert.equal([...bytes.subarray(-4)], [1, 2, 3, 4]);
   const error = await refusal(joined(safetensorsBytes([entry(5)])));
@@ -341,7 +341,7 @@ test("a tensor may be given in pieces, and gives as many bytes as its shape need
 });
 
 test("two tensors of one name are refused before anything is written", async () => {
-  const entry: Entry = { name: "a", dtype: "U8", shape: [0], bytes: () => new Uint8Array(0) };
+  const entry: SafetensorsEntry = { name: "a", dtype: "U8", shape: [0], bytes: () => new Uint8Array(0) };
   const path = join(root, "twice.safetensors");
   const error = await refusal(writeSafetensors(path, [entry, entry]));
   assert.instance(error, ShapeError);
@@ -357,7 +357,7 @@ test("a missing tensor is refused with the nearest name", async () => {
 
 test("every dtype becomes float32 by its definition", () => {
   const of = (...bytes: number[]) => Uint8Array.from(bytes);
-  const cases: [Dtype, Uint8Array, number[]][] = [
+  const cases: [FileDtype, Uint8Array, number[]][] = [
     ["F64", new Uint8Array(Float64Array.of(0.1, -1e300).buffer), [Math.fround(0.1), Number.NEGATIVE_INFINITY]],
     ["F32", new Uint8Array(Float32Array.of(1.5, -0).buffer), [1.5, -0]],
     // 1, −2, the smallest subnormal, the largest subnormal, the largest finite, +inf

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { philox, Random } from "../../data/philox.ts";
-import { captionOf, wordsOf, words } from "../../data/stage/captions.ts";
+import { captionOf, captionWords, words } from "../../data/stage/captions.ts";
 import { drawActor } from "../../data/stage/clip.ts";
 import { annotate } from "../../data/stage/emotions.ts";
 import { identities } from "../../data/stage/identity.ts";
@@ -15,7 +15,7 @@ import {
   splits,
   stageSizes,
 } from "../../data/stage/index.ts";
-import { Canvas } from "../../data/stage/raster.ts";
+import { Raster } from "../../data/stage/raster.ts";
 import { scenes } from "../../data/stage/scene.ts";
 import { sentimentOf } from "../../data/stage/sentiment.ts";
 
@@ -138,8 +138,8 @@ test("boxes lie in the frame and contain every pixel of the subject", () => {
 
 /** Bounds of what an actor covers: where pictures on black and on white agree more than the backgrounds do. */
 function extent(actor: Parameters<typeof drawActor>[1], time: number): [number, number, number, number] {
-  const black = new Canvas(96, 96);
-  const white = new Canvas(96, 96, new Uint8Array(96 * 96 * 3).fill(255));
+  const black = new Raster(96, 96);
+  const white = new Raster(96, 96, new Uint8Array(96 * 96 * 3).fill(255));
   drawActor(black, actor, time);
   drawActor(white, actor, time);
   const bounds: [number, number, number, number] = [96, 96, 0, 0];
@@ -203,7 +203,7 @@ test("the vocabulary is closed under the grammar, and a caption is at most 22 to
   assert.equal([...known].sort(), [...words]);
   assert.ok(words.length > 300 && words.length < 800, String(words.length));
   for (const { text } of captions(3000)) {
-    const tokens = wordsOf(text);
+    const tokens = captionWords(text);
     for (const token of tokens) assert.ok(known.has(token), `${token} in: ${text}`);
     assert.ok(tokens.length >= 3 && tokens.length <= 22, `${tokens.length}: ${text}`);
   }

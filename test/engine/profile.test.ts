@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { countOf, prepareKernelFile, readNumbers } from "../../bench/kernel-file.ts";
-import { page, reportOf } from "../../bench/profile.ts";
+import { launchCount, prepareKernelFile, readNumbers } from "../../bench/kernel-file.ts";
+import { profilePage, reportOf } from "../../bench/profile.ts";
 import { submitRaw } from "../../bench/raw.ts";
 import { type Gpu, GpuError, KernelError, later, parameter, Tape, tensor, UsageError } from "../../engine/index.ts";
 import { ideal } from "../../engine/device/roofline.ts";
@@ -132,7 +132,7 @@ test("the report's sums are those of its rows, and its table shows each", async 
   assert.is(report.launches, seen.launches);
   assert.ok(Math.abs(report.gpuMs - report.rows.reduce((sum, { seconds }) => sum + 1000 * seconds, 0)) < 1e-9);
   assert.ok(report.main.record > 0);
-  const text = page(report);
+  const text = profilePage(report);
   for (const { label } of report.rows) assert.ok(text.includes(label), label);
 });
 
@@ -163,13 +163,13 @@ test("the nearest edge of the roofline is what bounds a kernel", () => {
 
 test("counts are products, then divisions that round up", () => {
   const names = { N: 1000, D: 768, WG: 64 };
-  assert.is(countOf("N", names, "x"), 1000);
-  assert.is(countOf("N*D/4/WG", names, "x"), 3000);
-  assert.is(countOf("N/WG", names, "x"), 16);
-  assert.is(countOf("7", names, "x"), 7);
+  assert.is(launchCount("N", names, "x"), 1000);
+  assert.is(launchCount("N*D/4/WG", names, "x"), 3000);
+  assert.is(launchCount("N/WG", names, "x"), 16);
+  assert.is(launchCount("7", names, "x"), 7);
   for (const bad of ["Q", "N*", "-1", "0", "N/0", "process.exit()", "N**2"])
     assert.throws(
-      () => countOf(bad, names, "--grid"),
+      () => launchCount(bad, names, "--grid"),
       (error: unknown) => error instanceof UsageError && error.message.startsWith("--grid"),
       bad,
     );

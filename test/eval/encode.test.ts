@@ -12,7 +12,7 @@ import { readNpyFile } from "../../data/formats/npy.ts";
 import { encodePng } from "../../data/pixels/png.ts";
 import { emotions } from "../../data/stage/emotions.ts";
 import { emotionTexts } from "../../data/stage/prompts.ts";
-import { wordsOf as stageWordsOf, words as stageWords } from "../../data/stage/captions.ts";
+import { captionWords as stageWordsOf, words as stageWords } from "../../data/stage/captions.ts";
 import { WordTokenizer, wordsFile } from "../../data/tokenizer/words.ts";
 import { encodeImages, encodeTexts, encodeVideos } from "../../eval/features/encode.ts";
 import { probabilities, zeroShotClassifier, zeroShotLogits } from "../../eval/zero-shot/zero-shot.ts";

@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
 import { HealthError, ShapeError, UsageError } from "../../engine/errors.ts";
-import { centred, cholesky, gram, solveCholesky, symmetricEigen } from "../../eval/probes/linear-algebra.ts";
+import { centredColumns, cholesky, gram, solveCholesky, symmetricEigen } from "../../eval/probes/linear-algebra.ts";
 import { type Matrix, matrix, normalizeRows } from "../../eval/matrix.ts";
 import {
   decide,
@@ -419,7 +419,7 @@ test("the factorisations give back the matrix, and eigenvectors are orthogonal",
   fc.assert(
     fc.property(fc.nat(1e6), fc.integer({ min: 1, max: 150 }), fc.integer({ min: 1, max: 9 }), (seed, n, d) => {
       const random = new Random(seed, "algebra");
-      const { x } = centred(
+      const { x } = centredColumns(
         Float64Array.from({ length: n * d }, () => random.normal()),
         n,
         d,

@@ -12,7 +12,7 @@ import { macroAveragePrecision, macroRocAuc } from "../../eval/probes/metrics.ts
 import { targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
 import { emotionTemplates, scoreZeroShot, zeroShotClassifier, zeroShotLogits } from "../../eval/zero-shot/zero-shot.ts";
 import { allocate, EmotionClip, groupsOf, Init, type ModelConfig, named, stageModel } from "../../model/index.ts";
-import { writeSafetensors } from "../../model/checkpoint/folder.ts";
+import { writeSafetensors } from "../kit/write-safetensors.ts";
 import { type DataPage, dataText } from "../../eval/zero-shot/data.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { goldenPath } from "../kit/golden.ts";

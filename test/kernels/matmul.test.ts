@@ -6,8 +6,8 @@ import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { later } from "../../engine/record/compute.ts";
 import { linear, matmul, matmulNT, matmulTN } from "../../kernels/index.ts";
 import { structures } from "../../kernels/matmul/emit.ts";
-import { partsOfSum, splits } from "../../kernels/matmul/split.ts";
-import { choose, classOf } from "../../kernels/matmul/table.ts";
+import { partsOfSum, splitCount } from "../../kernels/matmul/split.ts";
+import { chooseStructure, classOf } from "../../kernels/matmul/table.ts";
 import { product } from "../../kernels/matmul/tile.ts";
 import { candidates, tasks, winner } from "../../kernels/matmul/tune.ts";
 import { gaussian, uniform } from "./derive.ts";
@@ -144,17 +144,17 @@ const facts = (software: boolean, tuned: [string, string][] = []): DeviceFacts =
 test("a tuned choice wins over the prior one, unless the structure is unknown", () => {
   const extent = { M: 512, N: 512, K: 512 };
   const key = classOf("NT", extent);
-  const prior = choose("NT", extent, facts(true));
-  assert.is(choose("NT", extent, facts(true, [[key, "wg128"]])), "wg128");
-  assert.is(choose("NT", extent, facts(true, [[key, "wg1"]])), prior);
-  assert.is(choose("NN", extent, facts(true, [[key, "wg128"]])), prior);
+  const prior = chooseStructure("NT", extent, facts(true));
+  assert.is(chooseStructure("NT", extent, facts(true, [[key, "wg128"]])), "wg128");
+  assert.is(chooseStructure("NT", extent, facts(true, [[key, "wg1"]])), prior);
+  assert.is(chooseStructure("NN", extent, facts(true, [[key, "wg128"]])), prior);
 });
 
 test("rasterisers take subgroup tiles, GPUs workgroup tiles that grow with the result", () => {
-  assert.is(choose("NN", { M: 64, N: 64, K: 64 }, facts(true)), "sg8");
-  assert.is(choose("NN", { M: 408, N: 2304, K: 768 }, facts(true)).slice(0, 2), "sg");
-  assert.is(choose("NN", { M: 64, N: 64, K: 64 }, facts(false)), "wg32");
-  assert.is(choose("NN", { M: 65536, N: 3072, K: 768 }, facts(false)), "wg128");
+  assert.is(chooseStructure("NN", { M: 64, N: 64, K: 64 }, facts(true)), "sg8");
+  assert.is(chooseStructure("NN", { M: 408, N: 2304, K: 768 }, facts(true)).slice(0, 2), "sg");
+  assert.is(chooseStructure("NN", { M: 64, N: 64, K: 64 }, facts(false)), "wg32");
+  assert.is(chooseStructure("NN", { M: 65536, N: 3072, K: 768 }, facts(false)), "wg128");
 });
 
 test("a tuned class tells sizes that vec4 loads can read from others, and batches from single products", () => {
@@ -213,7 +213,7 @@ test("tuning measures one product of each class, the prior choice first, workgro
   assert.is(new Set(large.map(({ key }) => key)).size, large.length);
   assert.ok(small.length < large.length && small.every(({ M, N, K }) => M * N * K <= 2 ** 24));
   for (const task of large) {
-    assert.is(candidates(task, facts(false))[0], choose(task.form, task, facts(false)));
+    assert.is(candidates(task, facts(false))[0], chooseStructure(task.form, task, facts(false)));
     assert.is(candidates(task, facts(false)).length, names.length);
     assert.ok(candidates(task, facts(true)).every((name) => name.startsWith("sg")));
   }
@@ -223,9 +223,9 @@ test("long sums with small results are cut into parts, others are not", () => {
   assert.is(partsOfSum(127, 64, 64), 1);
   assert.is(partsOfSum(6528, 64, 64), 51);
   assert.is(partsOfSum(6528, 3072, 768), 1);
-  assert.is(splits(facts(false), 51, 64, 64), "split");
-  assert.is(splits(facts(true), 51, 64, 64), "direct");
-  assert.is(splits(facts(false), 1, 64, 64), "direct");
+  assert.is(splitCount(facts(false), 51, 64, 64), "split");
+  assert.is(splitCount(facts(true), 51, 64, 64), "direct");
+  assert.is(splitCount(facts(false), 1, 64, 64), "direct");
 });
 
 test.run();

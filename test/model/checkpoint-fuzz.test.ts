@@ -7,7 +7,7 @@ import { EngineError } from "../../engine/errors.ts";
 import { describe } from "../../model/families.ts";
 import { planLoad } from "../../model/checkpoint/plan.ts";
 import { type Content, type StoredTensor, TensorRef } from "../../data/formats/content.ts";
-import { type Dtype, itemBytes } from "../../data/formats/dtypes.ts";
+import { type FileDtype, itemBytes } from "../../data/formats/dtypes.ts";
 import { configFromValue } from "../../model/emotionclip/official-config.ts";
 import { configFromValue as readStoredConfig } from "../../model/emotionclip/official-config.ts";
 import type { Json } from "../../data/formats/json.ts";
@@ -49,7 +49,7 @@ function fileOf(tensors: ReadonlyMap<string, StoredTensor>, metadata?: string): 
 const names = [...official.keys()];
 const size = fc.oneof(fc.integer({ min: 0, max: 70 }), fc.constantFrom(0, 1, 2 ** 31, 2 ** 53 - 1));
 const stored = fc.record({
-  dtype: fc.constantFrom(...(Object.keys(itemBytes) as Dtype[])),
+  dtype: fc.constantFrom(...(Object.keys(itemBytes) as FileDtype[])),
   shape: fc.oneof(fc.array(size, { maxLength: 5 }), fc.constantFrom([5, 32], [1, 32], [17, 32], [], [3])),
 });
 const word = fc.oneof(

@@ -15,10 +15,11 @@ import { configFromValue } from "../../model/emotionclip/official-config.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { Init, named } from "../../model/params.ts";
-import type { Entry } from "../../data/formats/safetensors.ts";
+import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
 import { endPositions } from "../../model/clip/text-encoder.ts";
 import { openWeights, type WeightFile } from "../../data/formats/weights.ts";
-import { saveCheckpoint, saveModel, writeSafetensors } from "../../model/checkpoint/folder.ts";
+import { saveCheckpoint, saveModel } from "../../model/checkpoint/folder.ts";
+import { writeSafetensors } from "../kit/write-safetensors.ts";
 import { RunFolder } from "../../train/runs/run-folder.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { agree, fixture, golden, goldenJson, goldenPath, type GoldenTensor } from "../kit/golden.ts";
@@ -69,10 +70,10 @@ async function variant(
 ): Promise<string> {
   const tensors = new Map(weights.map(([key, { data, ...rest }]) => [key, { ...rest, data: data.slice() }]));
   edit(tensors as Map<string, GoldenTensor>);
-  const entries = Array.from(tensors, ([key, { dtype, shape, data }]): Entry => {
+  const entries = Array.from(tensors, ([key, { dtype, shape, data }]): SafetensorsEntry => {
     const ids = dtype === "I64" ? BigInt64Array.from(data, BigInt) : data;
     const bytes = () => new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
-    return { name: key, dtype: dtype as Entry["dtype"], shape, bytes };
+    return { name: key, dtype: dtype as SafetensorsEntry["dtype"], shape, bytes };
   });
   const path = join(root, `${name}.safetensors`);
   await writeSafetensors(path, entries, metadata);
@@ -183,7 +184,7 @@ test("parameters are streamed through one buffer: no tensor is held whole", asyn
 test("a run's folder loads its model at the end, or else its newest checkpoint, which must be whole", async () => {
   const run = join(root, "run");
   const progressed = { epoch: 0, position: 0, seed: 1, rng: {}, best: null, state: null, adapter: "", subgroupSize: 4 };
-  const entries = weights.slice(1).map(([name, { dtype, shape, data }]): Entry => {
+  const entries = weights.slice(1).map(([name, { dtype, shape, data }]): SafetensorsEntry => {
     const bytes = () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     return { name: name.replace("model.", ""), dtype: dtype as "F32", shape, bytes };
   });
@@ -221,7 +222,7 @@ test("checkpoints of a run tell their model wherever they are moved", async () =
   const run = await RunFolder.open(path, settings);
   await run.resume();
   const model = new Map(weights.map(([name, t]) => [name.replace("model.", ""), t]));
-  const entries = Array.from(named(new EmotionClip(config, new Init(0))), ([name, { shape }]): Entry => {
+  const entries = Array.from(named(new EmotionClip(config, new Init(0))), ([name, { shape }]): SafetensorsEntry => {
     const { data } = model.get(name)!;
     return { name, dtype: "F32", shape, bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
   });

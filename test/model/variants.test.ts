@@ -1,7 +1,7 @@
 // Every variant of the model against the official code's numbers, or this project's definitions where it has none.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { subjectAttention } from "../../eval/attention/maps.ts";
+import { subjectRows } from "../../eval/attention/maps.ts";
 import { assign, compute, later, parameter, Scope, Tape, type Tensor, tensor } from "../../engine/index.ts";
 import { mul } from "../../kernels/index.ts";
 import type { Dropping } from "../../model/dropout.ts";
@@ -154,7 +154,7 @@ async function looked(variant: Partial<ModelConfig>, logit: number, to: number):
 }
 
 async function mapsOf(visual: FrameEncoder, to: number): Promise<Float32Array[]> {
-  const maps = await compute(() => subjectAttention(visual, frames(1)[0], upTo(to)));
+  const maps = await compute(() => subjectRows(visual, frames(1)[0], upTo(to)));
   return maps as Float32Array[];
 }
 
@@ -337,7 +337,7 @@ test("clips of another number of frames, and maps of a model without a subject t
   const features = (T: number) => tensor(new Float32Array(T * 32), [1, T, 32]);
   assert.throws(() => model.visual_head.forward(features(5)), /clips of 5 frames, the model takes 4/);
   assert.equal(model.visual_head.forward(features(4)).shape, [1, 32]);
-  assert.throws(() => subjectAttention(model.backbone.visual, ...frames(1)), /no subject token/);
+  assert.throws(() => subjectRows(model.backbone.visual, ...frames(1)), /no subject token/);
   void scope;
 });
 

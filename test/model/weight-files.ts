@@ -5,21 +5,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../engine/errors.ts";
-import { type OpenOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
+import { type WeightOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
 import { refusal } from "../kit/refusal.ts";
 
 const root = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotionclip-weights-"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 
 /** Opens the bytes as a file of this name. */
-export async function openBytes(bytes: Uint8Array, name: string, options?: OpenOptions): Promise<WeightFile> {
+export async function openBytes(bytes: Uint8Array, name: string, options?: WeightOptions): Promise<WeightFile> {
   const path = join(root, name);
   await writeFile(path, bytes);
   return openWeights(path, options);
 }
 
 /** Opens the bytes and reads every tensor. */
-export async function readWeights(bytes: Uint8Array, name: string, options?: OpenOptions) {
+export async function readWeights(bytes: Uint8Array, name: string, options?: WeightOptions) {
   const file = await openBytes(bytes, name, options);
   const values = new Map<string, Float32Array>();
   try {
@@ -35,7 +35,7 @@ export async function checkRefusal(
   bytes: Uint8Array,
   name: string,
   message: RegExp,
-  options?: OpenOptions,
+  options?: WeightOptions,
 ): Promise<void> {
   const error = await refusal(readWeights(bytes, name, options));
   assert.instance(error, FormatError);

@@ -7,7 +7,7 @@ import { exp, normalize } from "../../kernels/index.ts";
 import { at } from "../../data/formats/content.ts";
 import { describe } from "../../model/families.ts";
 import type { Description } from "../../model/family.ts";
-import type { Sizes } from "../../model/emotionclip/infer.ts";
+import type { ModelSizes } from "../../model/emotionclip/infer.ts";
 import { type Loaded, loadModel } from "../../model/checkpoint/load.ts";
 import { configFromValue, endPositions, type ModelConfig } from "../../model/index.ts";
 import { toFloat32 } from "../../data/formats/dtypes.ts";
@@ -148,7 +148,7 @@ export const weightFacts: Check = {
     const weights = await openWeights(folder.path(subject(file, folder)!));
     try {
       if (!("config" in facts)) return await tree(verdict, weights, facts);
-      const { sizes, config, layout } = describe(weights) as Description<ModelConfig> & { sizes?: Sizes };
+      const { sizes, config, layout } = describe(weights) as Description<ModelConfig> & { sizes?: ModelSizes };
       const want = configFromValue(facts.config, basename(file));
       // heads and activation are no shapes: only OpenAI's rule tells them
       const inferred = layout.kind === "OpenAI CLIP" ? config : sizes && mergedSizes(want, sizes);
@@ -170,7 +170,7 @@ const withoutHead = (config: Partial<ModelConfig> | undefined) => {
 const sorted = (fields: object | undefined) => Object.entries(fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 
 /** The wanted configuration with every size that the shapes give in its place; they do not tell a remainder of the frame. */
-function mergedSizes(want: ModelConfig, sizes: Sizes): Partial<ModelConfig> {
+function mergedSizes(want: ModelConfig, sizes: ModelSizes): Partial<ModelConfig> {
   const { image, patch } = want.vision;
   const isWhole = sizes.vision.image === image - (image % patch);
   return {

@@ -5,7 +5,7 @@ import { jointBoxes } from "../../data/sets/bold.ts";
 import { type Benchmark, openBenchmark } from "../../data/sets/index.ts";
 import { labels } from "../../data/sets/labels.ts";
 import { loadSample } from "../../data/sets/load.ts";
-import type { Sample } from "../../data/sets/benchmark.ts";
+import type { BenchmarkSample } from "../../data/sets/benchmark.ts";
 import { type Box, boxesOf, decodeImage, type Detection, letterbox, maskInto, scaleBox } from "../../data/index.ts";
 import { squareMeans } from "../kit/square-means.ts";
 import { type Check, isTensors } from "./check.ts";
@@ -41,7 +41,7 @@ interface Expected extends Record<SetName, { readonly samples: readonly Case[] }
 
 /** What is compared of a loaded sample. */
 interface Summary {
-  readonly sample: Sample;
+  readonly sample: BenchmarkSample;
   /** Mask pixels of each frame. */
   readonly counts: readonly number[];
   readonly video16: Float32Array;

@@ -4,9 +4,9 @@ import { basename, posix } from "node:path";
 import { labels } from "../../data/sets/labels.ts";
 import { readVideoBoxes } from "../../data/sets/detections.ts";
 import { openTokenizer } from "../../data/tokenizer/clip.ts";
-import { entriesOf, inOrder, isDuplicate } from "../../data/official/build-index.ts";
+import { entriesOf, entriesInOrder, isDuplicate } from "../../data/official/build-index.ts";
 import { FrameFile } from "../../data/official/frame-file.ts";
-import { type Entry, readIndexFile } from "../../data/official/index-file.ts";
+import { type ClipEntry, readIndexFile } from "../../data/official/index-file.ts";
 import { type CaptionLine, type Sentence, sentencesOf, timedWords } from "../../data/official/sentences.ts";
 import { type TrainingSample, TrainingSet } from "../../data/official/training-set.ts";
 import type { Check } from "./check.ts";
@@ -113,7 +113,7 @@ async function builtIndex(verdict: Verdict): Promise<void> {
   const scores = verdict.folder.json<Record<string, number[]>>(file("neutral_scores.json"));
   const duplicates = new Set<string>(labels.bold_duplicate_youtube_ids);
   const videos = readdirSync(verdict.folder.path(file("videos")));
-  const entries: Entry[] = [];
+  const entries: ClipEntry[] = [];
   for (const videoId of readdirSync(verdict.folder.path(file("captions")))) {
     if (isDuplicate(videoId, duplicates) || !videos.includes(videoId)) continue;
     const sentences = verdict.folder.json<Sentence[]>(file(`captions/${videoId}/transcript_cleaned.json`));
@@ -123,11 +123,15 @@ async function builtIndex(verdict: Verdict): Promise<void> {
     frames.close();
     entries.push(...entriesOf({ videoId, sentences, neutralScores: scores[videoId], frames: numbers, boxes }));
   }
-  verdict.same("train: the index made again", inOrder(entries).map(flat), readIndexFile(root, "index.json").map(flat));
+  verdict.same(
+    "train: the index made again",
+    entriesInOrder(entries).map(flat),
+    readIndexFile(root, "index.json").map(flat),
+  );
 }
 
 /** Fields in one order. */
-const flat = (entry: Entry) => Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1));
+const flat = (entry: ClipEntry) => Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1));
 
 /** Numbers of mask pixels of the samples, shown as the official code drew them. */
 export async function trainingSamples(verdict: Verdict): Promise<void> {

@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BusyError, DiskError, FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 import type { Json } from "../../data/formats/json.ts";
-import type { Entry } from "../../data/formats/safetensors.ts";
+import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
 import {
   checkpointName,
   checkpointSteps,
@@ -17,7 +17,7 @@ import {
   pruneCheckpoints,
   readManifest,
 } from "../../model/checkpoint/folder.ts";
-import { checkSpace, type DiskCall, replaceFile, type Watch, watchDisk } from "../../data/formats/disk.ts";
+import { checkSpace, type DiskCall, replaceFile, type DiskWatch, watchDisk } from "../../data/formats/disk.ts";
 import { RunFolder } from "../../train/runs/run-folder.ts";
 import { refusal } from "../kit/refusal.ts";
 
@@ -31,7 +31,7 @@ const fresh = () => join(root, `run-${++folders}`);
 const settings = { seed: 7, lr: { gains: 5e-5, rest: 1e-8 }, batch: 64 };
 const LAST = 6;
 
-const entry = (name: string, values: Float32Array): Entry => ({
+const entry = (name: string, values: Float32Array): SafetensorsEntry => ({
   name,
   dtype: "F32",
   shape: [values.length],
@@ -97,7 +97,7 @@ async function outcome(path: string) {
   };
 }
 
-async function watched(hook: Watch, run: () => Promise<void>): Promise<unknown> {
+async function watched(hook: DiskWatch, run: () => Promise<void>): Promise<unknown> {
   const restore = watchDisk(hook);
   try {
     await run();
@@ -137,7 +137,7 @@ test("a run leaves config, log, model and its two newest checkpoints, and nothin
 
 /** Runs the job with call n faulty, for n = 1, 2, … until it meets no fault; each time a second run must set it right. */
 async function faultLoop(
-  fault: (n: number) => Watch,
+  fault: (n: number) => DiskWatch,
   check: (error: unknown, n: number, path: string) => void,
 ): Promise<number> {
   for (let n = 1; ; n++) {

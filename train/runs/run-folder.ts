@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
-import type { Entry } from "../../data/formats/safetensors.ts";
+import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
 import {
   type Checkpoint,
   type CheckpointTensors,
@@ -43,7 +43,7 @@ export interface LogLine {
   readonly [key: string]: Json;
 }
 
-export interface OpenOptions {
+export interface RunOptions {
   /** Settings that may differ from the ones the run began with: names as in `lr.rest`, or a prefix as in `lr`. */
   readonly override?: readonly string[];
   /** Receives what a person should read: a lock taken over, a damaged checkpoint passed over. */
@@ -63,7 +63,7 @@ export class RunFolder {
   ) {}
 
   /** Makes or reopens a run folder. Refuses a folder of something else, one in use, and settings that differ. */
-  static async open(path: string, settings: Recorded, options: OpenOptions = {}): Promise<RunFolder> {
+  static async open(path: string, settings: Recorded, options: RunOptions = {}): Promise<RunFolder> {
     const { override = [], notice = () => {} } = options;
     await makeFolder(path);
     await checkIsOurs(path);
@@ -116,7 +116,7 @@ export class RunFolder {
   }
 
   /** Writes checkpoint.safetensors: the model alone, under the official parameter names. */
-  finish(model: Iterable<Entry>, metadata: Record<string, string> = {}): Promise<Written> {
+  finish(model: Iterable<SafetensorsEntry>, metadata: Record<string, string> = {}): Promise<Written> {
     return saveModel(join(this.path, "checkpoint.safetensors"), model, metadata);
   }
 

@@ -1,9 +1,9 @@
 // The names that a pickle may mention, and what a mention followed by REDUCE means. A list of what is allowed: everything
 // else is refused. What is allowed is not called either; each entry says how the description of its result is made.
 import { quoted } from "../json.ts";
-import { type Dtype, itemBytes } from "../dtypes.ts";
+import { type FileDtype, itemBytes } from "../dtypes.ts";
 import { countOf, reach } from "./storage.ts";
-import { Dict, Foreign, Global, kindOf, List, Storage, Tensor, Tuple, type Value } from "./values.ts";
+import { Dict, Foreign, Global, kindOf, List, TorchStorage, TorchTensor, Tuple, type PickleValue } from "./values.ts";
 
 /** Throws the FormatError of the file. */
 export type Fail = (what: string) => never;
@@ -12,7 +12,7 @@ export type Fail = (what: string) => never;
 const limits = { repeated: 16, axes: 32 } as const;
 
 /** The storage classes of PyTorch, "torch.FloatStorage" and so on. */
-const storages = new Map<string, Dtype>([
+const storages = new Map<string, FileDtype>([
   ["DoubleStorage", "F64"],
   ["FloatStorage", "F32"],
   ["HalfStorage", "F16"],
@@ -25,7 +25,7 @@ const storages = new Map<string, Dtype>([
   ["BoolStorage", "BOOL"],
 ]);
 
-type Make = (args: readonly Value[], fail: Fail) => Value;
+type Make = (args: readonly PickleValue[], fail: Fail) => PickleValue;
 
 /** What REDUCE makes of each name, by module and name. */
 const makers = new Map<string, Make>([
@@ -79,7 +79,7 @@ export class Globals {
   }
 
   /** REDUCE: what the name would make of `args`. */
-  reduce(global: Global, args: readonly Value[]): Value {
+  reduce(global: Global, args: readonly PickleValue[]): PickleValue {
     const make = makers.get(keyOf(global));
     if (make) return make(args, (what) => this.fail(`pickle: ${global.name}: ${what}`));
     if (this.isInert(global)) return new Foreign(global, args);
@@ -87,7 +87,7 @@ export class Globals {
   }
 
   /** NEWOBJ: an object of a foreign class, or an empty OrderedDict. */
-  create(global: Global, args: readonly Value[]): Value {
+  create(global: Global, args: readonly PickleValue[]): PickleValue {
     if (this.isInert(global)) return new Foreign(global, args);
     if (keyOf(global) === "collections OrderedDict" && args.length === 0) return new Dict();
     return this.fail(`pickle: NEWOBJ of ${quoted(global.path)}`);
@@ -104,24 +104,24 @@ const keyOf = ({ module, name }: Global) => `${module} ${name}`;
 export const isScripted = ({ module }: Global) => module === "__torch__" || module.startsWith("__torch__.");
 
 /** The dtype of a storage class. */
-export const storageDtype = ({ module, name }: Global): Dtype | undefined =>
+export const storageDtype = ({ module, name }: Global): FileDtype | undefined =>
   module === "torch" ? storages.get(name) : undefined;
 
 /** A dict key: text, or a whole number. */
-export function keyFrom(value: Value | undefined, fail: Fail): string | number {
+export function keyFrom(value: PickleValue | undefined, fail: Fail): string | number {
   if (typeof value === "string") return value;
   if (typeof value === "number") return value;
   return fail(`${kindOf(value)} as the key of a dict; text and whole numbers are read`);
 }
 
 /** Puts a pair into a dict; no key comes twice. */
-export function setItem(dict: Dict, key: Value | undefined, value: Value, fail: Fail): void {
+export function setItem(dict: Dict, key: PickleValue | undefined, value: PickleValue, fail: Fail): void {
   const name = keyFrom(key, fail);
   if (dict.entries.has(name)) fail(`key ${quoted(String(name))} comes twice in a dict`);
   dict.entries.set(name, value);
 }
 
-function orderedDict(args: readonly Value[], fail: Fail): Dict {
+function orderedDict(args: readonly PickleValue[], fail: Fail): Dict {
   const dict = new Dict();
   if (args.length === 0) return dict;
   const [pairs] = args;
@@ -135,10 +135,10 @@ function orderedDict(args: readonly Value[], fail: Fail): Dict {
 }
 
 /** (storage, offset, size, stride, requires_grad, hooks[, metadata]) */
-function rebuildTensor(args: readonly Value[], fail: Fail): Tensor {
+function rebuildTensor(args: readonly PickleValue[], fail: Fail): TorchTensor {
   if (args.length !== 6 && args.length !== 7) return fail(`${args.length} arguments; 6 or 7 are right`);
   const [storage, offset, shape, strides, needsGrad, hooks, metadata] = args;
-  if (!(storage instanceof Storage)) return fail(`${kindOf(storage)} as storage`);
+  if (!(storage instanceof TorchStorage)) return fail(`${kindOf(storage)} as storage`);
   if (typeof needsGrad !== "boolean") fail(`${kindOf(needsGrad)} as requires_grad`);
   checkHooks(hooks, fail);
   checkMetadata(metadata, fail);
@@ -149,18 +149,18 @@ function rebuildTensor(args: readonly Value[], fail: Fail): Tensor {
     offset: count(offset, "the offset", fail),
   };
   checkView(storage, view, fail);
-  return new Tensor(storage, { ...view, offset: storage.from + view.offset });
+  return new TorchTensor(storage, { ...view, offset: storage.from + view.offset });
 }
 
 /** Flags that change what the stored numbers mean: `neg` is a tensor whose negation was put off, `conj` a conjugation. */
-function checkMetadata(metadata: Value | undefined, fail: Fail): void {
+function checkMetadata(metadata: PickleValue | undefined, fail: Fail): void {
   if (metadata === undefined || metadata === null) return;
   if (!(metadata instanceof Dict)) fail(`${kindOf(metadata)} as metadata`);
   for (const [flag, value] of metadata.entries)
     if (value !== false) fail(`the flag ${quoted(String(flag))}; only tensors whose storage is their values are read`);
 }
 
-function checkView(storage: Storage, view: Tensor["view"], fail: Fail): void {
+function checkView(storage: TorchStorage, view: TorchTensor["view"], fail: Fail): void {
   const { shape, strides, offset } = view;
   const what = `size [${shape}] and stride [${strides}] from ${offset}`;
   if (shape.length !== strides.length) fail(`size has ${shape.length} axes, stride has ${strides.length}`);
@@ -173,7 +173,7 @@ function checkView(storage: Storage, view: Tensor["view"], fail: Fail): void {
 }
 
 /** A tuple of counts, none of which could overflow a sum or a product of them. */
-function counts(value: Value | undefined, what: string, fail: Fail): number[] {
+function counts(value: PickleValue | undefined, what: string, fail: Fail): number[] {
   if (!(value instanceof Tuple)) return fail(`${kindOf(value)} as ${what}`);
   if (value.items.length > limits.axes)
     fail(`${what} has ${value.items.length} axes; at most ${limits.axes} are allowed`);
@@ -184,33 +184,33 @@ function counts(value: Value | undefined, what: string, fail: Fail): number[] {
 }
 
 /** A whole number from 0 to 2^53 - 1. */
-export function count(value: Value | undefined, what: string, fail: Fail): number {
+export function count(value: PickleValue | undefined, what: string, fail: Fail): number {
   if (typeof value === "number" && value >= 0) return value;
   const found = typeof value === "number" || typeof value === "bigint" ? String(value).slice(0, 40) : kindOf(value);
   return fail(`${what} must be a whole number from 0 to 2^53 - 1, found ${found}`);
 }
 
-function checkHooks(hooks: Value | undefined, fail: Fail): void {
+function checkHooks(hooks: PickleValue | undefined, fail: Fail): void {
   const isEmpty = hooks === null || (hooks instanceof Dict && hooks.entries.size === 0);
   if (!isEmpty) fail(`${kindOf(hooks)} as hooks; an empty OrderedDict was expected`);
 }
 
 /** (tensor, requires_grad, hooks) */
-function rebuildParameter(args: readonly Value[], fail: Fail): Tensor {
+function rebuildParameter(args: readonly PickleValue[], fail: Fail): TorchTensor {
   if (args.length !== 3) return fail(`${args.length} arguments; 3 are right`);
   checkHooks(args[2], fail);
   return parameter(args.slice(0, 2), fail);
 }
 
-function parameter(args: readonly Value[], fail: Fail): Tensor {
+function parameter(args: readonly PickleValue[], fail: Fail): TorchTensor {
   const [tensor, needsGrad] = args;
   if (args.length < 1 || args.length > 2) return fail(`${args.length} arguments; 1 or 2 are right`);
-  if (!(tensor instanceof Tensor)) return fail(`${kindOf(tensor)} as tensor`);
+  if (!(tensor instanceof TorchTensor)) return fail(`${kindOf(tensor)} as tensor`);
   if (args.length === 2 && typeof needsGrad !== "boolean") fail(`${kindOf(needsGrad)} as requires_grad`);
   return tensor;
 }
 
-function size(args: readonly Value[], fail: Fail): Tuple {
+function size(args: readonly PickleValue[], fail: Fail): Tuple {
   const [lengths] = args;
   if (args.length !== 1 || !(lengths instanceof Tuple || lengths instanceof List))
     return fail(`made of ${args.length} values, not of one tuple`);
@@ -218,7 +218,7 @@ function size(args: readonly Value[], fail: Fail): Tuple {
 }
 
 /** How Python 3 writes bytes in protocol 2: text whose characters are the bytes. */
-function encode(args: readonly Value[], fail: Fail): Uint8Array {
+function encode(args: readonly PickleValue[], fail: Fail): Uint8Array {
   const [text, encoding] = args;
   if (args.length !== 2 || typeof text !== "string" || (encoding !== "latin1" && encoding !== "latin-1"))
     return fail("only text as latin1 is read");
@@ -231,12 +231,12 @@ function encode(args: readonly Value[], fail: Fail): Uint8Array {
   return bytes;
 }
 
-function typedList(args: readonly Value[], fail: Fail): Value {
+function typedList(args: readonly PickleValue[], fail: Fail): PickleValue {
   const [list] = args;
   return args.length === 1 && list instanceof List ? list : fail(`${kindOf(list)} where one list was expected`);
 }
 
-function typeTag(args: readonly Value[], fail: Fail): Value {
+function typeTag(args: readonly PickleValue[], fail: Fail): PickleValue {
   const [value, type] = args;
   if (args.length !== 2 || typeof type !== "string")
     return fail(`${args.length} values where a value and its type were expected`);
@@ -244,4 +244,4 @@ function typeTag(args: readonly Value[], fail: Fail): Value {
 }
 
 /** Bytes of a storage. */
-export const storageBytes = ({ dtype, count: elements }: Storage) => elements * itemBytes[dtype];
+export const storageBytes = ({ dtype, count: elements }: TorchStorage) => elements * itemBytes[dtype];

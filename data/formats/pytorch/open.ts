@@ -6,10 +6,10 @@ import { Inert } from "../content.ts";
 import { type Bytes, MemoryBytes } from "./bytes.ts";
 import { Cursor } from "./cursor.ts";
 import { storageBytes } from "./globals.ts";
-import { limits, unpickle, type Unpickled } from "./pickle.ts";
+import { pickleLimits, unpickle, type Unpickled } from "./pickle.ts";
 import { StorageData, stretchOf, type Unpacked, viewPieces } from "./storage.ts";
 import { treeOf } from "./tree.ts";
-import { Dict, List, type Storage, type Tensor } from "./values.ts";
+import { Dict, List, type TorchStorage, type TorchTensor } from "./values.ts";
 import { readDirectory, readSmall, type ZipEntry } from "./zip.ts";
 
 /** The tensors of an open PyTorch file. */
@@ -31,7 +31,7 @@ export function openArchive(file: Bytes, inert: readonly string[] = []): TorchFi
   const known = (name: string) => entries.get(`${folder}/${name}`);
   checkVersion(file, known("version"));
   checkByteOrder(file, known("byteorder"));
-  const pickle = readSmall(file, entries.get(`${folder}/data.pkl`)!, limits.bytes);
+  const pickle = readSmall(file, entries.get(`${folder}/data.pkl`)!, pickleLimits.bytes);
   const memory = new MemoryBytes(file.name, pickle);
   const cursor = new Cursor(memory, 0, pickle.length);
   const unpickled = unpickle(cursor, "zip", inert);
@@ -81,7 +81,7 @@ const PROTOCOL = 1001;
 export function openLegacy(file: Bytes, inert: readonly string[] = []): TorchFile {
   let at = 0;
   const next = (): Unpickled => {
-    const cursor = new Cursor(file, at, Math.min(file.size, at + limits.bytes));
+    const cursor = new Cursor(file, at, Math.min(file.size, at + pickleLimits.bytes));
     const unpickled = unpickle(cursor, "legacy", inert);
     at = cursor.at;
     return unpickled;
@@ -130,7 +130,7 @@ function readStorages(
   return data;
 }
 
-function checkSize(file: Bytes, storage: Storage, size: number): void {
+function checkSize(file: Bytes, storage: TorchStorage, size: number): void {
   const { key, dtype, count } = storage;
   if (size !== storageBytes(storage))
     file.fail(`storage ${quoted(key)} has ${size} bytes, but ${count} x ${dtype} need ${storageBytes(storage)}`);
@@ -157,7 +157,11 @@ function torchFile(
 }
 
 /** What reading every tensor in order comes to: a view over a far stretch, a packed entry and what has several names count each time. */
-function checkTotal(file: Bytes, tensors: ReadonlyMap<string, Tensor>, data: ReadonlyMap<string, StorageData>): void {
+function checkTotal(
+  file: Bytes,
+  tensors: ReadonlyMap<string, TorchTensor>,
+  data: ReadonlyMap<string, StorageData>,
+): void {
   const most = Math.max(small, repeated * file.size);
   let total = 0;
   let last: StorageData | undefined;

@@ -3,10 +3,10 @@
 import { quoted } from "../json.ts";
 import type { Cursor } from "./cursor.ts";
 import { count, type Fail, Globals, setItem, storageDtype } from "./globals.ts";
-import { Dict, Foreign, Global, kindOf, List, Real, Storage, Tuple, type Value } from "./values.ts";
+import { Dict, Foreign, Global, kindOf, List, Real, TorchStorage, Tuple, type PickleValue } from "./values.ts";
 
 /** Limits: objects made, values pushed, memo entries, open marks, bytes of a name and of a whole number. */
-export const limits = {
+export const pickleLimits = {
   bytes: 64 * 2 ** 20,
   objects: 1_000_000,
   pushes: 4_000_000,
@@ -18,9 +18,9 @@ export const limits = {
 
 /** What one pickle holds. */
 export interface Unpickled {
-  readonly value: Value;
+  readonly value: PickleValue;
   /** By key, each of its whole length. */
-  readonly storages: Map<string, Storage>;
+  readonly storages: Map<string, TorchStorage>;
 }
 
 /** Persistent ids have five parts in archives; in legacy files a sixth says which part of a storage is meant. */
@@ -33,11 +33,11 @@ export function unpickle(cursor: Cursor, style: Style, inert: readonly string[] 
 }
 
 class Machine {
-  readonly storages = new Map<string, Storage>();
-  private readonly stack: Value[] = [];
+  readonly storages = new Map<string, TorchStorage>();
+  private readonly stack: PickleValue[] = [];
   /** Heights of the stack where MARKs stand. */
   private readonly marks: number[] = [];
-  private readonly memo = new Map<number, Value>();
+  private readonly memo = new Map<number, PickleValue>();
   private readonly globals: Globals;
   private pushes = 0;
   /** Where the opcode began that is being read, counted from the pickle's start. */
@@ -53,7 +53,7 @@ class Machine {
     this.globals = new Globals(inert, (what) => cursor.file.fail(what));
   }
 
-  run(): Value {
+  run(): PickleValue {
     const { cursor } = this;
     if (cursor.byte() !== PROTO) this.fail("does not begin with PROTO");
     const version = cursor.byte();
@@ -68,7 +68,7 @@ class Machine {
     }
   }
 
-  private finish(): Value {
+  private finish(): PickleValue {
     if (this.marks.length) this.fail("an open MARK at STOP");
     if (this.stack.length !== 1) this.fail(`${this.stack.length} values at STOP; 1 is right`);
     return this.stack[0];
@@ -80,33 +80,34 @@ class Machine {
     return this.fail(`${found} at byte ${this.opcodeAt} is not among those that weights need`);
   }
 
-  push(value: Value): void {
-    if (++this.pushes > limits.pushes) this.fail(`more than ${limits.pushes} values`);
-    if (typeof value === "object" && value !== null && ++this.objects > limits.objects)
-      this.fail(`more than ${limits.objects} objects`);
+  push(value: PickleValue): void {
+    if (++this.pushes > pickleLimits.pushes) this.fail(`more than ${pickleLimits.pushes} values`);
+    if (typeof value === "object" && value !== null && ++this.objects > pickleLimits.objects)
+      this.fail(`more than ${pickleLimits.objects} objects`);
     this.stack.push(value);
   }
 
   /** The value on top, taken off. Nothing below the last MARK is in reach. */
-  pop(): Value {
+  pop(): PickleValue {
     if (this.stack.length <= (this.marks.at(-1) ?? 0))
       this.fail(`the opcode at byte ${this.opcodeAt} finds no value on the stack`);
     return this.stack.pop()!;
   }
 
   /** The value on top. */
-  top(): Value {
+  top(): PickleValue {
     if (this.stack.length <= (this.marks.at(-1) ?? 0))
       this.fail(`the opcode at byte ${this.opcodeAt} finds no value on the stack`);
     return this.stack[this.stack.length - 1];
   }
 
   mark(): void {
-    if (this.marks.push(this.stack.length) > limits.depth) this.fail(`more than ${limits.depth} open MARKs`);
+    if (this.marks.push(this.stack.length) > pickleLimits.depth)
+      this.fail(`more than ${pickleLimits.depth} open MARKs`);
   }
 
   /** The values since the last MARK, taken off. */
-  popMark(): Value[] {
+  popMark(): PickleValue[] {
     const from = this.marks.pop();
     return from === undefined
       ? this.fail(`the opcode at byte ${this.opcodeAt} finds no MARK`)
@@ -114,7 +115,8 @@ class Machine {
   }
 
   remember(index: number): void {
-    if (this.memo.size >= limits.memo && !this.memo.has(index)) this.fail(`more than ${limits.memo} memo entries`);
+    if (this.memo.size >= pickleLimits.memo && !this.memo.has(index))
+      this.fail(`more than ${pickleLimits.memo} memo entries`);
     this.memo.set(index, this.top());
   }
 
@@ -126,7 +128,7 @@ class Machine {
   recall(index: number): void {
     const value = this.memo.get(index);
     if (value === undefined) this.fail(`memo entry ${index} was never set`);
-    if (++this.pushes > limits.pushes) this.fail(`more than ${limits.pushes} values`);
+    if (++this.pushes > pickleLimits.pushes) this.fail(`more than ${pickleLimits.pushes} values`);
     this.stack.push(value); // not a new object
   }
 
@@ -163,14 +165,14 @@ class Machine {
     target.state = state;
   }
 
-  setItems(pairs: readonly Value[]): void {
+  setItems(pairs: readonly PickleValue[]): void {
     const dict = this.top();
     if (!(dict instanceof Dict)) this.fail(`SETITEMS on ${kindOf(dict)}`);
     if (pairs.length % 2) this.fail(`SETITEMS with ${pairs.length} values, an odd number`);
     for (let i = 0; i < pairs.length; i += 2) setItem(dict, pairs[i], pairs[i + 1], this.fail);
   }
 
-  append(values: readonly Value[]): void {
+  append(values: readonly PickleValue[]): void {
     const list = this.top();
     if (!(list instanceof List)) this.fail(`APPENDS on ${kindOf(list)}`);
     for (const value of values) list.items.push(value);
@@ -187,7 +189,7 @@ class Machine {
     if (!dtype) this.fail(`a storage of ${type instanceof Global ? quoted(type.path) : kindOf(type)}`);
     if (typeof key !== "string") this.fail(`a storage with ${kindOf(key)} for its key`);
     if (typeof location !== "string") this.fail(`a storage with ${kindOf(location)} for its location`);
-    const whole = new Storage(dtype, key, 0, count(total, `the size of storage ${quoted(key)}`, this.fail));
+    const whole = new TorchStorage(dtype, key, 0, count(total, `the size of storage ${quoted(key)}`, this.fail));
     const known = this.storages.get(key) ?? whole;
     if (known.dtype !== dtype || known.count !== whole.count)
       this.fail(`storage ${quoted(key)} is ${known.dtype} x ${known.count} and also ${dtype} x ${whole.count}`);
@@ -196,7 +198,7 @@ class Machine {
   }
 
   /** (key of the view, offset, size) */
-  private partOf(whole: Storage, part: Value): Storage {
+  private partOf(whole: TorchStorage, part: PickleValue): TorchStorage {
     const parts = part instanceof Tuple ? part.items : [];
     if (parts.length !== 3 || typeof parts[0] !== "string")
       return this.fail(`${kindOf(part)} as the view of a storage`);
@@ -204,12 +206,13 @@ class Machine {
     const length = count(parts[2], "the size of a storage's view", this.fail);
     if (from + length > whole.count)
       this.fail(`a view of ${length} elements from ${from} leaves the storage of ${whole.count}`);
-    return new Storage(whole.dtype, whole.key, from, length);
+    return new TorchStorage(whole.dtype, whole.key, from, length);
   }
 
   /** Little-endian, two's complement. */
   long(length: number): void {
-    if (length > limits.long) this.fail(`a whole number of ${length} bytes; at most ${limits.long} are allowed`);
+    if (length > pickleLimits.long)
+      this.fail(`a whole number of ${length} bytes; at most ${pickleLimits.long} are allowed`);
     const digits = Buffer.from(this.cursor.take(length)).reverse().toString("hex");
     const value = length ? BigInt.asIntN(length * 8, BigInt(`0x${digits}`)) : 0n;
     const small = Number(value);
@@ -231,7 +234,7 @@ const of = (character: string) => character.charCodeAt(0);
 const uint32 = (cursor: Cursor) => cursor.view(4).getUint32(0, true);
 
 function tuple(machine: Machine, length: number): void {
-  const items: Value[] = [];
+  const items: PickleValue[] = [];
   for (let i = 0; i < length; i++) items.unshift(machine.pop());
   machine.push(new Tuple(items));
 }
@@ -282,7 +285,7 @@ const opcodes = new Map<number, (machine: Machine) => void>([
   [of("u"), (m) => m.setItems(m.popMark())],
   [of("a"), (m) => m.append([m.pop()])],
   [of("e"), (m) => m.append(m.popMark())],
-  [of("c"), (m) => m.global(m.cursor.line(limits.name), m.cursor.line(limits.name))],
+  [of("c"), (m) => m.global(m.cursor.line(pickleLimits.name), m.cursor.line(pickleLimits.name))],
   [0x93, stackGlobal],
   [of("R"), (m) => m.reduce()],
   [0x81, (m) => m.create()],

@@ -1,7 +1,7 @@
 // Storages and the tensors in them. A storage is a run of elements in the file; a tensor is a view of it by offset, shape
 // and strides, like any other or like none. Views are gathered into rows when they are read.
 import type { Room } from "../content.ts";
-import type { Dtype } from "../dtypes.ts";
+import type { FileDtype } from "../dtypes.ts";
 import { itemBytes } from "../dtypes.ts";
 import { type Bytes, PIECE } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
@@ -83,8 +83,8 @@ function* copies(bytes: Uint8Array, begin: number, end: number, room: Room): Gen
 }
 
 /** A tensor as a view: numbers count elements of `dtype`; all of it lies inside the storage. */
-export interface View {
-  readonly dtype: Dtype;
+export interface StridedView {
+  readonly dtype: FileDtype;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
   readonly offset: number;
@@ -94,7 +94,7 @@ export interface View {
 export const countOf = (shape: readonly number[]) => shape.reduce((n, length) => n * length, 1);
 
 /** The elements of a view, row-major, in pieces. Rows that lie so in the file are streamed; others need their stretch whole. */
-export async function* viewPieces(data: StorageData, view: View, room: Room): AsyncGenerator<Uint8Array> {
+export async function* viewPieces(data: StorageData, view: StridedView, room: Room): AsyncGenerator<Uint8Array> {
   const { dtype, shape, offset } = view;
   const item = itemBytes[dtype];
   const count = countOf(shape);
@@ -108,15 +108,16 @@ export async function* viewPieces(data: StorageData, view: View, room: Room): As
 }
 
 /** Bytes to read for the elements of a view, or to give where those are more. */
-export function stretchOf(view: View): number {
+export function stretchOf(view: StridedView): number {
   const count = countOf(view.shape);
   return Math.max(count, count === 0 || isContiguous(view) ? 0 : 1 + reach(view)) * itemBytes[view.dtype];
 }
 
 /** Elements from the first to the last of a view that is not empty. */
-export const reach = ({ shape, strides }: View) => shape.reduce((sum, length, d) => sum + (length - 1) * strides[d], 0);
+export const reach = ({ shape, strides }: StridedView) =>
+  shape.reduce((sum, length, d) => sum + (length - 1) * strides[d], 0);
 
-function isContiguous({ shape, strides }: View): boolean {
+function isContiguous({ shape, strides }: StridedView): boolean {
   let step = 1;
   for (let d = shape.length - 1; d >= 0; d--) {
     if (shape[d] !== 1 && strides[d] !== step) return false;
@@ -125,7 +126,7 @@ function isContiguous({ shape, strides }: View): boolean {
   return true;
 }
 
-function* gathered(stretch: Uint8Array, view: View, room: Room): Generator<Uint8Array> {
+function* gathered(stretch: Uint8Array, view: StridedView, room: Room): Generator<Uint8Array> {
   const item = itemBytes[view.dtype];
   const { shape, strides } = item === 8 ? inHalves(view) : view;
   const source = elements(stretch, item);
@@ -150,7 +151,7 @@ function* gathered(stretch: Uint8Array, view: View, room: Room): Generator<Uint8
 }
 
 /** Eight bytes are copied as two words: a double in a register may lose the bits of a NaN. */
-const inHalves = ({ shape, strides }: View) => ({
+const inHalves = ({ shape, strides }: StridedView) => ({
   shape: [...shape, 2],
   strides: [...strides.map((stride) => stride * 2), 1],
 });

@@ -4,33 +4,43 @@ import { quoted } from "../json.ts";
 import { type Content, Inert, TensorRef } from "../content.ts";
 import { limits as fileLimits } from "../safetensors.ts";
 import type { Fail } from "./globals.ts";
-import { Dict, Foreign, Global, type List, Real, Storage, Tensor, type Tuple, type Value } from "./values.ts";
+import {
+  Dict,
+  Foreign,
+  Global,
+  type List,
+  Real,
+  TorchStorage,
+  TorchTensor,
+  type Tuple,
+  type PickleValue,
+} from "./values.ts";
 
 /** Values, nesting, letters of one name and of all names together. */
 const limits = { nodes: 1_000_000, depth: 1000, name: 4096, names: 32 * 2 ** 20 } as const;
 
 /** The tree below `root`, and its tensors by name: the path of keys, list positions and attributes, joined by dots. */
-export function treeOf(root: Value, fail: Fail): { content: Content; tensors: Map<string, Tensor> } {
+export function treeOf(root: PickleValue, fail: Fail): { content: Content; tensors: Map<string, TorchTensor> } {
   const walk = new Walk(fail);
   return { content: walk.visit(root, "", 0), tensors: walk.tensors };
 }
 
 class Walk {
-  readonly tensors = new Map<string, Tensor>();
+  readonly tensors = new Map<string, TorchTensor>();
   private nodes = 0;
   private letters = 0;
-  private readonly open = new Set<Value>();
+  private readonly open = new Set<PickleValue>();
   constructor(private readonly fail: Fail) {}
 
   /** Depth is limited, so this may call itself. */
-  visit(value: Value, path: string, depth: number): Content {
+  visit(value: PickleValue, path: string, depth: number): Content {
     if (++this.nodes > limits.nodes)
       this.fail(`pickle: more than ${limits.nodes} values once what is shared is written out`);
     if (value === null || typeof value !== "object" || value instanceof Uint8Array) return value;
     if (value instanceof Real) return value.value;
-    if (value instanceof Tensor) return this.tensor(value, path);
+    if (value instanceof TorchTensor) return this.tensor(value, path);
     if (value instanceof Global) return new Inert(value.path);
-    if (value instanceof Storage) return new Inert("storage", [value.key, value.count]);
+    if (value instanceof TorchStorage) return new Inert("storage", [value.key, value.count]);
     if (depth > limits.depth) this.fail(`pickle: nested more than ${limits.depth} deep`);
     if (this.open.has(value)) this.fail(`pickle: ${quoted(path)} contains itself`);
     this.open.add(value);
@@ -56,7 +66,7 @@ class Walk {
     return value.items.map((item, i) => this.visit(item, this.join(path, i), depth));
   }
 
-  private tensor(tensor: Tensor, path: string): TensorRef {
+  private tensor(tensor: TorchTensor, path: string): TensorRef {
     const name = path || "tensor";
     if (this.tensors.has(name)) this.fail(`pickle: two tensors would be named ${quoted(name)}`);
     if (this.tensors.size === fileLimits.tensors) this.fail(`pickle: more than ${fileLimits.tensors} tensors`);

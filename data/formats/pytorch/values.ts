@@ -1,6 +1,6 @@
 // What a pickle is made of here: descriptions. There is no value that could be called, and no name becomes a property.
-import type { Dtype } from "../dtypes.ts";
-import type { View } from "./storage.ts";
+import type { FileDtype } from "../dtypes.ts";
+import type { StridedView } from "./storage.ts";
 
 /** A float, so that 3.0 is not taken for a count. */
 export class Real {
@@ -8,16 +8,16 @@ export class Real {
 }
 
 export class List {
-  readonly items: Value[] = [];
+  readonly items: PickleValue[] = [];
 }
 
 export class Tuple {
-  constructor(readonly items: readonly Value[]) {}
+  constructor(readonly items: readonly PickleValue[]) {}
 }
 
 /** A dict or an OrderedDict. */
 export class Dict {
-  readonly entries = new Map<string | number, Value>();
+  readonly entries = new Map<string | number, PickleValue>();
 }
 
 /** The mention of a class or function, by module and name. */
@@ -34,31 +34,31 @@ export class Global {
 
 /** An object of a foreign class: what it would have been made with and filled with. */
 export class Foreign {
-  state: Value | undefined;
+  state: PickleValue | undefined;
   constructor(
     readonly global: Global,
-    readonly args: readonly Value[],
+    readonly args: readonly PickleValue[],
   ) {}
 }
 
 /** A storage by its key; `count` elements from `from` on, of all that lie under that key. */
-export class Storage {
+export class TorchStorage {
   constructor(
-    readonly dtype: Dtype,
+    readonly dtype: FileDtype,
     readonly key: string,
     readonly from: number,
     readonly count: number,
   ) {}
 }
 
-export class Tensor {
+export class TorchTensor {
   constructor(
-    readonly storage: Storage,
-    readonly view: View,
+    readonly storage: TorchStorage,
+    readonly view: StridedView,
   ) {}
 }
 
-export type Value =
+export type PickleValue =
   | null
   | boolean
   | number
@@ -71,11 +71,11 @@ export type Value =
   | Dict
   | Global
   | Foreign
-  | Storage
-  | Tensor;
+  | TorchStorage
+  | TorchTensor;
 
 /** The kind of a value for messages; what it holds is not repeated. */
-export function kindOf(value: Value | undefined): string {
+export function kindOf(value: PickleValue | undefined): string {
   if (value === undefined) return "nothing";
   if (value === null) return "None";
   if (value instanceof Uint8Array) return "bytes";
@@ -85,8 +85,8 @@ export function kindOf(value: Value | undefined): string {
   if (value instanceof Dict) return "a dict";
   if (value instanceof Global) return "a class";
   if (value instanceof Foreign) return "a foreign object";
-  if (value instanceof Storage) return "a storage";
-  if (value instanceof Tensor) return "a tensor";
+  if (value instanceof TorchStorage) return "a storage";
+  if (value instanceof TorchTensor) return "a tensor";
   if (typeof value === "string") return "text";
   return typeof value === "boolean" ? "a bool" : "a whole number";
 }
