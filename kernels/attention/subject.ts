@@ -5,6 +5,7 @@ import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import numbers from "../lib/numbers.wgsl";
 import rows from "../lib/rows.wgsl";
 import { sigmoid } from "../pointwise.ts";
 import { expandTo } from "../reduce/reduce.ts";
@@ -83,7 +84,7 @@ const fits = ({ L, P, C, H }: Sizes) => P === L - 2 && C % (3 * H) === 0;
 
 const maps = pass(
   "z_BHLM:f32 share_HLL:f32 cover_BP:f32 -> s_BHLM:f32 u_BHLM:f32 w_BHLM:f32",
-  [rows, subjectMaps],
+  [numbers, rows, subjectMaps],
   perRow,
   { label: "maps", uniforms: (dims, { mode }) => ({ rows: countRows(dims), hadamard: mode === "hadamard" ? 1 : 0 }) },
 );

@@ -2,6 +2,7 @@
 import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import numbers from "../lib/numbers.wgsl";
 import rows from "../lib/rows.wgsl";
 import total from "../snce/total.wgsl";
 import dlogits from "./dlogits.wgsl";
@@ -14,8 +15,8 @@ export const crossEntropy = op({
   sig: "logits_NC:f32 targets_N:u32 -> loss:f32",
   forward: [
     pass(
-      "logits_NC:f32 targets_N:u32 -> lse_N:f32 nll_N:f32",
-      [rows, lse],
+      "logits_NC:f32 targets_N:u32 -> top_N:f32 rest_N:f32 nll_N:f32",
+      [numbers, rows, lse],
       ({ N }, consts) => subgroupGrid(N, consts),
       { label: "rows" },
     ),
@@ -25,8 +26,10 @@ export const crossEntropy = op({
     }),
   ],
   backward: [
-    pass("dloss:f32 logits_NC:f32 targets_N:u32 lse_N:f32 -> dlogits_NC:f32", dlogits, ({ N, C }, consts) =>
-      lanesGrid(N * C, consts),
+    pass(
+      "dloss:f32 logits_NC:f32 targets_N:u32 top_N:f32 rest_N:f32 -> dlogits_NC:f32",
+      [numbers, dlogits],
+      ({ N, C }, consts) => lanesGrid(N * C, consts),
     ),
   ],
   ref({ logits, targets }: Record<string, Float64Array>, { N, C }) {

@@ -55,6 +55,7 @@ const totalNorm = op({
   flops: ({ C }) => 2 * C,
   bench: [{ C: 4096 }],
   test: {
+    finite: () => ({ sums: "squareSums counts what is not finite, and leaves it out of its sums" }),
     draw: {
       sums: (random, _, n) => Array.from({ length: n }, (_, i) => (i % 2 ? Math.floor(3 * random()) : random())),
     },
@@ -82,7 +83,7 @@ export const clipFactor = op({
     }),
   ],
   ref: ({ norm, bad }: Record<string, Float64Array>, _, { most, lossScale }) => ({
-    factor: [bad[0] > 0 ? 0 : Math.min(1, most / (norm[0] / lossScale + 1e-6)) / lossScale],
+    factor: [bad[0] > 0 || !isFinite32(norm[0]) ? 0 : Math.min(1, most / (norm[0] / lossScale + 1e-6)) / lossScale],
   }),
   flops: () => 4,
   bench: [{}],

@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (row >= dim.N) { return; }
   let start = row * dim.D;
   let length = norm[row];
-  let scale = 1.0 / max(length, dim.floor);
+  let scale = 1.0 / nan_or(length, max(length, dim.floor));
   let radial = select(0.0, scale, length > dim.floor);
 
   var along = 0.0;

@@ -22,6 +22,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   }
   let length = sqrt(subgroupAdd(squares));
   if (lane == 0) { norm[row] = length; }
-  let scale = 1.0 / max(length, dim.floor);
+  let scale = 1.0 / nan_or(length, max(length, dim.floor));
   for (var j = lane; j < dim.D; j += SG) { y[start + j] = T(f32(x[start + j]) * scale); }
 }

@@ -5,6 +5,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import numbers from "../lib/numbers.wgsl";
 import rows from "../lib/rows.wgsl";
 import chunks from "./chunks.wgsl";
 import columns from "./columns.wgsl";
@@ -124,7 +125,7 @@ const maxOver = op({
   name: "max",
   about: "y_nm = max_a x_nam; the gradient goes to the first maximum",
   sig: "x_NAM -> y_NM",
-  forward: [pass("x_NAM -> y_NM at_NM:u32", max, ({ N, M }, consts) => lanesGrid(N * M, consts))],
+  forward: [pass("x_NAM -> y_NM at_NM:u32", [numbers, max], ({ N, M }, consts) => lanesGrid(N * M, consts))],
   backward: [pass("dy_NM at_NM:u32 -> dx_NAM", maxDx, ({ N, A, M }, consts) => lanesGrid(N * A * M, consts))],
   ref({ x }, { N, A, M }) {
     const y = new Float64Array(N * M).fill(-Infinity);

@@ -11,6 +11,9 @@ var<immediate> dim: Dims;
 
 override WG: u32 = 64;
 
+/// exp z, z at most 0 but for rounding.
+fn share(z: f32) -> f32 { return nan_or(z, exp(min(z, 0.0))); }
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -18,8 +21,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= dim.B * dim.B) { return; }
   let i = id / dim.B;
   let j = id % dim.B;
-  let text = exp(min(l[id] - w[id] - lseText[i], 0.0));
-  let video = exp(min(l[id] - w[j * dim.B + i] - lseVideo[j], 0.0));
+  let text = share(l[id] - w[id] - lseText[i]);
+  let video = share(l[id] - w[j * dim.B + i] - lseVideo[j]);
   let slope = select(text + video, (text - 1) + (video - 1), i == j);
   dl[id] = dloss[0] / f32(2 * dim.B) * slope;
 }

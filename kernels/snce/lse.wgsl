@@ -19,13 +19,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let r = subgroup_index(wid, nwg, subgroup);
   if (r >= dim.B) { return; }
   let B = dim.B;
-  var tops = vec2f(-3e38);
+  var tops = vec2f(LOWEST);
   for (var j = lane; j < B; j += SG) { tops = max(tops, vec2f(l[r * B + j], l[j * B + r]) - w[r * B + j]); }
   tops = subgroupMax(tops);
   var sums = vec2f();
-  for (var j = lane; j < B; j += SG) { sums += exp(vec2f(l[r * B + j], l[j * B + r]) - w[r * B + j] - tops); }
+  for (var j = lane; j < B; j += SG) {
+    let z = vec2f(l[r * B + j], l[j * B + r]) - w[r * B + j] - tops;
+    sums += vec2f(nan_exp(z.x), nan_exp(z.y));
+  }
   sums = subgroupAdd(sums);
-  let logs = log(sums);
+  let logs = vec2f(nan_log(sums.x), nan_log(sums.y));
   if (lane == 0) {
     let own = l[r * B + r];
     lseText[r] = tops.x + logs.x;

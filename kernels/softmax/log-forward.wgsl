@@ -14,11 +14,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (row >= dim.N) { return; }
   let start = row * dim.D;
 
-  var top = -3e38;
+  var top = LOWEST;
   for (var j = lane; j < dim.D; j += SG) { top = max(top, f32(x[start + j])); }
   top = subgroupMax(top);
   var sum = 0.0;
-  for (var j = lane; j < dim.D; j += SG) { sum += exp(f32(x[start + j]) - top); }
-  let logSum = log(subgroupAdd(sum));
+  for (var j = lane; j < dim.D; j += SG) { sum += nan_exp(f32(x[start + j]) - top); }
+  let logSum = nan_log(subgroupAdd(sum));
   for (var j = lane; j < dim.D; j += SG) { y[start + j] = T(f32(x[start + j]) - top - logSum); }
 }

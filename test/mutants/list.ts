@@ -52,6 +52,9 @@ export const mutations: readonly Mutation[] = [
     "kernels/pointwise.ts",
     ["tanh", "1 - y_i * y_i", "1 - y_i", "wrong derivative"],
     ["relu", "x_i > vec4f(0)", "x_i > vec4f(0.5)", "wrong mask"],
+    ["relu", "nan_or4(x_i, max(x_i, vec4f(0)))", "max(x_i, vec4f(0))", "NaN becomes 0"],
+    ["clamp", "nan_or4(x_i, ", "(", "NaN becomes a bound"],
+    ["tanh", "nan_or4(x_i, ", "(", "NaN becomes -1"],
     ["clamp", "x_i <= vec4f(dim.high)", "x_i <= vec4f(dim.low)", "wrong bound of the mask"],
     ["quickGelu", "1 + 1.702 * x_i", "1 + x_i", "missing factor"],
     ["sub", "vec4f(-1)", "vec4f(1)", "swapped sign of the second gradient"],
@@ -79,7 +82,11 @@ export const mutations: readonly Mutation[] = [
     "into the next chunk's terms",
   ]),
   ...of("kernels/reduce/final.wgsl", ["sum", "c < dim.C", "c + 1 < dim.C", "last chunk dropped"]),
-  ...of("kernels/reduce/max.wgsl", ["max", "v > best", "v < best", "max becomes min"]),
+  ...of(
+    "kernels/reduce/max.wgsl",
+    ["max", "v > best", "v < best", "max becomes min"],
+    ["max", "v > best || is_nan(f32(v))", "v > best", "NaN is overlooked"],
+  ),
   ...of("kernels/reduce/max-dx.wgsl", ["max", "(id / dim.M) % dim.A", "id % dim.A", "wrong axis"]),
   ...of("kernels/reduce/spread.wgsl", ["repeat", "id % dim.M", "id % dim.A", "wrong axis"]),
   ...of("kernels/reduce/spread4.wgsl", ["repeat", "a < dim.A", "a + 1 < dim.A", "last copy unwritten"]),
@@ -150,7 +157,11 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/softmax/forward.wgsl", ["softmax", "top = subgroupMax(top);", "top = 0;", "maximum not subtracted"]),
   ...of("kernels/softmax/dx.wgsl", ["softmax", " - sum)", ")", "term dropped"]),
   ...of("kernels/softmax/log-dx.wgsl", ["logSoftmax", "exp(f32(y[start + j]))", "f32(y[start + j])", "missing exp"]),
-  ...of("kernels/normalize/forward.wgsl", ["normalize", "max(length, dim.floor)", "length", "floor dropped"]),
+  ...of(
+    "kernels/normalize/forward.wgsl",
+    ["normalize", "nan_or(length, max(length, dim.floor))", "length", "floor dropped"],
+    ["normalize", "nan_or(length, max(length, dim.floor))", "max(length, dim.floor)", "NaN becomes the floor"],
+  ),
   ...of("kernels/normalize/dx.wgsl", ["normalize", "length > dim.floor", "length < dim.floor", "wrong branch"]),
 
   ...of(
@@ -205,14 +216,14 @@ export const mutations: readonly Mutation[] = [
   ...of(
     "kernels/kl-weights/weights.wgsl",
     ["klWeights", "i == j ||", "", "own pair not excepted"],
+    ["klWeights", "nan_or(kl, min(", "max(0.0, min(", "NaN becomes a weight"],
     ["klWeights", "select(j, i,", "select(i, j,", "KL the other way round"],
   ),
-  ...of("kernels/snce/lse.wgsl", [
-    "snce",
-    "exp(vec2f(l[r * B + j], l[j * B + r])",
-    "exp(vec2f(l[r * B + j], l[r * B + j])",
-    "one direction twice",
-  ]),
+  ...of(
+    "kernels/snce/lse.wgsl",
+    ["snce", "let z = vec2f(l[r * B + j], l[j * B + r])", "let z = vec2f(l[r * B + j])", "one direction twice"],
+    ["snce", "l[j * B + r]) - w[r * B + j]); }", "l[j * B + r])); }", "the maximum is taken without w"],
+  ),
   ...of("kernels/snce/dl.wgsl", ["snce", "(video - 1)", "video", "term dropped"]),
   ...of("kernels/snce/total.wgsl", ["snce", "dim.factor * sum", "sum", "missing scale"]),
   ...of("kernels/cross-entropy/lse.wgsl", [
@@ -227,6 +238,7 @@ export const mutations: readonly Mutation[] = [
     "kernels/adamw/adamw.wgsl",
     ["adamw", "(grad * grad)", "grad", "not squared"],
     ["adamw", " + dim.eps", "", "eps dropped"],
+    ["adamw", "p[i] = nan_or4(next, ", "p[i] = max(vec4f(-3e38), ", "NaN becomes a number"],
     ["adamw", "clip > 0", "clip >= 0", "a skipped update is made"],
   ),
   ...of(
