@@ -1,7 +1,8 @@
 // top_n = max_c logits_nc, rest_n = log Σ_c exp(logits_nc − top_n), nll_n = top_n − logits at the target + rest_n
 //
-// The parts of the log-sum-exp stay apart, or the sum would be lost in a huge top.                one subgroup per row n
-struct Dims { N: u32, C: u32 }
+// The parts of the log-sum-exp stay apart, or the sum would be lost in a huge top. A target that is no class gives NaN, the
+// ignored one 0.                                                                                one subgroup per row n
+struct Dims { N: u32, C: u32, ignores: u32, ignored: u32 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;        // [N, C]
 @group(0) @binding(1) var<storage, read> targets: array<u32>;       // [N]
@@ -27,6 +28,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (lane == 0) {
     top[n] = most;
     rest[n] = sum;
-    nll[n] = (most - logits[start + min(targets[n], dim.C - 1)]) + sum;
+    let own = targets[n];
+    let loss = (most - logits[start + min(own, dim.C - 1)]) + sum;
+    nll[n] = select(nan_of(own), loss, own < dim.C);
+    if (dim.ignores != 0 && own == dim.ignored) { nll[n] = 0.0; }
   }
 }

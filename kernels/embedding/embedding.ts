@@ -4,6 +4,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
+import numbers from "../lib/numbers.wgsl";
 import rows from "../lib/rows.wgsl";
 import zero from "../lib/zero.wgsl";
 import dtable from "./dtable.wgsl";
@@ -30,15 +31,19 @@ const rowsMoved =
  */
 export const embedding = op({
   name: "embedding",
-  about: "y_n = table[ids_n]: embeddings of token ids; zeros for an id beyond the table",
+  about: "y_n = table[ids_n]: embeddings of token ids; NaN for an id beyond the table",
   sig: "table_VD ids_N:u32 -> y_ND",
   forward: [
     counted(
       passOf(
         "table_VD ids_N:u32 -> y_ND",
         {
-          any: { source: [flat, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
-          vec4: { source: [flat, forward4], grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts), available },
+          any: { source: [flat, numbers, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
+          vec4: {
+            source: [flat, numbers, forward4],
+            grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts),
+            available,
+          },
         },
         byWidth,
       ),
@@ -74,25 +79,23 @@ export const embedding = op({
   ],
   ref({ table, ids }, { V, N, D }) {
     const y = new Float64Array(N * D);
-    for (let n = 0; n < N; n++) for (let d = 0; d < D; d++) y[n * D + d] = ids[n] < V ? table[ids[n] * D + d] : 0;
+    for (let n = 0; n < N; n++)
+      for (let d = 0; d < D; d++) y[n * D + d] = ids[n] < V ? table[ids[n] * D + d] : Number.NaN;
     return { y };
   },
   flops: () => 0,
   bench: [{ V: 49408, N: 16 * 77, D: 512 }],
-  test: {
-    // One id in eight lies beyond the table.
-    draw: { ids: (random, { V }, n) => Array.from({ length: n }, () => Math.floor((random() * 8 * (V + 1)) / 7)) },
-  },
+  test: { draw: { ids: (random, { V }, n) => Array.from({ length: n }, () => Math.floor(random() * V)) } },
 });
 
 /** x_NLD index_N:u32 -> y_ND: the token of every text that stands for it (its end token). */
 export const rowGather = op({
   name: "rowGather",
-  about: "y_n = x[n, index_n]: one token of every sequence; the last one for an index beyond",
+  about: "y_n = x[n, index_n]: one token of every sequence; NaN for an index beyond",
   sig: "x_NLD index_N:u32 -> y_ND",
   forward: [
     counted(
-      pass("x_NLD index_N:u32 -> y_ND", row, ({ N, D }, consts) => lanesGrid(N * D, consts)),
+      pass("x_NLD index_N:u32 -> y_ND", [numbers, row], ({ N, D }, consts) => lanesGrid(N * D, consts)),
       rowsMoved(2),
     ),
   ],
@@ -109,10 +112,10 @@ export const rowGather = op({
   ref({ x, index }, { N, L, D }) {
     const y = new Float64Array(N * D);
     for (let n = 0; n < N; n++)
-      for (let d = 0; d < D; d++) y[n * D + d] = x[(n * L + Math.min(index[n], L - 1)) * D + d];
+      for (let d = 0; d < D; d++) y[n * D + d] = index[n] < L ? x[(n * L + index[n]) * D + d] : Number.NaN;
     return { y };
   },
   flops: () => 0,
   bench: [{ N: 16, L: 77, D: 512 }],
-  test: { draw: { index: (random, { L }, n) => Array.from({ length: n }, () => Math.floor(random() * (L + 1))) } },
+  test: { draw: { index: (random, { L }, n) => Array.from({ length: n }, () => Math.floor(random() * L)) } },
 });

@@ -8,6 +8,9 @@ fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u
 
 fn is_nan4(x: vec4f) -> vec4<bool> { return vec4<bool>(is_nan(x.x), is_nan(x.y), is_nan(x.z), is_nan(x.w)); }
 
+/// NaN, which no constant may be.
+fn nan_of(bits: u32) -> f32 { return bitcast<f32>(bits | 0x7fc00000u); }
+
 /// y, but NaN where x is.
 fn nan_or(x: f32, y: f32) -> f32 { return select(y, x, is_nan(x)); }
 

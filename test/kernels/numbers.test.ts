@@ -9,12 +9,14 @@ import {
   attention,
   clamp,
   crossEntropy,
+  embedding,
   gelu,
   gradNorm,
   logSoftmax,
   maximum,
   mul,
   relu,
+  rowGather,
   sgd,
   snce,
   softmax,
@@ -189,6 +191,48 @@ test("snce: a removed pair far above the others does not hide them", async () =>
   // Without w the maximum of row 0 is 150, against which its only other logit vanishes: log 0.
   const { y } = await slopeOf((l) => snce(l, tensor([0, 1e6, 1e6, 0], [2, 2])), [1, 150, -3, 2], [2, 2]);
   near(y, [0], 1e-6, "loss");
+});
+
+/** log Σ exp of a row less its target's logit. */
+const nll = (row: readonly number[], target: number) =>
+  Math.log(row.reduce((total, v) => total + Math.exp(v), 0)) - row[target];
+
+test("crossEntropy: a class that is none makes loss and row NaN, the ignored one counts nowhere", async () => {
+  const rows = [
+    [1, 2, 3],
+    [0.5, -1, 2],
+    [3, 1, 0],
+  ];
+  const of = (targets: number[], ignore?: number) =>
+    slopeOf((l) => crossEntropy(l, tensor(targets, [3], "u32"), { ignore }), rows.flat(), [3, 3]);
+  for (const none of [3, -100, 2 ** 32 - 1]) {
+    const { y, dx } = await of([0, none, 1]);
+    assert.equal(y, [NaN]);
+    assert.equal(dx.map(Number.isNaN), [0, 0, 0, 1, 1, 1, 0, 0, 0].map(Boolean));
+  }
+  const skipped = await of([0, -100, 1], -100);
+  near(skipped.y, [(nll(rows[0], 0) + nll(rows[2], 1)) / 2], 1e-6, "loss");
+  assert.equal(skipped.dx.slice(3, 6), [0, 0, 0]);
+  near((await of([0, 2, 1], -100)).y, [(nll(rows[0], 0) + nll(rows[1], 2) + nll(rows[2], 1)) / 3], 1e-6, "loss");
+  near((await of([0, 2, 1], 0)).y, [(nll(rows[1], 2) + nll(rows[2], 1)) / 2], 1e-6, "loss");
+  assert.equal((await of([-1, -1, -1], -1)).y, [NaN]);
+  using scope = new Scope();
+  const half = () => crossEntropy(tensor([1, 2], [1, 2]), tensor([0], [1], "u32"), { ignore: 0.5 });
+  assert.throws(half, /crossEntropy: ignore is 0.5, expected a class number/);
+  void scope;
+});
+
+test("an id beyond the table, an index beyond the row: NaN, and no gradient", async () => {
+  for (const D of [3, 4])
+    for (const beyond of [2, 5, -1]) {
+      const table = Array.from({ length: 2 * D }, (_, i) => i + 1);
+      const a = await slopeOf((t) => embedding(t, tensor([1, beyond], [2], "u32")), table, [2, D]);
+      assert.equal(a.y, [...table.slice(D), ...row(NaN, D)]);
+      assert.equal(a.dx, [...row(0, D), ...row(1, D)]);
+      const b = await slopeOf((x) => rowGather(x, tensor([beyond], [1], "u32")), table, [1, 2, D]);
+      assert.equal(b.y, row(NaN, D));
+      assert.equal(b.dx, row(0, 2 * D));
+    }
 });
 
 test.run();

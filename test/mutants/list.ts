@@ -226,13 +226,19 @@ export const mutations: readonly Mutation[] = [
   ),
   ...of("kernels/snce/dl.wgsl", ["snce", "(video - 1)", "video", "term dropped"]),
   ...of("kernels/snce/total.wgsl", ["snce", "dim.factor * sum", "sum", "missing scale"]),
-  ...of("kernels/cross-entropy/lse.wgsl", [
+  ...of("kernels/cross-entropy/lse.wgsl", ["crossEntropy", "nll[n] = 0.0;", "", "ignored rows count in the loss"]),
+  ...of("kernels/cross-entropy/mean.wgsl", [
     "crossEntropy",
-    "min(targets[n], dim.C - 1)",
-    "targets[n]",
-    "missing guard",
+    "select(1u, 0u, ",
+    "select(1u, 1u, ",
+    "ignored rows count in the mean",
   ]),
-  ...of("kernels/cross-entropy/dlogits.wgsl", ["crossEntropy", "select(p, p - 1, hit)", "p", "target not subtracted"]),
+  ...of("kernels/cross-entropy/dlogits.wgsl", [
+    "crossEntropy",
+    "select(p, p - 1, id % dim.C == own)",
+    "p",
+    "target not subtracted",
+  ]),
 
   ...of(
     "kernels/adamw/adamw.wgsl",
