@@ -85,7 +85,10 @@ export const embedding = op({
   },
   flops: () => 0,
   bench: [{ V: 49408, N: 16 * 77, D: 512 }],
-  test: { draw: { ids: (random, { V }, n) => Array.from({ length: n }, () => Math.floor(random() * V)) } },
+  // One id in eight lies beyond the table.
+  test: {
+    draw: { ids: (random, { V }, n) => Array.from({ length: n }, () => Math.floor((random() * 8 * (V + 1)) / 7)) },
+  },
 });
 
 /** x_NLD index_N:u32 -> y_ND: the token of every text that stands for it (its end token). */
@@ -117,5 +120,5 @@ export const rowGather = op({
   },
   flops: () => 0,
   bench: [{ N: 16, L: 77, D: 512 }],
-  test: { draw: { index: (random, { L }, n) => Array.from({ length: n }, () => Math.floor(random() * L)) } },
+  test: { draw: { index: (random, { L }, n) => Array.from({ length: n }, () => Math.floor(random() * (L + 1))) } },
 });
