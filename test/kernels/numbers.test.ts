@@ -235,4 +235,14 @@ test("an id beyond the table, an index beyond the row: NaN, and no gradient", as
     }
 });
 
+test("embedding: the gradient of 50,000 ids of a large table", async () => {
+  const [V, N] = [49408, 50_000];
+  const ids = Uint32Array.from({ length: N }, (_, i) => (i % 77 < 12 ? Math.imul(i + 1, 2654435761) >>> 0 : 0) % V);
+  const dy = Float64Array.from({ length: N }, (_, i) => (i % 5) + 1);
+  const want = new Float64Array(V);
+  for (const [i, id] of ids.entries()) want[id] += dy[i];
+  const { dx } = await slopeOf((t) => embedding(t, tensor(ids, [N], "u32")), new Array(V).fill(0), [V, 1], [...dy]);
+  assert.equal(dx, [...want]); // whole numbers: every sum is exact
+});
+
 test.run();

@@ -105,6 +105,14 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/embedding/forward.wgsl", ["embedding", "id < dim.V", "id <= dim.V", "off by one at the table's end"]),
   ...of("kernels/embedding/dtable.wgsl", ["embedding", "place > 0 &&", "place > 1 &&", "two owners of a row"]),
   ...of("kernels/embedding/dtable4.wgsl", ["embedding", "(a + b) + (c + e)", "(a + b) + c", "fourth term dropped"]),
+  ...of("kernels/embedding/count.wgsl", [
+    "embedding",
+    "hist[r * dim.C + c] += 1;",
+    "hist[r * dim.C + c] = 1;",
+    "not counted",
+  ]),
+  ...of("kernels/embedding/scan.wgsl", ["embedding", "l < lane", "l <= lane", "counts begin too late"]),
+  ...of("kernels/embedding/deal.wgsl", ["embedding", "= place + 1;", "= place;", "equal digits in one place"]),
   ...of("kernels/embedding/order.wgsl", ["embedding", "at < vec4u(n)", "at <= vec4u(n)", "ranks off by one"]),
   ...of("kernels/embedding/row.wgsl", [
     "rowGather",
