@@ -6,6 +6,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { sigmoid } from "../pointwise.ts";
 import { expandTo } from "../reduce/reduce.ts";
@@ -109,7 +110,7 @@ export const subjectAttention = op({
     }),
     pass(
       "dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 g_BHL:f32 -> dshare_HLL:f32",
-      shareSlopes,
+      [panels, shareSlopes],
       ({ H, L }, { WG }) => ceilDiv(H * L * L, WG),
       { uniforms: (_, { mode }) => ({ hadamard: mode === "hadamard" ? 1 : 0 }) },
     ),
@@ -165,7 +166,7 @@ export const subjectAttentionTwoHop = op({
       perRow,
       { label: "dz", uniforms: (dims) => ({ rows: countRows(dims), scale: dims.K ** -0.5 }) },
     ),
-    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", twoHopShare, ({ H, L }, { WG }) =>
+    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", [panels, twoHopShare], ({ H, L }, { WG }) =>
       ceilDiv(H * L * L, WG),
     ),
     valueGradient("w"),

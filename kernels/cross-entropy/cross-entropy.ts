@@ -5,6 +5,7 @@ import { ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import dlogits from "./dlogits.wgsl";
 import lse from "./lse.wgsl";
@@ -33,11 +34,11 @@ export const crossEntropy = op({
   forward: [
     pass(
       "logits_NC:f32 targets_N:u32 -> top_N:f32 rest_N:f32 nll_N:f32",
-      [numbers, rows, lse],
+      [numbers, panels, rows, lse],
       ({ N }, consts) => subgroupGrid(N, consts),
       { label: "rows", uniforms },
     ),
-    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", mean, () => 1, { label: "mean", uniforms }),
+    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, mean], () => 1, { label: "mean", uniforms }),
   ],
   backward: [
     pass(

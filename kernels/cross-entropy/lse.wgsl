@@ -23,7 +23,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   for (var c = lane; c < dim.C; c += SG) { most = max(most, logits[start + c]); }
   most = subgroupMax(most);
   var sum = 0.0;
-  for (var c = lane; c < dim.C; c += SG) { sum += nan_exp(logits[start + c] - most); }
+  for (var far = lane; far < dim.C; far += STRETCH * SG) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, dim.C);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var c = near; c < nearEnd; c += SG) { sumPanel += nan_exp(logits[start + c] - most); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   sum = nan_log(subgroupAdd(sum));
   if (lane == 0) {
     top[n] = most;

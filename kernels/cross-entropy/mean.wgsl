@@ -14,9 +14,24 @@ fn main(@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) la
   if (subgroup > 0) { return; }
   var sum = 0.0;
   var count = 0u;
-  for (var n = lane; n < dim.N; n += SG) {
-    sum += nll[n];
-    count += select(1u, 0u, dim.ignores != 0 && targets[n] == dim.ignored);
+  for (var whole = lane; whole < dim.N; whole += 64 * STRETCH * SG) {
+    var sumWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.N);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var sumStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var sumPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var n = near; n < nearEnd; n += SG) {
+          sumPanel += nll[n];
+          count += select(1u, 0u, dim.ignores != 0 && targets[n] == dim.ignored);
+        }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
+    }
+    sum += sumWhole;
   }
   sum = subgroupAdd(sum);
   count = subgroupAdd(count);

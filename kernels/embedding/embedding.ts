@@ -5,6 +5,7 @@ import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import zero from "../lib/zero.wgsl";
 import dtable from "./dtable.wgsl";
@@ -55,11 +56,11 @@ const added = counted(
     "ids_N:u32 order_N:u32 dy_ND dtable_VD -> dtable_VD",
     {
       any: {
-        source: [rows, dtable],
+        source: [panels, rows, dtable],
         grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / consts.SG), consts),
       },
       vec4: {
-        source: [rows, dtable4],
+        source: [panels, rows, dtable4],
         grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / 4 / consts.SG), consts),
         available,
       },

@@ -20,7 +20,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let radial = select(0.0, scale, length > dim.floor);
 
   var along = 0.0;
-  for (var j = lane; j < dim.D; j += SG) { along += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
+  for (var far = lane; far < dim.D; far += STRETCH * SG) {
+    var alongStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, dim.D);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var alongPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var j = near; j < nearEnd; j += SG) { alongPanel += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
+      alongStretch += alongPanel;
+    }
+    along += alongStretch;
+  }
   along = subgroupAdd(along);
   for (var j = lane; j < dim.D; j += SG) {
     dx[start + j] = T((f32(dy[start + j]) - f32(x[start + j]) * radial * along) * scale);

@@ -3,6 +3,7 @@ import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import dl from "./dl.wgsl";
 import lse from "./lse.wgsl";
@@ -18,18 +19,18 @@ export const snce = op({
   sig: "l_BB:f32 w_BB:f32 -> loss:f32",
   forward: [
     pass(
-      "l_BB:f32 w_BB:f32 -> lseText_B:f32 lseVideo_B:f32 nll_B:f32",
-      [numbers, rows, lse],
+      "l_BB:f32 w_BB:f32 -> top_B2:f32 rest_B2:f32 nll_B:f32",
+      [numbers, panels, rows, lse],
       ({ B }, consts) => subgroupGrid(B, consts),
       { label: "rows" },
     ),
-    pass("nll_B:f32 -> loss:f32", total, () => 1, {
+    pass("nll_B:f32 -> loss:f32", [panels, total], () => 1, {
       label: "total",
       uniforms: ({ B }) => ({ R: B, factor: 0.5 / B }),
     }),
   ],
   backward: [
-    pass("dloss:f32 l_BB:f32 w_BB:f32 lseText_B:f32 lseVideo_B:f32 -> dl_BB:f32", [numbers, dl], ({ B }, consts) =>
+    pass("dloss:f32 l_BB:f32 w_BB:f32 top_B2:f32 rest_B2:f32 -> dl_BB:f32", [numbers, dl], ({ B }, consts) =>
       lanesGrid(B * B, consts),
     ),
   ],

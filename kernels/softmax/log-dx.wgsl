@@ -16,7 +16,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = row * dim.D;
 
   var sum = 0.0;
-  for (var j = lane; j < dim.D; j += SG) { sum += f32(dy[start + j]); }
+  for (var far = lane; far < dim.D; far += STRETCH * SG) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, dim.D);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var j = near; j < nearEnd; j += SG) { sumPanel += f32(dy[start + j]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   sum = subgroupAdd(sum);
   for (var j = lane; j < dim.D; j += SG) {
     dx[start + j] = T(f32(dy[start + j]) - exp(f32(y[start + j])) * sum);

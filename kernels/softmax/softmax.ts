@@ -2,6 +2,7 @@
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
 import forward from "./forward.wgsl";
@@ -42,8 +43,8 @@ export const softmax = op({
   name: "softmax",
   about: "y = exp(x) / Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
-  forward: [pass("x_ND -> y_ND", [numbers, rows, forward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [rows, dx], perRow)],
+  forward: [pass("x_ND -> y_ND", [numbers, panels, rows, forward], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [panels, rows, dx], perRow)],
   ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D).map(Math.exp) }),
   flops: ({ N, D }) => 5 * N * D,
   bench,
@@ -55,8 +56,8 @@ export const logSoftmax = op({
   name: "logSoftmax",
   about: "y = x − log Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
-  forward: [pass("x_ND -> y_ND", [numbers, rows, logForward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [rows, logDx], perRow)],
+  forward: [pass("x_ND -> y_ND", [numbers, panels, rows, logForward], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [panels, rows, logDx], perRow)],
   ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D) }),
   flops: ({ N, D }) => 4 * N * D,
   bench,

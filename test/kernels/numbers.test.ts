@@ -145,10 +145,12 @@ for (const D of [1, 2, 3, 7, 33])
       );
     });
 
-    test(`${D} by ${D} times ${x} share equally: snce`, async () => {
+    test(`${D} by ${D} times ${x} share equally: snce and its slope`, async () => {
       const w = () => tensor(row(0, D * D), [D, D]);
       const found = await slopeOf((l) => snce(l, w()), row(x, D * D), [D, D]);
       near(found.y, [Math.log(D)], 1e-6, "loss");
+      const want = row(1 / D / D, D * D).map((p, i) => (i % (D + 1) ? p : p - 1 / D));
+      near(found.dx, want, 1e-6, "dl");
     });
   }
 

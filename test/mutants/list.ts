@@ -73,6 +73,11 @@ export const mutations: readonly Mutation[] = [
 
   ...of("kernels/reduce/rows.wgsl", ["sum", "a += SG", "a += 2 * SG", "every other term"]),
   ...of("kernels/reduce/rows4.wgsl", ["mean", "subgroupAdd(sum4(acc))", "sum4(acc)", "lanes not joined"]),
+  ...of(
+    "kernels/reduce/columns.wgsl",
+    ["sum", "sum += sumStretch;", "sum = sumStretch;", "stretches before the last dropped"],
+    ["sum", "sumStretch += sumPanel;", "sumStretch = sumPanel;", "panels before the last dropped"],
+  ),
   ...of("kernels/reduce/columns.wgsl", ["mean", "dim.factor * sum", "sum", "missing scale"]),
   ...of("kernels/reduce/columns4.wgsl", ["sum", "start + a * M4", "start + a", "wrong stride"]),
   ...of("kernels/reduce/chunks.wgsl", [
@@ -81,7 +86,7 @@ export const mutations: readonly Mutation[] = [
     "first + size",
     "into the next chunk's terms",
   ]),
-  ...of("kernels/reduce/final.wgsl", ["sum", "c < dim.C", "c + 1 < dim.C", "last chunk dropped"]),
+  ...of("kernels/reduce/final.wgsl", ["sum", "c < nearEnd", "c + 1 < nearEnd", "last chunk dropped"]),
   ...of(
     "kernels/reduce/max.wgsl",
     ["max", "v > best", "v < best", "max becomes min"],
@@ -165,8 +170,8 @@ export const mutations: readonly Mutation[] = [
   ),
   ...of("kernels/layernorm/dx.wgsl", ["layernorm", " - xHat * meanGX[r]", "", "term dropped"]),
   ...of("kernels/layernorm/sums.wgsl", ["layernorm", " * rstd[i]", "", "missing scale"]),
-  ...of("kernels/layernorm/sums-ragged.wgsl", ["layernorm", "gain += g", "gain = g", "missing +="]),
-  ...of("kernels/layernorm/total.wgsl", ["layernorm", "r < dim.R", "r + 1 < dim.R", "last part dropped"]),
+  ...of("kernels/layernorm/sums-ragged.wgsl", ["layernorm", "gainPanel += g", "gainPanel = g", "missing +="]),
+  ...of("kernels/layernorm/total.wgsl", ["layernorm", "r < nearEnd", "r + 1 < nearEnd", "last part dropped"]),
   ...of("kernels/softmax/forward.wgsl", ["softmax", "top = subgroupMax(top);", "top = 0;", "maximum not subtracted"]),
   ...of("kernels/softmax/dx.wgsl", ["softmax", " - sum)", ")", "term dropped"]),
   ...of("kernels/softmax/log-dx.wgsl", ["logSoftmax", "exp(f32(y[start + j]))", "f32(y[start + j])", "missing exp"]),
@@ -289,5 +294,5 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/random/dropout4.wgsl", ["dropout", "select(0u, 1u, block >= D4)", "0u", "row not carried"]),
   ...of("kernels/conv1d/forward.wgsl", ["conv1d", "start + k * dim.E", "start + k", "wrong stride"]),
   ...of("kernels/conv1d/dx.wgsl", ["conv1d", "t - k < dim.U", "t - k <= dim.U", "one too many"]),
-  ...of("kernels/conv1d/dw.wgsl", ["conv1d", "b < dim.B", "b < 1", "first clip only"]),
+  ...of("kernels/conv1d/dw.wgsl", ["conv1d", "dim.B * dim.U", "dim.U", "first clip only"]),
 ];
