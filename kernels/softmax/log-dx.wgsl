@@ -29,6 +29,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   }
   sum = subgroupAdd(sum);
   for (var j = lane; j < dim.D; j += SG) {
-    dx[start + j] = T(f32(dy[start + j]) - exp(f32(y[start + j])) * sum);
+    dx[start + j] = T(f32(dy[start + j]) - nan_exp(f32(y[start + j])) * sum);
   }
 }

@@ -57,7 +57,7 @@ export const logSoftmax = op({
   about: "y = x − log Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
   forward: [pass("x_ND -> y_ND", [numbers, panels, rows, logForward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [panels, rows, logDx], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [numbers, panels, rows, logDx], perRow)],
   ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D) }),
   flops: ({ N, D }) => 4 * N * D,
   bench,

@@ -174,7 +174,12 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/layernorm/total.wgsl", ["layernorm", "r < nearEnd", "r + 1 < nearEnd", "last part dropped"]),
   ...of("kernels/softmax/forward.wgsl", ["softmax", "top = subgroupMax(top);", "top = 0;", "maximum not subtracted"]),
   ...of("kernels/softmax/dx.wgsl", ["softmax", " - sum)", ")", "term dropped"]),
-  ...of("kernels/softmax/log-dx.wgsl", ["logSoftmax", "exp(f32(y[start + j]))", "f32(y[start + j])", "missing exp"]),
+  ...of("kernels/softmax/log-dx.wgsl", [
+    "logSoftmax",
+    "nan_exp(f32(y[start + j]))",
+    "f32(y[start + j])",
+    "missing exp",
+  ]),
   ...of(
     "kernels/normalize/forward.wgsl",
     ["normalize", "nan_or(length, max(length, dim.floor))", "length", "floor dropped"],
