@@ -23,16 +23,21 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   for (var c = lane; c < dim.C; c += SG) { most = max(most, logits[start + c]); }
   most = subgroupMax(most);
   var sum = 0.0;
-  for (var far = lane; far < dim.C; far += STRETCH * SG) {
-    var sumStretch = 0.0;
-    let farEnd = min(far + STRETCH * SG, dim.C);
-    for (var near = far; near < farEnd; near += PANEL * SG) {
-      var sumPanel = 0.0;
-      let nearEnd = min(near + PANEL * SG, farEnd);
-      for (var c = near; c < nearEnd; c += SG) { sumPanel += nan_exp(logits[start + c] - most); }
-      sumStretch += sumPanel;
+  for (var whole = lane; whole < dim.C; whole += 64 * STRETCH * SG) {
+    var sumWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.C);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var sumStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var sumPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var c = near; c < nearEnd; c += SG) { sumPanel += nan_exp(logits[start + c] - most); }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
     }
-    sum += sumStretch;
+    sum += sumWhole;
   }
   sum = nan_log(subgroupAdd(sum));
   if (lane == 0) {

@@ -14,10 +14,11 @@ fn nan_of(bits: u32) -> f32 { return bitcast<f32>(bits | 0x7fc00000u); }
 /// y, but NaN where x is.
 fn nan_or(x: f32, y: f32) -> f32 { return select(y, x, is_nan(x)); }
 
-/// Some drivers have exp(NaN) = ∞ and log(NaN) = 89.
+/// Some drivers have exp(NaN) = ∞, log(NaN) = 89 and log(0) = −88.
 fn nan_exp(x: f32) -> f32 { return nan_or(x, exp(x)); }
 
-fn nan_log(x: f32) -> f32 { return nan_or(x, log(x)); }
+/// For x of at least 0; the bits of 0 become those of −∞.
+fn nan_log(x: f32) -> f32 { return select(nan_or(x, log(x)), bitcast<f32>(bitcast<u32>(x) | 0xff800000u), x == 0.0); }
 
 fn nan_or4(x: vec4f, y: vec4f) -> vec4f {
   return vec4f(nan_or(x.x, y.x), nan_or(x.y, y.y), nan_or(x.z, y.z), nan_or(x.w, y.w));
