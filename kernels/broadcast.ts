@@ -6,6 +6,8 @@ import { op } from "../engine/record/op.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { flatGrid, lanesGrid, subgroupGrid } from "./lib/flat.ts";
 import flat from "./lib/flat.wgsl";
+import { partsFor } from "./lib/panels.ts";
+import panels from "./lib/panels.wgsl";
 import rows from "./lib/rows.wgsl";
 import { type BinaryRow, binaryRows, mentions, sameShape, scale } from "./pointwise.ts";
 import final from "./reduce/final.wgsl";
@@ -128,9 +130,20 @@ ${head}
   if (c >= dim.C) { return; }
   let size = (dim.N + dim.C - 1) / dim.C;
   var sum = vec4f();
-  for (var n = c * size; n < min((c + 1) * size, dim.N); n++) {
-    ${reads.map((name) => bind(name, "vec4f(b[column])", `vec4f(${name}[n * A4 + column])`)).join("\n    ")}
-    sum += ${written};
+  let end = min((c + 1) * size, dim.N);
+  for (var far = c * size; far < end; far += STRETCH) {
+    var sumStretch = vec4f();
+    let farEnd = min(far + STRETCH, end);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = vec4f();
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var n = near; n < nearEnd; n++) {
+        ${reads.map((name) => bind(name, "vec4f(b[column])", `vec4f(${name}[n * A4 + column])`)).join("\n        ")}
+        sumPanel += ${written};
+      }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
   }
   part[id] = sum;
 }`;
@@ -149,10 +162,21 @@ ${head}
   let size = (dim.N * dim.M + dim.C - 1) / dim.C;
   let start = (id / dim.A) * size;
   var sum = 0.0;
-  for (var q = start + lane; q < min(start + size, dim.N * dim.M); q += SG) {
-    let at = ((q / dim.M) * dim.A + alpha) * dim.M + q % dim.M;
-    ${reads.map((name) => bind(name, "f32(b[alpha])", `f32(${name}[at])`)).join("\n    ")}
-    sum += ${written.replaceAll("vec4f(", "f32(")};
+  let end = min(start + size, dim.N * dim.M);
+  for (var far = start + lane; far < end; far += STRETCH * SG) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, end);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var q = near; q < nearEnd; q += SG) {
+        let at = ((q / dim.M) * dim.A + alpha) * dim.M + q % dim.M;
+        ${reads.map((name) => bind(name, "f32(b[alpha])", `f32(${name}[at])`)).join("\n        ")}
+        sumPanel += ${written.replaceAll("vec4f(", "f32(")};
+      }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
   }
   sum = subgroupAdd(sum);
   if (lane == 0) { part[id] = sum; }
@@ -162,11 +186,11 @@ ${head}
     `${reads.map(term).join(" ")} -> part_CA:f32`,
     {
       columns: {
-        source: columns,
+        source: [panels, columns],
         grid: ({ A, C }, consts) => lanesGrid((A / 4) * C, consts),
         available: (_, dims) => isColumns(dims),
       },
-      strips: { source: [rows, strips], grid: ({ A, C }, consts) => subgroupGrid(A * C, consts) },
+      strips: { source: [panels, rows, strips], grid: ({ A, C }, consts) => subgroupGrid(A * C, consts) },
     },
     (dims) => (isColumns(dims) ? "columns" : "strips"),
     "db chunks",
@@ -180,12 +204,12 @@ function along({ name, about, f, da, db, ref, draw = "gaussian" }: BinaryRow) {
     about: `${about}, b along one axis of a`,
     sig: "a_NAM b_A -> y_NAM",
     // C: chunks of the sums over N and M in b's gradient, enough to occupy a device.
-    derive: ({ N, M }) => ({ C: Math.min(64, ceilDiv(N * M, 32)) }),
+    derive: ({ N, M }) => ({ C: partsFor(N * M, 32) }),
     forward: [alongPass(about, "y", f)],
     backward: [
       alongPass(`da of ${about}`, "da", `dy * (${da})`),
       sumPass(`dy * (${db})`),
-      pass("part_CA:f32 -> db_A", final, ({ A }, { WG }) => ceilDiv(A, WG), {
+      pass("part_CA:f32 -> db_A", [panels, final], ({ A }, { WG }) => ceilDiv(A, WG), {
         label: "db",
         rename: { y: "db" },
         uniforms: ({ A }) => ({ R: A, factor: 1 }),

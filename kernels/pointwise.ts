@@ -1,6 +1,7 @@
 // Functions of single elements, as a table: a row is the WGSL expression, its derivative and the same in f64.
 // Expressions see vec4f values: x, y and attributes as dim.<name>. They may not make infinities or NaN of finite
-// numbers on any driver: tanh overflows on some beyond 88, so arguments of exp and tanh are clamped.
+// numbers on any driver: tanh overflows on some beyond 88, so arguments of exp and tanh are clamped. NaN stays NaN
+// (nan_or4): WGSL's min, max and clamp do not promise it.
 import type { Draw } from "../engine/declare/op.ts";
 import { type Attrs, type Pass, pass } from "../engine/declare/pass.ts";
 import { op } from "../engine/record/op.ts";
@@ -8,6 +9,7 @@ import { erf } from "./lib/erf.ts";
 import erf4 from "./lib/erf.wgsl";
 import { flatGrid } from "./lib/flat.ts";
 import flat from "./lib/flat.wgsl";
+import numbers from "./lib/numbers.wgsl";
 
 /** The size of the benchmark rows: hidden units of one frame-encoder layer, 16 clips of 8 frames. */
 const hidden = { N: 16 * 8 * 51 * 3072 };
@@ -100,17 +102,26 @@ function unary<A extends Attrs = Record<never, never>>({
   });
 }
 
-const tanh64 = "tanh(clamp(x, vec4f(-15), vec4f(15)))";
+const tanh64 = "nan_or4(x, tanh(clamp(x, vec4f(-15), vec4f(15))))";
 const positive = "positive" as const;
 
 export const neg = unary({ name: "neg", about: "y = −x", f: "-x", df: "vec4f(-1)", ref: (x) => -x, flops: 1 });
 
-export const exp = unary({ name: "exp", about: "y = exp x", f: "exp(x)", df: "y", ref: Math.exp, flops: 8 });
+export const exp = unary({
+  name: "exp",
+  about: "y = exp x",
+  lib: [numbers],
+  f: "nan_or4(x, exp(x))",
+  df: "y",
+  ref: Math.exp,
+  flops: 8,
+});
 
 export const log = unary({
   name: "log",
   about: "y = ln x, x > 0",
-  f: "log(x)",
+  lib: [numbers],
+  f: "nan_or4(x, select(log(x), x, x > vec4f(-LOWEST)))",
   df: "1 / x",
   ref: Math.log,
   flops: 8,
@@ -142,6 +153,7 @@ export const reciprocal = unary({
 export const tanh = unary({
   name: "tanh",
   about: "y = tanh x",
+  lib: [numbers],
   f: tanh64,
   df: "1 - y * y",
   ref: Math.tanh,
@@ -151,7 +163,8 @@ export const tanh = unary({
 export const sigmoid = unary({
   name: "sigmoid",
   about: "y = 1 / (1 + exp −x)",
-  f: "1 / (1 + exp(-clamp(x, vec4f(-80), vec4f(80))))",
+  lib: [numbers],
+  f: "nan_or4(x, 1 / (1 + exp(-clamp(x, vec4f(-80), vec4f(80)))))",
   df: "y * (1 - y)",
   ref: (x) => 1 / (1 + Math.exp(-x)),
   flops: 10,
@@ -160,8 +173,9 @@ export const sigmoid = unary({
 export const relu = unary({
   name: "relu",
   about: "y = max(x, 0)",
-  f: "max(x, vec4f(0))",
-  df: "select(vec4f(0), vec4f(1), x > vec4f(0))",
+  lib: [numbers],
+  f: "nan_or4(x, max(x, vec4f(0)))",
+  df: "select(vec4f(0), vec4f(1), (x > vec4f(0)) | is_nan4(x))",
   ref: (x) => Math.max(x, 0),
   flops: 1,
 });
@@ -190,7 +204,8 @@ export const geluTanh = unary({
   flops: 20,
 });
 
-const gate = "1 / (1 + exp(-clamp(1.702 * x, vec4f(-80), vec4f(80))))";
+/** Below −60 it is 0, so that x times it is too, however large x. */
+const gate = "select(1 / (1 + exp(-clamp(1.702 * x, vec4f(-80), vec4f(80)))), vec4f(0), x < vec4f(-60))";
 /** The activation of OpenAI's CLIP weights. */
 export const quickGelu = unary({
   name: "quickGelu",
@@ -205,7 +220,8 @@ export const clamp = unary({
   name: "clamp",
   about: "y = x within [low, high]; no gradient outside",
   attrs: { low: -1, high: 1 },
-  f: "clamp(x, vec4f(dim.low), vec4f(dim.high))",
+  lib: [numbers],
+  f: "nan_or4(x, clamp(x, vec4f(dim.low), vec4f(dim.high)))",
   df: "select(vec4f(0), vec4f(1), (x >= vec4f(dim.low)) & (x <= vec4f(dim.high)))",
   ref: (x, { low, high }) => Math.min(Math.max(x, low), high),
   flops: 2,
@@ -216,7 +232,8 @@ export const pow = unary({
   name: "pow",
   about: "y = x^exponent, x > 0",
   attrs: { exponent: 2 },
-  f: "pow(x, vec4f(dim.exponent))",
+  lib: [numbers],
+  f: "nan_or4(x, pow(x, vec4f(dim.exponent)))",
   df: "dim.exponent * pow(x, vec4f(dim.exponent - 1))",
   ref: (x, { exponent }) => x ** exponent,
   flops: 16,

@@ -54,6 +54,8 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
     /** Cases must satisfy this. */
     where?: (dims: Sizes, attrs: A) => boolean;
     draw?: { [name: string]: Draw };
+    /** Inputs that must be finite, and why; the others may hold NaN and infinities, which reach the outputs. */
+    finite?: (attrs: A) => { [name: string]: string };
     /** Attribute settings to test; default: the defaults. */
     attrs?: readonly Partial<A>[];
     /** Accepted |got − want| <= tolerance · (1 + max|want|) of the tensor, with its reason in a comment; default 2e-5. */

@@ -3,10 +3,8 @@ import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import { flatGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
+import numbers from "../lib/numbers.wgsl";
 import adamwText from "./adamw.wgsl";
-
-/** Beyond every f32 that trains. */
-const anything = 3e38;
 
 /**
  * One update in place, number `step` from 1 on: p_N g_N m_N v_N, and the factor on gradients (see clipFactor; 0 skips
@@ -16,11 +14,11 @@ export const adamw = op({
   name: "adamw",
   about: "p ← p(1 − lr·decay) − lr · m̂ / (√v̂ + eps) in place (Loshchilov & Hutter 2019)",
   sig: "p_N:f32 g_N m_N:f32 v_N:f32 factor:f32 -> p_N:f32 m_N:f32 v_N:f32",
-  attrs: { step: 1, lr: 1e-3, beta1: 0.98, beta2: 0.9, eps: 1e-6, decay: 0, least: -anything, most: anything },
+  attrs: { step: 1, lr: 1e-3, beta1: 0.98, beta2: 0.9, eps: 1e-6, decay: 0, least: -Infinity, most: Infinity },
   forward: [
     pass(
       "p_N:f32 g_N m_N:f32 v_N:f32 factor:f32 -> p_N:f32 m_N:f32 v_N:f32",
-      [flat, adamwText],
+      [flat, numbers, adamwText],
       ({ N }, consts) => flatGrid(N, consts),
       {
         uniforms: (_, attrs) => {
@@ -56,6 +54,7 @@ export const adamw = op({
   flops: ({ N }) => 16 * N,
   bench: [{ N: 1 << 24 }],
   test: {
+    finite: () => ({ factor: "clipFactor gives 0 where a gradient is not finite" }),
     draw: { v: "positive", factor: (random) => [Math.max(0, 1.2 * random() - 0.2)] },
     attrs: [{}, { step: 7, lr: 0.1, decay: 0.1, beta1: 0.9, beta2: 0.999, eps: 0.1 }, { lr: 0.5, least: 0, most: 0.5 }],
   },

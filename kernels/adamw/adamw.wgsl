@@ -1,7 +1,7 @@
 // p ← keep · p − size · m / (√v · root + eps), with m and v updated before        flat; a workgroup owns one chunk
 //
 // keep = 1 − lr · decay, size = lr / (1 − β₁ᵗ), root = 1 / √(1 − β₂ᵗ) come from the host in f64. A factor of 0 says
-// that a gradient somewhere was not finite: then nothing changes.
+// that a gradient somewhere was not finite: then nothing changes. Limits may be infinite, and a NaN is within any.
 struct Dims {
   N: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32, keep: f32, size: f32, root: f32,
   least: f32, most: f32
@@ -27,6 +27,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     m[i] = mean;
     v[i] = square;
     let next = dim.keep * p[i] - dim.size * mean / (sqrt(square) * dim.root + dim.eps);
-    p[i] = clamp(next, vec4f(dim.least), vec4f(dim.most));
+    let raised = select(next, vec4f(dim.least), next < vec4f(dim.least));
+    p[i] = nan_or4(next, select(raised, vec4f(dim.most), raised > vec4f(dim.most)));
   }
 }

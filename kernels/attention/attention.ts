@@ -3,6 +3,7 @@ import { LimitError, ShapeError } from "../../engine/errors.ts";
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
+import numbers from "../lib/numbers.wgsl";
 import rows from "../lib/rows.wgsl";
 import * as composed from "./composed.ts";
 import * as fused from "./fused.ts";
@@ -41,7 +42,7 @@ export function mapOf(
     });
     const top = Math.max(...z);
     const sum = z.reduce((s, v) => s + Math.exp(v - top), 0);
-    for (let j = 0; j < L; j++) p[row * L + j] = Math.exp(z[j] - top) / sum;
+    for (let j = 0; j < L; j++) p[row * L + j] = allowed(b, i, j) ? Math.exp(z[j] - top) / sum : 0;
   }
   return p;
 }
@@ -83,6 +84,8 @@ export const attention = op({
     { B: 16, L: 8, C: 3 * 512, attrs: { heads: 8 } }, // temporal head
   ],
   test: {
+    finite: ({ causal }): Record<string, string> =>
+      causal ? { qkv: "values after the query count 0 times what they hold, or are not read" } : {},
     sizes: { B: [1, 2, 3], L: [1, 2, 3, 5, 7, 8, 9, 16, 17, 33, 51], C: [3, 6, 12, 18, 24, 36, 48, 72, 96, 144, 192] },
     where: ({ C }, { heads }) => C % (3 * heads) === 0,
     attrs: [{ heads: 1 }, { heads: 2 }, { heads: 3, causal: true }, { heads: 1, causal: true }, { heads: 12 }],
@@ -142,7 +145,7 @@ export const attentionRow = op({
     return { H, K };
   },
   forward: [
-    pass("qkv_BLC -> p_BHL:f32", [rows, map], ({ B, H }, { WG, SG }) => ceilDiv(B * H, WG / SG), {
+    pass("qkv_BLC -> p_BHL:f32", [numbers, rows, map], ({ B, H }, { WG, SG }) => ceilDiv(B * H, WG / SG), {
       uniforms: ({ L, K }, { row, causal }) => ({ visible: causal ? Number(row) + 1 : L, scale: K ** -0.5 }),
     }),
   ],

@@ -4,6 +4,7 @@
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { type Attrs, ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
+import numbers from "../lib/numbers.wgsl";
 import rows from "../lib/rows.wgsl";
 import { type TileLayout, product, type Shape } from "../matmul/tile.ts";
 import probabilities from "./probabilities.wgsl";
@@ -108,7 +109,7 @@ function rowPass(
   rename: Record<string, string>,
   uniforms: (dims: Sizes, attrs: Attrs) => Record<string, number>,
 ): Pass {
-  const variant = (source: string): Variant => ({ source: [rows, source], grid: perRow, uniforms, rename });
+  const variant = (source: string): Variant => ({ source: [numbers, rows, source], grid: perRow, uniforms, rename });
   const fits = ({ M }: Sizes, { subgroup }: DeviceFacts) => M <= 16 * subgroup;
   return passOf(
     sig,

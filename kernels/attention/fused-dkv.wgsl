@@ -73,7 +73,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_id) subgroup: u32,
       for (var r = 0u; r < OWN; r++) {
         let earliest = select(0, key + r * QUADS, dim.causal == 1);
         let seen = (i < vec4u(dim.L)) & (i >= vec4u(earliest));
-        s[r] = select(vec4f(), exp(min(quad_sum(s[r]) - shift, vec4f())), seen);
+        let z = quad_sum(s[r]) - shift;
+        s[r] = select(vec4f(), nan_or4(z, exp(min(z, vec4f()))), seen);
         dp[r] = s[r] * (quad_sum(dp[r]) - along) * dim.scale;
       }
       for (var c = 0u; c < KT; c++) {

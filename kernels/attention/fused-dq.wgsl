@@ -78,7 +78,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_id) subgroup: u32,
       for (var r = 0u; r < OWN; r++) {
         let visible = select(dim.L, min(dim.L, query + r * QUADS + 1), dim.causal == 1);
         let seen = start + j + vec4u(0, 1, 2, 3) < vec4u(visible);
-        let p = exp(min(quad_sum(s[r]) - shift[r], vec4f()));
+        let z = quad_sum(s[r]) - shift[r];
+        let p = nan_or4(z, exp(min(z, vec4f())));
         s[r] = select(vec4f(), p * (quad_sum(dp[r]) - along[r]) * dim.scale, seen);
       }
       for (var c = 0u; c < KT; c++) {

@@ -1,7 +1,7 @@
 // y_i = Σ_j exp(q_i·k_j/√K − lse_i) v_j, lse_i = log Σ_j exp(q_i·k_j/√K)           one quad of lanes per OWN queries
 //
 // Online softmax, rescaled once for four keys. Key 0 is visible to every query, so the maximum is a true score from
-// the first step on, and masked scores (−3e38) vanish against it.
+// the first step on, and masked scores (the lowest number) vanish against it, or are put out after it.
 struct Dims { L: u32, H: u32, K: u32, causal: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> qkv: array<Element>;        // [B, L, 3, H, K]
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_id) subgroup: u32,
   for (var r = 0u; r < OWN; r++) {
     let row = min(query + r * QUADS, dim.L - 1);
     for (var c = 0u; c < KT; c++) { q[r][c] = take(&qkv, first + row * 3 * D, t + 4 * c) * dim.scale; }
-    top[r] = -3e38;
+    top[r] = LOWEST;
   }
 
   let end = select(dim.L, min(dim.L, (wid.x + 1) * QUADS * OWN), dim.causal == 1);
@@ -58,10 +58,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(subgroup_id) subgroup: u32,
       }
       for (var r = 0u; r < OWN; r++) {
         let visible = select(dim.L, min(dim.L, query + r * QUADS + 1), dim.causal == 1);
-        let scores = select(vec4f(-3e38), quad_sum(s[r]), start + j + vec4u(0, 1, 2, 3) < vec4u(visible));
+        let seen = start + j + vec4u(0, 1, 2, 3) < vec4u(visible);
+        let scores = select(vec4f(LOWEST), quad_sum(s[r]), seen);
         let next = max(top[r], max(max(scores.x, scores.y), max(scores.z, scores.w)));
         let keep = exp(top[r] - next);
-        s[r] = exp(scores - next);
+        s[r] = select(vec4f(), exp(scores - next), seen);
         total[r] = total[r] * keep + (s[r].x + s[r].y) + (s[r].z + s[r].w);
         top[r] = next;
         for (var c = 0u; c < KT; c++) { sum[r][c] *= keep; }

@@ -3,6 +3,7 @@
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
+import numbers from "../lib/numbers.wgsl";
 import rowsAny from "./fused-any.wgsl";
 import dkv from "./fused-dkv.wgsl";
 import dq from "./fused-dq.wgsl";
@@ -33,6 +34,7 @@ function fusedPass(sig: string, text: string, most: 2 | 4, label: string): Pass 
       [
         `const KT: u32 = ${ceilDiv(dims.K, 16)};`,
         `const OWN: u32 = ${own};`,
+        numbers,
         shared,
         dims.K % 4 ? rowsAny : rowsQuads,
         text,

@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let first = head / dim.H * dim.L * 3 * D + head % dim.H * dim.K;
   let start = head * dim.L;
 
-  var top = -3e38;
+  var top = LOWEST;
   for (var j = lane; j < dim.visible; j += SG) {
     var sum = 0.0;
     for (var c = 0u; c < dim.K; c++) {
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   }
   top = subgroupMax(top);
   var sum = 0.0;
-  for (var j = lane; j < dim.visible; j += SG) { sum += exp(p[start + j] - top); }
+  for (var j = lane; j < dim.visible; j += SG) { sum += nan_exp(p[start + j] - top); }
   let share = 1.0 / subgroupAdd(sum);
   for (var j = lane; j < dim.L; j += SG) {
     if (j < dim.visible) { p[start + j] = exp(p[start + j] - top) * share; } else { p[start + j] = 0.0; }

@@ -11,7 +11,7 @@ override WG: u32 = 64;
 
 /// Scores of keys 4j .. 4j + 3; those beyond the visible ones cannot win.
 fn scores(start: u32, j: u32, visible: u32) -> vec4f {
-  return select(vec4f(-3e38), p[start + j], 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
+  return select(vec4f(LOWEST), p[start + j], 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
 }
 
 @compute @workgroup_size(WG)
@@ -23,12 +23,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = row * M4;
   let visible = select(dim.L, row % dim.L + 1, dim.causal == 1);
 
-  var top = -3e38;
+  var top = LOWEST;
   for (var j = lane; j < M4; j += SG) { top = max(top, max4(scores(start, j, visible))); }
   top = subgroupMax(top);
   var sum = 0.0;
   for (var j = lane; j < M4; j += SG) {
-    let e = exp(scores(start, j, visible) - top);
+    let e = select(vec4f(), exp(scores(start, j, visible) - top), 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
     p[start + j] = e;
     sum += sum4(e);
   }

@@ -21,19 +21,20 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let visible = select(dim.L, row % dim.L + 1, dim.causal == 1);
 
   var held: array<vec4f, HELD>;
-  var top = -3e38;
+  var top = LOWEST;
   for (var s = 0u; s < HELD; s++) {
     let j = lane + s * SG;
     if (j < M4) {
-      held[s] = select(vec4f(-3e38), p[start + j], 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
+      held[s] = select(vec4f(LOWEST), p[start + j], 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
       top = max(top, max4(held[s]));
     }
   }
   top = subgroupMax(top);
   var sum = 0.0;
   for (var s = 0u; s < HELD; s++) {
-    if (lane + s * SG < M4) {
-      held[s] = exp(held[s] - top);
+    let j = lane + s * SG;
+    if (j < M4) {
+      held[s] = select(vec4f(), exp(held[s] - top), 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
       sum += sum4(held[s]);
     }
   }

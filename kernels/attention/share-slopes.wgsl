@@ -16,10 +16,20 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   if (at >= dim.H * dim.L * dim.L) { return; }
   let row = at / dim.L;
   var sum = 0.0;
-  for (var b = 0u; b < dim.B; b++) {
-    let line = b * dim.H * dim.L + row;
-    let i = line * dim.M + at % dim.L;
-    sum += s[i] * select(g[line] - dw[i], dw[i] * (u[i] - 1.0), dim.hadamard == 1);
+  for (var far = 0u; far < dim.B; far += STRETCH) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.B);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var b = near; b < nearEnd; b++) {
+        let line = b * dim.H * dim.L + row;
+        let i = line * dim.M + at % dim.L;
+        sumPanel += s[i] * select(g[line] - dw[i], dw[i] * (u[i] - 1.0), dim.hadamard == 1);
+      }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
   }
   dshare[at] = sum;
 }

@@ -25,6 +25,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let mean = subgroupAdd(sum4(sum));
   for (var j = lane; j < M4; j += SG) {
     let weight = p[start + j];
-    ds[start + j] = select(vec4f(), weight * (ds[start + j] - mean) * dim.scale, weight > vec4f());
+    let slope = select(vec4f(), weight * (ds[start + j] - mean) * dim.scale, weight > vec4f());
+    ds[start + j] = nan_or4(weight, slope);
   }
 }

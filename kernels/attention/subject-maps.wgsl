@@ -16,6 +16,9 @@ var<immediate> dim: Dims;
 
 override WG: u32 = 64;
 
+/// exp z; what is beyond the allowed tokens may be above their maximum, and counts nothing.
+fn share_of(z: f32) -> f32 { return nan_or(z, exp(min(z, 0.0))); }
+
 fn subject(b: u32, token: u32) -> bool { return cover[b * dim.P + token - 1] > dim.threshold; }
 
 fn allowed(b: u32, i: u32, j: u32) -> bool {
@@ -36,8 +39,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = row * dim.M;
   let shares = (row % (dim.H * dim.L)) * dim.L;
 
-  var top = -3e38;
-  var topU = -3e38;
+  var top = LOWEST;
+  var topU = LOWEST;
   for (var j = lane; j < dim.L; j += SG) {
     let v = z[start + j];
     top = max(top, v);
@@ -54,7 +57,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     let e = exp(v - top);
     sum += e;
     moved += e * share[shares + j];
-    sumU += select(0.0, exp(min(v - topU, 0.0)), allowed(b, i, j));
+    sumU += select(0.0, share_of(v - topU), allowed(b, i, j));
   }
   let scale = 1.0 / subgroupAdd(sum);
   let scaleU = 1.0 / subgroupAdd(sumU);
@@ -62,9 +65,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
 
   for (var j = lane; j < dim.M; j += SG) {
     let inside = j < dim.L;
-    let v = select(-3e38, z[start + j], inside);
-    let p = select(0.0, exp(min(v - top, 0.0)) * scale, inside);
-    let q = select(0.0, exp(min(v - topU, 0.0)) * scaleU, inside && allowed(b, i, min(j, dim.L - 1)));
+    let v = select(LOWEST, z[start + j], inside);
+    let p = select(0.0, share_of(v - top) * scale, inside);
+    let q = select(0.0, share_of(v - topU) * scaleU, inside && allowed(b, i, min(j, dim.L - 1)));
     let A = select(0.0, share[shares + min(j, dim.L - 1)], inside);
     s[start + j] = p;
     u[start + j] = q;

@@ -5,6 +5,8 @@ import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { sigmoid } from "../pointwise.ts";
 import { expandTo } from "../reduce/reduce.ts";
@@ -83,7 +85,7 @@ const fits = ({ L, P, C, H }: Sizes) => P === L - 2 && C % (3 * H) === 0;
 
 const maps = pass(
   "z_BHLM:f32 share_HLL:f32 cover_BP:f32 -> s_BHLM:f32 u_BHLM:f32 w_BHLM:f32",
-  [rows, subjectMaps],
+  [numbers, rows, subjectMaps],
   perRow,
   { label: "maps", uniforms: (dims, { mode }) => ({ rows: countRows(dims), hadamard: mode === "hadamard" ? 1 : 0 }) },
 );
@@ -108,7 +110,7 @@ export const subjectAttention = op({
     }),
     pass(
       "dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 g_BHL:f32 -> dshare_HLL:f32",
-      shareSlopes,
+      [panels, shareSlopes],
       ({ H, L }, { WG }) => ceilDiv(H * L * L, WG),
       { uniforms: (_, { mode }) => ({ hadamard: mode === "hadamard" ? 1 : 0 }) },
     ),
@@ -164,7 +166,7 @@ export const subjectAttentionTwoHop = op({
       perRow,
       { label: "dz", uniforms: (dims) => ({ rows: countRows(dims), scale: dims.K ** -0.5 }) },
     ),
-    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", twoHopShare, ({ H, L }, { WG }) =>
+    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", [panels, twoHopShare], ({ H, L }, { WG }) =>
       ceilDiv(H * L * L, WG),
     ),
     valueGradient("w"),

@@ -79,7 +79,7 @@ const fourSteps = ({ rows, subgroup }: Tile): string[] =>
     "    }",
   ]);
 
-/** NN: lanes hold four columns of b. Beyond the last row of b a is 0, and b's last row stands in. */
+/** NN: lanes hold four columns of b. Beyond the last row of b both are 0: the last row in its place may be infinite. */
 function alongRows(tile: Tile): string[] {
   const { addresses, loads } = rowsOfA(tile);
   return [
@@ -87,7 +87,11 @@ function alongRows(tile: Tile): string[] {
     "  let last = dim.depth - 1u;",
     ...addresses,
     "  for (var k = 0u; 4u * k < dim.depth; k++) {",
-    ...range(4).map((k) => `    let b${k} = vec4f(b[bAt + min(4u * k + ${k}u, last) * dim.ldb]);`),
+    "    let b0 = vec4f(b[bAt + 4u * k * dim.ldb]);",
+    ...[1, 2, 3].map((j) => {
+      const row = `4u * k + ${j}u`;
+      return `    let b${j} = select(vec4f(), vec4f(b[bAt + min(${row}, last) * dim.ldb]), ${row} <= last);`;
+    }),
     ...loads,
     ...fourSteps(tile),
     "  }",

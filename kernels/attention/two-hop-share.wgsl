@@ -14,9 +14,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let at = (wid.x + wid.y * nwg.x) * WG + lane;
   if (at >= dim.H * dim.L * dim.L) { return; }
   var sum = 0.0;
-  for (var b = 0u; b < dim.B; b++) {
-    let i = (b * dim.H * dim.L + at / dim.L) * dim.M + at % dim.L;
-    sum += s[i] * (dr[i] - dw[i]);
+  for (var far = 0u; far < dim.B; far += STRETCH) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.B);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var b = near; b < nearEnd; b++) {
+        let i = (b * dim.H * dim.L + at / dim.L) * dim.M + at % dim.L;
+        sumPanel += s[i] * (dr[i] - dw[i]);
+      }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
   }
   dshare[at] = sum;
 }

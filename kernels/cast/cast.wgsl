@@ -1,7 +1,7 @@
 // y_i = x_i in the other precision          each workgroup converts a contiguous chunk of vec4s
 //
 // Rounding to half precision is the device's (to nearest, ties to even, where it is IEEE); beyond ±65504 the value is
-// clamped, since WGSL does not promise infinities.
+// clamped, since WGSL does not promise infinities to come of it; NaN and infinities stay what they are.
 struct Dims { N: u32, chunk: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<From>>;        // [N]
@@ -15,6 +15,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let start = (wid.x + wid.y * nwg.x) * dim.chunk;
   let end = min(start + dim.chunk, (dim.N + 3u) / 4u);
   for (var i = start + lane; i < end; i += WG) {
-    y[i] = vec4<To>(clamp(vec4f(x[i]), vec4f(-65504.0), vec4f(65504.0)));
+    let v = vec4f(x[i]);
+    let finite = (bitcast<vec4u>(v) & vec4u(0x7fffffff)) < vec4u(0x7f800000);
+    y[i] = vec4<To>(select(v, clamp(v, vec4f(-65504.0), vec4f(65504.0)), finite));
   }
 }

@@ -16,10 +16,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let e = id / 3;
   let k = id % 3;
   var sum = 0.0;
-  for (var b = 0u; b < dim.B; b++) {
-    for (var u = 0u; u < dim.U; u++) {
-      sum += f32(dy[(b * dim.U + u) * dim.E + e]) * f32(x[(b * dim.frames + u + k) * dim.E + e]);
+  for (var far = 0u; far < dim.B * dim.U; far += STRETCH) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.B * dim.U);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var t = near; t < nearEnd; t++) {
+        let at = (t / dim.U * dim.frames + t % dim.U + k) * dim.E + e;
+        sumPanel += f32(dy[t * dim.E + e]) * f32(x[at]);
+      }
+      sumStretch += sumPanel;
     }
+    sum += sumStretch;
   }
   dw[id] = sum;
 }

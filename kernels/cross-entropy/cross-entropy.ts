@@ -1,45 +1,74 @@
 // Cross-entropy against class numbers, the mean over rows.
-import { pass } from "../../engine/declare/pass.ts";
+import { type Attrs, pass } from "../../engine/declare/pass.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
+import { ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
-import total from "../snce/total.wgsl";
 import dlogits from "./dlogits.wgsl";
 import lse from "./lse.wgsl";
+import mean from "./mean.wgsl";
 
-/** logits_NC targets_N:u32 -> loss; a target beyond the classes counts as the last one. */
+/** The ignored class as the targets hold it: −100 is 2³² − 100 there. */
+const uniforms = (_: Sizes, attrs: Attrs) => {
+  const ignore = Number(attrs.ignore);
+  return Number.isFinite(ignore) ? { ignores: 1, ignored: ignore >>> 0 } : { ignores: 0, ignored: 0 };
+};
+
+/**
+ * logits_NC targets_N:u32 -> loss. Rows whose target is `ignore` (−100, or any number; none by default) count neither in
+ * the loss nor in its mean; a target that is neither it nor a class makes the loss NaN, and its row of the gradient.
+ */
 export const crossEntropy = op({
   name: "crossEntropy",
-  about: "loss = 1/N Σ_n (log Σ_c exp logits_nc − logits_n,target)",
+  about: "loss = 1/N Σ_n (log Σ_c exp logits_nc − logits_n,target) over the N rows whose target is not `ignore`",
   sig: "logits_NC:f32 targets_N:u32 -> loss:f32",
+  attrs: { ignore: Infinity },
+  derive(_, { ignore }) {
+    if (Number.isFinite(ignore) && !Number.isInteger(ignore))
+      throw new ShapeError(`crossEntropy: ignore is ${ignore}, expected a class number`);
+    return {};
+  },
   forward: [
     pass(
-      "logits_NC:f32 targets_N:u32 -> lse_N:f32 nll_N:f32",
-      [rows, lse],
+      "logits_NC:f32 targets_N:u32 -> top_N:f32 rest_N:f32 nll_N:f32",
+      [numbers, panels, rows, lse],
       ({ N }, consts) => subgroupGrid(N, consts),
-      { label: "rows" },
+      { label: "rows", uniforms },
     ),
-    pass("nll_N:f32 -> loss:f32", total, () => 1, {
-      label: "total",
-      uniforms: ({ N }) => ({ R: N, factor: 1 / N }),
-    }),
+    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, mean], () => 1, { label: "mean", uniforms }),
   ],
   backward: [
-    pass("dloss:f32 logits_NC:f32 targets_N:u32 lse_N:f32 -> dlogits_NC:f32", dlogits, ({ N, C }, consts) =>
-      lanesGrid(N * C, consts),
+    pass(
+      "dloss:f32 logits_NC:f32 targets_N:u32 top_N:f32 rest_N:f32 share:f32 -> dlogits_NC:f32",
+      [numbers, dlogits],
+      ({ N, C }, consts) => lanesGrid(N * C, consts),
+      { uniforms },
     ),
   ],
-  ref({ logits, targets }: Record<string, Float64Array>, { N, C }) {
-    let loss = 0;
+  ref({ logits, targets }: Record<string, Float64Array>, { N, C }, { ignore }) {
+    const ignored = Number.isFinite(ignore) ? ignore >>> 0 : Number.NaN;
+    let [loss, count] = [0, 0];
     for (let n = 0; n < N; n++) {
+      if (targets[n] === ignored) continue;
       const row = logits.subarray(n * C, (n + 1) * C);
       const top = Math.max(...row);
-      const lse = top + Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
-      loss += (lse - row[Math.min(targets[n], C - 1)]) / N;
+      const rest = Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
+      loss += targets[n] < C ? top - row[targets[n]] + rest : Number.NaN;
+      count += 1;
     }
-    return { loss: [loss] };
+    return { loss: [loss / count] };
   },
   flops: ({ N, C }) => 10 * N * C,
   bench: [{ N: 128, C: 128 }],
-  test: { draw: { targets: (random, { C }, n) => Array.from({ length: n }, () => Math.floor(random() * (C + 1))) } },
+  test: {
+    attrs: [{}, { ignore: 0 }],
+    // The first row has the last class, so that not all are ignored.
+    where: ({ C }, { ignore }) => ignore !== 0 || C > 1,
+    draw: {
+      targets: (random, { C }, n) => Array.from({ length: n }, (_, i) => (i ? Math.floor(random() * C) : C - 1)),
+    },
+  },
 });

@@ -1,11 +1,13 @@
-// dlogits_nc = dloss/N · (softmax_nc − [c = target_n])                                      one invocation per element
-struct Dims { N: u32, C: u32 }
+// dlogits_nc = dloss · share · (softmax_nc − [c = target_n]), 0 in ignored rows             one invocation per element
+struct Dims { N: u32, C: u32, ignores: u32, ignored: u32 }
 
 @group(0) @binding(0) var<storage, read> dloss: array<f32>;              // scalar
 @group(0) @binding(1) var<storage, read> logits: array<f32>;             // [N, C]
 @group(0) @binding(2) var<storage, read> targets: array<u32>;            // [N]
-@group(0) @binding(3) var<storage, read> lse: array<f32>;                // [N]
-@group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;      // [N, C]
+@group(0) @binding(3) var<storage, read> top: array<f32>;                // [N]
+@group(0) @binding(4) var<storage, read> rest: array<f32>;               // [N]
+@group(0) @binding(5) var<storage, read> share: array<f32>;              // scalar
+@group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;      // [N, C]
 var<immediate> dim: Dims;
 
 override WG: u32 = 64;
@@ -16,7 +18,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let id = (wid.x + wid.y * nwg.x) * WG + lane;
   if (id >= dim.N * dim.C) { return; }
   let n = id / dim.C;
-  let p = exp(min(logits[id] - lse[n], 0.0));
-  let hit = id % dim.C == min(targets[n], dim.C - 1);
-  dlogits[id] = dloss[0] / f32(dim.N) * select(p, p - 1, hit);
+  let own = targets[n];
+  let z = (logits[id] - top[n]) - rest[n];
+  let p = nan_or(z, exp(min(z, 0.0)));
+  let slope = select(nan_of(own), select(p, p - 1, id % dim.C == own), own < dim.C);
+  let ignore = dim.ignores != 0 && own == dim.ignored;
+  dlogits[id] = select(dloss[0] * share[0] * slope, 0.0, ignore);
 }

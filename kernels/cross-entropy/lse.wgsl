@@ -1,10 +1,14 @@
-// lse_n = log Σ_c exp(logits_nc), nll_n = lse_n − logits at the target                         one subgroup per row n
-struct Dims { N: u32, C: u32 }
+// top_n = max_c logits_nc, rest_n = log Σ_c exp(logits_nc − top_n), nll_n = top_n − logits at the target + rest_n
+//
+// The parts of the log-sum-exp stay apart, or the sum would be lost in a huge top. A target that is no class gives NaN, the
+// ignored one 0.                                                                                one subgroup per row n
+struct Dims { N: u32, C: u32, ignores: u32, ignored: u32 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;        // [N, C]
 @group(0) @binding(1) var<storage, read> targets: array<u32>;       // [N]
-@group(0) @binding(2) var<storage, read_write> lse: array<f32>;     // [N]
-@group(0) @binding(3) var<storage, read_write> nll: array<f32>;     // [N]
+@group(0) @binding(2) var<storage, read_write> top: array<f32>;     // [N]
+@group(0) @binding(3) var<storage, read_write> rest: array<f32>;    // [N]
+@group(0) @binding(4) var<storage, read_write> nll: array<f32>;     // [N]
 var<immediate> dim: Dims;
 
 override WG: u32 = 64;
@@ -15,14 +19,33 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let n = subgroup_index(wid, nwg, subgroup);
   if (n >= dim.N) { return; }
   let start = n * dim.C;
-  var top = -3e38;
-  for (var c = lane; c < dim.C; c += SG) { top = max(top, logits[start + c]); }
-  top = subgroupMax(top);
+  var most = LOWEST;
+  for (var c = lane; c < dim.C; c += SG) { most = max(most, logits[start + c]); }
+  most = subgroupMax(most);
   var sum = 0.0;
-  for (var c = lane; c < dim.C; c += SG) { sum += exp(logits[start + c] - top); }
-  sum = log(subgroupAdd(sum));
+  for (var whole = lane; whole < dim.C; whole += 64 * STRETCH * SG) {
+    var sumWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.C);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var sumStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var sumPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var c = near; c < nearEnd; c += SG) { sumPanel += nan_exp(logits[start + c] - most); }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
+    }
+    sum += sumWhole;
+  }
+  sum = nan_log(subgroupAdd(sum));
   if (lane == 0) {
-    lse[n] = top + sum;
-    nll[n] = (top - logits[start + min(targets[n], dim.C - 1)]) + sum;
+    top[n] = most;
+    rest[n] = sum;
+    let own = targets[n];
+    let loss = (most - logits[start + min(own, dim.C - 1)]) + sum;
+    nll[n] = select(nan_of(own), loss, own < dim.C);
+    if (dim.ignores != 0 && own == dim.ignored) { nll[n] = 0.0; }
   }
 }

@@ -30,6 +30,21 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     if (ids[order[middle]] == id) { end = middle + 1; } else { beyond = middle; }
   }
   var sum = 0.0;
-  for (var k = place; k < end; k++) { sum += f32(dy[order[k] * dim.D + d]); }
+  for (var whole = place; whole < end; whole += 64 * STRETCH) {
+    var sumWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH, end);
+    for (var far = whole; far < wholeEnd; far += STRETCH) {
+      var sumStretch = 0.0;
+      let farEnd = min(far + STRETCH, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL) {
+        var sumPanel = 0.0;
+        let nearEnd = min(near + PANEL, farEnd);
+        for (var k = near; k < nearEnd; k++) { sumPanel += f32(dy[order[k] * dim.D + d]); }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
+    }
+    sum += sumWhole;
+  }
   dtable[id * dim.D + d] = T(sum);
 }

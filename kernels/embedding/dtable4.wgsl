@@ -32,14 +32,29 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     if (ids[order[middle]] == id) { end = middle + 1; } else { beyond = middle; }
   }
   var sum = vec4f();
-  var k = place;
-  for (; k + 3 < end; k += 4) {
-    let a = vec4f(dy[order[k] * D4 + d]);
-    let b = vec4f(dy[order[k + 1] * D4 + d]);
-    let c = vec4f(dy[order[k + 2] * D4 + d]);
-    let e = vec4f(dy[order[k + 3] * D4 + d]);
-    sum += (a + b) + (c + e);
+  for (var whole = place; whole < end; whole += 64 * STRETCH * 4) {
+    var sumWhole = vec4f();
+    let wholeEnd = min(whole + 64 * STRETCH * 4, end);
+    for (var far = whole; far < wholeEnd; far += 4 * STRETCH) {
+      var sumStretch = vec4f();
+      let farEnd = min(far + 4 * STRETCH, wholeEnd);
+      for (var near = far; near < farEnd; near += 4 * PANEL) {
+        var sumPanel = vec4f();
+        let nearEnd = min(near + 4 * PANEL, farEnd);
+        var k = near;
+        for (; k + 3 < nearEnd; k += 4) {
+          let a = vec4f(dy[order[k] * D4 + d]);
+          let b = vec4f(dy[order[k + 1] * D4 + d]);
+          let c = vec4f(dy[order[k + 2] * D4 + d]);
+          let e = vec4f(dy[order[k + 3] * D4 + d]);
+          sumPanel += (a + b) + (c + e);
+        }
+        for (; k < nearEnd; k++) { sumPanel += vec4f(dy[order[k] * D4 + d]); }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
+    }
+    sum += sumWhole;
   }
-  for (; k < end; k++) { sum += vec4f(dy[order[k] * D4 + d]); }
   dtable[id * D4 + d] = vec4<T>(sum);
 }

@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   for (var n = wid.y; n < dim.N; n += nwg.y) {
     let token = min(index[n], dim.L - 1) * width;
     for (var q = start + lane; q < end; q += WG) {
-      let inside = q >= token && q < token + width;
+      let inside = index[n] < dim.L && q >= token && q < token + width;
       dx[n * dim.L * width + q] = select(T(), dy[n * width + clamp(q, token, token + width - 1) - token], inside);
     }
   }

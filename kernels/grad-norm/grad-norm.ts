@@ -4,6 +4,7 @@ import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { subgroupGrid } from "../lib/flat.ts";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { concat } from "../shape/shape.ts";
 import clip from "./clip.wgsl";
@@ -18,7 +19,7 @@ export const squareSums = op({
   about: "sums_c = [Σ g², number of elements not finite] over chunk c",
   sig: "g_N -> sums_C2:f32",
   derive: ({ N }) => ({ C: Math.min(1024, ceilDiv(N, 16384)) }),
-  forward: [pass("g_N -> sums_C2:f32", [rows, squares], ({ C }, consts) => subgroupGrid(C, consts))],
+  forward: [pass("g_N -> sums_C2:f32", [panels, rows, squares], ({ C }, consts) => subgroupGrid(C, consts))],
   ref({ g }, { N, C }) {
     const sums = new Float64Array(2 * C);
     const size = ceilDiv(ceilDiv(N, 4), C) * 4;
@@ -46,7 +47,7 @@ const totalNorm = op({
   name: "totalNorm",
   about: "norm = √Σ_c sums_c0 and bad = Σ_c sums_c1 over the chunks of all gradients",
   sig: "sums_C2:f32 -> norm:f32 bad:u32",
-  forward: [pass("sums_C2:f32 -> norm:f32 bad:u32", total, () => 1)],
+  forward: [pass("sums_C2:f32 -> norm:f32 bad:u32", [panels, total], () => 1)],
   ref({ sums }: Record<string, Float64Array>, { C }) {
     let [square, bad] = [0, 0];
     for (let c = 0; c < C; c++) [square, bad] = [square + sums[2 * c], bad + sums[2 * c + 1]];
@@ -55,6 +56,7 @@ const totalNorm = op({
   flops: ({ C }) => 2 * C,
   bench: [{ C: 4096 }],
   test: {
+    finite: () => ({ sums: "squareSums counts what is not finite, and leaves it out of its sums" }),
     draw: {
       sums: (random, _, n) => Array.from({ length: n }, (_, i) => (i % 2 ? Math.floor(3 * random()) : random())),
     },
@@ -82,7 +84,7 @@ export const clipFactor = op({
     }),
   ],
   ref: ({ norm, bad }: Record<string, Float64Array>, _, { most, lossScale }) => ({
-    factor: [bad[0] > 0 ? 0 : Math.min(1, most / (norm[0] / lossScale + 1e-6)) / lossScale],
+    factor: [bad[0] > 0 || !isFinite32(norm[0]) ? 0 : Math.min(1, most / (norm[0] / lossScale + 1e-6)) / lossScale],
   }),
   flops: () => 4,
   bench: [{}],

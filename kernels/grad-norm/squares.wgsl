@@ -19,13 +19,24 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let size = (all + dim.C - 1) / dim.C;
   var squares = vec4f();
   var bad = vec4u();
-  for (var i = c * size + lane; i < min((c + 1) * size, all); i += SG) {
-    let v = vec4f(g[i]);
-    let real = 4 * i + vec4u(0, 1, 2, 3) < vec4u(dim.N);
-    let odd = (bitcast<vec4u>(v) & vec4u(0x7fffffff)) >= vec4u(0x7f800000);
-    bad += select(vec4u(), vec4u(1), odd & real);
-    let finite = select(vec4f(), v, real & !odd);
-    squares += finite * finite;
+  let end = min((c + 1) * size, all);
+  for (var far = c * size + lane; far < end; far += STRETCH * SG) {
+    var squaresStretch = vec4f();
+    let farEnd = min(far + STRETCH * SG, end);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var squaresPanel = vec4f();
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var i = near; i < nearEnd; i += SG) {
+        let v = vec4f(g[i]);
+        let real = 4 * i + vec4u(0, 1, 2, 3) < vec4u(dim.N);
+        let odd = (bitcast<vec4u>(v) & vec4u(0x7fffffff)) >= vec4u(0x7f800000);
+        bad += select(vec4u(), vec4u(1), odd & real);
+        let finite = select(vec4f(), v, real & !odd);
+        squaresPanel += finite * finite;
+      }
+      squaresStretch += squaresPanel;
+    }
+    squares += squaresStretch;
   }
   let square = subgroupAdd(sum4(squares));
   let count = subgroupAdd(bad.x + bad.y + bad.z + bad.w);

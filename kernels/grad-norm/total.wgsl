@@ -13,9 +13,19 @@ fn main(@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) la
   if (subgroup > 0) { return; }
   var square = 0.0;
   var count = 0u;
-  for (var c = lane; c < dim.C; c += SG) {
-    square += sums[c].x;
-    count += u32(sums[c].y);
+  for (var far = lane; far < dim.C; far += STRETCH * SG) {
+    var squareStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, dim.C);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var squarePanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var c = near; c < nearEnd; c += SG) {
+        squarePanel += sums[c].x;
+        count += u32(sums[c].y);
+      }
+      squareStretch += squarePanel;
+    }
+    square += squareStretch;
   }
   square = subgroupAdd(square);
   count = subgroupAdd(count);

@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   var top = s[start];
   for (var q = 1u; q < dim.Q; q++) { top = max(top, s[start + q]); }
   var sum = 0.0;
-  for (var q = 0u; q < dim.Q; q++) { sum += exp(s[start + q] - top); }
-  let logSum = log(sum);
+  for (var q = 0u; q < dim.Q; q++) { sum += nan_exp(s[start + q] - top); }
+  let logSum = nan_log(sum);
   for (var q = 0u; q < dim.Q; q++) { lp[start + q] = s[start + q] - top - logSum; }
 }

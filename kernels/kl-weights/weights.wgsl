@@ -21,6 +21,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let b = select(i, j, dim.paper != 0) * dim.Q;
   var kl = 0.0;
   for (var q = 0u; q < dim.Q; q++) { kl += exp(lp[a + q]) * (lp[a + q] - lp[b + q]); }
-  let weight = min(dim.beta / max(abs(kl), max(dim.beta * 1e-6, 1e-30)), 1e6);
+  let weight = nan_or(kl, min(dim.beta / max(abs(kl), max(dim.beta * 1e-6, 1e-30)), 1e6));
   w[id] = select(weight, 0.0, i == j || dim.beta == 0);
 }

@@ -3,6 +3,8 @@ import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { ceilDiv, pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
+import { partsFor } from "../lib/panels.ts";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
 import dxRagged from "./dx-ragged.wgsl";
@@ -30,7 +32,7 @@ export const layernorm = op({
   sig: "x_ND gain_D:f32 bias_D:f32 -> y_ND",
   attrs: { eps: 1e-5 },
   /** R chunks of rows for the sums over rows. */
-  derive: ({ N }) => ({ R: Math.min(64, ceilDiv(N, 8)) }),
+  derive: ({ N }) => ({ R: partsFor(N, 8) }),
 
   forward: [
     passOf("x_ND gain_D:f32 bias_D:f32 -> y_ND mean_N:f32 rstd_N:f32", rowVariants(forward, forwardRagged), pickRows),
@@ -41,16 +43,18 @@ export const layernorm = op({
       "dy_ND x_ND mean_N:f32 rstd_N:f32 -> gainPart_RD:f32 biasPart_RD:f32",
       {
         quad: {
-          source: sums,
+          source: [panels, sums],
           grid: ({ D, R }, { WG }) => [ceilDiv(D / 4, WG), R, 1],
           available: (_, { D }) => D % 4 === 0,
         },
-        ragged: { source: sumsRagged, grid: ({ D, R }, { WG }) => [ceilDiv(D, WG), R, 1] },
+        ragged: { source: [panels, sumsRagged], grid: ({ D, R }, { WG }) => [ceilDiv(D, WG), R, 1] },
       },
       ({ D }) => (D % 4 ? "ragged" : "quad"),
       "sums",
     ),
-    pass("gainPart_RD:f32 biasPart_RD:f32 -> dgain_D:f32 dbias_D:f32", total, ({ D }, { WG }) => ceilDiv(D, WG)),
+    pass("gainPart_RD:f32 biasPart_RD:f32 -> dgain_D:f32 dbias_D:f32", [panels, total], ({ D }, { WG }) =>
+      ceilDiv(D, WG),
+    ),
   ],
 
   ref({ x, gain, bias }, { N, D }, { eps }) {

@@ -20,10 +20,24 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 
   var gain = 0.0;
   var bias = 0.0;
-  for (var i = wid.y * rows; i < end; i++) {
-    let g = f32(dy[i * dim.D + j]);
-    gain += g * ((f32(x[i * dim.D + j]) - mean[i]) * rstd[i]);
-    bias += g;
+  for (var far = wid.y * rows; far < end; far += STRETCH) {
+    var gainStretch = 0.0;
+    var biasStretch = 0.0;
+    let farEnd = min(far + STRETCH, end);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var gainPanel = 0.0;
+      var biasPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var i = near; i < nearEnd; i++) {
+        let g = f32(dy[i * dim.D + j]);
+        gainPanel += g * ((f32(x[i * dim.D + j]) - mean[i]) * rstd[i]);
+        biasPanel += g;
+      }
+      gainStretch += gainPanel;
+      biasStretch += biasPanel;
+    }
+    gain += gainStretch;
+    bias += biasStretch;
   }
   gainPart[wid.y * dim.D + j] = gain;
   biasPart[wid.y * dim.D + j] = bias;

@@ -21,10 +21,24 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 
   var gain = vec4f();
   var bias = vec4f();
-  for (var i = wid.y * rows; i < end; i++) {
-    let g = vec4f(dy[i * D4 + j]);
-    gain += g * ((vec4f(x[i * D4 + j]) - mean[i]) * rstd[i]);
-    bias += g;
+  for (var far = wid.y * rows; far < end; far += STRETCH) {
+    var gainStretch = vec4f();
+    var biasStretch = vec4f();
+    let farEnd = min(far + STRETCH, end);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var gainPanel = vec4f();
+      var biasPanel = vec4f();
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var i = near; i < nearEnd; i++) {
+        let g = vec4f(dy[i * D4 + j]);
+        gainPanel += g * ((vec4f(x[i * D4 + j]) - mean[i]) * rstd[i]);
+        biasPanel += g;
+      }
+      gainStretch += gainPanel;
+      biasStretch += biasPanel;
+    }
+    gain += gainStretch;
+    bias += biasStretch;
   }
   gainPart[wid.y * D4 + j] = gain;
   biasPart[wid.y * D4 + j] = bias;

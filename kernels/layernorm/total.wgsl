@@ -15,9 +15,23 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (j >= dim.D) { return; }
   var gain = 0.0;
   var bias = 0.0;
-  for (var r = 0u; r < dim.R; r++) {
-    gain += gainPart[r * dim.D + j];
-    bias += biasPart[r * dim.D + j];
+  for (var far = 0u; far < dim.R; far += STRETCH) {
+    var gainStretch = 0.0;
+    var biasStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.R);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var gainPanel = 0.0;
+      var biasPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var r = near; r < nearEnd; r++) {
+        gainPanel += gainPart[r * dim.D + j];
+        biasPanel += biasPart[r * dim.D + j];
+      }
+      gainStretch += gainPanel;
+      biasStretch += biasPanel;
+    }
+    gain += gainStretch;
+    bias += biasStretch;
   }
   dgain[j] = gain;
   dbias[j] = bias;

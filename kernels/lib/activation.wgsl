@@ -21,7 +21,10 @@ fn geluTanhSlope(x: vec4f) -> vec4f {
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.79788456 * (1 + 0.134145 * x * x);
 }
 
-fn quickGeluGate(x: vec4f) -> vec4f { return 1 / (1 + exp(-clamp(1.702 * x, vec4f(-80), vec4f(80)))); }
+/// sigmoid(1.702 x); 0 below −60, so that x times it is too, however large x.
+fn quickGeluGate(x: vec4f) -> vec4f {
+  return select(1 / (1 + exp(-clamp(1.702 * x, vec4f(-80), vec4f(80)))), vec4f(), x < vec4f(-60));
+}
 
 /// x · sigmoid(1.702 x)
 fn quickGelu(x: vec4f) -> vec4f { return x * quickGeluGate(x); }

@@ -1,6 +1,8 @@
 // Sums over the rows of a matrix (gradients of biases and gains, parts of a product), in a fixed order.
 import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
+import { partsFor } from "./panels.ts";
+import panels from "./panels.wgsl";
 import colsum from "./colsum.wgsl";
 
 /** x[rows, width] -> y[parts, width]: row p is the sum of the p-th stretch of ⌈rows / parts⌉ rows. */
@@ -10,8 +12,8 @@ export interface ColumnSum {
   readonly parts: number;
 }
 
-/** Parts for a column sum of `rows` rows: stretches of at least 32 rows, at most 64 of them. */
-export const partsOf = (rows: number): number => Math.min(64, ceilDiv(rows, 32));
+/** Parts for a column sum of `rows` rows: stretches of at least 32 rows. */
+export const partsOf = (rows: number): number => partsFor(rows, 32);
 
 /** One launch: the signature has one input and one output, read as the matrices that `shape` describes. */
 export function columnSum(sig: string, shape: (dims: Sizes) => ColumnSum, label = ""): Pass {
@@ -21,7 +23,7 @@ export function columnSum(sig: string, shape: (dims: Sizes) => ColumnSum, label 
     const of = (type: string) => (wide === 4 ? `vec4<${type}>` : type);
     const prefix = `alias X = ${of(x.dtype)};\nalias Y = ${of(y.dtype)};\nalias SUM = ${of("f32")};\n`;
     return {
-      source: [prefix, colsum],
+      source: [prefix, panels, colsum],
       grid: (dims, { WG }) => ceilDiv(shape(dims).parts * (shape(dims).width / wide), WG),
       uniforms: (dims) => {
         const { rows, width, parts } = shape(dims);

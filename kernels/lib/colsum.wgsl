@@ -18,6 +18,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let p = id / dim.width;
   let end = min((p + 1) * dim.part, dim.rows) * dim.width;
   var sum = SUM();
-  for (var i = p * dim.part * dim.width + id % dim.width; i < end; i += dim.width) { sum += SUM(x[i]); }
+  let start = p * dim.part * dim.width + id % dim.width;
+  for (var far = start; far < end; far += STRETCH * dim.width) {
+    var sumStretch = SUM();
+    let farEnd = min(far + STRETCH * dim.width, end);
+    for (var near = far; near < farEnd; near += PANEL * dim.width) {
+      var sumPanel = SUM();
+      let nearEnd = min(near + PANEL * dim.width, farEnd);
+      for (var i = near; i < nearEnd; i += dim.width) { sumPanel += SUM(x[i]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   y[id] = Y(sum);
 }

@@ -16,11 +16,26 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (row >= dim.N) { return; }
   let start = row * dim.D;
   let length = norm[row];
-  let scale = 1.0 / max(length, dim.floor);
+  let scale = 1.0 / nan_or(length, max(length, dim.floor));
   let radial = select(0.0, scale, length > dim.floor);
 
   var along = 0.0;
-  for (var j = lane; j < dim.D; j += SG) { along += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
+  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
+    var alongWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var alongStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var alongPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var j = near; j < nearEnd; j += SG) { alongPanel += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
+        alongStretch += alongPanel;
+      }
+      alongWhole += alongStretch;
+    }
+    along += alongWhole;
+  }
   along = subgroupAdd(along);
   for (var j = lane; j < dim.D; j += SG) {
     dx[start + j] = T((f32(dy[start + j]) - f32(x[start + j]) * radial * along) * scale);

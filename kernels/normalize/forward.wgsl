@@ -16,12 +16,27 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = row * dim.D;
 
   var squares = 0.0;
-  for (var j = lane; j < dim.D; j += SG) {
-    let v = f32(x[start + j]);
-    squares += v * v;
+  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
+    var squaresWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var squaresStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var squaresPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var j = near; j < nearEnd; j += SG) {
+          let v = f32(x[start + j]);
+          squaresPanel += v * v;
+        }
+        squaresStretch += squaresPanel;
+      }
+      squaresWhole += squaresStretch;
+    }
+    squares += squaresWhole;
   }
   let length = sqrt(subgroupAdd(squares));
   if (lane == 0) { norm[row] = length; }
-  let scale = 1.0 / max(length, dim.floor);
+  let scale = 1.0 / nan_or(length, max(length, dim.floor));
   for (var j = lane; j < dim.D; j += SG) { y[start + j] = T(f32(x[start + j]) * scale); }
 }

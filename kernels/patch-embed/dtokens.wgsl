@@ -15,7 +15,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let q = (wid.x + wid.y * nwg.x) * WG + lane;
   if (q >= all) { return; }
   var sum = 0.0;
-  for (var n = 0u; n < dim.N; n++) { sum += f32(dz[n * all + q]); }
+  for (var far = 0u; far < dim.N; far += STRETCH) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.N);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var n = near; n < nearEnd; n++) { sumPanel += f32(dz[n * all + q]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   dpos[q] = sum;
   if (q < dim.D) { dcls[q] = sum; }
 }

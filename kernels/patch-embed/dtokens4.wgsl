@@ -16,7 +16,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let q = (wid.x + wid.y * nwg.x) * WG + lane;
   if (q >= all) { return; }
   var sum = vec4f();
-  for (var n = 0u; n < dim.N; n++) { sum += vec4f(dz[n * all + q]); }
+  for (var far = 0u; far < dim.N; far += STRETCH) {
+    var sumStretch = vec4f();
+    let farEnd = min(far + STRETCH, dim.N);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = vec4f();
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var n = near; n < nearEnd; n++) { sumPanel += vec4f(dz[n * all + q]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   dpos[q] = sum;
   if (q < D4) { dcls[q] = sum; }
 }

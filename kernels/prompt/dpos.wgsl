@@ -17,9 +17,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let l = id / width;
   let d = id % width;
   var sum = f32();
-  for (var n = 0u; n < dim.N; n++) {
-    let a = cover[n * dim.P + max(l, 1) - 1];
-    sum += select(a, select(0.0, 1.0, a > 0), dim.indicator != 0) * dhmn[n * width + d];
+  for (var far = 0u; far < dim.N; far += STRETCH) {
+    var sumStretch = f32();
+    let farEnd = min(far + STRETCH, dim.N);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = f32();
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var n = near; n < nearEnd; n++) {
+        let a = cover[n * dim.P + max(l, 1) - 1];
+        sumPanel += select(a, select(0.0, 1.0, a > 0), dim.indicator != 0) * dhmn[n * width + d];
+      }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
   }
   dpos[id] = select(f32(), sum, l > 0);
 }

@@ -4,6 +4,7 @@ import { type Attrs, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { patchesIn, side } from "../patch-embed/patch-embed.ts";
 import coverText from "./cover.wgsl";
@@ -88,8 +89,13 @@ export const prompt = op({
     passOf(
       "cover_NP:f32 dhmn_ND:f32 -> dpos_LD:f32",
       {
-        any: { source: dpos, grid: ({ L, D }, consts) => lanesGrid(L * D, consts), uniforms },
-        vec4: { source: dpos4, grid: ({ L, D }, consts) => lanesGrid((L * D) / 4, consts), uniforms, available },
+        any: { source: [panels, dpos], grid: ({ L, D }, consts) => lanesGrid(L * D, consts), uniforms },
+        vec4: {
+          source: [panels, dpos4],
+          grid: ({ L, D }, consts) => lanesGrid((L * D) / 4, consts),
+          uniforms,
+          available,
+        },
       },
       byWidth,
     ),

@@ -132,7 +132,8 @@ export const dropout = op({
     const y = new Float64Array(N * D);
     for (let n = 0; n < N; n++)
       for (let d = 0; d < D; d++)
-        if (draw(attrs, d >> 2, attrs.firstRow + n)[d & 3] >= threshold) y[n * D + d] = x[n * D + d] / (1 - attrs.p);
+        y[n * D + d] =
+          draw(attrs, d >> 2, attrs.firstRow + n)[d & 3] >= threshold ? x[n * D + d] / (1 - attrs.p) : 0 * x[n * D + d];
     return { y };
   },
   flops: ({ N, D }) => 15 * N * D,

@@ -18,7 +18,18 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let size = (dim.A + dim.C - 1) / dim.C;
   let first = (id / places) * size;
   var sum = 0.0;
-  for (var a = first + lane; a < min(first + size, dim.A); a += SG) { sum += f32(x[start + a * dim.M]); }
+  let last = min(first + size, dim.A);
+  for (var far = first + lane; far < last; far += STRETCH * SG) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, last);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var a = near; a < nearEnd; a += SG) { sumPanel += f32(x[start + a * dim.M]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   sum = subgroupAdd(sum);
   if (lane == 0) { part[id] = sum; }
 }

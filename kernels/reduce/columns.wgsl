@@ -14,6 +14,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= dim.N * dim.M) { return; }
   let start = (id / dim.M) * dim.A * dim.M + id % dim.M;
   var sum = 0.0;
-  for (var a = 0u; a < dim.A; a++) { sum += f32(x[start + a * dim.M]); }
+  for (var far = 0u; far < dim.A; far += STRETCH) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.A);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var a = near; a < nearEnd; a++) { sumPanel += f32(x[start + a * dim.M]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   y[id] = T(dim.factor * sum);
 }

@@ -15,6 +15,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= dim.N * M4) { return; }
   let start = (id / M4) * dim.A * M4 + id % M4;
   var sum = vec4f();
-  for (var a = 0u; a < dim.A; a++) { sum += vec4f(x[start + a * M4]); }
+  for (var far = 0u; far < dim.A; far += STRETCH) {
+    var sumStretch = vec4f();
+    let farEnd = min(far + STRETCH, dim.A);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = vec4f();
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var a = near; a < nearEnd; a++) { sumPanel += vec4f(x[start + a * M4]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   y[id] = vec4<T>(dim.factor * sum);
 }

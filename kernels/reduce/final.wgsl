@@ -13,6 +13,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let r = (wid.x + wid.y * nwg.x) * WG + lane;
   if (r >= dim.R) { return; }
   var sum = 0.0;
-  for (var c = 0u; c < dim.C; c++) { sum += part[c * dim.R + r]; }
+  for (var far = 0u; far < dim.C; far += STRETCH) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH, dim.C);
+    for (var near = far; near < farEnd; near += PANEL) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL, farEnd);
+      for (var c = near; c < nearEnd; c++) { sumPanel += part[c * dim.R + r]; }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   y[r] = T(dim.factor * sum);
 }

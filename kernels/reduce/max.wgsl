@@ -1,4 +1,6 @@
 // y_nm = max_a x_nam, at_nm = the first a that has it                                      one invocation per (n, m)
+//
+// NaN is above all else; the first one is the maximum.
 struct Dims { N: u32, A: u32, M: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<T>;              // [N, A, M]
@@ -18,7 +20,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   var place = 0u;
   for (var a = 1u; a < dim.A; a++) {
     let v = x[start + a * dim.M];
-    if (v > best) {
+    if (!is_nan(f32(best)) && (v > best || is_nan(f32(v)))) {
       best = v;
       place = a;
     }

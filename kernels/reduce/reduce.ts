@@ -1,10 +1,13 @@
 // Sums, means and maxima over one axis, and their mirror: a tensor repeated along a new axis.
 import { ShapeError } from "../../engine/errors.ts";
-import { ceilDiv, type Pass, pass, passOf } from "../../engine/declare/pass.ts";
+import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import numbers from "../lib/numbers.wgsl";
+import { partsFor } from "../lib/panels.ts";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import chunks from "./chunks.wgsl";
 import columns from "./columns.wgsl";
@@ -12,6 +15,7 @@ import columns4 from "./columns4.wgsl";
 import final from "./final.wgsl";
 import max from "./max.wgsl";
 import maxDx from "./max-dx.wgsl";
+import chunkColumns from "./chunk-columns.wgsl";
 import sumRows from "./rows.wgsl";
 import sumRows4 from "./rows4.wgsl";
 import spread from "./spread.wgsl";
@@ -28,22 +32,22 @@ function sumPass(x: string, y: string, uniforms: Factor): Pass {
     `${x}_NAM -> ${y}_NM`,
     {
       rows: {
-        source: [rows, sumRows],
+        source: [panels, rows, sumRows],
         grid: ({ N }, consts) => subgroupGrid(N, consts),
         available: (_, dims) => isRows(dims),
         uniforms,
         rename,
       },
       rows4: {
-        source: [rows, sumRows4],
+        source: [panels, rows, sumRows4],
         grid: ({ N }, consts) => subgroupGrid(N, consts),
         available: (_, dims) => name(dims) === "rows4",
         uniforms,
         rename,
       },
-      columns: { source: columns, grid: ({ N, M }, consts) => lanesGrid(N * M, consts), uniforms, rename },
+      columns: { source: [panels, columns], grid: ({ N, M }, consts) => lanesGrid(N * M, consts), uniforms, rename },
       columns4: {
-        source: columns4,
+        source: [panels, columns4],
         grid: ({ N, M }, consts) => lanesGrid(N * (M / 4), consts),
         available: (_, { M }) => M % 4 === 0,
         uniforms,
@@ -54,14 +58,27 @@ function sumPass(x: string, y: string, uniforms: Factor): Pass {
   );
 }
 
-/** The same in two launches, for few results of many terms. */
+/** The same in two launches, for many terms: lanes of a subgroup along a where few places share them, or along m. */
 function chunkedSum(x: string, y: string, uniforms: Factor): Pass[] {
   return [
-    pass(`${x}_NAM -> part_CNM:f32`, [rows, chunks], ({ C, N, M }, consts) => subgroupGrid(C * N * M, consts), {
-      label: "chunks",
-      rename: { x },
-    }),
-    pass(`part_CNM:f32 -> ${y}_NM`, final, ({ N, M }, consts) => lanesGrid(N * M, consts), {
+    passOf(
+      `${x}_NAM -> part_CNM:f32`,
+      {
+        along: {
+          source: [panels, rows, chunks],
+          grid: ({ C, N, M }, consts) => subgroupGrid(C * N * M, consts),
+          rename: { x },
+        },
+        across: {
+          source: [panels, chunkColumns],
+          grid: ({ C, N, M }, consts) => lanesGrid(C * N * M, consts),
+          rename: { x },
+        },
+      },
+      ({ M }) => (M < 8 ? "along" : "across"),
+      "chunks",
+    ),
+    pass(`part_CNM:f32 -> ${y}_NM`, [panels, final], ({ N, M }, consts) => lanesGrid(N * M, consts), {
       rename: { y },
       uniforms: (dims) => ({ R: dims.N * dims.M, ...uniforms(dims) }),
     }),
@@ -88,7 +105,7 @@ function spreadPass(x: string, y: string, uniforms: Factor): Pass {
 }
 
 /** Chunks of the two-launch sum. */
-const chunksOf = ({ A }: { A: number }) => ({ C: Math.min(256, ceilDiv(A, 64)) });
+const chunksOf = ({ A }: { A: number }) => ({ C: partsFor(A, 64, 256) });
 
 function reduction(name: string, about: string, factor: (A: number) => number) {
   const uniforms: Factor = ({ A }) => ({ factor: factor(A) });
@@ -102,7 +119,7 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
       once: { forward: [sumPass("x", "y", uniforms)], backward },
       chunked: { forward: chunkedSum("x", "y", uniforms), backward },
     },
-    way: ({ N, A, M }) => (N * M <= 64 && A >= 1024 ? "chunked" : "once"),
+    way: ({ N, A, M }) => (A >= 1024 && (N * M <= 64 || A > 8192) ? "chunked" : "once"),
     ref({ x }, { N, A, M }) {
       const y = new Float64Array(N * M);
       for (let i = 0; i < N * A * M; i++) y[Math.floor(i / (A * M)) * M + (i % M)] += factor(A) * x[i];
@@ -113,7 +130,7 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
       { N: 16, A: 8, M: 512 },
       { N: 1, A: 1 << 20, M: 1 },
     ],
-    test: { sizes: { A: [1, 2, 3, 4, 5, 8, 13, 33, 65, 67, 130, 1025] } }, // chunks are 64 long
+    test: { sizes: { A: [1, 2, 3, 4, 5, 8, 13, 33, 65, 67, 130, 300, 1025] } }, // chunks are 64 long, stretches 256
   });
 }
 
@@ -124,7 +141,7 @@ const maxOver = op({
   name: "max",
   about: "y_nm = max_a x_nam; the gradient goes to the first maximum",
   sig: "x_NAM -> y_NM",
-  forward: [pass("x_NAM -> y_NM at_NM:u32", max, ({ N, M }, consts) => lanesGrid(N * M, consts))],
+  forward: [pass("x_NAM -> y_NM at_NM:u32", [numbers, max], ({ N, M }, consts) => lanesGrid(N * M, consts))],
   backward: [pass("dy_NM at_NM:u32 -> dx_NAM", maxDx, ({ N, A, M }, consts) => lanesGrid(N * A * M, consts))],
   ref({ x }, { N, A, M }) {
     const y = new Float64Array(N * M).fill(-Infinity);

@@ -13,7 +13,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let n = subgroup_index(wid, nwg, subgroup);
   if (n >= dim.N) { return; }
   var sum = 0.0;
-  for (var a = lane; a < dim.A; a += SG) { sum += f32(x[n * dim.A + a]); }
+  for (var far = lane; far < dim.A; far += STRETCH * SG) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, dim.A);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var a = near; a < nearEnd; a += SG) { sumPanel += f32(x[n * dim.A + a]); }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   sum = subgroupAdd(sum);
   if (lane == 0) { y[n] = T(dim.factor * sum); }
 }

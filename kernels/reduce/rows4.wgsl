@@ -14,7 +14,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (n >= dim.N) { return; }
   let A4 = dim.A / 4;
   var acc = vec4f();
-  for (var a = lane; a < A4; a += SG) { acc += vec4f(x[n * A4 + a]); }
+  for (var far = lane; far < A4; far += STRETCH * SG) {
+    var accStretch = vec4f();
+    let farEnd = min(far + STRETCH * SG, A4);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var accPanel = vec4f();
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var a = near; a < nearEnd; a += SG) { accPanel += vec4f(x[n * A4 + a]); }
+      accStretch += accPanel;
+    }
+    acc += accStretch;
+  }
   let sum = subgroupAdd(sum4(acc));
   if (lane == 0) { y[n] = T(dim.factor * sum); }
 }

@@ -31,6 +31,7 @@ export const sgd = op({
   flops: ({ N }) => 6 * N,
   bench: [{ N: 1 << 24 }],
   test: {
+    finite: () => ({ factor: "clipFactor gives 0 where a gradient is not finite" }),
     draw: { factor: (random) => [Math.max(0, 1.2 * random() - 0.2)] },
     attrs: [{}, { decay: 0.1 }, { nesterov: true }],
   },

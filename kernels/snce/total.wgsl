@@ -11,7 +11,17 @@ override WG: u32 = 64;
 fn main(@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
   if (subgroup > 0) { return; }
   var sum = 0.0;
-  for (var r = lane; r < dim.R; r += SG) { sum += nll[r]; }
+  for (var far = lane; far < dim.R; far += STRETCH * SG) {
+    var sumStretch = 0.0;
+    let farEnd = min(far + STRETCH * SG, dim.R);
+    for (var near = far; near < farEnd; near += PANEL * SG) {
+      var sumPanel = 0.0;
+      let nearEnd = min(near + PANEL * SG, farEnd);
+      for (var r = near; r < nearEnd; r += SG) { sumPanel += nll[r]; }
+      sumStretch += sumPanel;
+    }
+    sum += sumStretch;
+  }
   sum = subgroupAdd(sum);
   if (lane == 0) { loss[0] = dim.factor * sum; }
 }

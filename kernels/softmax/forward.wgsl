@@ -14,11 +14,26 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (row >= dim.N) { return; }
   let start = row * dim.D;
 
-  var top = -3e38;
+  var top = LOWEST;
   for (var j = lane; j < dim.D; j += SG) { top = max(top, f32(x[start + j])); }
   top = subgroupMax(top);
   var sum = 0.0;
-  for (var j = lane; j < dim.D; j += SG) { sum += exp(f32(x[start + j]) - top); }
+  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
+    var sumWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var sumStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var sumPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var j = near; j < nearEnd; j += SG) { sumPanel += nan_exp(f32(x[start + j]) - top); }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
+    }
+    sum += sumWhole;
+  }
   let scale = 1.0 / subgroupAdd(sum);
   for (var j = lane; j < dim.D; j += SG) { y[start + j] = T(exp(f32(x[start + j]) - top) * scale); }
 }

@@ -16,9 +16,24 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = row * dim.D;
 
   var sum = 0.0;
-  for (var j = lane; j < dim.D; j += SG) { sum += f32(dy[start + j]); }
+  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
+    var sumWhole = 0.0;
+    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
+    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
+      var sumStretch = 0.0;
+      let farEnd = min(far + STRETCH * SG, wholeEnd);
+      for (var near = far; near < farEnd; near += PANEL * SG) {
+        var sumPanel = 0.0;
+        let nearEnd = min(near + PANEL * SG, farEnd);
+        for (var j = near; j < nearEnd; j += SG) { sumPanel += f32(dy[start + j]); }
+        sumStretch += sumPanel;
+      }
+      sumWhole += sumStretch;
+    }
+    sum += sumWhole;
+  }
   sum = subgroupAdd(sum);
   for (var j = lane; j < dim.D; j += SG) {
-    dx[start + j] = T(f32(dy[start + j]) - exp(f32(y[start + j])) * sum);
+    dx[start + j] = T(f32(dy[start + j]) - nan_exp(f32(y[start + j])) * sum);
   }
 }

@@ -1,6 +1,8 @@
 // Softmax and its logarithm over the last axis. Attention has its own, with masks (attention/).
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
+import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
 import forward from "./forward.wgsl";
@@ -24,13 +26,16 @@ const test = {
   },
 };
 
-/** log Σ exp of each row, in f64. */
-function logSumExp(x: Float64Array, N: number, D: number): Float64Array {
-  return Float64Array.from({ length: N }, (_, n) => {
-    const row = x.subarray(n * D, n * D + D);
+/** x − max x − log Σ exp(x − max x) of each row, in f64: a row of one huge number loses nothing. */
+function logSoftmax64(x: Float64Array, D: number): Float64Array {
+  const y = x.slice();
+  for (let at = 0; at < x.length; at += D) {
+    const row = y.subarray(at, at + D);
     const top = row.reduce((a, v) => Math.max(a, v), -Infinity);
-    return top + Math.log(row.reduce((s, v) => s + Math.exp(v - top), 0));
-  });
+    const sum = row.reduce((s, v) => s + Math.exp(v - top), 0);
+    for (let d = 0; d < D; d++) row[d] = row[d] - top - Math.log(sum);
+  }
+  return y;
 }
 
 /** Probabilities of each row: x_ND -> y_ND = exp(x) / Σ exp(x). */
@@ -38,12 +43,9 @@ export const softmax = op({
   name: "softmax",
   about: "y = exp(x) / Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
-  forward: [pass("x_ND -> y_ND", [rows, forward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [rows, dx], perRow)],
-  ref({ x }, { N, D }) {
-    const lse = logSumExp(x, N, D);
-    return { y: x.map((v, i) => Math.exp(v - lse[Math.floor(i / D)])) };
-  },
+  forward: [pass("x_ND -> y_ND", [numbers, panels, rows, forward], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [panels, rows, dx], perRow)],
+  ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D).map(Math.exp) }),
   flops: ({ N, D }) => 5 * N * D,
   bench,
   test,
@@ -54,12 +56,9 @@ export const logSoftmax = op({
   name: "logSoftmax",
   about: "y = x − log Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
-  forward: [pass("x_ND -> y_ND", [rows, logForward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [rows, logDx], perRow)],
-  ref({ x }, { N, D }) {
-    const lse = logSumExp(x, N, D);
-    return { y: x.map((v, i) => v - lse[Math.floor(i / D)]) };
-  },
+  forward: [pass("x_ND -> y_ND", [numbers, panels, rows, logForward], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [numbers, panels, rows, logDx], perRow)],
+  ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D) }),
   flops: ({ N, D }) => 4 * N * D,
   bench,
   test,

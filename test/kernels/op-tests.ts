@@ -5,6 +5,8 @@ import { type Gpu, Scope, ShapeError, tensor } from "../../engine/index.ts";
 import { Guard } from "../../engine/device/guard.ts";
 import { call } from "../../engine/record/op.ts";
 import { useRunner } from "../../engine/record/runner.ts";
+import type { Attrs } from "../../engine/declare/pass.ts";
+import { numelOf } from "../../engine/declare/signature.ts";
 import {
   alternatives,
   type Case,
@@ -20,6 +22,7 @@ import {
   shapeFor,
   slopesAgree,
   halved,
+  uniform,
 } from "./derive.ts";
 
 /** One derived test: a sentence that is true of the op, and its proof. */
@@ -35,6 +38,14 @@ export function testsOf(op: Op, gpu: Gpu): OpTest[] {
   return [
     of("the kernel computes its reference, and writes nothing else", () =>
       check(casesOf(op), (c) => forward(op, c, gpu), runsFor(op, 16)),
+    ),
+    ...given(openInputs(op, op.attrs).length > 0, () =>
+      of("NaN and infinities reach the outputs as in the reference", () =>
+        check(oddCases(op), (c) => nonFinite(op, c, gpu), runsFor(op, 12)),
+      ),
+    ),
+    ...given(op.differentiable.size > 0, () =>
+      of("NaN from behind reaches every gradient", () => check(casesOf(op, 3000), (c) => fromBehind(op, c, gpu), 2)),
     ),
     of("two runs give the same bits", () => check(casesOf(op), (c) => sameBits(op, c), 3)),
     ...alternatives(op).flatMap((name) => {
@@ -102,6 +113,68 @@ const forward = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
     for (const name in untouched) same(untouched[name], inputs[name], `input ${name} afterwards and before`);
   });
 
+/** Inputs of floating point that may hold anything; `test.finite` of a declaration tells which may not, and why. */
+const openInputs = (op: Op, attrs: Attrs): string[] =>
+  op.sig.inputs
+    .filter(({ name, dtype }) => dtype !== "u32" && dtype !== "i32" && !op.test.finite?.(attrs as never)[name])
+    .map(({ name }) => name);
+
+/** A case, an input of it, and what one of its elements becomes; where only positive numbers are defined, not −∞. */
+const oddCases = (op: Op) =>
+  casesOf(op, 3000)
+    .filter(({ attrs }) => openInputs(op, attrs).length > 0)
+    .chain((c) =>
+      fc.constantFrom(...openInputs(op, c.attrs)).chain((input) => {
+        const values = op.test.draw?.[input] === "positive" ? [NaN, Infinity] : [NaN, Infinity, -Infinity];
+        return fc.record({ c: fc.constant(c), input: fc.constant(input), value: fc.constantFrom(...values) });
+      }),
+    );
+
+const kindOf = (x: number): string => (Number.isNaN(x) ? "NaN" : Number.isFinite(x) ? "finite" : String(x));
+
+interface OddCase {
+  readonly c: Case;
+  readonly input: string;
+  readonly value: number;
+}
+
+/**
+ * One element of one input is not finite: each element of each output is NaN, ∞, −∞ or finite as that of the reference.
+ * Health checks count what is not finite, so no kernel may turn it into an ordinary number.
+ */
+const nonFinite = (op: Op, { c, input, value }: OddCase, gpu: Gpu): Promise<void> =>
+  guarded(gpu, async () => {
+    const inputs = drawInputs(op, c);
+    if (inputs[input].length === 0) return;
+    const at = Math.floor(uniform(c.seed + 3)() * inputs[input].length);
+    inputs[input][at] = value;
+    const want = op.ref(inputs, fullSizes(op, c)!, c.attrs);
+    const { outputs } = await runOp(op, c, inputs);
+    for (const { name } of op.sig.outputs)
+      for (let i = 0; i < outputs[name].length; i++) {
+        const [got, expected] = [kindOf(outputs[name][i]), kindOf(Math.fround(want[name][i]))];
+        assert.is(
+          got,
+          expected,
+          `${input}[${at}] is ${value}: ${name}[${i}] is ${outputs[name][i]}, expected ${expected}`,
+        );
+      }
+  });
+
+/** Upstream NaN: no gradient that is other than 0 for finite numbers stays finite. */
+const fromBehind = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
+  guarded(gpu, async () => {
+    const inputs = drawInputs(op, c);
+    const upstream = drawUpstream(op, c);
+    const healthy = (await runOp(op, c, inputs, { upstream })).gradients;
+    for (const name in upstream) upstream[name].fill(NaN);
+    const { gradients } = await runOp(op, c, inputs, { upstream });
+    for (const name in gradients)
+      for (let i = 0; i < gradients[name].length; i++)
+        if (healthy[name][i] !== 0)
+          assert.ok(Number.isNaN(gradients[name][i]), `d${name}[${i}] is ${gradients[name][i]} where dy is NaN`);
+  });
+
 function compare(
   op: Op,
   c: Case,
@@ -132,6 +205,9 @@ async function alternative(op: Op, name: string, c: Case, gpu: Gpu): Promise<voi
   try {
     await forward(op, c, gpu);
     if (op.differentiable.size) await slope(op, c, gpu);
+    const input = openInputs(op, c.attrs)[0];
+    if (input && numelOf(op.sig.inputs.find(({ name }) => name === input)!, fullSizes(op, c)!) <= 3000)
+      await nonFinite(op, { c, input, value: NaN }, gpu);
   } finally {
     gpu.forced.delete(name);
   }

@@ -52,6 +52,9 @@ export const mutations: readonly Mutation[] = [
     "kernels/pointwise.ts",
     ["tanh", "1 - y_i * y_i", "1 - y_i", "wrong derivative"],
     ["relu", "x_i > vec4f(0)", "x_i > vec4f(0.5)", "wrong mask"],
+    ["relu", "nan_or4(x_i, max(x_i, vec4f(0)))", "max(x_i, vec4f(0))", "NaN becomes 0"],
+    ["clamp", "nan_or4(x_i, ", "(", "NaN becomes a bound"],
+    ["tanh", "nan_or4(x_i, ", "(", "NaN becomes -1"],
     ["clamp", "x_i <= vec4f(dim.high)", "x_i <= vec4f(dim.low)", "wrong bound of the mask"],
     ["quickGelu", "1 + 1.702 * x_i", "1 + x_i", "missing factor"],
     ["sub", "vec4f(-1)", "vec4f(1)", "swapped sign of the second gradient"],
@@ -70,6 +73,11 @@ export const mutations: readonly Mutation[] = [
 
   ...of("kernels/reduce/rows.wgsl", ["sum", "a += SG", "a += 2 * SG", "every other term"]),
   ...of("kernels/reduce/rows4.wgsl", ["mean", "subgroupAdd(sum4(acc))", "sum4(acc)", "lanes not joined"]),
+  ...of(
+    "kernels/reduce/columns.wgsl",
+    ["sum", "sum += sumStretch;", "sum = sumStretch;", "stretches before the last dropped"],
+    ["sum", "sumStretch += sumPanel;", "sumStretch = sumPanel;", "panels before the last dropped"],
+  ),
   ...of("kernels/reduce/columns.wgsl", ["mean", "dim.factor * sum", "sum", "missing scale"]),
   ...of("kernels/reduce/columns4.wgsl", ["sum", "start + a * M4", "start + a", "wrong stride"]),
   ...of("kernels/reduce/chunks.wgsl", [
@@ -78,8 +86,12 @@ export const mutations: readonly Mutation[] = [
     "first + size",
     "into the next chunk's terms",
   ]),
-  ...of("kernels/reduce/final.wgsl", ["sum", "c < dim.C", "c + 1 < dim.C", "last chunk dropped"]),
-  ...of("kernels/reduce/max.wgsl", ["max", "v > best", "v < best", "max becomes min"]),
+  ...of("kernels/reduce/final.wgsl", ["sum", "c < nearEnd", "c + 1 < nearEnd", "last chunk dropped"]),
+  ...of(
+    "kernels/reduce/max.wgsl",
+    ["max", "v > best", "v < best", "max becomes min"],
+    ["max", "v > best || is_nan(f32(v))", "v > best", "NaN is overlooked"],
+  ),
   ...of("kernels/reduce/max-dx.wgsl", ["max", "(id / dim.M) % dim.A", "id % dim.A", "wrong axis"]),
   ...of("kernels/reduce/spread.wgsl", ["repeat", "id % dim.M", "id % dim.A", "wrong axis"]),
   ...of("kernels/reduce/spread4.wgsl", ["repeat", "a < dim.A", "a + 1 < dim.A", "last copy unwritten"]),
@@ -98,8 +110,21 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/embedding/forward.wgsl", ["embedding", "id < dim.V", "id <= dim.V", "off by one at the table's end"]),
   ...of("kernels/embedding/dtable.wgsl", ["embedding", "place > 0 &&", "place > 1 &&", "two owners of a row"]),
   ...of("kernels/embedding/dtable4.wgsl", ["embedding", "(a + b) + (c + e)", "(a + b) + c", "fourth term dropped"]),
+  ...of("kernels/embedding/count.wgsl", [
+    "embedding",
+    "hist[r * dim.C + c] += 1;",
+    "hist[r * dim.C + c] = 1;",
+    "not counted",
+  ]),
+  ...of("kernels/embedding/scan.wgsl", ["embedding", "l < lane", "l <= lane", "counts begin too late"]),
+  ...of("kernels/embedding/deal.wgsl", ["embedding", "= place + 1;", "= place;", "equal digits in one place"]),
   ...of("kernels/embedding/order.wgsl", ["embedding", "at < vec4u(n)", "at <= vec4u(n)", "ranks off by one"]),
-  ...of("kernels/embedding/row.wgsl", ["rowGather", "min(index[n], dim.L - 1)", "index[n]", "missing guard"]),
+  ...of("kernels/embedding/row.wgsl", [
+    "rowGather",
+    "index[n] < dim.L",
+    "true",
+    "an index beyond reads the last token",
+  ]),
   ...of("kernels/embedding/row-dx.wgsl", ["rowGather", "q < token + width", "q <= token + width", "one too many"]),
 
   ...of(
@@ -145,12 +170,21 @@ export const mutations: readonly Mutation[] = [
   ),
   ...of("kernels/layernorm/dx.wgsl", ["layernorm", " - xHat * meanGX[r]", "", "term dropped"]),
   ...of("kernels/layernorm/sums.wgsl", ["layernorm", " * rstd[i]", "", "missing scale"]),
-  ...of("kernels/layernorm/sums-ragged.wgsl", ["layernorm", "gain += g", "gain = g", "missing +="]),
-  ...of("kernels/layernorm/total.wgsl", ["layernorm", "r < dim.R", "r + 1 < dim.R", "last part dropped"]),
+  ...of("kernels/layernorm/sums-ragged.wgsl", ["layernorm", "gainPanel += g", "gainPanel = g", "missing +="]),
+  ...of("kernels/layernorm/total.wgsl", ["layernorm", "r < nearEnd", "r + 1 < nearEnd", "last part dropped"]),
   ...of("kernels/softmax/forward.wgsl", ["softmax", "top = subgroupMax(top);", "top = 0;", "maximum not subtracted"]),
   ...of("kernels/softmax/dx.wgsl", ["softmax", " - sum)", ")", "term dropped"]),
-  ...of("kernels/softmax/log-dx.wgsl", ["logSoftmax", "exp(f32(y[start + j]))", "f32(y[start + j])", "missing exp"]),
-  ...of("kernels/normalize/forward.wgsl", ["normalize", "max(length, dim.floor)", "length", "floor dropped"]),
+  ...of("kernels/softmax/log-dx.wgsl", [
+    "logSoftmax",
+    "nan_exp(f32(y[start + j]))",
+    "f32(y[start + j])",
+    "missing exp",
+  ]),
+  ...of(
+    "kernels/normalize/forward.wgsl",
+    ["normalize", "nan_or(length, max(length, dim.floor))", "length", "floor dropped"],
+    ["normalize", "nan_or(length, max(length, dim.floor))", "max(length, dim.floor)", "NaN becomes the floor"],
+  ),
   ...of("kernels/normalize/dx.wgsl", ["normalize", "length > dim.floor", "length < dim.floor", "wrong branch"]),
 
   ...of(
@@ -205,28 +239,35 @@ export const mutations: readonly Mutation[] = [
   ...of(
     "kernels/kl-weights/weights.wgsl",
     ["klWeights", "i == j ||", "", "own pair not excepted"],
+    ["klWeights", "nan_or(kl, min(", "max(0.0, min(", "NaN becomes a weight"],
     ["klWeights", "select(j, i,", "select(i, j,", "KL the other way round"],
   ),
-  ...of("kernels/snce/lse.wgsl", [
-    "snce",
-    "exp(vec2f(l[r * B + j], l[j * B + r])",
-    "exp(vec2f(l[r * B + j], l[r * B + j])",
-    "one direction twice",
-  ]),
+  ...of(
+    "kernels/snce/lse.wgsl",
+    ["snce", "let z = vec2f(l[r * B + j], l[j * B + r])", "let z = vec2f(l[r * B + j])", "one direction twice"],
+    ["snce", "l[j * B + r]) - w[r * B + j]); }", "l[j * B + r])); }", "the maximum is taken without w"],
+  ),
   ...of("kernels/snce/dl.wgsl", ["snce", "(video - 1)", "video", "term dropped"]),
   ...of("kernels/snce/total.wgsl", ["snce", "dim.factor * sum", "sum", "missing scale"]),
-  ...of("kernels/cross-entropy/lse.wgsl", [
+  ...of("kernels/cross-entropy/lse.wgsl", ["crossEntropy", "nll[n] = 0.0;", "", "ignored rows count in the loss"]),
+  ...of("kernels/cross-entropy/mean.wgsl", [
     "crossEntropy",
-    "min(targets[n], dim.C - 1)",
-    "targets[n]",
-    "missing guard",
+    "select(1u, 0u, ",
+    "select(1u, 1u, ",
+    "ignored rows count in the mean",
   ]),
-  ...of("kernels/cross-entropy/dlogits.wgsl", ["crossEntropy", "select(p, p - 1, hit)", "p", "target not subtracted"]),
+  ...of("kernels/cross-entropy/dlogits.wgsl", [
+    "crossEntropy",
+    "select(p, p - 1, id % dim.C == own)",
+    "p",
+    "target not subtracted",
+  ]),
 
   ...of(
     "kernels/adamw/adamw.wgsl",
     ["adamw", "(grad * grad)", "grad", "not squared"],
     ["adamw", " + dim.eps", "", "eps dropped"],
+    ["adamw", "p[i] = nan_or4(next, ", "p[i] = max(vec4f(-3e38), ", "NaN becomes a number"],
     ["adamw", "clip > 0", "clip >= 0", "a skipped update is made"],
   ),
   ...of(
@@ -258,5 +299,5 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/random/dropout4.wgsl", ["dropout", "select(0u, 1u, block >= D4)", "0u", "row not carried"]),
   ...of("kernels/conv1d/forward.wgsl", ["conv1d", "start + k * dim.E", "start + k", "wrong stride"]),
   ...of("kernels/conv1d/dx.wgsl", ["conv1d", "t - k < dim.U", "t - k <= dim.U", "one too many"]),
-  ...of("kernels/conv1d/dw.wgsl", ["conv1d", "b < dim.B", "b < 1", "first clip only"]),
+  ...of("kernels/conv1d/dw.wgsl", ["conv1d", "dim.B * dim.U", "dim.U", "first clip only"]),
 ];
