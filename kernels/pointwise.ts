@@ -252,7 +252,7 @@ export const scale = unary({
   settings: [{ factor: -2.5 }, { factor: 0.5, offset: 3 }],
 });
 
-/** One step of a table of two-argument functions; binary.ts makes the broadcasting forms of the same rows. */
+/** A row of the table of two-argument functions; broadcast.ts makes the broadcasting forms of the same rows. */
 export interface BinaryRow {
   name: string;
   about: string;

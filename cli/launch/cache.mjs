@@ -30,7 +30,7 @@ export function launchCacheFolder(root) {
 function usualFolder() {
   const { XDG_CACHE_HOME } = process.env;
   try {
-    return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "emotionclip"); // as engine/host/tuned.ts has it
+    return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "emotionclip"); // as engine/host/node.ts has it
   } catch {
     return undefined; // no HOME and no entry in the password file
   }

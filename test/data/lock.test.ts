@@ -23,7 +23,7 @@ await build({
   stdin: {
     contents: `export { Lock } from "./data/formats/lock.ts";
       export { makeFolder } from "./data/formats/disk.ts";
-      export { makeFolder as makeFolderOfLauncher } from "./cli/launch/cache.mjs";`,
+      export { makeCacheFolder as makeFolderOfLauncher } from "./cli/launch/cache.mjs";`,
     resolveDir: new URL("../..", import.meta.url).pathname,
   },
   bundle: true,
