@@ -47,7 +47,7 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   scope.run(recorded, op.ways.get(way)!.forward);
   if (tensors.some((t, i) => t.value.needsGrad && op.differentiable.has(inputs[i].name))) {
     for (let i = inputs.length; i < inputs.length + op.sig.outputs.length; i++)
-      if (values[i]) values[i].needsGrad = true;
+      if (values[i]) values[i].needsGrad = values[i].derived = true;
     scope.remember(recorded);
   }
   const results = op.sig.outputs

@@ -14,6 +14,11 @@ export interface OpCall {
   readonly T: "f32" | "f16";
 }
 
+/** A call that a gradient may flow back through; `at` counts such calls and changes of memory (scope.ts). */
+export interface Entry extends OpCall {
+  readonly at: number;
+}
+
 /** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */
 export interface Call {
   readonly pass: CompiledPass;
