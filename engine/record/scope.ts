@@ -41,6 +41,8 @@ export class Scope implements Disposable, OpenScope {
   readonly #inner = new Set<Scope>();
   /** A tape, or inside one: calls are remembered for its gradients. */
   readonly remembers: boolean;
+  /** Scopes that have recorded launches on its values: those run before the values go. */
+  readonly #borrowers = new Set<Scope>();
   #entries: Entry[] = [];
   #changes: Change[] = [];
   #calls: Call[] = [];
@@ -71,6 +73,7 @@ export class Scope implements Disposable, OpenScope {
     try {
       this.#passOn();
       this.flush(true);
+      for (const scope of this.#borrowers) if (!scope.ended) scope.flush(false);
     } finally {
       this.#handOut();
       this.#release();
@@ -220,7 +223,10 @@ export class Scope implements Disposable, OpenScope {
       throw new ShapeError(
         `${what}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`,
       );
-    if (value.scope && value.scope !== this && !value.storage) value.scope.flush(false);
+    if (value.scope && value.scope !== this) {
+      if (!value.storage) value.scope.flush(false);
+      (value.scope as Scope).#borrowers.add(this);
+    }
     if (value.scope === this && value.segment !== this.#segment && !value.storage)
       throw new ShapeError(`${what}: ${name} has no value: it was never computed`);
   }

@@ -13,7 +13,7 @@ import { overlaps, type Value } from "./value.ts";
 /** Gradients by tensor. */
 export interface Gradients {
   /**
-   * The gradient of a tensor; zeros where the loss does not depend on it. Errors: ShapeError where the tape has ended, or
+   * The gradient of a tensor; zeros where the loss does not depend on it, or it needs none. Errors: ShapeError where the tape has ended, or
    * a later walk has written its own gradient of this parameter over it.
    */
   get(tensor: Tensor): Tensor;
@@ -159,7 +159,8 @@ class Backward {
 
   run(upstream: readonly Value[] | undefined): void {
     for (const root of this.roots) this.#uses.set(root, this.#left(root) + 1);
-    for (const [i, root] of this.roots.entries()) this.#contribute(root, upstream?.[i] ?? this.#filled(root, 1));
+    for (const [i, root] of this.roots.entries())
+      if (root.needsGrad) this.#contribute(root, upstream?.[i] ?? this.#filled(root, 1));
     for (const entry of this.entries.toReversed())
       if (outputsOf(entry.op, entry.values).some((value) => this.#found.has(value))) this.#step(entry);
   }

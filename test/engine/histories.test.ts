@@ -306,6 +306,17 @@ test("later and compute read what is pending in an outer scope", async () => {
   refused(() => later(gone), /later: the tensor was made in a scope that has ended/);
 });
 
+test("what an outer tape records on values of an inner scope runs before they go", async () => {
+  const p = parameter([3]);
+  using tape = new Tape();
+  {
+    using _outer = new Scope();
+    using _inner = new Scope();
+    tape.vjp([p, p], [tensor([1]), tensor([2])]);
+  }
+  assert.equal(await numbers(tape.vjp([p]).get(p).data()), [1]);
+});
+
 test("a tape that has ended gives no gradients, and says so", () => {
   const p = parameter([3]);
   const tape = new Tape();
