@@ -187,8 +187,8 @@ export class Scope implements Disposable, OpenScope {
     if (!outer?.remembers || this.#kept.size === 0) return;
     const passed = leadingTo(this.#kept, this.#entries);
     if (passed.length === 0) return;
-    for (const entry of passed) for (const value of savedBy(entry)) this.keep(value);
-    outer.#entries.push(...passed);
+    for (const step of passed) for (const value of savedBy(step)) this.keep(value);
+    outer.#entries.push(...passed.map(({ entry }) => entry));
     outer.#entries.sort((a, b) => a.at - b.at);
   }
 
@@ -288,8 +288,10 @@ export class Scope implements Disposable, OpenScope {
   }
 
   /** Remembers an op call for the gradient, if a tape is open. */
-  remember(call: OpCall): void {
-    if (this.remembers) this.#entries.push({ ...call, at: ++clock });
+  remember(entry: Entry): void {
+    if (!this.remembers) return;
+    entry.at = ++clock;
+    this.#entries.push(entry);
   }
 
   /** What it remembers, and the memory that changed meanwhile, in order. */

@@ -14,9 +14,10 @@ export interface OpCall {
   readonly T: "f32" | "f16";
 }
 
-/** A call that a gradient may flow back through; `at` counts such calls and changes of memory (scope.ts). */
+/** A call that a gradient may flow back through. */
 export interface Entry extends OpCall {
-  readonly at: number;
+  /** When, among such calls and changes of memory; set by the scope that remembers it. */
+  at: number;
 }
 
 /** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */

@@ -3,9 +3,8 @@ import type { Op } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
 import { ShapeError } from "../errors.ts";
 import { accumulate, addTo, copy, fill } from "./builtin.ts";
-import { leadingTo, needed, outputsOf, savedBy, wantedSlots } from "./history.ts";
+import { leadingTo, needed, savedBy, type Step } from "./history.ts";
 import { type Change, Scope } from "./scope.ts";
-import type { Entry } from "./segment.ts";
 import { innermost } from "./tasks.ts";
 import { Tensor } from "./tensor.ts";
 import { overlaps, type Value } from "./value.ts";
@@ -75,17 +74,17 @@ export class Tape extends Scope {
   }
 
   /** The calls that lead to `roots`, of all scopes that are open around this tape and inside it. */
-  #historyOf(roots: readonly Value[]): Entry[] {
+  #historyOf(roots: readonly Value[]): Step[] {
     const chain = this.#chain();
     const all = chain.map(({ history }) => history);
     const merged =
       all.length === 1 ? all[0].entries : all.flatMap(({ entries }) => entries).sort((a, b) => a.at - b.at);
-    const entries = leadingTo(roots, merged);
+    const steps = leadingTo(roots, merged);
     const watched = chain.flatMap((scope) => (scope instanceof Tape ? [...scope.#watched] : []));
-    checkHistory(roots, entries, new Set(watched));
+    checkHistory(roots, steps, new Set(watched));
     const changes = all.flatMap(({ changes }) => changes);
-    if (changes.length > 0) checkUnchanged(entries, changes);
-    return entries;
+    if (changes.length > 0) checkUnchanged(steps, changes);
+    return steps;
   }
 
   /** The open scopes of this task, or those around this tape where the task is another's. */
@@ -105,36 +104,37 @@ function checkUpstream(outputs: readonly Tensor[], upstream: readonly Tensor[]):
 }
 
 /** Refuses values that ops computed from trainable tensors where no open tape saw how. */
-function checkHistory(roots: readonly Value[], entries: readonly Entry[], watched: ReadonlySet<Value>): void {
+function checkHistory(roots: readonly Value[], steps: readonly Step[], watched: ReadonlySet<Value>): void {
   const known = new Set<Value>(watched);
-  const refuse = (value: Value, by: string): void => {
-    if (value.needsGrad && value.derived && !known.has(value))
-      throw new ShapeError(
-        `gradients: ${by} was computed from trainable tensors outside this tape, which so cannot know how; compute it ` +
-          "inside, say that it is a constant with detach(x), or ask for its own gradient with tape.watch(x)",
-      );
-  };
-  for (const { op, values } of entries) {
-    for (const [input] of wantedSlots(op, values)) refuse(values[input], `${op.name}'s ${op.names[input]}`);
-    for (const value of outputsOf(op, values)) known.add(value);
+  const isLost = (value: Value) => value.needsGrad && value.derived && !known.has(value);
+  for (const { entry, wanted, outputs } of steps) {
+    for (const input of wanted.keys())
+      if (isLost(entry.values[input])) throw lost(`${entry.op.name}'s ${entry.op.names[input]}`);
+    for (const value of outputs) known.add(value);
   }
-  for (const root of roots) refuse(root, "an output");
+  if (roots.some(isLost)) throw lost("an output");
 }
 
+const lost = (what: string): ShapeError =>
+  new ShapeError(
+    `gradients: ${what} was computed from trainable tensors outside this tape, which so cannot know how; compute it ` +
+      "inside, say that it is a constant with detach(x), or ask for its own gradient with tape.watch(x)",
+  );
+
 /** Refuses calls whose backward would read memory that has changed since the call read it. */
-function checkUnchanged(entries: readonly Entry[], changes: readonly Change[]): void {
-  for (const entry of entries)
-    for (const value of savedBy(entry))
-      if (changes.some((change) => change.at > entry.at && overlaps(change.value, value)))
+function checkUnchanged(steps: readonly Step[], changes: readonly Change[]): void {
+  for (const step of steps)
+    for (const value of savedBy(step))
+      if (changes.some((change) => change.at > step.entry.at && overlaps(change.value, value)))
         throw new ShapeError(
-          `gradients: ${entry.op.name} read a tensor of ${value.numel} elements that was assigned or updated since, and ` +
+          `gradients: ${step.entry.op.name} read a tensor of ${value.numel} elements that was assigned or updated since, and ` +
             "its gradient would see the new values; take gradients first, then assign or update",
         );
 }
 
 let walks = 0;
 
-/** One walk over the entries, last to first. */
+/** One walk over remembered calls, last to first. */
 class Backward {
   readonly #found = new Map<Value, Value>();
   readonly #uses = new Map<Value, number>();
@@ -143,13 +143,13 @@ class Backward {
 
   constructor(
     readonly scope: Scope,
-    readonly entries: readonly Entry[],
+    readonly steps: readonly Step[],
     readonly roots: readonly Value[],
     /** Places of gradients keep what they hold and have more added. */
     readonly adds: boolean,
   ) {
-    for (const { op, values } of entries)
-      for (const input of wantedSlots(op, values).keys()) this.#uses.set(values[input], this.#left(values[input]) + 1);
+    for (const { entry, wanted } of steps)
+      for (const input of wanted.keys()) this.#uses.set(entry.values[input], this.#left(entry.values[input]) + 1);
   }
 
   /** Contributions to come. */
@@ -161,8 +161,8 @@ class Backward {
     for (const root of this.roots) this.#uses.set(root, this.#left(root) + 1);
     for (const [i, root] of this.roots.entries())
       if (root.needsGrad) this.#contribute(root, upstream?.[i] ?? this.#filled(root, 1));
-    for (const entry of this.entries.toReversed())
-      if (outputsOf(entry.op, entry.values).some((value) => this.#found.has(value))) this.#step(entry);
+    for (const step of this.steps.toReversed())
+      if (step.outputs.some((value) => this.#found.has(value))) this.#step(step);
   }
 
   /** What the walk found; a parameter of a flat group has it copied out of its place, which the next walk writes again. */
@@ -190,9 +190,9 @@ class Backward {
     return values;
   }
 
-  /** Runs the backward passes of one entry that lead to a wanted gradient. */
-  #step(call: Entry): void {
-    const { op, way, values } = call;
+  /** Runs the backward passes of one call that lead to a wanted gradient. */
+  #step({ entry, wanted }: Step): void {
+    const { op, way, values } = entry;
     const { backward } = op.ways.get(way)!;
     const all = values.slice();
     for (const { name } of op.sig.outputs) {
@@ -201,13 +201,12 @@ class Backward {
       const output = values[op.names.indexOf(name)];
       all[at] = this.#found.get(output) ?? this.#filled(output, 0);
     }
-    const wanted = wantedSlots(op, values);
     for (const [input, slot] of wanted) {
       const value = values[input];
       const place = this.#left(value) === 1 && !this.#found.has(value) ? this.#placeOf(value) : undefined;
       if (place) all[slot] = place;
     }
-    this.scope.run({ ...call, values: all }, needed(backward, new Set(wanted.values())));
+    this.scope.run({ ...entry, values: all }, needed(backward, new Set(wanted.values())));
     for (const [input, slot] of wanted) this.#contribute(values[input], all[slot]);
   }
 

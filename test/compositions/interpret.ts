@@ -16,7 +16,7 @@ import {
   ShapeError,
   type Shard,
   Tape,
-  Tensor,
+  type Tensor,
   tensor,
 } from "../../engine/index.ts";
 import * as k from "../../kernels/index.ts";
@@ -116,7 +116,7 @@ class Run {
   readonly #parameters: Parameter[];
   readonly #facts: Facts;
   readonly #reads: Promise<void>[] = [];
-  /** What the places of grouped parameters hold, as far as it is known. */
+  /** Comparisons so far. */
   #compared = 0;
 
   constructor(
@@ -182,7 +182,9 @@ class Run {
 
   #later(read: Promise<ArrayLike<number>>, want: Float64Array, what: string): void {
     const expected = want.slice();
-    this.#reads.push(read.then((got) => this.#same(got, expected, what)));
+    const compared = read.then((got) => this.#same(got, expected, what));
+    compared.catch(() => {}); // the end of the program throws it; an earlier fault may come first
+    this.#reads.push(compared);
   }
 
   // ---- statements -------------------------------------------------------------------------------------------------
@@ -383,8 +385,8 @@ class Run {
     const made = this.#apply(x, b, c);
     if (!made) return;
     const [t, n] = made;
-    if (most(n.data) < 6) return this.#push(t, n);
-    this.#push(k.tanh(t), tanh(n));
+    const grows = most(n.data) >= 6;
+    this.#push(grows ? k.tanh(t) : t, grows ? tanh(n) : n);
   }
 
   #apply(x: Pair, b: number, c: number): [Tensor, ref.Node] | undefined {
