@@ -14,7 +14,7 @@ export * from "./errors.ts";
 export { cacheFolder, tunedPath } from "./host/here.ts";
 export { placeholder, type PlanReport, planOnly } from "./plan/dry-run.ts";
 export { accumulate, copy, fill } from "./record/builtin.ts";
-export { compute, keep, later } from "./record/compute.ts";
+export { compute, detach, keep, later } from "./record/compute.ts";
 export { op } from "./record/op.ts";
 export { Scope } from "./record/scope.ts";
 export { type Gradients, Tape } from "./record/tape.ts";

@@ -149,6 +149,7 @@ export class Learner {
   /** The loss of the whole batch, its slope at every feature, and that of the logit scale in its place. */
   #slopes(features: readonly Pair[], inputs: StepInputs): { loss: Promise<TypedArray>; slopes: Pair[] } {
     using tape = new Tape();
+    for (const { v, t } of features) for (const feature of [v, t]) tape.watch(feature);
     const v_BE = concat(features.map(({ v }) => v));
     const t_BE = concat(features.map(({ t }) => t));
     const loss = sentimentContrast(v_BE, t_BE, inputs.sentiment(), this.model.logit_scale, this.settings);

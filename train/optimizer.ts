@@ -31,18 +31,21 @@ export class AdamW {
   ) {}
 
   /**
-   * Update number `step` (from 1) with the gradients in the shards. A step with anything not finite changes nothing.
-   * logit_scale stays within [0, ln 100], as in CLIP.
+   * Update number `step` (from 1) with the gradients computed since the last one. Parameters without any stay as they are,
+   * moments and all, and are no part of the norm (as those whose `grad` is None in PyTorch). A step with anything not finite
+   * changes nothing. logit_scale stays within [0, ln 100], as in CLIP. Errors: UsageError where there is no gradient at all.
    */
   step(step: number, lr: PerGroup): Health {
     const { beta1, beta2, eps, clip } = this.settings;
-    const all = [...this.shards.values()].flat();
+    const all = [...this.shards.values()].flat().flatMap((shard) => shard.fresh());
+    if (all.length === 0)
+      throw new UsageError("optimizer: no gradients since the last update; tape.gradients(loss) computes them");
     const { norm, bad } = gradNorm(all.map(({ gradients }) => gradients));
     const factor = clipFactor(norm, bad, { most: clip });
     for (const group of this.groups) {
       const { name } = group;
       const range = name === "logit_scale" ? { least: 0, most: logitScaleMost } : {};
-      for (const { parameters, gradients, moments } of this.shards.get(name)!)
+      for (const { parameters, gradients, moments } of this.shards.get(name)!.flatMap((shard) => shard.fresh()))
         adamw(parameters, gradients, moments[0], moments[1], factor, {
           step,
           lr: ofGroup(lr, name),
@@ -53,6 +56,7 @@ export class AdamW {
           ...range,
         });
     }
+    for (const shard of [...this.shards.values()].flat()) shard.spend();
     return { norm, bad };
   }
 

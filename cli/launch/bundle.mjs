@@ -17,6 +17,7 @@ export const programs = {
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts" },
   golden: { golden: "test/parity/main.ts" },
+  compositions: { compositions: "test/compositions/main.ts" },
 };
 
 /**

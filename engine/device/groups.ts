@@ -4,8 +4,15 @@ import { Tensor } from "../record/tensor.ts";
 import { nextId, type Purpose, type Storage, Value } from "../record/value.ts";
 import { align256 } from "./memory.ts";
 
+/** Part of a shard, or all of it, as an optimiser updates it at once. */
+export interface Piece {
+  readonly parameters: Tensor;
+  readonly gradients: Tensor;
+  readonly moments: readonly Tensor[];
+}
+
 /** One shard of a flat group: the same layout in every array, each in a buffer of its own. */
-export interface Shard {
+export interface Shard extends Piece {
   readonly numel: number;
   readonly parameters: Tensor;
   readonly gradients: Tensor;
@@ -14,6 +21,13 @@ export interface Shard {
   readonly members: readonly Tensor[];
   /** The part of a flat array that belongs to member i, in its shape. */
   part(of: Tensor, i: number): Tensor;
+  /**
+   * What has a gradient that was computed, or assigned, since the last `spend`: the shard itself where all members have,
+   * otherwise runs of members that lie side by side.
+   */
+  fresh(): readonly Piece[];
+  /** Its gradients have been used: until the next walk of a tape they are stale, and no part of `fresh`. */
+  spend(): void;
   /** Destroys all its memory; its tensors must not be used afterwards. */
   free(): void;
 }
@@ -113,13 +127,51 @@ function makeShard(members: readonly Tensor[], moments: number): Shard {
   }
   const part = (of: Tensor, i: number): Tensor => {
     const { value, shape } = members[i];
+    if (of === gradients) return new Tensor(value.grad!, shape);
     const view = new Value(value.numel, "f32");
     view.storage = slice(of.value, offsets[i], value.bytes);
     return new Tensor(view, shape);
   };
   const state = Array.from({ length: moments }, () => flatOf(bytes, "optimizer"));
   const free = freeing({ parameters: [parameters], gradients: [gradients], optimizer: state }, members);
-  return { numel: bytes / 4, parameters, gradients, moments: state, members, part, free };
+  const whole = { parameters, gradients, moments: state };
+  const ends = members.map(({ value }, i) => offsets[i] + align256(value.bytes));
+  const pieces = new Map<string, Piece>();
+  /** Members `from` to `to`, the same tensors each time: plans are known by them. */
+  const piece = (from: number, to: number): Piece => {
+    const key = `${from} ${to}`;
+    const cut = (of: Tensor) => cutOf(of, offsets[from], ends[to]);
+    const made = pieces.get(key) ?? { parameters: cut(parameters), gradients: cut(gradients), moments: state.map(cut) };
+    pieces.set(key, made);
+    return made;
+  };
+  const fresh = (): readonly Piece[] => {
+    const isFresh = members.map(({ value }) => value.grad!.fresh || gradients.value.fresh);
+    if (isFresh.every(Boolean)) return [whole];
+    return runsOf(isFresh).map(([from, to]) => piece(from, to));
+  };
+  const spend = (): void => {
+    for (const { value } of [gradients, ...members.map(({ value }) => ({ value: value.grad! }))]) value.fresh = false;
+  };
+  return { numel: bytes / 4, ...whole, members, part, fresh, spend, free };
+}
+
+/** The longest runs of true, as first and last place. */
+function runsOf(flags: readonly boolean[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const [i, flag] of flags.entries()) {
+    if (!flag) continue;
+    if (i > 0 && flags[i - 1]) runs.at(-1)![1] = i;
+    else runs.push([i, i]);
+  }
+  return runs;
+}
+
+/** Bytes `from` to `to` of a flat array. */
+function cutOf({ value }: Tensor, from: number, to: number): Tensor {
+  const cut = new Value((to - from) / 4, "f32");
+  cut.storage = slice(value, from, to - from);
+  return new Tensor(cut, [cut.numel]);
 }
 
 function slice(whole: Value, offset: number, bytes: number): Storage | undefined {

@@ -2,6 +2,7 @@
 import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
 import { here } from "../host/here.ts";
+import { useTaskStore } from "../record/tasks.ts";
 import { useRunner } from "../record/runner.ts";
 import { Gpu } from "./gpu.ts";
 import { Profiler } from "./timing.ts";
@@ -63,6 +64,7 @@ export async function findAdapter({ adapter: name = "", toggles = [] }: GpuOptio
 
 /** Opens the GPU and makes it the one in use. Errors: GpuError when there is none or it lacks something needed. */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  useTaskStore(here.tasks);
   const { adapter, software, missing } = await findAdapter(options);
   const { info } = adapter;
   if (missing.length)

@@ -4,6 +4,7 @@ import { ShapeError } from "../errors.ts";
 import { toHalf } from "../half.ts";
 import { type DeviceMemory, runner } from "../record/runner.ts";
 import { currentScope } from "../record/scope.ts";
+import { meet, noteWrite } from "../record/tasks.ts";
 import { Tensor } from "../record/tensor.ts";
 import { type Purpose, type TypedArray, Value } from "../record/value.ts";
 
@@ -68,6 +69,7 @@ export function parameter(
 export function assign(target: Tensor, data: ArrayLike<number>): void {
   checkSize("assign", data, target.shape);
   if (!target.value.storage) throw new ShapeError("assign: the tensor has no memory yet");
+  replaced(target.value);
   deviceMemory().write(target.value.storage, toTyped(data, target.dtype));
 }
 
@@ -78,7 +80,15 @@ export function assignPart(target: Tensor, first: number, data: Float32Array): v
       `assignPart: elements ${first} to ${first + data.length} of ${target.dtype} [${target.shape}]`,
     );
   if (!target.value.storage) throw new ShapeError("assignPart: the tensor has no memory yet");
+  replaced(target.value);
   deviceMemory().write(target.value.storage, data, 4 * first);
+}
+
+/** Before memory changes at once: what was recorded with its old contents runs, and tapes know. */
+function replaced(value: Value): void {
+  meet(value, true, undefined);
+  noteWrite(value);
+  value.fresh = true;
 }
 
 /** Resolves when all data assigned so far is on the device, and what the driver held for the transfer is free again. */

@@ -1,7 +1,11 @@
 // What the engine asks of the program it runs in: an adapter, how much memory there is, choices kept from an earlier
 // tuning, and how to wait. Everything else is the same in Node and in a browser.
 
+import type { TaskStore } from "../record/tasks.ts";
+
 export interface Host {
+  /** A variable of the asynchronous task that asks, where the host can tell tasks apart. */
+  readonly tasks?: TaskStore;
   /**
    * The adapter whose name contains `name` (any, where it is empty), with these of Dawn's toggles. Errors: GpuError.
    */

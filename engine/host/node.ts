@@ -1,5 +1,6 @@
 // The engine in Node: Dawn through the package webgpu, the user's cache folder. The only file of the engine that imports
 // "webgpu" or anything of Node's.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { readFileSync } from "node:fs";
 import { homedir, totalmem } from "node:os";
 import { join } from "node:path";
@@ -47,4 +48,7 @@ function tuned(adapter: string): ReadonlyMap<string, string> {
   }
 }
 
-export const host: Host = { adapter, memory: totalmem, cacheFolder, tunedPath, tuned, wait: throttled };
+const current = new AsyncLocalStorage<unknown>();
+const tasks = { get: () => current.getStore(), set: (value: unknown) => current.enterWith(value) };
+
+export const host: Host = { tasks, adapter, memory: totalmem, cacheFolder, tunedPath, tuned, wait: throttled };

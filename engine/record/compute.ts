@@ -1,7 +1,8 @@
 // Reading at the end of a scope, and tensors that outlive theirs.
 import { currentScope, Scope } from "./scope.ts";
+import { copy } from "./builtin.ts";
 import { Tensor } from "./tensor.ts";
-import type { TypedArray } from "./value.ts";
+import type { TypedArray, Value } from "./value.ts";
 
 /** Elements of a tensor when its scope runs: does not interrupt recording, and memory is planned for the whole scope. */
 export function later(tensor: Tensor): Promise<TypedArray> {
@@ -12,6 +13,16 @@ export function later(tensor: Tensor): Promise<TypedArray> {
 export function keep(tensor: Tensor): Tensor {
   currentScope("keep").keep(tensor.value);
   return tensor;
+}
+
+/** The same elements as a constant: no gradient flows through it. */
+export function detach(tensor: Tensor): Tensor {
+  const { dtype, numel, value } = tensor;
+  if (dtype !== "f32" && dtype !== "f16") return tensor; // integers have no gradient
+  const values: Value[] = [value];
+  const call = { op: copy, way: "only", values, dims: { N: numel }, attrs: {}, T: dtype };
+  currentScope("detach").run(call, copy.ways.get("only")!.forward);
+  return new Tensor(values[1], tensor.shape);
 }
 
 /**

@@ -5,7 +5,7 @@ import { bindAxes, type FreshOutputs, type InputWords, shapeError, shapeOf, type
 import { ShapeError } from "../errors.ts";
 import { runner } from "./runner.ts";
 import { currentScope } from "./scope.ts";
-import type { OpCall } from "./segment.ts";
+import type { Entry } from "./segment.ts";
 import { Tensor } from "./tensor.ts";
 import type { Value } from "./value.ts";
 
@@ -43,11 +43,11 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   const bound = bindAxes(op, tensors);
   const dims = op.derive ? Object.assign(bound.dims, op.derive(bound.dims, attrs)) : bound.dims;
   const way = op.ways.size === 1 ? op.ways.keys().next().value! : chooseWay(op, dims, attrs);
-  const recorded: OpCall = { op, way, values, dims, attrs, T: bound.T };
+  const recorded: Entry = { op, way, values, dims, attrs, T: bound.T, at: 0 };
   scope.run(recorded, op.ways.get(way)!.forward);
   if (tensors.some((t, i) => t.value.needsGrad && op.differentiable.has(inputs[i].name))) {
     for (let i = inputs.length; i < inputs.length + op.sig.outputs.length; i++)
-      if (values[i]) values[i].needsGrad = true;
+      if (values[i]) values[i].needsGrad = values[i].derived = true;
     scope.remember(recorded);
   }
   const results = op.sig.outputs

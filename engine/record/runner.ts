@@ -1,9 +1,9 @@
 // Who runs what scopes record: the device (device/gpu.ts), or a planner that only measures (plan/dry-run.ts). One at a
-// time. Also which scopes are open: both are facts of the process, and this is the only file that keeps them.
+// time: it is a fact of the process, as is which scopes are open (tasks.ts).
 import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
 import type { Segment, Wanted } from "./segment.ts";
-import type { Owner, Purpose, Storage, TypedArray, Value } from "./value.ts";
+import type { Purpose, Storage, TypedArray, Value } from "./value.ts";
 
 /** The memory of a runner that has any. */
 export interface DeviceMemory {
@@ -38,9 +38,6 @@ export interface Runner {
   /** Resolves when everything submitted has run; throws the first fault. */
   idle(): Promise<void>;
 }
-
-/** The open scopes, outermost first (scope.ts); reading flushes them. */
-export const openScopes: Owner[] = [];
 
 let current: Runner | undefined;
 

@@ -1,19 +1,29 @@
 // Recording: scopes own what is made inside them, ops append launches, a flush hands the segment to whoever runs it.
 // While recording, the segment's structure is written down (structure.ts): a segment of the same structure as an
 // earlier one replays that one's plan.
-import type { CompiledPass, Op } from "../declare/op.ts";
+import type { CompiledPass } from "../declare/op.ts";
 import { type Dtype, numelOf, type Term } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
-import { openScopes, runner } from "./runner.ts";
-import type { Call, OpCall, Segment } from "./segment.ts";
+import { leadingTo, savedBy } from "./history.ts";
+import { runner } from "./runner.ts";
+import type { Call, Entry, OpCall, Segment } from "./segment.ts";
 import { Structure } from "./structure.ts";
-import { type Owner, type TypedArray, Value } from "./value.ts";
+import { enter, innermost, leave, meet, noteWrite, type OpenScope } from "./tasks.ts";
+import { overlaps, type TypedArray, Value } from "./value.ts";
 
-const innermost = (): Scope | undefined => openScopes.at(-1) as Scope | undefined;
+/** Counts calls that gradients may flow through and changes of memory: which came first. */
+let clock = 0;
+
+/** A change of memory, and when. */
+export interface Change {
+  readonly value: Value;
+  readonly at: number;
+}
 
 /** The scope that records now. */
 export function currentScope(what: string): Scope {
-  const scope = innermost();
+  const scope = innermost() as Scope | undefined;
+  scope?.dropStrangers();
   if (!scope)
     throw new ShapeError(`${what}: no scope is open; write \`using scope = new Scope()\` around the computation`);
   return scope;
@@ -25,8 +35,16 @@ export function currentScope(what: string): Scope {
  *
  *     using scope = new Scope();
  */
-export class Scope implements Disposable, Owner {
-  readonly #outer: Scope | undefined;
+export class Scope implements Disposable, OpenScope {
+  #outer: Scope | undefined;
+  /** Scopes that are open inside it. */
+  readonly #inner = new Set<Scope>();
+  /** A tape, or inside one: calls are remembered for its gradients. */
+  readonly remembers: boolean;
+  /** Scopes that have recorded launches on its values: those run before the values go. */
+  readonly #borrowers = new Set<Scope>();
+  #entries: Entry[] = [];
+  #changes: Change[] = [];
   #calls: Call[] = [];
   #values: Value[] = [];
   #uploads: { value: Value; data: TypedArray | Uint16Array }[] = [];
@@ -41,21 +59,54 @@ export class Scope implements Disposable, Owner {
   #began = 0;
   #ended = false;
 
-  constructor() {
-    this.#outer = innermost();
-    openScopes.push(this);
+  constructor(isTape = false) {
+    this.#outer = innermost() as Scope | undefined;
+    this.remembers = isTape || (this.#outer?.remembers ?? false);
+    if (this.#outer) this.#outer.#inner.add(this);
+    enter(this);
   }
 
-  /** Runs what is still to run and returns all memory. */
+  /** Runs what is still to run and returns all memory. Errors: ShapeError where a scope inside it is still open. */
   [Symbol.dispose](): void {
     if (this.#ended) return;
+    let isInOrder = true;
     try {
+      this.#passOn();
       this.flush(true);
+      for (const scope of this.#borrowers) if (!scope.ended) scope.flush(false);
     } finally {
+      this.#handOut();
       this.#release();
       this.#ended = true;
-      openScopes.splice(openScopes.lastIndexOf(this), 1);
+      const { outer } = this;
+      if (outer) outer.#inner.delete(this);
+      isInOrder = leave(this);
     }
+    if (!isInOrder)
+      throw new ShapeError(
+        "a scope ended while one inside it was still open: two asynchronous tasks record at once, which cannot be told " +
+          "apart here; `await` one before the other begins",
+      );
+  }
+
+  get outer(): Scope | undefined {
+    let outer = this.#outer;
+    while (outer?.ended) outer = outer.#outer;
+    return outer;
+  }
+
+  /**
+   * What records here while scopes inside are open belongs to another task than they: they were opened while this one
+   * waited, and what encloses it encloses them.
+   */
+  dropStrangers(): void {
+    if (this.#inner.size === 0) return;
+    const outer = this.outer;
+    for (const scope of this.#inner) {
+      scope.#outer = outer;
+      if (outer) outer.#inner.add(scope);
+    }
+    this.#inner.clear();
   }
 
   /** Its tensors are gone. */
@@ -70,9 +121,9 @@ export class Scope implements Disposable, Owner {
 
   /** Sends what was recorded to the device; `ends` says that no recorded value is needed afterwards. */
   flush(ends: boolean): void {
-    if (this.#calls.length === 0 && this.#uploads.length === 0 && this.#reads.length === 0 && this.#kept.size === 0)
-      return;
-    const wanted = [...this.#reads.map(({ value }) => value), ...this.#kept];
+    const kept = ends ? [...this.#kept].filter((value) => value.segment === this.#segment) : [];
+    if (this.#calls.length === 0 && this.#uploads.length === 0 && this.#reads.length === 0 && kept.length === 0) return;
+    const wanted = [...this.#reads.map(({ value }) => value), ...kept];
     for (const { value } of this.#uploads) this.#structure.push(-value.index - 1);
     for (const value of wanted) this.#structure.push(this.#reference(value));
     this.#structure.push(ends ? 1 : 0);
@@ -86,17 +137,15 @@ export class Scope implements Disposable, Owner {
       began: this.#began || performance.now(),
     };
     const reads = this.#reads;
-    const kept = this.#kept;
     const structure = this.#structure.integers;
     const numbers = this.#numbers;
     this.#startSegment();
     const result = runner().run(segment, structure, numbers, {
       reads: reads.map(({ value }) => value),
-      keeps: [...kept],
+      keeps: kept,
     });
     for (const [i, { settle }] of reads.entries()) settle(result.reads[i]);
-    for (const value of kept) this.#handOut(value);
-    if (!ends) for (const value of segment.values) if (value.storage && !kept.has(value)) this.#held.push(value);
+    if (!ends) for (const value of segment.values) if (value.storage) this.#held.push(value);
   }
 
   #startSegment(): void {
@@ -104,25 +153,43 @@ export class Scope implements Disposable, Owner {
     this.#values = [];
     this.#uploads = [];
     this.#reads = [];
-    this.#kept = new Set();
     this.#structure = new Structure();
     this.#numbers = [];
     this.#began = 0;
     this.#segment++;
   }
 
-  #handOut(value: Value): void {
-    value.scope = this.#outer;
-    if (this.#outer) this.#outer.#held.push(value);
+  /** Kept values go to the enclosing scope. */
+  #handOut(): void {
+    const { outer } = this;
+    for (const value of this.#kept) {
+      value.scope = outer;
+      if (outer) outer.#held.push(value);
+    }
   }
 
   #release(): void {
     for (const value of this.#held) {
+      if (this.#kept.has(value)) continue;
       value.released = true;
       if (value.storage) runner().giveBack(value.storage);
       value.storage = undefined;
     }
     this.#held = [];
+    this.#kept = new Set();
+    this.#entries = [];
+    this.#changes = [];
+  }
+
+  /** The enclosing scope remembers how kept values were computed, and what their gradients read is kept as well. */
+  #passOn(): void {
+    const { outer } = this;
+    if (!outer?.remembers || this.#kept.size === 0) return;
+    const passed = leadingTo(this.#kept, this.#entries);
+    if (passed.length === 0) return;
+    for (const step of passed) for (const value of savedBy(step)) this.keep(value);
+    outer.#entries.push(...passed.map(({ entry }) => entry));
+    outer.#entries.sort((a, b) => a.at - b.at);
   }
 
   /** A value that will be written in this scope. */
@@ -150,20 +217,39 @@ export class Scope implements Disposable, Owner {
     return -(value.storage?.id ?? value.id);
   }
 
-  #checkAlive(value: Value, name: string, op: Op): void {
-    if (value.released && !value.scope) throw new ShapeError(`${op.name}: the memory of ${name} was freed`);
+  #checkAlive(value: Value, name: string, what: string): void {
+    if (value.released && !value.scope) throw new ShapeError(`${what}: the memory of ${name} was freed`);
     if (value.released || value.scope?.ended)
       throw new ShapeError(
-        `${op.name}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`,
+        `${what}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`,
       );
-    if (value.scope && value.scope !== this && !value.storage) value.scope.flush(false);
+    if (value.scope && value.scope !== this) {
+      if (!value.storage) value.scope.flush(false);
+      (value.scope as Scope).#borrowers.add(this);
+    }
     if (value.scope === this && value.segment !== this.#segment && !value.storage)
-      throw new ShapeError(`${op.name}: ${name} has no value: it was never computed`);
+      throw new ShapeError(`${what}: ${name} has no value: it was never computed`);
+  }
+
+  /** What passes find in place is alive, and what was recorded elsewhere about the same memory has run. */
+  #meetAll({ op, values }: OpCall, passes: readonly CompiledPass[]): void {
+    if (this.#ended) throw new ShapeError(`${op.name}: the scope or tape that would record it has ended`);
+    for (const { slots, writes } of passes)
+      for (let i = 0; i < slots.length; i++) {
+        const value = values[slots[i]];
+        if (value === undefined) continue;
+        this.#checkAlive(value, op.names[slots[i]], op.name);
+        if (value.scope !== this || value.segment !== this.#segment) meet(value, writes[i], this);
+        if (!writes[i]) continue;
+        if (this.#reads.some((read) => overlaps(read.value, value))) this.flush(false);
+        if (slots[i] < op.sig.inputs.length) noteWrite(value);
+      }
   }
 
   /** Records passes of an op call; values that are missing are made. */
   run(call: OpCall, passes: readonly CompiledPass[]): void {
     const { values, dims, attrs, T } = call;
+    this.#meetAll(call, passes);
     const firstNumber = this.#begin(call);
     for (const pass of passes) {
       for (let i = 0; i < pass.slots.length; i++) {
@@ -176,8 +262,7 @@ export class Scope implements Disposable, Owner {
   }
 
   /** Opens an op call in the structure; returns the position of its first number. */
-  #begin({ op, way, values, dims, attrs, T }: OpCall): number {
-    for (const [i, term] of op.sig.inputs.entries()) this.#checkAlive(values[i], term.name, op);
+  #begin({ op, way, dims, attrs, T }: OpCall): number {
     const s = this.#structure;
     s.push(op.id);
     s.push(T === "f16" ? 1 : 0);
@@ -202,25 +287,41 @@ export class Scope implements Disposable, Owner {
     this.#calls.push(call);
   }
 
-  /** Remembers an op call for the gradient; plain scopes do not. */
-  remember(_call: OpCall): void {}
+  /** Remembers an op call for the gradient, if a tape is open. */
+  remember(entry: Entry): void {
+    if (!this.remembers) return;
+    entry.at = ++clock;
+    this.#entries.push(entry);
+  }
+
+  /** What it remembers, and the memory that changed meanwhile, in order. */
+  get history(): { readonly entries: readonly Entry[]; readonly changes: readonly Change[] } {
+    return { entries: this.#entries, changes: this.#changes };
+  }
+
+  note(value: Value): void {
+    if (this.remembers) this.#changes.push({ value, at: ++clock });
+  }
+
+  touches(value: Value, isWritten: boolean): boolean {
+    if (isWritten && this.#reads.some((read) => overlaps(read.value, value))) return true;
+    return this.#calls.some(({ pass: { slots, writes }, values }) =>
+      slots.some((slot, i) => (isWritten || writes[i]) && overlaps(values[slot], value)),
+    );
+  }
 
   /** Asks for the elements of a value when the scope runs. */
   read(value: Value): Promise<TypedArray> {
+    this.#checkAlive(value, "the tensor", "later");
+    if (value.scope !== this) meet(value, false, this);
     const data = new Promise<TypedArray>((settle) => this.#reads.push({ value, settle }));
     data.catch(() => {}); // a fault reaches every later call as well; a read nobody waits for must not end the process
     return data;
   }
 
-  /** Moves a value to the enclosing scope (or makes it persistent if there is none). */
+  /** Moves a value to the enclosing scope when this one ends (or makes it persistent if there is none). */
   keep(value: Value): void {
-    if (value.scope !== this) return;
-    if (value.segment === this.#segment) {
-      this.#kept.add(value);
-      return;
-    }
-    this.#held.splice(this.#held.indexOf(value), 1);
-    this.#handOut(value);
+    if (value.scope === this) this.#kept.add(value);
   }
 }
 

@@ -14,6 +14,12 @@ export interface OpCall {
   readonly T: "f32" | "f16";
 }
 
+/** A call that a gradient may flow back through. */
+export interface Entry extends OpCall {
+  /** When, among such calls and changes of memory; set by the scope that remembers it. */
+  at: number;
+}
+
 /** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */
 export interface Call {
   readonly pass: CompiledPass;

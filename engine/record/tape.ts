@@ -1,47 +1,62 @@
-// The gradient tape: a scope that remembers op calls and walks them backwards.
-import type { CompiledPass, Op } from "../declare/op.ts";
+// The gradient tape: a scope whose calls are remembered, and the walk over them backwards.
+import type { Op } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
 import { ShapeError } from "../errors.ts";
 import { accumulate, addTo, copy, fill } from "./builtin.ts";
-import { Scope } from "./scope.ts";
-import type { OpCall } from "./segment.ts";
+import { leadingTo, needed, savedBy, type Step } from "./history.ts";
+import { type Change, Scope } from "./scope.ts";
+import { innermost } from "./tasks.ts";
 import { Tensor } from "./tensor.ts";
-import type { Value } from "./value.ts";
+import { overlaps, type Value } from "./value.ts";
 
 /** Gradients by tensor. */
 export interface Gradients {
-  /** The gradient of a tensor that `gradients` was asked for; zeros where the loss does not depend on it. */
+  /**
+   * The gradient of a tensor; zeros where the loss does not depend on it, or it needs none. Errors: ShapeError where the tape has ended, or
+   * a later walk has written its own gradient of this parameter over it.
+   */
   get(tensor: Tensor): Tensor;
 }
 
 /**
  * A scope for training: `gradients(loss)` gives the derivative of a scalar with respect to every trainable tensor
- * it was computed from.
+ * it was computed from, in this tape, in scopes inside it and in tapes around it.
  *
  *     using tape = new Tape();
  *     const loss = mean(square(model(x)));
  *     optimizer.step(tape.gradients(loss));
  */
 export class Tape extends Scope {
-  readonly #entries: OpCall[] = [];
+  readonly #watched = new Set<Value>();
 
-  override remember(entry: OpCall): void {
-    this.#entries.push(entry);
+  constructor() {
+    super(true);
   }
 
-  /** d loss / d t for every trainable t. Parameters in flat groups receive theirs in place (`Value.grad`). */
+  /**
+   * Takes a tensor that was computed outside of any tape as if it were a parameter: `gradients` may be asked for its
+   * gradient, which does not flow on to what it was computed from.
+   */
+  watch(tensor: Tensor): void {
+    tensor.value.needsGrad = true;
+    this.#watched.add(tensor.value);
+  }
+
+  /**
+   * d loss / d t for every trainable t. Parameters in flat groups receive theirs in place (`Value.grad`). Errors: ShapeError
+   * where the loss is no scalar, depends on nothing trainable, on memory that has changed since it was read, or on a tensor
+   * whose history no open tape has.
+   */
   gradients(loss: Tensor): Gradients {
     if (loss.numel !== 1) throw new ShapeError(`gradients: the loss has shape [${loss.shape}], expected a scalar`);
     if (!loss.value.needsGrad) throw new ShapeError("gradients: the loss does not depend on any trainable tensor");
     return this.vjp([loss]);
   }
 
-  /** Σ ⟨upstream, output⟩ differentiated: the vector-Jacobian product. Without `upstream`, ones. */
+  /** Σ ⟨upstream, output⟩ differentiated: the vector-Jacobian product. Without `upstream`, ones. Errors: as `gradients`. */
   vjp(outputs: readonly Tensor[], upstream?: readonly Tensor[]): Gradients {
     const walk = this.#walk(outputs, upstream, false);
-    return {
-      get: (tensor) => new Tensor(walk.found.get(tensor.value) ?? walk.zero(tensor.value), tensor.shape),
-    };
+    return { get: (tensor) => new Tensor(walk.get(tensor.value), tensor.shape) };
   }
 
   /** As `vjp`, but parameters in flat groups have theirs added to what their places hold: a batch in parts. */
@@ -50,53 +65,122 @@ export class Tape extends Scope {
   }
 
   #walk(outputs: readonly Tensor[], upstream: readonly Tensor[] | undefined, adds: boolean): Backward {
+    if (this.ended) throw new ShapeError("gradients: the tape has ended");
+    if (upstream) checkUpstream(outputs, upstream);
     const roots = outputs.map(({ value }) => value);
-    const walk = new Backward(this, this.#entries, roots, adds);
+    const walk = new Backward(this, this.#historyOf(roots), roots, adds);
     walk.run(upstream?.map(({ value }) => value));
     return walk;
   }
+
+  /** The calls that lead to `roots`, of all scopes that are open around this tape and inside it. */
+  #historyOf(roots: readonly Value[]): Step[] {
+    const chain = this.#chain();
+    const all = chain.map(({ history }) => history);
+    const merged =
+      all.length === 1 ? all[0].entries : all.flatMap(({ entries }) => entries).sort((a, b) => a.at - b.at);
+    const steps = leadingTo(roots, merged);
+    const watched = chain.flatMap((scope) => (scope instanceof Tape ? [...scope.#watched] : []));
+    checkHistory(roots, steps, new Set(watched));
+    const changes = all.flatMap(({ changes }) => changes);
+    if (changes.length > 0) checkUnchanged(steps, changes);
+    return steps;
+  }
+
+  /** The open scopes of this task, or those around this tape where the task is another's. */
+  #chain(): Tape[] {
+    const around = (from: Scope | undefined): Tape[] => (from ? [...around(from.outer), from as Tape] : []);
+    const here = around(innermost() as Scope | undefined);
+    return here.includes(this) ? here : around(this);
+  }
 }
 
-/** One walk over the entries, last to first. */
+function checkUpstream(outputs: readonly Tensor[], upstream: readonly Tensor[]): void {
+  if (outputs.length !== upstream.length)
+    throw new ShapeError(`vjp: ${outputs.length} outputs, ${upstream.length} upstream tensors`);
+  for (const [i, { shape, numel }] of outputs.entries())
+    if (numel !== upstream[i].numel)
+      throw new ShapeError(`vjp: output ${i} has shape [${shape}], its upstream [${upstream[i].shape}]`);
+}
+
+/** Refuses values that ops computed from trainable tensors where no open tape saw how. */
+function checkHistory(roots: readonly Value[], steps: readonly Step[], watched: ReadonlySet<Value>): void {
+  const known = new Set<Value>(watched);
+  const isLost = (value: Value) => value.needsGrad && value.derived && !known.has(value);
+  for (const { entry, wanted, outputs } of steps) {
+    for (const input of wanted.keys())
+      if (isLost(entry.values[input])) throw lost(`${entry.op.name}'s ${entry.op.names[input]}`);
+    for (const value of outputs) known.add(value);
+  }
+  if (roots.some(isLost)) throw lost("an output");
+}
+
+const lost = (what: string): ShapeError =>
+  new ShapeError(
+    `gradients: ${what} was computed from trainable tensors outside this tape, which so cannot know how; compute it ` +
+      "inside, say that it is a constant with detach(x), or ask for its own gradient with tape.watch(x)",
+  );
+
+/** Refuses calls whose backward would read memory that has changed since the call read it. */
+function checkUnchanged(steps: readonly Step[], changes: readonly Change[]): void {
+  for (const step of steps)
+    for (const value of savedBy(step))
+      if (changes.some((change) => change.at > step.entry.at && overlaps(change.value, value)))
+        throw new ShapeError(
+          `gradients: ${step.entry.op.name} read a tensor of ${value.numel} elements that was assigned or updated since, and ` +
+            "its gradient would see the new values; take gradients first, then assign or update",
+        );
+}
+
+let walks = 0;
+
+/** One walk over remembered calls, last to first. */
 class Backward {
-  readonly found = new Map<Value, Value>();
+  readonly #found = new Map<Value, Value>();
   readonly #uses = new Map<Value, number>();
+  readonly #copies = new Map<Value, Value>();
+  readonly #id = ++walks;
 
   constructor(
     readonly scope: Scope,
-    readonly entries: readonly OpCall[],
+    readonly steps: readonly Step[],
     readonly roots: readonly Value[],
     /** Places of gradients keep what they hold and have more added. */
     readonly adds: boolean,
   ) {
-    const reached = new Set(roots);
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const { op, values } = entries[i];
-      if (!outputsOf(op, values).some((value) => reached.has(value))) continue;
-      for (const value of differentiableInputs(op, values)) {
-        reached.add(value);
-        this.#uses.set(value, (this.#uses.get(value) ?? 0) + 1);
-      }
-    }
+    for (const { entry, wanted } of steps)
+      for (const input of wanted.keys()) this.#uses.set(entry.values[input], this.#left(entry.values[input]) + 1);
+  }
+
+  /** Contributions to come. */
+  #left(value: Value): number {
+    return this.#uses.get(value) ?? 0;
   }
 
   run(upstream: readonly Value[] | undefined): void {
-    for (const [i, root] of this.roots.entries()) this.found.set(root, upstream?.[i] ?? this.#filled(root, 1));
-    for (let i = this.entries.length - 1; i >= 0; i--) {
-      const entry = this.entries[i];
-      if (outputsOf(entry.op, entry.values).some((value) => this.found.has(value))) this.#step(entry);
-    }
+    for (const root of this.roots) this.#uses.set(root, this.#left(root) + 1);
+    for (const [i, root] of this.roots.entries())
+      if (root.needsGrad) this.#contribute(root, upstream?.[i] ?? this.#filled(root, 1));
+    for (const step of this.steps.toReversed())
+      if (step.outputs.some((value) => this.#found.has(value))) this.#step(step);
   }
 
-  zero(of: Value): Value {
-    const value = this.#filled(of, 0, of.grad);
-    this.found.set(of, value);
-    return value;
+  /** What the walk found; a parameter of a flat group has it copied out of its place, which the next walk writes again. */
+  get(of: Value): Value {
+    if (this.scope.ended) throw new ShapeError("gradients: the tape has ended; keep what is needed afterwards");
+    const found = this.#found.get(of);
+    if (found && found !== of.grad) return found;
+    let copied = this.#copies.get(of);
+    if (copied) return copied;
+    if (found && found.writtenBy !== this.#id)
+      throw new ShapeError("gradients: a later walk has written over this parameter's gradient; get it before");
+    copied = found ? this.#launch(copy, of, [found])[1] : this.#filled(of, 0);
+    this.#copies.set(of, copied);
+    return copied;
   }
 
-  #filled(like: Value, value: number, target?: Value): Value {
-    const values = target ? [target] : [];
-    return this.#launch(fill, like, values, { value, n: like.numel })[0];
+  #filled(like: Value, value: number): Value {
+    return this.#launch(fill, like, [], { value, n: like.numel })[0];
   }
 
   /** Records one of the launches that gradients need, over as many elements as `like` has; returns its values. */
@@ -106,37 +190,38 @@ class Backward {
     return values;
   }
 
-  /** Runs the backward passes of one entry that lead to a wanted gradient. */
-  #step(call: OpCall): void {
-    const { op, way, values } = call;
+  /** Runs the backward passes of one call that lead to a wanted gradient. */
+  #step({ entry, wanted }: Step): void {
+    const { op, way, values } = entry;
     const { backward } = op.ways.get(way)!;
     const all = values.slice();
     for (const { name } of op.sig.outputs) {
       const at = op.names.indexOf(`d${name}`);
       if (at < 0) continue;
       const output = values[op.names.indexOf(name)];
-      all[at] = this.found.get(output) ?? this.#filled(output, 0);
+      all[at] = this.#found.get(output) ?? this.#filled(output, 0);
     }
-    const wanted = wantedSlots(op, values);
-    const targets = new Map<number, Value>();
     for (const [input, slot] of wanted) {
       const value = values[input];
-      const place = this.#uses.get(value) === 1 && !this.found.has(value) ? this.#placeOf(value) : undefined;
+      const place = this.#left(value) === 1 && !this.#found.has(value) ? this.#placeOf(value) : undefined;
       if (place) all[slot] = place;
-      targets.set(input, value);
     }
-    this.scope.run({ ...call, values: all }, needed(backward, new Set(wanted.values())));
-    for (const [input, slot] of wanted) this.#contribute(targets.get(input)!, all[slot]);
+    this.scope.run({ ...entry, values: all }, needed(backward, new Set(wanted.values())));
+    for (const [input, slot] of wanted) this.#contribute(values[input], all[slot]);
   }
 
   #contribute(value: Value, gradient: Value): void {
-    const left = this.#uses.get(value)! - 1;
+    const left = this.#left(value) - 1;
     this.#uses.set(value, left);
-    const before = this.found.get(value);
+    const before = this.#found.get(value);
     const last = left === 0;
     let sum = before ? this.#sum(before, gradient, last ? this.#placeOf(value) : undefined) : gradient;
-    if (last && value.grad && sum !== value.grad) sum = this.#moved(this.adds ? addTo : copy, sum, value.grad);
-    this.found.set(value, sum);
+    if (last && value.grad) {
+      if (sum !== value.grad) sum = this.#moved(this.adds && value.grad.fresh ? addTo : copy, sum, value.grad);
+      value.grad.fresh = true;
+      value.grad.writtenBy = this.#id;
+    }
+    this.#found.set(value, sum);
   }
 
   /** Where a whole gradient may be written at once. */
@@ -157,31 +242,3 @@ class Backward {
 
 /** Kernels may write the padding of their outputs; only whole vec4s may be written in place inside a flat group. */
 const exact = (value: Value): boolean => value.numel % 4 === 0;
-
-function outputsOf(op: Op, values: readonly Value[]): Value[] {
-  return op.sig.outputs.map(({ name }) => values[op.names.indexOf(name)]);
-}
-
-function differentiableInputs(op: Op, values: readonly Value[]): Value[] {
-  return [...wantedSlots(op, values).keys()].map((input) => values[input]);
-}
-
-/** Inputs that want a gradient -> position of their d-name. */
-function wantedSlots(op: Op, values: readonly Value[]): Map<number, number> {
-  const slots = new Map<number, number>();
-  for (const [i, { name }] of op.sig.inputs.entries())
-    if (values[i].needsGrad && op.differentiable.has(name)) slots.set(i, op.names.indexOf(`d${name}`));
-  return slots;
-}
-
-/** The passes that write something wanted, or something a later needed pass reads. */
-function needed(passes: readonly CompiledPass[], wanted: Set<number>): CompiledPass[] {
-  const chosen: CompiledPass[] = [];
-  for (let i = passes.length - 1; i >= 0; i--) {
-    const pass = passes[i];
-    if (!pass.slots.some((slot, k) => pass.writes[k] && wanted.has(slot))) continue;
-    chosen.unshift(pass);
-    for (const slot of pass.slots) wanted.add(slot);
-  }
-  return chosen;
-}

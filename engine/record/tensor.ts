@@ -2,7 +2,8 @@
 // (scope.ts).
 import type { Dtype } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
-import { openScopes, runner } from "./runner.ts";
+import { runner } from "./runner.ts";
+import { flushFor } from "./tasks.ts";
 import type { TypedArray, Value } from "./value.ts";
 
 /** A value seen in a shape, row-major. */
@@ -37,7 +38,8 @@ export class Tensor {
     const { value } = this;
     if (value.released && !value.scope) throw new ShapeError("data: this tensor's memory was freed");
     if (value.released) throw new ShapeError("data: this tensor's scope has ended; keep it, or read it inside");
-    for (const scope of openScopes.toReversed()) scope.flush(false);
+    flushFor(value);
+    if (!value.storage) value.scope?.flush(false);
     if (!value.storage) throw new ShapeError("data: this tensor was declared but never computed");
     return runner().read(value, value.storage);
   }

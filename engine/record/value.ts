@@ -38,8 +38,13 @@ export class Value {
   index = -1;
   /** A gradient flows to it. */
   needsGrad = false;
+  /** An op computed it from something that needs a gradient: its gradient flows on, through that op. */
+  derived = false;
   /** Where its gradient is to be written, if it has a fixed place (parameters in flat groups). */
   grad: Value | undefined = undefined;
+  /** As the place of a gradient: written since the last update, and by which walk of which tape (tape.ts). */
+  fresh = false;
+  writtenBy = 0;
   /** Its memory was given back: its scope has ended, or its owner freed it. */
   released = false;
 
@@ -52,4 +57,12 @@ export class Value {
   get bytes(): number {
     return Math.ceil((this.numel * bytesPer(this.dtype)) / 16) * 16;
   }
+}
+
+/** Whether two values share memory; those without memory yet share none. */
+export function overlaps(a: Value, b: Value): boolean {
+  if (a === b) return true;
+  const [s, t] = [a.storage, b.storage];
+  if (!s || !t || s.buffer !== t.buffer) return false;
+  return s.offset < t.offset + t.bytes && t.offset < s.offset + s.bytes;
 }

@@ -104,6 +104,7 @@ const programs: Record<string, readonly string[]> = {
   test: ["--adapter", "--only"],
   mutants: ["--adapter", "--filter", "--json"],
   golden: ["--adapter", "--filter", "--json"],
+  compositions: ["--adapter", "--runs", "--seed", "--path"],
 };
 
 async function commandFault(words: readonly string[]): Promise<string | undefined> {

@@ -16,7 +16,7 @@ export class Node {
     this.grad = new Float64Array(data.length);
   }
 
-  /** Fills `grad` of everything this one, a single number, was computed from. */
+  /** Writes `grad` of everything this one, a single number, was computed from. */
   backward(): void {
     const order: Node[] = [];
     const seen = new Set<Node>();
@@ -27,6 +27,7 @@ export class Node {
       order.push(node);
     };
     visit(this);
+    for (const node of order) node.grad.fill(0);
     this.grad[0] = 1;
     for (const node of order.reverse()) node.back(node.grad);
   }
@@ -254,6 +255,14 @@ export function append(a: Node, b: Node): Node {
       for (let d = 0; d < D; d++)
         if (isA(i)) a.grad[rowA(i) * D + d] += dy[i * D + d];
         else b.grad[rowB(i) * D + d] += dy[i * D + d];
+  });
+}
+
+/** Σ x ∘ weights: one number. */
+export function dot(x: Node, weights: ArrayLike<number>): Node {
+  const value = x.data.reduce((sum, v, i) => sum + v * weights[i], 0);
+  return new Node([], Float64Array.of(value), [x], ([d]) => {
+    for (let i = 0; i < x.data.length; i++) x.grad[i] += d * weights[i];
   });
 }
 
