@@ -20,9 +20,12 @@ export function withCheckpoint(command: Command): Command {
 
 /** What the numbers in a file of `--boxes` mean. */
 export const boxRule = (): Option =>
-  new Option("--box-rule <rule>", "what a file's numbers mean")
-    .choices(["compat", "exact", "pixels"])
-    .default("compat");
+  new Option(
+    "--box-rule <rule>",
+    "what a file's numbers mean: pixels of the picture, or the person detector's 640 as in the official files",
+  )
+    .choices(["pixels", "compat", "exact"])
+    .default("pixels");
 
 /** What is said of footage whose masks are all empty. */
 export const NO_SUBJECT = "no frame shows the subject: give its place with --boxes";

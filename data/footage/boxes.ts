@@ -6,8 +6,9 @@ import type { Size } from "../pixels/resize.ts";
 import { readUserFile } from "./files.ts";
 
 /**
- * What the numbers of a box mean: pixels of the picture as it is stored (`pixels`), or coordinates of the person detector,
- * letterboxed to 640, its padding ignored as by the official code (`compat`) or subtracted (`exact`).
+ * What the numbers of a box mean: pixels of the picture as it is stored (`pixels`), as in every file of one's own; or, in the
+ * official files, coordinates of the person detector, letterboxed to 640, its padding ignored as by the official code
+ * (`compat`) or subtracted (`exact`).
  */
 export type BoxMeaning = BoxRule | "pixels";
 
@@ -27,8 +28,8 @@ const MOST = 1000; // boxes of a frame
 const FRAMES = 300_000; // of one file: three hours of 25 a second
 const FARTHEST = 1e6; // pixels
 
-/** "x1,y1,x2,y2" in pixels, several separated by ";", for every frame; or the path of a JSON file of boxes. */
-export async function openBoxes(text: string, meaning: BoxMeaning = "compat"): Promise<SubjectBoxes> {
+/** "x1,y1,x2,y2" in pixels, several separated by ";", for every frame; or the path of a JSON file of boxes. Both are pixels unless `meaning` says otherwise of a file. */
+export async function openBoxes(text: string, meaning: BoxMeaning = "pixels"): Promise<SubjectBoxes> {
   if (/^[-+.\d\s,;]+$/.test(text)) return fixedBoxes(text);
   const file = await readUserFile(text, 64 * 2 ** 20);
   return boxesFrom(file.bytes, file.name, meaning);
@@ -46,13 +47,19 @@ function fixedBoxes(text: string): SubjectBoxes {
   });
   return ({ name }, original, resized) => {
     for (const box of boxes)
-      if (box[0] >= original.width || box[1] >= original.height || box[2] <= 0 || box[3] <= 0)
-        throw new UsageError(
-          `boxes: ${box.join(",")} lies outside of ${quoted(name)}, ${original.width}x${original.height}`,
-        );
+      if (!isWithin(box, original)) throw new UsageError(`boxes: ${outside(box, name, original)}`);
     return boxes.map((box) => scaleBox(box, original, resized));
   };
 }
+
+const isWithin = ([x1, y1, x2, y2]: Box, { width, height }: Size): boolean =>
+  x1 < width && y1 < height && x2 > 0 && y2 > 0;
+
+const outside = (box: Box, frame: string, { width, height }: Size): string =>
+  `${box.join(",")} lies outside of ${quoted(frame)}, ${width}x${height}`;
+
+const IS_DETECTORS =
+  "expected pixels of the picture; coordinates of the 640-pixel detector need --box-rule compat or exact";
 
 /**
  * A file of boxes: `{frame: boxes, …}`, or a list of such objects, which are merged. Boxes are `[x1, y1, x2, y2]` or
@@ -60,7 +67,7 @@ function fixedBoxes(text: string): SubjectBoxes {
  * it is its number, from 0 as "17", or from 1 with an extension as ffmpeg extracts them, "00000018.jpg". A frame without a
  * person has an empty list; one that is not there is refused.
  */
-export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning): SubjectBoxes {
+export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning = "pixels"): SubjectBoxes {
   const scanner = new JsonScanner(bytes, file);
   const known = new Map<string, readonly Detection[]>();
   const take = () => {
@@ -81,7 +88,12 @@ export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning):
     if (meaning !== "pixels") return boxesOf(found, resized, meaning, original);
     return found
       .filter(([, , , , confidence]) => confidence > MIN_CONFIDENCE)
-      .map(([x1, y1, x2, y2]) => scaleBox([x1, y1, x2, y2], original, resized));
+      .map(([x1, y1, x2, y2]): Box => [x1, y1, x2, y2])
+      .map((box) => {
+        if (!isWithin(box, original))
+          throw new FormatError(`${file}: ${outside(box, name, original)}; ${IS_DETECTORS}`);
+        return scaleBox(box, original, resized);
+      });
   };
 }
 

@@ -8,6 +8,8 @@ import { readRegular, refuse } from "../formats/regular.ts";
 /** Largest picture file. */
 export const PICTURE_BYTES = 64 * 2 ** 20;
 
+const PICTURE = /\.(jpe?g|png|webp|tiff?|bmp|heic|heif|avif|jxl|jp2)$/i;
+
 /** A path's last part as messages show it. */
 export const shownName = (path: string): string => quoted(basename(path)).slice(1, -1);
 
@@ -23,11 +25,15 @@ export async function isFolder(path: string): Promise<boolean> {
   return info.isDirectory();
 }
 
-/** The pictures of a folder, JPEG and PNG by extension, in natural order: frame_2 before frame_10. */
+/**
+ * The pictures of a folder by extension, in natural order: frame_2 before frame_10. Kinds that are not decoded are among
+ * them, so that they are refused by name when they are read, and no clip is silently shorter.
+ */
 export async function picturesIn(folder: string): Promise<string[]> {
   const all = await readdir(folder).catch((error) => refuse(shownName(folder), error));
-  const names = all.filter((name) => /\.(jpe?g|png)$/i.test(name) && !name.startsWith("."));
-  if (names.length === 0) throw new FormatError(`${shownName(folder)}: a folder without .jpg or .png files`);
+  const names = all.filter((name) => PICTURE.test(name) && !name.startsWith("."));
+  if (names.length === 0)
+    throw new FormatError(`${shownName(folder)}: a folder without .jpg, .png, .webp or .tif files`);
   return names.sort(naturally).map((name) => join(folder, name));
 }
 

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { Canvas } from "../pixels/canvas.ts";
 import { decodeImage } from "../pixels/image.ts";
+import { foreignKind, KIND_BYTES, pictureKind } from "../pixels/kinds.ts";
 import { inOrder } from "../threads/in-order.ts";
 import { readHead } from "../formats/regular.ts";
 import type { Image, Size } from "../pixels/resize.ts";
@@ -11,7 +12,7 @@ import { modelResize, type Pixels } from "../pixels/view.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
-import { countFrames, videoFrames } from "./video.ts";
+import { openVideo } from "./video.ts";
 
 export interface FootageOptions {
   /** Frames to take, evenly spaced as in evaluation, repeated where there are fewer; "all" takes each once. */
@@ -102,26 +103,17 @@ async function pictureAt(path: string): Promise<Image> {
   return decodeImage(bytes, name);
 }
 
-/** Videos of at most so many frames are counted by decoding: a few containers hold frames that are never shown. */
-const COUNTED = 5000;
-
 async function videoReel(path: string): Promise<Reel> {
-  const packed = await countFrames(path);
-  const length = packed <= COUNTED ? await countFrames(path, true) : packed;
-  return {
-    name: shownName(path),
-    length,
-    nameOf: String,
-    pictures: (wanted) => videoFrames(path, wanted),
-  };
+  return { ...(await openVideo(path)), nameOf: String };
 }
 
-/** JPEG and PNG are known by their first bytes; anything else may be a video. */
+/** Pictures are known by their first bytes, also those that are then refused by name; anything else, or a GIF, may be a film. */
 async function isPicture(path: string): Promise<boolean> {
   const name = shownName(path);
-  const bytes = await readHead(path, 4, name);
+  const bytes = await readHead(path, KIND_BYTES, name);
   if (bytes.length === 0) throw new FormatError(`${name}: has 0 bytes`);
-  return (bytes[0] === 0xff && bytes[1] === 0xd8) || (bytes[0] === 0x89 && bytes[1] === 0x50);
+  const foreign = foreignKind(bytes);
+  return pictureKind(bytes) !== undefined || (foreign !== undefined && foreign !== "GIF");
 }
 
 /** Numbers of the frames to show, ascending. */

@@ -1,175 +1,176 @@
-// Video files -> pictures, through the programs ffprobe and ffmpeg where they are installed. They are started without a
-// shell, see local files only, and must decode every frame they were asked for: a damaged file is an error, never a
-// shorter clip.
-import { spawn } from "node:child_process";
-import { basename, dirname, join, resolve } from "node:path";
-import { FormatError, UsageError } from "../../engine/errors.ts";
-import { MAX_PIXELS } from "../pixels/image.ts";
-import { parseJson, quoted } from "../formats/json.ts";
-import type { Image, Size } from "../pixels/resize.ts";
+// Video files -> pictures, through the programs ffprobe and ffmpeg where they are installed. Every frame asked for must come:
+// a damaged film is an error, never a shorter clip.
+import { FormatError } from "../../engine/errors.ts";
+import type { Image } from "../pixels/resize.ts";
+import { type Care, input, outputOf } from "./ffmpeg.ts";
 import { shownName } from "./files.ts";
+import { PIXMAP_BYTES, pixmaps } from "./pixmap.ts";
+import { findStream, type Key, type Stream, type Timeline, timelineOf } from "./timeline.ts";
 
-export const videoLimits = {
-  /** One run of a program, in ms. */
-  time: 60_000,
-  /** What a program may write to its stderr before the rest is dropped. */
-  words: 64 * 2 ** 10,
-  /** Answer of ffprobe. */
-  answer: 2 ** 20,
-} as const;
-
-/** Containers that are read; a list of other files (HLS, concat) is none of them. */
-const CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif";
-
-/** Options of the input, for both programs. */
-const input = (path: string): string[] => [
-  ...["-v", "error", "-protocol_whitelist", "file", "-format_whitelist", CONTAINERS],
-  ...["-max_pixels", String(MAX_PIXELS), "-err_detect", "explode", "-i", `file:${resolve(path)}`],
-];
-
-/** ffmpeg, or what the environment variable FFMPEG names; ffprobe likewise, or the one beside it. */
-function programs(): { ffmpeg: string; ffprobe: string } {
-  const { FFMPEG, FFPROBE } = process.env;
-  const beside = FFMPEG?.includes("/") ? join(dirname(FFMPEG), "ffprobe") : "ffprobe";
-  return { ffmpeg: FFMPEG || "ffmpeg", ffprobe: FFPROBE || beside };
+/** A film that is opened. */
+export interface Video {
+  readonly name: string;
+  /** Frames that can be shown: those before the first key frame of a film that was cut are not among them. */
+  readonly length: number;
+  /**
+   * The pictures of the frames numbered `wanted` (from 0, ascending, distinct), upright, one after another; fewer than that
+   * are a FormatError. Colours are those of the film's own matrix and range, 8 bits each; transparency is dropped, pixels
+   * are as stored (neither stretched to their aspect nor deinterlaced), and high dynamic range is not mapped.
+   */
+  pictures(wanted: readonly number[]): AsyncGenerator<Image>;
 }
 
-/** Number of frames of the first video stream: as packed, or `exactly`, which decodes them all. */
-export async function countFrames(path: string, exactly = false): Promise<number> {
+/** Finds the film in a file and its frames. */
+export async function openVideo(path: string): Promise<Video> {
   const name = shownName(path);
-  const what = exactly ? "frames" : "packets";
-  const shown = `stream=nb_frames,nb_read_${what}`;
-  const args = [...input(path), `-count_${what}`, "-select_streams", "v:0", "-show_entries", shown, "-of", "json"];
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of outputOf(programs().ffprobe, args, name, videoLimits.answer)) chunks.push(chunk);
-  const found = parseJson(Buffer.concat(chunks), `${name}: ffprobe's answer`) as { streams?: Stream[] };
-  const stream = found.streams?.[0];
-  if (!stream) throw new FormatError(`${name}: has no video stream`);
-  const count = Number(stream[`nb_read_${what}`] ?? 0);
-  const promised = Number(stream.nb_frames); // some containers do not say
-  if (!Number.isSafeInteger(count) || count < 1) throw new FormatError(`${name}: has 0 frames`);
-  if (!exactly && promised > 0 && promised !== count)
-    throw new FormatError(`${name}: has ${count} frames, its header says ${promised}`);
-  return count;
+  const stream = await findStream(path, name);
+  const timeline = await timelineOf(path, stream, name);
+  const film: Film = { path, name, stream, timeline };
+  return { name, length: timeline.length, pictures: (wanted) => picturesOf(film, wanted) };
 }
-type Stream = Partial<Record<"nb_frames" | "nb_read_packets" | "nb_read_frames", string>>;
+
+interface Film {
+  readonly path: string;
+  readonly name: string;
+  readonly stream: Stream;
+  readonly timeline: Timeline;
+}
+
+/** Frames that are rather decoded than jumped over. */
+const NEAR = 250;
+/** Pictures kept until it is sure that the jump to them was right. */
+const HELD = 16;
+
+/** Jumps to what is far away; a file in which that does not lead to the very frames is decoded from its beginning. */
+async function* picturesOf(film: Film, wanted: readonly number[]): AsyncGenerator<Image> {
+  let done = 0;
+  for (const { wanted: some, from } of parts(film.timeline, wanted)) {
+    const found = from ? await afterJump(film, { wanted: some, from }) : complete(film, some);
+    if (!found) break;
+    yield* found;
+    done += some.length;
+  }
+  if (done < wanted.length) yield* complete(film, wanted.slice(done));
+}
+
+/** Frames that are decoded in one go, from a key frame or from the beginning. */
+interface Part {
+  readonly wanted: readonly number[];
+  readonly from?: Key;
+}
+
+function parts({ times, keys }: Timeline, wanted: readonly number[]): Part[] {
+  const found: { wanted: number[]; from?: Key }[] = [];
+  for (const [i, index] of wanted.entries()) {
+    const before = i > 0 ? wanted[i - 1] : -1;
+    const last = found.at(-1);
+    const key = times && lastUpTo(keys, times[index]);
+    const isFar = times && key !== undefined && index - before > NEAR && key.time > (times[before] ?? times[0]);
+    const isFull = last?.from !== undefined && last.wanted.length === HELD;
+    if (!last || isFar || isFull) found.push({ wanted: [index], from: isFar || isFull ? key : undefined });
+    else last.wanted.push(index);
+  }
+  return found;
+}
+
+/** The last key frame that is shown up to a time. */
+function lastUpTo(keys: readonly Key[], time: number): Key | undefined {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (keys[middle].time <= time) low = middle + 1;
+    else high = middle;
+  }
+  return keys[low - 1];
+}
 
 /**
- * The pictures of the frames numbered `wanted` (from 0, ascending, distinct), upright, one after another.
- * Fewer than that are a FormatError.
+ * All pictures of a part, or nothing where no jump gives exactly these. Most containers are entered by the time at which the
+ * key frame is shown; broadcasts by that at which it is decoded.
  */
-export async function* videoFrames(path: string, wanted: readonly number[]): AsyncGenerator<Image> {
-  const name = shownName(path);
-  // frame numbers become times, 25 a second, so that no frame is dropped or doubled to fill a rate
-  const chosen = `select='${wanted.map((index) => `eq(n,${index})`).join("+")}',settb=1/25,setpts=N`;
-  const args = [
-    ...["-nostdin", "-xerror", ...input(path), "-map", "0:v:0", "-an", "-sn", "-dn"],
-    ...["-vf", chosen, "-r", "25", "-frames:v", String(wanted.length)],
-    ...["-f", "image2pipe", "-c:v", "ppm", "pipe:1"],
-  ];
+async function afterJump(film: Film, { wanted, from }: Part & { from: Key }): Promise<Image[] | undefined> {
+  for (const entry of new Set([from.time, from.decoded])) {
+    const found = await allOf(decode(film, wanted, entry));
+    if (found?.length === wanted.length) return found;
+  }
+  return undefined;
+}
+
+async function allOf(pictures: AsyncIterable<Image>): Promise<Image[] | undefined> {
+  const found: Image[] = [];
+  try {
+    for await (const picture of pictures) found.push(picture);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+  return found;
+}
+
+/** Decoded from the beginning. */
+async function* complete(film: Film, wanted: readonly number[]): AsyncGenerator<Image> {
   let decoded = 0;
-  const limit = wanted.length * (3 * MAX_PIXELS + HEADER);
-  for await (const picture of pictures(outputOf(programs().ffmpeg, args, name, limit), name)) {
-    decoded++;
-    if (decoded > wanted.length) break;
+  for await (const picture of decode(film, wanted)) {
+    if (++decoded > wanted.length) break;
     yield picture;
   }
   if (decoded !== wanted.length)
-    throw new FormatError(`${name}: decodes to ${decoded} frames of the ${wanted.length} asked for`);
+    throw new FormatError(`${film.name}: decodes to ${decoded} frames of the ${wanted.length} asked for`);
 }
 
-/** Longest header of a picture: "P6\n65536 65536\n255\n" and some. */
-const HEADER = 32;
-
-/** Portable pixmaps one after another, as ffmpeg writes them: each says its own size. */
-async function* pictures(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Image> {
-  let held: Uint8Array[] = [];
-  let length = 0;
-  let size: (Size & { header: number }) | undefined;
-  const whole = () => {
-    if (held.length > 1) held = [Buffer.concat(held)];
-    return held[0];
-  };
-  for await (const chunk of chunks) {
-    held.push(chunk);
-    length += chunk.length;
-    for (;;) {
-      if (!size && length >= HEADER) size = headerOf(whole().subarray(0, HEADER), name);
-      if (!size) break;
-      const end = size.header + 3 * size.width * size.height;
-      if (length < end) break;
-      const bytes = whole();
-      yield { data: bytes.slice(size.header, end), width: size.width, height: size.height };
-      held = [bytes.subarray(end)];
-      length -= end;
-      size = undefined;
-    }
-  }
-  if (length > 0) throw new FormatError(`${name}: its last frame is cut off`);
+/** What ffmpeg shows of some frames, from an entry or from the beginning. */
+function decode(
+  { path, name, stream, timeline }: Film,
+  wanted: readonly number[],
+  from?: number,
+): AsyncGenerator<Image> {
+  const care: Care = from === undefined ? timeline.care : "cut";
+  const choice = choose(timeline, wanted, from !== undefined);
+  const jump = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", ((from ?? 0) * stream.unit).toFixed(6)];
+  const args = [
+    ...["-nostdin", ...(care === "strict" ? ["-xerror"] : []), "-copyts", ...(from === undefined ? [] : jump)],
+    ...[...input(path, care), "-filter_complex", graph(stream.index, choice)],
+    ...["-map", "[shown]", "-r", "25", "-f", "image2pipe", "-c:v", "ppm", "-flush_packets", "1", "pipe:1"],
+    ...["-map", "[life]", "-r", "25", "-f", "rawvideo", "-c:v", "rawvideo", "-flush_packets", "1", "pipe:3"],
+  ];
+  const limit = (wanted.length + 1) * PIXMAP_BYTES;
+  return pixmaps(outputOf({ program: "ffmpeg", args, name, care, limit }), name);
 }
 
-function headerOf(bytes: Uint8Array, name: string): Size & { header: number } {
-  const found = /^P6\n(\d{1,5}) (\d{1,5})\n255\n/.exec(Buffer.from(bytes).toString("latin1"));
-  const [width, height] = [Number(found?.[1]), Number(found?.[2])];
-  if (!found || width < 1 || height < 1 || width * height > MAX_PIXELS)
-    throw new FormatError(`${name}: ffmpeg wrote no picture of 1 to ${MAX_PIXELS} pixels`);
-  return { width, height, header: found[0].length };
+/** Which frames to show, and where to end, in the words of ffmpeg's filters. */
+interface Choice {
+  readonly select: readonly string[];
+  readonly until: string;
 }
 
-/** What a program writes, while it runs; a bad end, or any error it tells of, is a FormatError with its words. */
-async function* outputOf(
-  program: string,
-  args: readonly string[],
-  name: string,
-  limit: number,
-): AsyncGenerator<Uint8Array> {
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, videoLimits.time); // spawn's own timeout stays set where the program cannot be started
-  let words = "";
-  child.stderr.on("data", (text: Buffer) => {
-    if (words.length < videoLimits.words) words += text.toString("latin1");
-  });
-  const ended = new Promise<{ code: number | null; signal: string | null }>((done, fail) => {
-    child.on("error", (error) => fail(missing(program, error)));
-    child.on("close", (code, signal) => done({ code, signal }));
-  });
-  ended.catch(() => {}); // it is awaited after the output
-  let written = 0;
-  let finished = false;
-  try {
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-      written += chunk.length;
-      if (written > limit) throw new FormatError(`${name}: ${basename(program)} wrote more than ${limit} bytes`);
-      yield chunk;
-    }
-    finished = true;
-  } finally {
-    clearTimeout(timer);
-    if (!finished) child.kill("SIGKILL"); // nobody wants the rest
-  }
-  const { code, signal } = await ended;
-  if (late) throw new FormatError(`${name}: ${basename(program)} took more than ${videoLimits.time / 1000} s`);
-  // it may go on after damage and say 0
-  if (code !== 0 || words)
-    throw new FormatError(`${name}: does not decode: ${firstWords(words, signal ?? `exit code ${code}`)}`);
+function choose({ times, isDecoded }: Timeline, wanted: readonly number[], isJump: boolean): Choice {
+  if (!times) return byNumber(wanted);
+  return isDecoded || isJump ? byTime(times, wanted) : atOrAfter(times, wanted);
 }
 
-function missing(program: string, error: Error): Error {
-  if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-    return new UsageError(
-      `${basename(program)} cannot be started (${(error as NodeJS.ErrnoException).code ?? error.message})`,
-    );
-  return new UsageError(
-    `video files need the program ${quoted(basename(program))}, which is not installed: install the package ffmpeg, ` +
-      "or set FFMPEG to its path, or give a folder of frames (JPEG or PNG)",
-  );
-}
+const byNumber = (wanted: readonly number[]): Choice => ({
+  select: wanted.map((index) => `eq(n,${index})`),
+  until: `end_frame=${wanted.at(-1)! + 1}`,
+});
 
-function firstWords(words: string, end: string): string {
-  const line = words.trim().split("\n")[0];
-  return line ? quoted(line.replace(/^\[[^\]]*\]\s*/, "")) : end;
+const byTime = (times: readonly number[], wanted: readonly number[]): Choice => ({
+  select: wanted.map((index) => `eq(pts,${times[index]})`),
+  until: `end_pts=${times[wanted.at(-1)!] + 1}`,
+});
+
+/** A packet may hold a picture that is never shown: the next one that is stands for it. */
+const atOrAfter = (times: readonly number[], wanted: readonly number[]): Choice => ({
+  select: wanted.map((index) => `gte(pts,${times[index]})*not(gte(prev_selected_pts,${times[index]}))`),
+  until: `end_pts=${times[Math.min(wanted.at(-1)! + NEAR, times.length - 1)] + 1}`,
+});
+
+/** The frames asked for as RGB, and a spot of grey for every 25 frames decoded as a sign of life. */
+function graph(index: number, { select, until }: Choice): string {
+  const numbered = "settb=1/25,setpts=N"; // 25 a second, so that no frame is dropped or doubled to fill a rate
+  const rgb = "scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24";
+  return [
+    `[0:${index}]trim=${until},split[a][b]`,
+    `[a]select='${select.join("+")}',${numbered},${rgb}[shown]`,
+    `[b]select='not(mod(n,25))',${numbered},scale=8:8,format=gray[life]`,
+  ].join(";");
 }

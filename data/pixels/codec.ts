@@ -4,12 +4,12 @@ import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import sharp from "sharp";
 
 /**
- * What a data file must not reach: every loader but those of JPEG and PNG. Those two are never blocked, not even for a
+ * What a data file must not reach: every loader but those of JPEG, PNG, WebP and TIFF. These are never blocked, not even for a
  * moment, so whoever sets this, no picture that another thread decodes meanwhile is refused.
  */
 const blocked = [
   ...["Analyze", "Csv", "Dcraw", "Fits", "Heif", "Jp2k", "Jxl", "Magick", "Magick7", "Mat", "Matrix", "Nifti"],
-  ...["Nsgif", "Openexr", "Openslide", "Pdf", "Ppm", "Rad", "Raw", "Svg", "Tiff", "Uhdr", "Vips", "Webp"],
+  ...["Nsgif", "Openexr", "Openslide", "Pdf", "Ppm", "Rad", "Raw", "Svg", "Uhdr", "Vips"],
 ].map((name) => `VipsForeignLoad${name}`);
 
 /** Threads inherit it from the one that started them: the process is set up. */

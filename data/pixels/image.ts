@@ -2,6 +2,7 @@
 // resize.ts.
 import { FormatError } from "../../engine/errors.ts";
 import { codec } from "./codec.ts";
+import { expectedPicture, pictureKind } from "./kinds.ts";
 import { type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
 
 /** ImageNet's mean and standard deviation per channel, for values in 0..1 (not CLIP's). */
@@ -12,15 +13,17 @@ export const STD = [0.229, 0.224, 0.225] as const;
 export const MAX_PIXELS = 2 ** 26;
 
 /**
- * JPEG or PNG bytes -> RGB, byte-identical to PIL's `convert("RGB")`: colour profiles and EXIF rotation are ignored,
- * alpha is dropped, grey becomes RGB. Only grey of 16 bits differs: its upper byte is kept, where PIL makes all above
- * 255 white. Anything damaged, truncated or of another kind is a FormatError that begins with `name`.
+ * JPEG, PNG, WebP or TIFF bytes -> RGB; JPEG and PNG byte-identical to PIL's `convert("RGB")`: colour profiles and EXIF
+ * rotation are ignored, alpha is dropped, grey becomes RGB, of several pages or pictures the first counts. Only grey of 16
+ * bits differs: its upper byte is kept, where PIL makes all above 255 white. Anything damaged, truncated or of another kind
+ * is a FormatError that begins with `name`.
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Image> {
   const refuse = (why: string) => new FormatError(`${name}: ${why}`);
-  const kind = kindOf(bytes);
-  if (!kind) throw refuse(`starts with ${hex(bytes)}, which is neither JPEG (ffd8ff) nor PNG (89504e47)`);
-  if (kind === "jpeg" && jpegComponents(bytes) === 4) throw refuse("a CMYK JPEG; allowed are grey and RGB");
+  const kind = pictureKind(bytes);
+  if (!kind) throw refuse(expectedPicture(bytes));
+  if (kind === "JPEG" && jpegComponents(bytes) === 4) throw refuse("a CMYK JPEG; allowed are grey and RGB");
+  if (kind === "TIFF" && (await isCmyk(bytes))) throw refuse("a CMYK TIFF; allowed are grey and RGB");
   try {
     const { data, info } = await codec()(bytes, { ignoreIcc: true, failOn: "warning", limitInputPixels: MAX_PIXELS })
       .toColourspace("srgb")
@@ -71,10 +74,12 @@ const NORMALISED = MEAN.map((mean, c) =>
   }),
 );
 
-function kindOf(bytes: Uint8Array): "jpeg" | "png" | undefined {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return "jpeg";
-  if (bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e && bytes[3] === 0x47) return "png";
-  return undefined;
+/** Whether a TIFF says so; one without a readable header says nothing, and does not decode either. */
+async function isCmyk(bytes: Uint8Array): Promise<boolean> {
+  const said = await codec()(bytes, { limitInputPixels: MAX_PIXELS })
+    .metadata()
+    .catch(() => undefined);
+  return said?.space === "cmyk";
 }
 
 /** Number of colour components in a JPEG's frame header, or 0 when no header is found. */
@@ -93,20 +98,15 @@ function jpegComponents(bytes: Uint8Array): number {
   return 0;
 }
 
-function hex(bytes: Uint8Array): string {
-  if (bytes.length === 0) return "nothing (0 bytes)";
-  return Array.from(bytes.subarray(0, 4), (b) => b.toString(16).padStart(2, "0")).join("");
-}
-
 function firstLine(error: unknown): string {
   return String(error instanceof Error ? error.message : error)
     .split("\n")[0]
     .slice(0, 200);
 }
 
-/** Width and height as the header of a JPEG or PNG tells them; whether the rest decodes, `decodeImage` finds out. */
+/** Width and height as the header of a picture tells them; whether the rest decodes, `decodeImage` finds out. */
 export async function sizeOfPicture(bytes: Uint8Array, name: string): Promise<Size> {
-  if (!kindOf(bytes)) throw new FormatError(`${name}: starts with ${hex(bytes)}, which is neither JPEG nor PNG`);
+  if (!pictureKind(bytes)) throw new FormatError(`${name}: ${expectedPicture(bytes)}`);
   try {
     const { width, height } = await codec()(bytes, { limitInputPixels: MAX_PIXELS }).metadata();
     return { width, height };

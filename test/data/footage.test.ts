@@ -49,6 +49,18 @@ test("a folder is read in natural order, eight frames evenly spaced, as evaluati
     assert.equal(greys(all), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120]);
   }));
 
+test("frames may be WebP and TIFF", () =>
+  inTemporary(async (folder) => {
+    const grey = async (value: number) => sharp(await picture(12, 8, value));
+    writeFileSync(join(folder, "1.webp"), await (await grey(10)).webp({ lossless: true }).toBuffer());
+    writeFileSync(join(folder, "2.tif"), await (await grey(20)).tiff().toBuffer());
+    writeFileSync(join(folder, "3.TIFF"), await (await grey(30)).tiff().toBuffer());
+    writeFileSync(join(folder, "4.png"), await (await grey(40)).png().toBuffer());
+    assert.equal(greys(await readFootage(folder, { ...view, frames: "all" })), [10, 20, 30, 40]);
+    assert.equal(greys(await readFootage(join(folder, "1.webp"), { ...view, frames: 1 })), [10]);
+    assert.equal(greys(await readFootage(join(folder, "2.tif"), { ...view, frames: 1 })), [20]);
+  }));
+
 test("fewer frames than asked for repeat", () =>
   inTemporary(async (folder) => {
     await framesIn(folder, 2);
@@ -150,12 +162,31 @@ test("a file of boxes is a list of objects or an object; its numbers mean what i
     assert.is(masked(at("pixels"), "b.jpg", [640, 360]), 0);
     assert.is(masked(at("compat"), "c.jpg", [640, 360]), 0); // 0.5 is not above 0.5
     assert.is(masked(at("pixels"), "a.jpg", [150, 150]), 50 * 38);
+    assert.is(masked(boxesFrom(json(file), "boxes.json"), "a.jpg", [150, 150]), 50 * 38);
     assert.throws(
       () => at("compat")({ name: "d.jpg", index: 3 }, frame[1], frame[2]),
       /^boxes\.json: has no frame "d\.jpg"$/,
     );
   }
 });
+
+test("a file of one's own means the pixels that the same box inline means", () =>
+  inTemporary(async (folder) => {
+    const path = join(folder, "boxes.json");
+    writeFileSync(path, JSON.stringify({ "a.jpg": [[100, 50, 500, 350]], "b.jpg": [[1300, 0, 1400, 99]] }));
+    const original = { width: 1280, height: 720 };
+    const at = async (text: string, meaning?: "compat", name = "a.jpg") =>
+      (await openBoxes(text, meaning))({ name, index: 0 }, original, { width: 640, height: 360 });
+    assert.equal(await at(path), [[50, 25, 250, 175]]);
+    assert.equal(await at(path), await at("100,50,500,350"));
+    assert.equal(await at(path, "compat"), [[100, 50, 500, 350]]); // the detector's, as the official files have them
+    const error = await refusal(at(path, undefined, "b.jpg"));
+    assert.instance(error, FormatError);
+    assert.match(
+      error.message,
+      /^boxes\.json: 1300,0,1400,99 lies outside of "b\.jpg", 1280x720; expected pixels .* --box-rule compat/,
+    );
+  }));
 
 test("frames of a video are found by number from 0, or as ffmpeg extracts them from 1", () => {
   const size = { width: 640, height: 640 };
@@ -218,13 +249,19 @@ test("what is no footage is refused by name", () =>
       return join(folder, name);
     };
     mkdirSync(join(folder, "empty"));
+    mkdirSync(join(folder, "bitmaps"));
+    const bmp = Buffer.concat([Buffer.from("BM\x46\0\0\0\0\0\0\0\x36", "latin1"), Buffer.alloc(59)]);
+    at("bitmaps/1.bmp", bmp);
+    at("bitmaps/0.png", readFileSync(good));
     const one = { ...view, frames: 1 };
     const cases: [string | string[], RegExp][] = [
       [join(folder, "none.png"), /^none\.png: no such file$/],
-      [join(folder, "empty"), /^empty: a folder without \.jpg or \.png files$/],
+      [join(folder, "empty"), /^empty: a folder without \.jpg, \.png, \.webp or \.tif files$/],
       [at("zero.mp4", ""), /^zero\.mp4: has 0 bytes$/],
-      [[good, at("text.png", "hello")], /^text\.png: starts with 68656c6c, which is neither/],
+      [[good, at("text.png", "hello")], /^text\.png: starts with 68656c6c, which is none of JPEG, PNG, WebP, TIFF$/],
       [[good, join(folder, "empty")], /^empty: not a regular file$/],
+      [at("alone.bmp", bmp), /^alone\.bmp: not supported: BMP; JPEG, PNG, WebP, TIFF are$/],
+      [join(folder, "bitmaps"), /^1\.bmp: not supported: BMP; JPEG, PNG, WebP, TIFF are$/],
       [at("cut.png", (await picture(50, 50, 9)).subarray(0, 60)), /^cut\.png: does not decode/],
     ];
     for (const [source, message] of cases) {
@@ -247,22 +284,41 @@ test("what is no footage is refused by name", () =>
 
 // ---- videos -------------------------------------------------------------------------------------------------------
 
-/** Programs that answer for videos of 20 frames of 6x4, frame i of grey i; the file's name says how they misbehave. */
+/**
+ * Programs that answer for videos of 20 frames of 6x4, frame i of grey i, shown at 512 i; the file's name says how they
+ * misbehave.
+ */
 const fake = `#!/usr/bin/env node
+const { writeSync } = require("node:fs");
 const args = process.argv.slice(2);
-const path = args[args.indexOf("-i") + 1];
+const after = (flag) => args[args.indexOf(flag) + 1];
+const path = after("-i");
 const mode = /(\\w+)\\.mp4$/.exec(path)[1];
 if (!path.startsWith("file:/")) process.exit(9);
-if (args[args.indexOf("-protocol_whitelist") + 1] !== "file") process.exit(9);
+if (after("-protocol_whitelist") !== "file" || !after("-format_whitelist") || after("-max_pixels") !== "67108864") process.exit(9);
+const all = Array.from({ length: 20 }, (_, i) => i);
 if (process.argv[1].endsWith("ffprobe")) {
-  const stream = { nb_frames: mode === "short" ? "30" : "20", nb_read_packets: "20", nb_read_frames: mode === "hidden" ? "18" : "20" };
-  console.log(JSON.stringify({ streams: mode === "sound" ? [] : [stream] }));
+  const shown = after("-show_entries");
+  if (shown.startsWith("stream")) {
+    const film = { index: 1, codec_type: "video", codec_name: "h264", time_base: "1/12800", nb_frames: mode === "short" ? "30" : "20" };
+    const sound = { index: 0, codec_type: "audio", codec_name: "aac" };
+    const cover = { index: 1, codec_type: "video", codec_name: "mjpeg", disposition: { attached_pic: 1 } };
+    const streams = mode === "sound" ? [sound] : mode === "cover" ? [sound, cover] : mode === "nothing" ? [] : [sound, film];
+    console.log(JSON.stringify({ streams }));
+  } else if (after("-select_streams") !== "1") process.exit(9);
+  else if (shown.startsWith("packet")) for (const i of all) console.log("packet|pts=" + 512 * i + "|dts=" + 512 * i + "|flags=" + (i ? "__" : "K_"));
+  else for (const i of mode === "hidden" ? all.slice(0, 18) : all) {
+    const time = mode === "timeless" ? "N/A" : 512 * i;
+    console.log("frame|key_frame=" + Number(i === 0) + "|best_effort_timestamp=" + time + "|width=" + (mode === "grows" && i > 7 ? 8 : 6) + "|height=4");
+  }
   process.exit(0);
 }
-const wanted = [...args[args.indexOf("-vf") + 1].matchAll(/eq\\(n,(\\d+)\\)/g)].map((found) => Number(found[1]));
+const graph = after("-filter_complex");
+if (!graph.startsWith("[0:1]") || !graph.includes("format=rgb24")) process.exit(9);
+const wanted = [...graph.matchAll(/eq\\((n|pts),(\\d+)\\)/g)].map(([, unit, value]) => value / (unit === "n" ? 1 : 512));
 const frame = (i, header = "P6\\n6 4\\n255\\n") => Buffer.concat([Buffer.from(header), Buffer.alloc(72, i)]);
-if (mode === "hang") setTimeout(() => {}, 1e6);
-else if (mode === "words") { process.stderr.write("[x @ 0x1] bad \\u001b[31mthing\\n"); process.exit(0); }
+writeSync(3, "alive");
+if (mode === "words") { process.stderr.write("[x @ 0x1] bad \\u001b[31mthing\\n"); process.exit(0); }
 else if (mode === "crash") process.kill(process.pid, "SIGABRT");
 else {
   const shown = mode === "fewer" ? wanted.slice(1) : mode === "more" ? [...wanted, 5] : wanted;
@@ -299,13 +355,19 @@ test("frames of a video are chosen by number, and every one of them comes", () =
     const hidden = join(folder, "hidden.mp4"); // two packets are never shown
     writeFileSync(hidden, "anything");
     assert.is((await readFootage(hidden, { side: 4, resize: 4, frames: 8 })).names.at(-1), "17");
+    const timeless = join(folder, "timeless.mp4"); // frames are numbered where their times are not told
+    writeFileSync(timeless, "anything");
+    assert.equal(greys(await readFootage(timeless, { side: 4, resize: 4, frames: 8 })), greys(footage));
   }));
 
 test("a video that misbehaves is refused with what was found", () =>
   withPrograms(async (folder) => {
     const cases: [string, RegExp][] = [
       ["short", /^short\.mp4: has 20 frames, its header says 30$/],
-      ["sound", /^sound\.mp4: has no video stream$/],
+      ["nothing", /^nothing\.mp4: has no video stream$/],
+      ["sound", /^sound\.mp4: has no video stream; it has audio \(aac\)$/],
+      ["cover", /^cover\.mp4: has no video stream; it has audio \(aac\), cover art \(mjpeg\)$/],
+      ["grows", /^grows\.mp4: changes its size from 6x4 to 8x4 at frame 8; expected one size: cut it there$/],
       ["fewer", /^fewer\.mp4: decodes to 7 frames of the 8 asked for$/],
       ["more", /^more\.mp4: decodes to 9 frames of the 8 asked for$/],
       ["half", /^half\.mp4: (its last frame is cut off|decodes to 9 frames)/],

@@ -14,6 +14,7 @@ import { epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts
 import { FormatError } from "../../engine/errors.ts";
 import { parseSafetensors } from "../../data/formats/safetensors.ts";
 import { effort } from "../kit/effort.ts";
+import { refusal } from "../kit/refusal.ts";
 
 const golden = join("test", "golden", "emotionclip");
 
@@ -156,6 +157,59 @@ test("PNG files decode, their alpha dropped", async () => {
   );
 });
 
+test("WebP and TIFF decode to the very bytes, their alpha dropped; of several pages the first", async () => {
+  for (const channels of [3, 4] as const) {
+    const raw = { width: 5, height: 3, channels };
+    const bytes = Uint8Array.from({ length: 15 * channels }, (_, i) => (i % 4 === 3 ? 255 : i * 4));
+    const rgb = [...bytes].filter((_, i) => channels === 3 || i % 4 !== 3);
+    for (const encoded of [
+      sharp(bytes, { raw }).webp({ lossless: true, exact: true }),
+      sharp(bytes, { raw }).tiff({ compression: "none" }),
+      sharp(bytes, { raw }).tiff({ compression: "lzw", predictor: "horizontal" }),
+      sharp(bytes, { raw }).tiff({ compression: "deflate", bigtiff: true }),
+    ])
+      assert.equal([...(await decodeImage(await encoded.toBuffer(), "x")).data], rgb);
+  }
+  const page = (background: string) =>
+    sharp({ create: { width: 4, height: 4, channels: 3, background } })
+      .png()
+      .toBuffer();
+  const pages = await Promise.all(["red", "blue"].map(page));
+  const animated = await sharp(pages, { join: { animated: true } })
+    .webp({ lossless: true })
+    .toBuffer();
+  const { data, width, height } = await decodeImage(animated, "x");
+  assert.equal([width, height, ...data.subarray(0, 3)], [4, 4, 255, 0, 0]);
+});
+
+test("kinds that are not decoded are named", async () => {
+  const text = (start: string) => Buffer.concat([Buffer.from(start, "latin1"), Buffer.alloc(40)]);
+  const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } });
+  for (const [kind, bytes] of [
+    ["BMP", text("BM\x46\0\0\0\0\0\0\0\x36")],
+    ["GIF", await picture.clone().gif().toBuffer()],
+    ["AVIF", await picture.clone().avif().toBuffer()],
+    ["HEIC", text("\0\0\0\x18ftypheic")],
+    ["JPEG XL", text("\xff\x0a")],
+    ["JPEG 2000", text("\0\0\0\x0cjP  ")],
+    ["PSD", text("8BPS")],
+  ] as const) {
+    const error = await refusal(decodeImage(bytes, "x.bmp"), kind);
+    assert.instance(error, FormatError);
+    assert.is(error.message, `x.bmp: not supported: ${kind}; JPEG, PNG, WebP, TIFF are`);
+  }
+});
+
+test("a cut WebP or TIFF is refused", async () => {
+  const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 251);
+  const picture = () => sharp(noise, { raw: { width: 64, height: 64, channels: 3 } });
+  for (const whole of [await picture().webp().toBuffer(), await picture().tiff({ compression: "lzw" }).toBuffer()])
+    for (const share of [0.2, 0.5, 0.9]) {
+      const cut = whole.subarray(0, Math.floor(whole.length * share));
+      assert.match((await refusal(decodeImage(cut, "x"))).message, /^x: does not decode: /);
+    }
+});
+
 test("grey of 16 bits keeps its upper byte", async () => {
   // two pixels, 0x0102 and 0xfe7f
   const png = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABEAAAAACB2fwVAAAADUlEQVR4nGNgZPpXDwACigGBbguzKwAAAABJRU5ErkJggg==";
@@ -169,10 +223,11 @@ test("damaged, truncated, foreign and CMYK pictures are refused by name", async 
   const cases: [Uint8Array, RegExp][] = [
     [new Uint8Array(0), /^x\.jpg: starts with nothing/],
     [new TextEncoder().encode("<svg xmlns='http://www.w3.org/2000/svg'/>"), /^x\.jpg: starts with 3c737667/],
-    [new TextEncoder().encode("GIF89a"), /neither JPEG/],
+    [new TextEncoder().encode("hello"), /^x\.jpg: starts with 68656c6c, which is none of JPEG, PNG, WebP, TIFF$/],
     [good.subarray(0, good.length >> 1), /^x\.jpg: does not decode: /],
     [good.subarray(0, 3), /^x\.jpg: does not decode: /],
     [cmyk, /^x\.jpg: a CMYK JPEG/],
+    [await sharp(good).toColourspace("cmyk").tiff().toBuffer(), /^x\.jpg: a CMYK TIFF/],
   ];
   for (const [bytes, message] of cases) {
     const error = await decodeImage(bytes, "x.jpg").then(
@@ -281,13 +336,13 @@ function pixels(boxes: Box[], width: number, height: number): number {
   return mask.reduce((s, v) => s + v, 0);
 }
 
-test("nothing but JPEG and PNG can be loaded, whatever it calls itself", async () => {
+test("nothing but JPEG, PNG, WebP and TIFF can be loaded, whatever it calls itself", async () => {
   const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } });
   await decodeImage(await picture.clone().jpeg().toBuffer(), "x");
   await decodeImage(await picture.clone().png().toBuffer(), "x");
+  await decodeImage(await picture.clone().webp().toBuffer(), "x");
+  await decodeImage(await picture.clone().tiff().toBuffer(), "x");
   const others = {
-    webp: await picture.clone().webp().toBuffer(),
-    tiff: await picture.clone().tiff().toBuffer(),
     gif: await picture.clone().gif().toBuffer(),
     heif: await picture.clone().avif().toBuffer(),
     svg: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>'),
@@ -295,7 +350,7 @@ test("nothing but JPEG and PNG can be loaded, whatever it calls itself", async (
   const loaders = Object.values(sharp.format as unknown as Record<string, { id: string; input: { buffer: boolean } }>)
     .filter(({ input }) => input.buffer)
     .map(({ id }) => id);
-  assert.equal(loaders.sort(), ["jpeg", "png", "raw", ...Object.keys(others)].sort()); // a new one must be blocked too
+  assert.equal(loaders.sort(), ["jpeg", "png", "raw", "tiff", "webp", ...Object.keys(others)].sort()); // a new one must be blocked too
   for (const [kind, bytes] of Object.entries(others))
     await sharp(bytes)
       .metadata()
