@@ -35,7 +35,7 @@ export const WARNED = ["-v", "level+warning"] as const;
 const DAMAGED = /^(Packet corrupt|Continuity check failed)/;
 
 /** A run of a program. */
-export interface Run {
+export interface ProgramRun {
   readonly program: "ffmpeg" | "ffprobe";
   readonly args: readonly string[];
   /** The file's name, which begins messages. */
@@ -56,7 +56,7 @@ function programs(): { ffmpeg: string; ffprobe: string } {
  * What a program writes, while it runs. What it writes to its fourth pipe is a sign of life and nothing else. A bad end, or a
  * fault it tells of, is a FormatError with its words.
  */
-export async function* outputOf({ program, args, name, care, limit }: Run): AsyncGenerator<Uint8Array> {
+export async function* outputOf({ program, args, name, care, limit }: ProgramRun): AsyncGenerator<Uint8Array> {
   const path = programs()[program];
   const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
   const words = new Words(care);

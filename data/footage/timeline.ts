@@ -4,7 +4,7 @@ import { parseJson, quoted } from "../formats/json.ts";
 import { type Care, input, outputOf, WARNED } from "./ffmpeg.ts";
 
 /** The stream of a file that is its film. */
-export interface Stream {
+export interface FilmStream {
   readonly index: number;
   /** Seconds of a unit of its times. */
   readonly unit: number;
@@ -48,7 +48,7 @@ interface Described {
 }
 
 /** The first video stream that is no cover art and no row of thumbnails. */
-export async function findStream(path: string, name: string): Promise<Stream> {
+export async function findStream(path: string, name: string): Promise<FilmStream> {
   const shown =
     "stream=index,codec_type,codec_name,time_base,nb_frames:stream_disposition=attached_pic,timed_thumbnails";
   const args = [...input(path, "cut"), "-show_entries", shown, "-of", "json"];
@@ -77,7 +77,7 @@ function listed(streams: readonly Described[]): string {
 }
 
 /** The frames of a film: of a short one those that decode, of a long one those that its packets tell of. */
-export async function timelineOf(path: string, stream: Stream, name: string): Promise<Timeline> {
+export async function timelineOf(path: string, stream: FilmStream, name: string): Promise<Timeline> {
   const packets = await readPackets(path, stream, name);
   const count = packets.length;
   if (count < 1) throw new FormatError(`${name}: has 0 frames`);
@@ -95,7 +95,7 @@ interface Packet {
   readonly isHidden: boolean;
 }
 
-async function readPackets(path: string, { index }: Stream, name: string): Promise<Packet[]> {
+async function readPackets(path: string, { index }: FilmStream, name: string): Promise<Packet[]> {
   const args = [...input(path, "cut"), "-select_streams", String(index), "-show_entries", "packet=pts,dts,flags"];
   const found: Packet[] = [];
   for await (const { pts, dts, flags = "" } of rows(args, name, "cut", "packet"))
@@ -145,7 +145,7 @@ const ascending = (values: readonly number[], strictly: boolean): boolean =>
  * The same by decoding all. A film that begins with a key frame, and all others after it, has no fault at all; one that was
  * cut has none but that, and all frames after its first key frame.
  */
-async function decodedTimeline(path: string, stream: Stream, name: string, told: Timeline): Promise<Timeline> {
+async function decodedTimeline(path: string, stream: FilmStream, name: string, told: Timeline): Promise<Timeline> {
   const frames = await readFrames(path, stream, name, told.care);
   const count = frames.length;
   if (told.care === "cut" && count < told.length)
@@ -166,7 +166,7 @@ interface Frame {
 }
 
 /** Every frame that is shown; ffprobe writes more of each than is read here, so that it writes often. */
-async function readFrames(path: string, { index }: Stream, name: string, care: Care): Promise<Frame[]> {
+async function readFrames(path: string, { index }: FilmStream, name: string, care: Care): Promise<Frame[]> {
   const shown = "best_effort_timestamp,best_effort_timestamp_time,pkt_size,width,height,pix_fmt,pict_type";
   const what = ["-select_streams", String(index), "-show_entries", `frame=key_frame,${shown}`];
   const args = [...input(path, care), ...what, ...WARNED];

@@ -5,7 +5,7 @@ import type { Image } from "../pixels/resize.ts";
 import { type Care, input, outputOf } from "./ffmpeg.ts";
 import { shownName } from "./files.ts";
 import { PIXMAP_BYTES, pixmaps } from "./pixmap.ts";
-import { findStream, type Key, type Stream, type Timeline, timelineOf } from "./timeline.ts";
+import { findStream, type Key, type FilmStream, type Timeline, timelineOf } from "./timeline.ts";
 
 /** A film that is opened. */
 export interface Video {
@@ -32,7 +32,7 @@ export async function openVideo(path: string): Promise<Video> {
 interface Film {
   readonly path: string;
   readonly name: string;
-  readonly stream: Stream;
+  readonly stream: FilmStream;
   readonly timeline: Timeline;
 }
 
