@@ -194,7 +194,12 @@ copyFileSync(join(root, "cut.png"), join(root, "mixed", "2.png"));
 
 const refusals: [what: string, given: string[], code: number, message: RegExp][] = [
   ["no such folder", ["frames", at("nowhere")], 3, /^nowhere: no such file/m],
-  ["a folder without pictures", ["frames", at("hollow")], 3, /hollow: a folder without \.jpg, \.png, \.webp or \.tif files/],
+  [
+    "a folder without pictures",
+    ["frames", at("hollow")],
+    3,
+    /hollow: a folder without \.jpg, \.png, \.webp or \.tif files/,
+  ],
   ["a picture cut short", ["images", at("cut.png")], 3, /cut\.png: does not decode/],
   ["a frame cut short", ["frames", one, at("mixed")], 3, /2\.png: does not decode/],
   ["a file where folders are expected", ["frames", at("cut.png")], 2, /cut\.png: is a file, and frames was asked for/],
