@@ -87,7 +87,7 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
   const loader = trainingClips(job, trainer, progress);
   const measure = (phase: string) => measured(job, trainer, progress, phase);
   try {
-    await run.checkSpace(3 * 4 * trainer.parameters); // parameters and two moments
+    await run.checkSpace(trainer.checkpointBytes);
     const before = (await rowsIn(join(folder, "before.json"))) ?? (await measure("measure untrained"));
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
     const words = JSON.stringify(job.tokenizer.words);

@@ -12,6 +12,9 @@ export const families: readonly Family[] = [emotionClip];
 /** The type of a model whose family nobody names: that of the first. */
 export type Usual = EmotionClip;
 
+/** What a file that is of none of them is told: "CLIP or EmotionCLIP". */
+export const familiesText = (among = families): string => ["CLIP", ...among.map(({ name }) => name)].join(" or ");
+
 /** A configuration and whose it is. */
 export interface Known {
   readonly family: Family;

@@ -29,11 +29,11 @@ export {
 } from "./emotionclip/config.ts";
 export { configFromJson, configFromValue, configToJson } from "./emotionclip/official-config.ts";
 export type { FileDtype } from "../data/formats/dtypes.ts";
-export { EmotionClip, logitScaleMost, logitScaleStart } from "./emotionclip/emotionclip.ts";
+export { EmotionClip, logitScaleStart } from "./emotionclip/emotionclip.ts";
 export { FrameEncoder } from "./emotionclip/frame-encoder.ts";
 export { preset, presetNames, vitB32 } from "./emotionclip/presets.ts";
 export { stageModel } from "./emotionclip/stage.ts";
-export { groupsOf } from "./emotionclip/groups.ts";
+export { groupsOf, logitScaleMost } from "./emotionclip/groups.ts";
 export { emotionClip } from "./emotionclip/family.ts";
 export { allocate, type Group, Init, named } from "./params.ts";
 export {

@@ -68,6 +68,8 @@ export interface Group {
   readonly name: string;
   readonly members: [string, Tensor][];
   readonly decay: boolean;
+  /** Where its values stay, whatever the update; no limits unless given. */
+  readonly range?: { readonly least: number; readonly most: number };
 }
 
 /** Memory for all groups, with gradients and `moments` arrays of optimiser state. */

@@ -90,6 +90,18 @@ export class Learner {
     }
   }
 
+  /** Memory of the parameters that do not train, in bytes: they have no gradients and no moments. */
+  get frozenBytes(): number {
+    return this.#frozen?.bytes ?? 0;
+  }
+
+  /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train. */
+  get checkpointBytes(): number {
+    let values = 2 * this.parameters;
+    for (const [, { numel }] of named(this.model)) values += numel;
+    return 4 * values;
+  }
+
   /** Number of trained values. */
   get parameters(): number {
     return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);

@@ -1,7 +1,6 @@
 // AdamW over flat parameter groups: global norm, clipping and the update stay on the device.
 import { type Shard, type Tensor, UsageError } from "../engine/index.ts";
 import { adamw, clipFactor, gradNorm } from "../kernels/index.ts";
-import { logitScaleMost } from "../model/emotionclip/emotionclip.ts";
 import type { Group } from "../model/params.ts";
 
 /** One number for all groups, or one for each group by its name. */
@@ -33,19 +32,22 @@ export class AdamW {
   /**
    * Update number `step` (from 1) with the gradients computed since the last one. Parameters without any stay as they are,
    * moments and all, and are no part of the norm (as those whose `grad` is None in PyTorch). A step with anything not finite
-   * changes nothing. logit_scale stays within [0, ln 100], as in CLIP. Errors: UsageError where there is no gradient at all.
+   * changes nothing. A group with a range (CLIP's logit_scale) stays within it. Errors: UsageError where there is no gradient at all.
    */
   step(step: number, lr: PerGroup): Health {
     const { beta1, beta2, eps, clip } = this.settings;
-    const all = [...this.shards.values()].flat().flatMap((shard) => shard.fresh());
+    const fresh = this.groups.map((group) => ({
+      group,
+      pieces: this.shards.get(group.name)!.flatMap((shard) => shard.fresh()),
+    }));
+    const all = fresh.flatMap(({ pieces }) => pieces);
     if (all.length === 0)
       throw new UsageError("optimizer: no gradients since the last update; tape.gradients(loss) computes them");
     const { norm, bad } = gradNorm(all.map(({ gradients }) => gradients));
     const factor = clipFactor(norm, bad, { most: clip });
-    for (const group of this.groups) {
-      const { name } = group;
-      const range = name === "logit_scale" ? { least: 0, most: logitScaleMost } : {};
-      for (const { parameters, gradients, moments } of this.shards.get(name)!.flatMap((shard) => shard.fresh()))
+    for (const { group, pieces } of fresh) {
+      const { name, range = {} } = group;
+      for (const { parameters, gradients, moments } of pieces)
         adamw(parameters, gradients, moments[0], moments[1], factor, {
           step,
           lr: ofGroup(lr, name),

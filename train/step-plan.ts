@@ -1,7 +1,7 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
 import { families } from "../model/families.ts";
-import { Init } from "../model/params.ts";
+import { Init, named } from "../model/params.ts";
 import { Learner } from "./learner.ts";
 import type { Settings } from "./settings.ts";
 
@@ -36,11 +36,12 @@ export function planStep(
   settings: Settings,
   facts: DeviceFacts,
   maxBinding = Number.POSITIVE_INFINITY,
+  family = families[0],
 ): StepPlan {
   const { batch: B } = settings;
   let learner: Learner | undefined;
   const report = planOnly(facts, maxBinding, () => {
-    learner = new Learner(config, settings);
+    learner = new Learner(config, settings, family);
     const { frames: T, side: S, context: W } = learner.model.takes;
     learner.record(1, settings.lr, {
       clips: (_, count) => ({
@@ -53,19 +54,19 @@ export function planStep(
     });
   });
   const shards = [...learner!.shards.values()].flat();
-  for (const { numel, shape } of shards.flatMap(({ members }) => members))
+  for (const [, { numel, shape }] of named(learner!.model))
     if (4 * numel > maxBinding)
       throw new LimitError(
         `a parameter of shape [${shape}] takes ${sizeText(4 * numel)}; a binding holds at most ${sizeText(maxBinding)}`,
       );
   const flat = shards.reduce((sum, { numel }) => sum + 4 * numel, 0);
-  const { arena, activations, ...work } = report;
+  const { slots, arena: _, activations, ...work } = report;
   const memory = {
-    parameters: flat,
+    parameters: flat + learner!.frozenBytes,
     gradients: flat,
     optimizer: 2 * flat,
-    activations: Math.min(activations, arena),
-    workspace: Math.max(0, arena - activations),
+    activations: Math.min(activations, slots),
+    workspace: Math.max(0, slots - activations),
   };
   const peak = Object.values(memory).reduce((a, b) => a + b, 0);
   return { clips: B, frames: learner!.model.takes.frames, values: learner!.parameters, memory, ...work, peak };

@@ -5,7 +5,7 @@ import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError } from "../../engine/errors.ts";
 import { toHalf } from "../../engine/half.ts";
 import { contentToJson } from "./content-json.ts";
-import { describe, type Known, metadataOf, type Usual } from "../families.ts";
+import { describe, familiesText, type Known, metadataOf, type Usual } from "../families.ts";
 import { planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
 import { type FileDtype, toFloat32 } from "../../data/formats/dtypes.ts";
@@ -42,7 +42,7 @@ export async function planConversion(
   const known = describe(file, stored);
   if (part === "model" && known.kind === "unknown")
     throw new FormatError(
-      `${basename(file.path)}: no model of CLIP or EmotionCLIP: ${known.reason}; --part all takes it as it is`,
+      `${basename(file.path)}: no model of ${familiesText()}: ${known.reason}; --part all takes it as it is`,
     );
   if (part === "model" && !known.sizes && strict !== false)
     throw new CheckpointError(`${basename(file.path)}: ${known.reason}`);

@@ -7,7 +7,7 @@ import type { GpuOptions, Tensor } from "../../engine/index.ts";
 import type { FileDtype } from "../../data/formats/dtypes.ts";
 import { Init, named } from "../params.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
-import { describe, type Known, type Usual } from "../families.ts";
+import { describe, familiesText, type Known, type Usual } from "../families.ts";
 import type { Description, Family, Resize, VideoText } from "../family.ts";
 
 export interface PlanOptions {
@@ -86,7 +86,7 @@ async function plan<M extends VideoText>(
 ): Promise<LoadPlan<M>> {
   const description = describe(file, stored);
   if (description.kind === "unknown")
-    throw new FormatError(`${basename(file.path)}: not a model of CLIP or EmotionCLIP: ${description.reason}`);
+    throw new FormatError(`${basename(file.path)}: not a model of ${familiesText()}: ${description.reason}`);
   const { family, layout } = description;
   const config = family.decide(description, known, image);
   const init = new Init(seed);

@@ -9,9 +9,8 @@ import { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } fr
 import { TextEncoder, textRows } from "../clip/text-encoder.ts";
 import type { SubjectTower, Takes, VideoText } from "../family.ts";
 
-/** exp(logit_scale) starts at 1/0.07 and never passes 100, as in CLIP. */
+/** exp(logit_scale) starts at 1/0.07, as in CLIP. */
 export const logitScaleStart = Math.log(1 / 0.07);
-export const logitScaleMost = Math.log(100);
 
 /** CLIP: the text tower's fields stand beside `visual`, as in its checkpoints. */
 class Backbone extends TextEncoder {

@@ -2,6 +2,9 @@
 import type { Tensor } from "../../engine/index.ts";
 import type { Group } from "../params.ts";
 
+/** exp(logit_scale) never passes 100, as in CLIP. */
+export const logitScaleMost = Math.log(100);
+
 /**
  * The official seven groups: frame, text and temporal, each split into gains/biases ("gb", no decay) and the rest,
  * and logit_scale. Order: group by group, inside a group that of the names given.
@@ -11,7 +14,12 @@ export function groupsOf(parameters: Iterable<[string, Tensor]>): Group[] {
   const groups = new Map(order.map((name) => [name, [] as [string, Tensor][]]));
   for (const entry of parameters) groups.get(groupOf(entry[0], entry[1].shape))!.push(entry);
   return order
-    .map((name) => ({ name, members: groups.get(name)!, decay: name.endsWith("_rest") }))
+    .map((name) => ({
+      name,
+      members: groups.get(name)!,
+      decay: name.endsWith("_rest"),
+      ...(name === "logit_scale" && { range: { least: 0, most: logitScaleMost } }),
+    }))
     .filter(({ members }) => members.length > 0);
 }
 

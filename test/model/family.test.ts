@@ -19,12 +19,13 @@ import type { Family, VideoText } from "../../model/family.ts";
 import { type Init, named } from "../../model/params.ts";
 import { safetensorsBytes } from "../../data/formats/safetensors.ts";
 import { Learner } from "../../train/learner.ts";
+import { planStep } from "../../train/step-plan.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
 import { settings } from "../train/synthetic.ts";
 
-await sharedGpu();
+const gpu = await sharedGpu();
 
 const schema = v.strictObject({ side: v.number(), frames: v.number(), width: v.number(), words: v.number() });
 type Config = v.InferOutput<typeof schema>;
@@ -204,6 +205,12 @@ test("what trains is a predicate on names: frozen parameters get no moments and 
     sentiment: () => tensor(new Float32Array(14), [2, 7]),
   });
   assert.ok(Number.isFinite((await numbers.loss)[0]));
+  // scalar, 4 x 4 and 9 x 4 train, each in a place of 256 bytes; the tower of 12 x 4 is held, and saved, once
+  assert.is(learner.frozenBytes, 256);
+  assert.is(learner.checkpointBytes, 4 * 48 + 3 * 4 * (1 + 16 + 36));
+  const own = { ...settings, micro: 0, batch: 2, dropout: 0 };
+  const { memory } = planStep(config, own, gpu.facts, Number.POSITIVE_INFINITY, plain as Family);
+  assert.is(memory.parameters, memory.gradients + 256);
   const moved: string[] = [];
   for (const [name, t] of named(learner.model))
     if (`${[...(await t.data())]}` !== `${before.get(name)}`) moved.push(name);
