@@ -174,7 +174,7 @@ export const relu = unary({
   name: "relu",
   about: "y = max(x, 0)",
   lib: [numbers],
-  f: "select(x, vec4f(0), is_negative4(x))",
+  f: "above_zero4(x)",
   df: "select(vec4f(0), vec4f(1), (x > vec4f(0)) | is_nan4(x))",
   ref: (x) => Math.max(x, 0),
   flops: 1,

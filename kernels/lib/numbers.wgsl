@@ -6,10 +6,12 @@ const LOWEST: f32 = -3.4028234663852886e38;
 
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 
-fn is_nan4(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); }
+fn is_nan4(x: vec4f) -> vec4<bool> { return vec4<bool>(is_nan(x.x), is_nan(x.y), is_nan(x.z), is_nan(x.w)); }
 
-/// −∞ to −0, but no NaN of either sign: as integers those are at most the bits of −∞.
-fn is_negative4(x: vec4f) -> vec4<bool> { return bitcast<vec4i>(x) <= vec4i(-0x800000); }
+/// x where it is above 0 or NaN of either sign, else 0: as integers −0 to −∞ are at most the bits of −∞.
+fn above_zero(x: f32) -> f32 { return select(x, 0.0, bitcast<i32>(x) <= -8388608); }
+
+fn above_zero4(x: vec4f) -> vec4f { return vec4f(above_zero(x.x), above_zero(x.y), above_zero(x.z), above_zero(x.w)); }
 
 /// NaN, which no constant may be.
 fn nan_of(bits: u32) -> f32 { return bitcast<f32>(bits | 0x7fc00000u); }
@@ -23,4 +25,6 @@ fn nan_exp(x: f32) -> f32 { return nan_or(x, exp(x)); }
 /// For x of at least 0; the bits of 0 become those of −∞.
 fn nan_log(x: f32) -> f32 { return select(nan_or(x, log(x)), bitcast<f32>(bitcast<u32>(x) | 0xff800000u), x == 0.0); }
 
-fn nan_or4(x: vec4f, y: vec4f) -> vec4f { return select(y, x, is_nan4(x)); }
+fn nan_or4(x: vec4f, y: vec4f) -> vec4f {
+  return vec4f(nan_or(x.x, y.x), nan_or(x.y, y.y), nan_or(x.z, y.z), nan_or(x.w, y.w));
+}
