@@ -52,7 +52,7 @@ export const mutations: readonly Mutation[] = [
     "kernels/pointwise.ts",
     ["tanh", "1 - y_i * y_i", "1 - y_i", "wrong derivative"],
     ["relu", "x_i > vec4f(0)", "x_i > vec4f(0.5)", "wrong mask"],
-    ["relu", "nan_or4(x_i, max(x_i, vec4f(0)))", "max(x_i, vec4f(0))", "NaN becomes 0"],
+    ["relu", "above_zero4(x_i)", "max(x_i, vec4f(0))", "NaN becomes 0"],
     ["clamp", "nan_or4(x_i, ", "(", "NaN becomes a bound"],
     ["tanh", "nan_or4(x_i, ", "(", "NaN becomes -1"],
     ["clamp", "x_i <= vec4f(dim.high)", "x_i <= vec4f(dim.low)", "wrong bound of the mask"],
