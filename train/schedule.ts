@@ -39,10 +39,10 @@ export function learningRate(base: number, it: number, schedule: Schedule): numb
   const epoch = Math.floor(it / epochIterations);
   const passed = warmupBy === "epoch" ? epoch : it;
   const now = cosineBy === "epoch" ? epoch : it;
+  if (passed >= warmup) return cosine(base, now, schedule);
+
   // The unit of the cosine that is running when the warm-up ends; it stands still until then.
   const end = warmupBy === cosineBy ? warmup : Math.floor(warmup / epochIterations);
-  if (passed >= warmup) return cosine(base, Math.max(now, end), schedule);
-
   const share = passed / warmup;
   if (schedule.mode === "fix") return schedule.from * (1 - share) + base * share;
   if (schedule.mode === "factor") return (schedule.factor * (1 - share) + share) * cosine(base, now, schedule);

@@ -15,7 +15,7 @@ export const programs = {
     "benchmark-worker": "data/sets/worker.ts",
   },
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
-  mutants: { mutants: "test/mutants/main.ts" },
+  mutants: { mutants: "test/mutants/main.ts", "test-child": "test/run/child.ts" },
   golden: { golden: "test/parity/main.ts" },
   compositions: { compositions: "test/compositions/main.ts" },
 };

@@ -1,7 +1,7 @@
 // The test files as JavaScript: esbuild with splitting, so that the modules they share are built once.
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type BuildFailure, build, type Message, type Metafile } from "esbuild";
+import { type BuildFailure, build, type Message, type Metafile, type Plugin } from "esbuild";
 import { programs, settings } from "../../cli/launch/bundle.mjs";
 
 /** One test file: its name below test/, the built file, and whether kernels are part of it. */
@@ -44,18 +44,19 @@ export function sweepTests(root: string): void {
   }
 }
 
-/** Builds `names` into `testFolder`, with the worker threads beside them, where their users look for them. */
-export async function bundleTests(root: string, names: readonly string[]): Promise<Built> {
+/**
+ * Builds `names` into `testFolder`, with the worker threads beside them, where their users look for them; `plugins` may change what
+ * they are built from.
+ */
+export async function bundleTests(root: string, names: readonly string[], plugins: Plugin[] = []): Promise<Built> {
   const broken: { name: string; why: string }[] = [];
-  const { metafile } = await buildAll(root, names).catch(async () => {
+  const { metafile } = await buildAll(root, names, plugins).catch(async () => {
     for (const name of names) {
-      const why = await buildAll(root, [name], false).then(() => "", explain);
+      const why = await buildAll(root, [name], plugins, false).then(() => "", explain);
       if (why) broken.push({ name, why });
     }
-    return buildAll(
-      root,
-      names.filter((name) => broken.every((each) => each.name !== name)),
-    );
+    const whole = names.filter((name) => broken.every((each) => each.name !== name));
+    return buildAll(root, whole, plugins);
   });
   const good = names.filter((name) => broken.every((each) => each.name !== name));
   return { files: good.map((name) => fileOf(root, name, metafile)), broken };
@@ -64,7 +65,7 @@ export async function bundleTests(root: string, names: readonly string[]): Promi
 /** Flat, so that what a test starts (threads) lies beside it. */
 const builtName = (name: string): string => name.replaceAll("/", "-").replace(/\.ts$/, "");
 
-function buildAll(root: string, names: readonly string[], write = true) {
+function buildAll(root: string, names: readonly string[], plugins: Plugin[], write = true) {
   const outdir = join(root, testFolder);
   const entries = names.map((name) => ({ in: join(root, "test", name), out: builtName(name) }));
   for (const [out, source] of Object.entries(workers)) entries.push({ in: join(root, source), out });
@@ -75,6 +76,7 @@ function buildAll(root: string, names: readonly string[], write = true) {
     outdir,
     chunkNames: "[name]-[hash]",
     metafile: true,
+    plugins,
     write,
   });
 }

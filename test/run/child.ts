@@ -26,13 +26,19 @@ declare global {
 /** Resolves when the message is on its way, so that an exit cannot lose it. */
 const send = (message: Message) => new Promise<void>((sent) => process.send?.(message, () => sent()));
 
+/** One test has failed, and that is all the parent wants to know. */
+const oneFailed: Counts = { passed: 0, failed: 1, skipped: 0, failures: "" };
+
 /** uvu prints a mark per test and a count per file; the parent prints better lines, so the marks become signs of life. */
-function catchMarks(): void {
+function catchMarks(untilFailure: boolean): void {
   const write = process.stdout.write.bind(process.stdout);
   const isMark = /^(• |✘ | {2}\(\d+ \/ \d+\)\n)$/;
   process.stdout.write = ((chunk: string | Uint8Array, ...rest: []) => {
-    if (typeof chunk !== "string" || !isMark.test(stripVTControlCharacters(chunk))) return write(chunk, ...rest);
-    void send({ kind: "alive" });
+    const mark = typeof chunk === "string" ? stripVTControlCharacters(chunk) : "";
+    if (!isMark.test(mark)) return write(chunk, ...rest);
+    if (untilFailure && mark.startsWith("✘"))
+      void send({ kind: "done", counts: oneFailed }).then(() => process.exit(0));
+    else void send({ kind: "alive" });
     return true;
   }) as typeof process.stdout.write;
 }
@@ -73,6 +79,6 @@ globalThis.UVU_DEFER = 1;
 outliveReaders();
 process.on("disconnect", () => process.exit(1)); // the parent was ended
 process.channel?.unref(); // a test that waits for nothing ends the process (exit code 13) instead of hanging
-catchMarks();
+catchMarks(process.argv[3] === "until-failure");
 await send({ kind: "done", counts: await runFile(process.argv[2]) });
 process.exit(0);

@@ -1,25 +1,18 @@
 // npm test: types, format and lint, then every test file. One line each, and the totals at the end.
-import { fork } from "node:child_process";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { nearest, UsageError } from "../../engine/errors.ts";
 import { outliveReaders } from "../../cli/terminal/streams.ts";
 import { bundleTests, findTests, sweepTests, type TestFile, testFolder } from "./bundle.ts";
-import type { Counts, Message } from "./child.ts";
+import type { Counts } from "./child.ts";
+import { runInChild } from "./in-child.ts";
 import { runStep, steps } from "./steps.ts";
 
 /** dist/test-run.js lies one below the project's folder. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** A single test that takes longer than this (ms) hangs; the slowest has to compile kernels on a loaded software adapter. */
-const PATIENCE = 10 * 60_000;
-
-/** What Dawn prints for every device on lavapipe. */
-const HARMLESS = /^Warning: maxDynamic\w+BuffersPerPipelineLayout artificially reduced/;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 
@@ -40,42 +33,11 @@ async function runSteps(): Promise<void> {
   }
 }
 
-/**
- * Runs one file in a process and on a device of its own: tests register ops, break devices and take signals, which must not
- * reach the next file. It costs a third of a second per file.
- */
+/** Runs one file on a device of its own: tests register ops, break devices and take signals, which must not reach the next file. */
 async function runTest({ name, path }: TestFile): Promise<void> {
   const started = performance.now();
-  const child = fork(join(root, "dist", "test-child.js"), [path], {
-    cwd: root,
-    execArgv: ["--enable-source-maps"],
-    stdio: ["ignore", "inherit", "pipe", "ipc"],
-  });
-  createInterface({ input: child.stderr! }).on("line", (text) => HARMLESS.test(text) || console.error(text));
-  let counts: Counts | undefined;
-  let hung = false;
-  const giveUp = () => {
-    hung = true;
-    child.kill("SIGKILL");
-  };
-  let timer = setTimeout(giveUp, PATIENCE);
-  child.on("message", (message: Message) => {
-    clearTimeout(timer);
-    timer = setTimeout(giveUp, PATIENCE);
-    if (message.kind === "done") counts = message.counts;
-  });
-  const end = await new Promise<string>((resolve) => {
-    child.on("close", (code, signal) => resolve(endOf(code, signal)));
-  });
-  clearTimeout(timer);
-  const why = hung ? `no test ended within ${PATIENCE / 60_000} minutes` : end;
-  count(name, counts ?? lost(`  ${why}\n`), performance.now() - started);
-}
-
-/** Node ends with 13 when nothing is left that could settle what a module awaits. */
-function endOf(code: number | null, signal: string | null): string {
-  if (code === 13) return "a test waits for something that never comes";
-  return `the process ended with ${signal ?? `exit code ${code}`}`;
+  const { counts, end } = await runInChild(root, path);
+  count(name, counts ?? lost(`  ${end}\n`), performance.now() - started);
 }
 
 /** A file that could not be counted is one failure. */

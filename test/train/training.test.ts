@@ -6,7 +6,8 @@ import * as assert from "uvu/assert";
 import type { ClipBatch } from "../../data/shards/batch.ts";
 import { HealthError } from "../../engine/index.ts";
 import { named } from "../../model/params.ts";
-import { type LoopOptions, trainLoop } from "../../train/loop.ts";
+import { type LoopOptions, trainLoop, Watch } from "../../train/loop.ts";
+import { learningRate, stepSchedule } from "../../train/schedule.ts";
 import { Progress } from "../../cli/terminal/progress.ts";
 import { RunFolder } from "../../train/runs/run-folder.ts";
 import type { Settings } from "../../train/settings.ts";
@@ -56,6 +57,19 @@ test("the same seed gives the same bits of loss, another seed does not", async (
   const other = new Trainer(tiny, tokenizer, { ...settings, seed: 1 });
   const { loss } = await other.update(1, syntheticBatch(1), settings.lr);
   assert.is.not(loss, a[0]);
+});
+
+test("dropout draws anew at every step, and at rate 0 not at all", async () => {
+  const losses = async (dropout: number) => {
+    const trainer = new Trainer(tiny, tokenizer, { ...settings, dropout });
+    const found: number[] = [];
+    for (const step of [1, 2, 1]) found.push((await trainer.update(step, syntheticBatch(1), 0)).loss);
+    return found;
+  };
+  const [first, second, again] = await losses(0.5);
+  assert.is(again, first);
+  assert.is.not(second, first);
+  assert.is(new Set(await losses(0)).size, 1);
 });
 
 test("a batch seen again and again is learnt by heart", async () => {
@@ -128,6 +142,7 @@ async function train(
 interface Logged {
   step: number;
   loss: number | null;
+  lr: number;
   skipped?: number;
   probes?: Record<string, number>;
 }
@@ -179,6 +194,8 @@ test("a run that is stopped and resumed ends with the bits of one that was not",
     const [a, b] = ["whole", "parts"].map((name) => logOf(join(folder, name)).map(({ step, loss }) => [step, loss]));
     assert.equal(a, b);
     assert.is(a.length, 7);
+    const schedule = stepSchedule(given.steps, given.warmup, given.lrEnd);
+    for (const { step, lr } of logOf(join(folder, "parts"))) assert.is(lr, learningRate(given.lr, step - 1, schedule));
   }));
 
 test("two bad steps in a row are skipped, counted and logged with their clips; a good one starts the count anew", () =>
@@ -191,6 +208,56 @@ test("two bad steps in a row are skipped, counted and logged with their clips; a
       [2, 3, 5, 6],
     );
   }));
+
+test("steps skipped before a stop count after it, and stand in the checkpoint", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 8, checkpointEvery: 2 };
+    await train(folder, given, { bad: [2], until: 4 });
+    await train(folder, given, { bad: [6] });
+    const run = await RunFolder.open(folder, { ...given });
+    const found = await run.resume();
+    await found?.close();
+    await run.close();
+    assert.equal({ ...(found?.manifest.state as object) }, { skipped: [2, 6] });
+  }));
+
+test("a checkpoint takes the room that the space check asks for", () =>
+  inTemporary(async (folder) => {
+    const { trainer } = await train(folder, { ...settings, steps: 2 });
+    const run = await RunFolder.open(folder, { ...settings, steps: 2 });
+    const found = (await run.resume())!;
+    const bytes = [found.model, found.optimizer!].flatMap((file) =>
+      [...file.tensors.values()].map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1)),
+    );
+    assert.is(
+      bytes.reduce((a, b) => a + b, 0),
+      trainer.checkpointBytes,
+    );
+    await found.close();
+    await run.close();
+  }));
+
+const report = { step: 1, loss: 1, norm: 1, bad: 0, logitScale: 2 };
+const unsound: [string, Partial<typeof report>][] = [
+  ["gradients are not finite though the loss is", { bad: 3 }],
+  ["the loss is not a number though the gradients are finite", { loss: Number.NaN }],
+];
+for (const [what, change] of unsound)
+  test(`a step is skipped where ${what}`, () => {
+    const watch = new Watch();
+    assert.is(watch.note(report, []), true);
+    assert.is(watch.note({ ...report, step: 2, ...change }, []), false);
+    assert.equal(watch.skipped, [2]);
+  });
+
+test("ten skipped steps of a thousand end training, though no three come in a row", () => {
+  const watch = new Watch();
+  for (let step = 1; step <= 18; step++) watch.note({ ...report, step, bad: step % 2 }, []);
+  assert.is(watch.skipped.length, 9);
+  assert.throws(() => watch.note({ ...report, step: 19, bad: 1 }, []), /1 steps in a row and 10 of the last thousand/);
+  const later = new Watch([...watch.skipped.slice(0, 9)]);
+  assert.is(later.note({ ...report, step: 1_001, bad: 1 }, []), false);
+});
 
 test("the third bad step in a row ends training with exit code 5", () =>
   inTemporary(async (folder) => {

@@ -1,0 +1,299 @@
+// Faults of the host side: what is wired to what in training, loading and evaluation. Data; on-host.ts applies them.
+
+/** One fault in a source file, and the test file that has to notice. */
+export interface HostMutation {
+  readonly file: string;
+  /** The text that is replaced; it stands in the file once. */
+  readonly find: string;
+  readonly replace: string;
+  readonly why: string;
+  /** A test file below test/. */
+  readonly test: string;
+}
+
+type Row = readonly [test: string, find: string, replace: string, why: string];
+
+const of = (file: string, ...rows: readonly Row[]): HostMutation[] =>
+  rows.map(([test, find, replace, why]) => ({ file, test: `${test}.test.ts`, find, replace, why }));
+
+export const hostMutations: readonly HostMutation[] = [
+  ...of(
+    "train/optimizer.ts",
+    ["train/optimizer", "          step,", "          step: step + 1,", "bias correction of the next step"],
+    ["train/optimizer", "&& !decays ? 0 :", "&& decays && false ? 0 :", "gains and biases decay"],
+    ["train/optimizer", "most: clip }", "most: 3e38 }", "no clipping"],
+    ["train/optimizer", "moments[0], moments[1]", "moments[1], moments[0]", "moments exchanged"],
+    [
+      "train/optimizer",
+      "          beta1,\n          beta2,",
+      "          beta1: beta2,\n          beta2: beta1,",
+      "betas exchanged",
+    ],
+    ["train/optimizer", "          eps,", "          eps: 100 * eps,", "another epsilon"],
+    [
+      "train/optimizer",
+      "lr: ofGroup(lr, name)",
+      "lr: ofGroup(lr, this.groups[0].name)",
+      "every group at the first one's rate",
+    ],
+    ["train/optimizer", "          ...range,\n", "", "logit scale not held in its range"],
+    ["train/optimizer", "gradNorm(all.map", "gradNorm(all.slice(1).map", "first shard left out of the norm"],
+    ["train/optimizer", "shard.spend();", "void shard;", "gradients of the last step stay"],
+  ),
+  ...of(
+    "train/learner.ts",
+    ["train/micro-batch", "step * batch + from", "step * batch", "every part draws the masks of the first"],
+    ["train/training", "step * batch + from", "batch + from", "the same dropout at every step"],
+    ["train/micro-batch", "else tape.accumulate(", "else tape.vjp(", "gradients of the last part only"],
+    [
+      "train/micro-batch",
+      "t: keep(gradients.get(t)) }",
+      "t: keep(gradients.get(v)) }",
+      "texts get the slope of the videos",
+    ],
+    ["train/micro-batch", "Math.ceil(batch / micro)", "Math.floor(batch / micro)", "last part dropped"],
+    ["model/family", "parameters.filter(([name]) => family.trains(name))", "parameters", "frozen parameters train"],
+    ["train/training", "bad: later(bad)", "bad: later(norm)", "the norm is reported as bad"],
+    ["train/optimizer", "eps: 1e-6", "eps: 1e-8", "PyTorch's epsilon, not the published one"],
+    ["train/optimizer", "beta1, beta2, eps: 1e-6, decay,", "beta1, beta2, eps: 1e-6, decay: 0,", "no weight decay"],
+    [
+      "train/training",
+      "let values = 2 * this.parameters",
+      "let values = this.parameters",
+      "one moment in the space check",
+    ],
+  ),
+  ...of(
+    "train/loss.ts",
+    ["train/loss", "{ beta, form }); //", "{ beta: 10, form }); //", "beta is not passed on"],
+    ["train/loss", "{ beta, form }); //", "{ beta }); //", "form is not passed on"],
+    ["train/loss", "exp(logitScale)", "logitScale", "logarithm of the scale"],
+  ),
+  ...of(
+    "model/emotionclip/groups.ts",
+    ["parity/parity", "shape.length < 2 || ", "", "class embedding decays"],
+    ["train/optimizer", "/bn|ln|bias/", "/bn|bias/", "layernorms of two axes decay"],
+    ["train/optimizer", '|| name.includes("saam_logit")', "", "SAAM's logits decay"],
+    ["parity/parity", '"frame_gb", "frame_rest"', '"frame_rest", "frame_gb"', "order of the official groups"],
+    [
+      "train/optimizer",
+      "range: { least: 0, most: logitScaleMost }",
+      "range: { least: 0, most: 100 }",
+      "limit of the scale, not of its logarithm",
+    ],
+  ),
+  ...of(
+    "train/schedule.ts",
+    ["train/schedule", "passed >= warmup", "passed > warmup", "warm-up one longer"],
+    ["train/schedule", "Math.floor(it / epochIterations)", "Math.ceil(it / epochIterations)", "epochs begin late"],
+    ["train/schedule", "warmup: 10_000", "warmup: 1_000", "shorter warm-up than published"],
+    ["train/schedule", "length: 25", "length: 30", "more epochs than published"],
+    ["train/schedule", "(Math.PI * at) / length", "(Math.PI * at) / (length + 1)", "never at the floor"],
+    ["train/schedule", "factor * (1 - share) + share)", "factor * share + 1 - share)", "warm-up falls"],
+  ),
+  ...of(
+    "train/loop.ts",
+    [
+      "train/training",
+      "learningRate(settings.lr, begun, schedule)",
+      "learningRate(settings.lr, from, schedule)",
+      "the rate of the first step stays",
+    ],
+    [
+      "train/training",
+      "learningRate(settings.lr, begun, schedule)",
+      "learningRate(settings.lr, begun + 1, schedule)",
+      "the rate of the next step",
+    ],
+    [
+      "train/training",
+      "loader.batches(from, settings.steps)",
+      "loader.batches(0, settings.steps)",
+      "a resumed run sees the first batches again",
+    ],
+    ["train/training", "      this.#inARow = 0;\n", "", "a good step does not end the row"],
+    ["train/training", "watch: new Watch(skipped)", "watch: new Watch()", "skipped steps are forgotten on resume"],
+    [
+      "train/training",
+      "isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery)",
+      "false",
+      "saved and measured one step late",
+    ],
+    [
+      "train/training",
+      "bad === 0 && Number.isFinite(loss)",
+      "bad === 0 || Number.isFinite(loss)",
+      "bad gradients with a good loss pass",
+    ],
+  ),
+  ...of(
+    "train/trainer.ts",
+    [
+      "train/training",
+      '["exp_avg", "exp_avg_sq"].entries()',
+      '["exp_avg_sq", "exp_avg"].entries()',
+      "moments exchanged in the file",
+    ],
+    [
+      "train/micro-batch",
+      "captions.slice(from, from + B)",
+      "captions.slice(0, B)",
+      "every part reads the first captions",
+    ],
+    ["train/micro-batch", "all.subarray(from * width,", "all.subarray(0,", "every part reads all frames before it"],
+    [
+      "train/optimizer",
+      "const [[loss], [norm], [bad], [logitScale]]",
+      "const [[norm], [loss], [bad], [logitScale]]",
+      "norm and loss exchanged",
+    ],
+  ),
+  ...of(
+    "data/sampling.ts",
+    ["data/loader", "Math.trunc(start + i * step)", "Math.round(start + i * step)", "frames rounded, not cut"],
+    ["data/loader", "random.below(last + 1)", "random.below(last || 1)", "the last frame is rarer"],
+    ["data/loader", "return Int32Array.from(chosen).sort();", "return Int32Array.from(chosen);", "frames out of order"],
+    [
+      "data/loader",
+      'new Random(seed, "order", epoch)',
+      'new Random(seed, "order", 0)',
+      "every epoch in the first one's order",
+    ],
+    ["data/loader", "random.below(i + 1)", "random.below(i || 1)", "not every permutation"],
+    ["data/loader", "(_, k) => g * together + k)", "(_, k) => g + k)", "neighbours shown twice"],
+  ),
+  ...of(
+    "data/shards/loader.ts",
+    [
+      "data/loader",
+      'sampling: "uniform", crop: "centre"',
+      'sampling: "random", crop: "centre"',
+      "evaluation on random frames",
+    ],
+    ["data/loader", 'crop: "random", order', 'crop: "centre", order', "training without random crops"],
+    ["data/loader", "Math.ceil(set.samples / batch)", "Math.floor(set.samples / batch)", "last clips not evaluated"],
+    ["data/loader", "this.#tally.add(each)", "void each", "bad samples are not counted"],
+    ["data/loader", "(step - epoch * this.stepsPerEpoch) * batch", "step * batch", "batches of later epochs are empty"],
+  ),
+  ...of(
+    "data/shards/batch.ts",
+    ["data/loader", "slot * view.frames, sample", "0 * view.frames, sample", "every clip drawn over the first"],
+    ["data/loader", "items[index].key", "items[0].key", "keys of another clip"],
+    [
+      "data/loader",
+      "out.set(of(infos[i]), i * width)",
+      "out.set(of(infos[0]), i * width)",
+      "sentiment of the first clip",
+    ],
+  ),
+  ...of(
+    "data/shards/frames.ts",
+    ["data/loader", "info.boxes[t]", "info.boxes[0]", "every frame masked by the first one's box"],
+    ["data/loader", "draw.epoch}`, draw.index)", "draw.index}`, draw.index)", "the same frames in every epoch"],
+  ),
+  ...of(
+    "eval/features/features.ts",
+    ["eval/feature-cache", "return [v_BE, t_BE];", "return [t_BE, v_BE];", "texts for videos"],
+    [
+      "eval/feature-cache",
+      "captions.push(...batch.captions)",
+      "captions.unshift(...batch.captions)",
+      "captions in another order",
+    ],
+  ),
+  ...of(
+    "eval/probes/probe-table.ts",
+    [
+      "eval/probe-table",
+      "normalizeRows(train.features), normalizeRows(test.features)",
+      "train.features, test.features",
+      "features not normalised",
+    ],
+    [
+      "eval/probe-table",
+      "fitSoftmax(x, train.emotion",
+      "fitSoftmax(z, test.emotion",
+      "fitted on what it is measured on",
+    ],
+    [
+      "eval/probe-table",
+      "retrievalAt(similarities(pick(test.features), pick(test.text)), 1)",
+      "retrievalAt(similarities(pick(test.text), pick(test.features)), 1)",
+      "directions exchanged",
+    ],
+    ["eval/probe-table", "(asked ? takeRows(m, asked) : m)", "m", "equal captions count against each other"],
+  ),
+  ...of(
+    "eval/probes/score.ts",
+    ["eval/score", "normalizeRows(train.features)", "train.features", "probes fitted on raw features"],
+    ["eval/score", "predict(split), train.targets", "predict(train), train.targets", "scored on what it was fitted on"],
+    [
+      "eval/score",
+      "find(({ name }) => name === protocol.fit)",
+      "find(({ name }) => name !== protocol.fit)",
+      "fitted on another split",
+    ],
+  ),
+  ...of(
+    "eval/probes/metrics.ts",
+    ["eval/metrics", "sum += f1 * support", "sum += f1", "F1 not weighted"],
+    ["eval/metrics", "other > own || (other === own && c > labels[i])", "other > own", "ties favour the truth"],
+    ["eval/metrics", "s_NN.data[i * n + j] >= own", "s_NN.data[i * n + j] > own", "ties count as found"],
+    ["eval/metrics", "hit / support))", "hit / labels.length))", "recall of all samples"],
+    ["eval/metrics", "1 - residual / total", "1 - residual / (total + residual)", "another R²"],
+  ),
+  ...of(
+    "eval/probes/ranking.ts",
+    ["eval/metrics", "(above + positive / 2)", "(above + positive)", "ties count as won"],
+    ["eval/metrics", "sum += here * (found / taken)", "sum += found / taken", "scores that tie count once"],
+  ),
+  ...of(
+    "eval/probes/probes.ts",
+    ["eval/probes", "means[t] - dot(w, mean)", "means[t]", "ridge without its centring"],
+    ["eval/probes", "found.intercepts[k] - middle", "found.intercepts[k]", "intercepts not centred"],
+    ["eval/probes", "addScaled(step, -alpha, rows[t]);", "", "ridge refined without its penalty"],
+  ),
+  ...of(
+    "eval/probes/savgol.ts",
+    ["eval/savgol", "i - before", "i - half", "even windows half a sample early"],
+    ["eval/savgol", "series, n - window)", "series, n - window - 1)", "last values from the window before"],
+  ),
+  ...of(
+    "eval/zero-shot/zero-shot.ts",
+    [
+      "eval/zero-shot",
+      "means[c * E + e] += data[row * E + e] / count",
+      "means[c * E + e] = data[row * E + e]",
+      "the last prompt alone",
+    ],
+    ["eval/zero-shot", "row[b] - row[a] || b - a", "row[b] - row[a] || a - b", "ties the other way"],
+    ["eval/zero-shot", "const scale = 100", "const scale = 1", "probabilities nearly equal"],
+  ),
+  ...of(
+    "model/emotionclip/temporal-encoder.ts",
+    [
+      "parity/parity",
+      "mean(add(this.fusion_layer.norm.forward(y_BTE), x_BTE), 1)",
+      "mean(this.fusion_layer.norm.forward(y_BTE), 1)",
+      "no residual around the head",
+    ],
+    ["parity/parity", "let y_BTE = add(x_BTE, weight)", "let y_BTE = x_BTE", "frames without positions"],
+  ),
+  ...of(
+    "model/emotionclip/frame-encoder.ts",
+    ["model/variants", "{ indicator: this.config.sapIndicator ?? false }", "{}", "indicator not passed on"],
+    ["parity/parity", "layer < saam.layers", "layer <= saam.layers", "one masked block too many"],
+    [
+      "parity/parity",
+      "matmul(this.ln_post.forward(first(last)), this.proj)",
+      "matmul(first(last), this.proj)",
+      "no last normalisation",
+    ],
+  ),
+  ...of("model/emotionclip/emotionclip.ts", [
+    "parity/parity",
+    "return normalize(this.backbone.forward(tokens_BW, ends_B));",
+    "return this.backbone.forward(tokens_BW, ends_B);",
+    "texts not of unit length",
+  ]),
+];
