@@ -79,6 +79,39 @@ test("R@1 is named after what asks and what is found", () => {
   assert.equal([rows.get("R@1 video-text"), rows.get("R@1 text-video")], [1, 0.5]);
 });
 
+test("probes learn from the train split alone", () => {
+  // What the test split says of itself is the opposite: a probe that learnt there would be right, one of the train split is wrong.
+  const [train, held] = [split(1, 200, 0.1), split(2, 100, 0.1)];
+  const opposite = {
+    ...held,
+    categories: matrix(
+      100,
+      C,
+      held.categories.data.map((v) => 1 - v),
+    ),
+    vad: matrix(
+      100,
+      3,
+      held.vad.data.map((v) => -v),
+    ),
+    emotion: Int32Array.from(held.emotion!, (label) => 7 - label),
+  };
+  const rows = new Map(probeStage({ train, test: opposite }));
+  assert.ok(rows.get("AUC")! < 0.05 && rows.get("R2")! < 0 && rows.get("emotion")! < 0.15);
+});
+
+test("clips with one caption are asked for by the first of them only", () => {
+  const held = split(2, 3, 0);
+  const features = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 1, 0.1)); // the third clip is told as the first is
+  const text = matrix(3, 2, Float32Array.of(1, 0, 0, 1, 1, 0));
+  const found = (captions: string[]) => {
+    const test = { ...held, features, text, captions, emotion: undefined };
+    return new Map(probeStage({ train: test, test })).get("R@1 video-text");
+  };
+  assert.is(found(["he laughs", "she weeps", "he laughs"]), 1);
+  assert.is(found(["he laughs", "she weeps", "he shouts"]), 1 / 3); // both texts are equally near to clips 1 and 3
+});
+
 test("similarities are cosines, for any numbers of rows", () => {
   const [a, b] = [split(1, 7, 0).features, split(2, 5, 0).features];
   const { shape, data } = similarities(a, b);

@@ -72,6 +72,23 @@ test("features, protocol and metrics together give scikit-learn's figures", () =
   });
 });
 
+test("the length of a feature does not matter, in training or in the test", () => {
+  const longer = (m: Matrix, seed: number) => {
+    const [rows, width] = m.shape;
+    const data = Float64Array.from(m.data, (v, i) => v * 2 ** ((seed + 3 * Math.floor(i / width)) % 7)); // exact
+    return matrix(rows, width, data);
+  };
+  const figures = (change: (m: Matrix, seed: number) => Matrix) => {
+    const targets = (name: string) => ({ labels: tensor(`Y_${name}`) });
+    const splits = ["train", "test"].map((name, i) => split(name, change(tensor(`X_${name}`), i), targets(name)));
+    return score(protocolOf(emotions), splits, asPublished)[0].figures;
+  };
+  assert.equal(
+    figures(longer),
+    figures((m) => m),
+  );
+});
+
 test("one class per sample, and values, are scored as scikit-learn does", () => {
   const one = [
     split("train", tensor("multi.X_train"), { label: tensor("multi.y_train").data }),

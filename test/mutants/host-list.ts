@@ -150,17 +150,22 @@ export const hostMutations: readonly HostMutation[] = [
   ),
   ...of(
     "data/sampling.ts",
-    ["data/loader", "Math.trunc(start + i * step)", "Math.round(start + i * step)", "frames rounded, not cut"],
-    ["data/loader", "random.below(last + 1)", "random.below(last || 1)", "the last frame is rarer"],
-    ["data/loader", "return Int32Array.from(chosen).sort();", "return Int32Array.from(chosen);", "frames out of order"],
+    ["data/sampling", "Math.trunc(start + i * step)", "Math.round(start + i * step)", "frames rounded, not cut"],
+    ["data/sampling", "random.below(last + 1)", "random.below(last || 1)", "the last frame is rarer"],
     [
-      "data/loader",
+      "data/sampling",
+      "return Int32Array.from(chosen).sort();",
+      "return Int32Array.from(chosen);",
+      "frames out of order",
+    ],
+    [
+      "data/sampling",
       'new Random(seed, "order", epoch)',
       'new Random(seed, "order", 0)',
       "every epoch in the first one's order",
     ],
-    ["data/loader", "random.below(i + 1)", "random.below(i || 1)", "not every permutation"],
-    ["data/loader", "(_, k) => g * together + k)", "(_, k) => g + k)", "neighbours shown twice"],
+    ["data/sampling", "random.below(i + 1)", "random.below(i || 1)", "not every permutation"],
+    ["data/sampling", "(_, k) => g * together + k)", "(_, k) => g + k)", "neighbours shown twice"],
   ),
   ...of(
     "data/shards/loader.ts",
@@ -189,13 +194,13 @@ export const hostMutations: readonly HostMutation[] = [
   ...of(
     "data/shards/frames.ts",
     ["data/loader", "info.boxes[t]", "info.boxes[0]", "every frame masked by the first one's box"],
-    ["data/loader", "draw.epoch}`, draw.index)", "draw.index}`, draw.index)", "the same frames in every epoch"],
+    ["data/sampling", "draw.epoch}`, draw.index)", "draw.index}`, draw.index)", "the same frames in every epoch"],
   ),
   ...of(
     "eval/features/features.ts",
-    ["eval/feature-cache", "return [v_BE, t_BE];", "return [t_BE, v_BE];", "texts for videos"],
+    ["eval/features", "return [v_BE, t_BE];", "return [t_BE, v_BE];", "texts for videos"],
     [
-      "eval/feature-cache",
+      "eval/features",
       "captions.push(...batch.captions)",
       "captions.unshift(...batch.captions)",
       "captions in another order",

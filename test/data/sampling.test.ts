@@ -1,0 +1,59 @@
+// Which clips and which frames a step sees: every order and every choice of frames equally likely, drawn anew in every epoch.
+import fc from "fast-check";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Random } from "../../data/philox.ts";
+import { epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts";
+import { chooseFrames } from "../../data/shards/frames.ts";
+
+/** How often each outcome came of `draws`; they must be `kinds`, each within five standard deviations of its share. */
+function evenly(draws: number, kinds: number, outcome: (i: number) => string): void {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < draws; i++) counts.set(outcome(i), (counts.get(outcome(i)) ?? 0) + 1);
+  assert.is(counts.size, kinds);
+  const [share, room] = [draws / kinds, 5 * Math.sqrt((draws / kinds) * (1 - 1 / kinds))];
+  for (const [name, count] of counts) assert.ok(Math.abs(count - share) < room, `${name}: ${count}, expected ${share}`);
+}
+
+test("every order of the samples is equally likely over the epochs", () =>
+  evenly(6000, 24, (epoch) => epochOrder(2022, epoch, 4).join()));
+
+test("every choice of distinct frames is equally likely", () => {
+  const random = new Random(2022, "test");
+  const drawn = Array.from({ length: 6000 }, () => randomFrames(random, 5, 2).join());
+  evenly(6000, 10, (i) => drawn[i]);
+});
+
+test("a sample shows other frames in other epochs, and the same again in the same", () => {
+  const view = { frames: 4, side: 8, resize: 8, sampling: "random", crop: "random" } as const;
+  const shown = (epoch: number, index = 7) => chooseFrames(view, { seed: 1, epoch, index }, 64, "clip").join();
+  const epochs = Array.from({ length: 20 }, (_, epoch) => shown(epoch));
+  assert.is(new Set(epochs).size, 20); // of 635,376 choices
+  assert.equal(
+    epochs,
+    epochs.map((_, epoch) => shown(epoch)),
+  );
+  assert.is.not(shown(0, 8), epochs[0]);
+});
+
+test("an epoch is a permutation in which neighbours stay together", () =>
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 5 }), fc.nat(9), (n, together, epoch) => {
+      const order = [...epochOrder(3, epoch, n, together)];
+      assert.equal(
+        [...order].sort((a, b) => a - b),
+        order.map((_, i) => i),
+      );
+      for (const [at, i] of order.entries()) if (i % together > 0) assert.is(order[at - 1], i - 1);
+    }),
+    { numRuns: 200, seed: 1 },
+  ));
+
+test("evenly spaced frames are numpy's linspace cut to whole numbers", () => {
+  assert.equal([...linspaceFrames(0, 9, 4)], [0, 3, 6, 9]);
+  assert.equal([...linspaceFrames(0, 10, 4)], [0, 3, 6, 10]);
+  assert.equal([...linspaceFrames(0, 1, 4)], [0, 0, 0, 1]);
+  assert.equal([...linspaceFrames(5, 9, 1)], [5]);
+});
+
+test.run();
