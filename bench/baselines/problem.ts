@@ -1,5 +1,7 @@
 // What other engines are asked to do: a few of our cases, with the same numbers.
 import type { Gpu } from "../../engine/device/gpu.ts";
+import { GpuError } from "../../engine/errors.ts";
+import { Deadline } from "../../engine/host/deadline.ts";
 import { throttled } from "../../engine/host/wait.ts";
 import type { Arm } from "../measure.ts";
 
@@ -26,14 +28,15 @@ export interface Baseline {
 /** Waits for a device that is not ours, as sparingly as for ours. */
 export function finished(device: GPUDevice): Promise<void> {
   const lost = device.lost.then(({ message }): never => {
-    throw new Error(`its device was lost: ${message}`);
+    throw new GpuError(`its device was lost: ${message}`);
   });
   lost.catch(() => {});
+  const deadline = new Deadline(60_000, () => 0);
   return throttled(
     device.queue.onSubmittedWorkDone().then(() => {}),
     lost,
     0.5,
-    60_000,
+    () => (deadline.passed() ? new GpuError("its device made no progress for 60 s") : undefined),
   );
 }
 

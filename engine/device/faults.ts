@@ -1,15 +1,23 @@
 // Faults of a device. The first one ends all work: every later call and every wait throws it.
 import { EngineError, GpuError } from "../errors.ts";
 
+/** How long a loss that explains a rejection may come after it, in ms. */
+const lossAfter = 200;
+
 export class Faults {
   /** Rejects with the first fault. */
   readonly happened: Promise<never>;
   #first: EngineError | undefined;
+  #told = false;
   #reject!: (error: EngineError) => void;
   /** Pipelines whose compilation has not been confirmed yet. */
   readonly #compiling = new Set<Promise<void>>();
 
-  constructor(device: GPUDevice) {
+  constructor(
+    device: GPUDevice,
+    /** Where the device was, in words. */
+    readonly where: () => string,
+  ) {
     this.happened = new Promise<never>((_, reject) => {
       this.#reject = reject;
     });
@@ -21,7 +29,7 @@ export class Faults {
       else this.fail(error);
     });
     device.lost.then(({ reason, message }) => {
-      if (reason !== "destroyed") this.fail(new GpuError(`the GPU was lost (${reason}): ${message}`));
+      this.fail(new GpuError(`the GPU was lost (${reason}): ${message.trim() || "no reason given"}\n  ${where()}`));
     });
   }
 
@@ -36,10 +44,40 @@ export class Faults {
     if (this.#first) throw this.#first;
   }
 
+  /** Throws the first fault at a caller who cannot overlook it. */
+  tell(): void {
+    this.#told ||= this.#first !== undefined;
+    this.check();
+  }
+
+  /** The program knows. */
+  get told(): boolean {
+    return this.#told;
+  }
+
+  /**
+   * The first fault, where a wait was rejected: the rejection itself is one, unless the device tells a moment later that it is
+   * lost.
+   */
+  async causeOf(rejection: unknown): Promise<EngineError> {
+    if (!this.#first && !(rejection instanceof EngineError)) {
+      const moment = new Promise<void>((resolve) => setTimeout(resolve, lossAfter));
+      await Promise.race([this.happened.catch(() => {}), moment]);
+    }
+    this.fail(rejection instanceof EngineError ? rejection : this.#refused(rejection));
+    return this.#first!;
+  }
+
+  #refused(rejection: unknown): GpuError {
+    const text = rejection instanceof Error ? `${rejection.name} ${rejection.message}`.trim() : String(rejection);
+    return new GpuError(`the GPU did not answer: ${text}\n  ${this.where()}`);
+  }
+
   /** A compilation under way: its failure is a fault. */
   watch(compilation: Promise<void>): void {
     const settled = compilation
-      .catch((error) => this.fail(error instanceof EngineError ? error : new GpuError(String(error))))
+      .catch((error) => this.causeOf(error))
+      .then(() => {})
       .finally(() => this.#compiling.delete(settled));
     this.#compiling.add(settled);
   }

@@ -1,7 +1,8 @@
 // The device as a runner: how recorded segments reach it, and how their results come back.
 import type { DeviceFacts } from "../declare/facts.ts";
-import type { EngineError } from "../errors.ts";
+import { type EngineError, GpuError } from "../errors.ts";
 import { fromHalf } from "../half.ts";
+import { Deadline } from "../host/deadline.ts";
 import { here } from "../host/here.ts";
 import { slotBytes } from "../plan/layout.ts";
 import { type Runner, useRunner } from "../record/runner.ts";
@@ -9,6 +10,7 @@ import type { Segment, Wanted } from "../record/segment.ts";
 import type { Purpose, Storage, TypedArray, Value } from "../record/value.ts";
 import { encodeLaunches } from "./encode.ts";
 import { Faults } from "./faults.ts";
+import { Flight } from "./flight.ts";
 import { Memory } from "./memory.ts";
 import { KernelCache } from "./pipeline.ts";
 import { type Launch, type Plan, Planner } from "./planner.ts";
@@ -33,16 +35,23 @@ export class Gpu implements Runner {
   last = { launches: 0, bytes: 0, activations: 0, peak: 0 };
   /** Launches since the device opened. */
   dispatched = 0;
+  /** What the program is at, for messages: "training step 12". */
+  during: string | undefined;
   readonly #faults: Faults;
+  readonly #flight: Flight;
 
   constructor(
     readonly device: GPUDevice,
     readonly info: GPUAdapterInfo,
     readonly facts: DeviceFacts,
     budget: number,
+    /** Seconds without progress after which it counts as hung. */
     readonly deadline: number,
+    /** Segments that may be on their way at once. */
+    inFlight: number,
   ) {
-    this.#faults = new Faults(device);
+    this.#flight = new Flight(device.queue, inFlight);
+    this.#faults = new Faults(device, () => this.#flight.where);
     this.memory = new Memory(device, budget, device.limits.maxStorageBufferBindingSize);
     this.kernels = new KernelCache(device, (compilation) => this.#faults.watch(compilation));
     const sizeControl = device.features.has("subgroup-size-control" as GPUFeatureName);
@@ -64,7 +73,8 @@ export class Gpu implements Runner {
   }
 
   run(segment: Segment, structure: Int32Array, numbers: readonly number[], wanted: Wanted) {
-    this.#faults.check();
+    this.#faults.tell();
+    this.#flight.check();
     const { profiler } = this;
     if (!profiler) return this.#execute(this.planner.prepare(segment, structure, numbers), segment, wanted);
     profiler.note("record", segment.began, performance.now());
@@ -78,7 +88,7 @@ export class Gpu implements Runner {
     this.last = { launches: launches.length, bytes: slotBytes(layout), activations, peak };
     this.dispatched += launches.length;
     for (const { value, data } of segment.uploads) this.memory.write(slots[layout.slotOf[value.index]], data);
-    const encoder = this.#encode(launches);
+    const encoder = this.#encode(plan);
     const copies = wanted.reads.map((value) =>
       this.#copyOut(encoder, value, this.planner.locate(plan, segment, value, "read")),
     );
@@ -88,33 +98,39 @@ export class Gpu implements Runner {
       encoder.copyBufferToBuffer(from.buffer, from.offset, kept.buffer, 0, value.bytes);
       value.storage = kept;
     }
-    this.device.queue.submit([encoder.finish()]);
+    const leg = this.#submit(encoder, launches, this.profiler ? 0 : (plan.cuts.at(-1) ?? 0), launches.length, true);
     if (segment.pinned) pin(plan, segment, wanted.keeps);
-    return { reads: copies.map((copy) => copy()) };
+    return { reads: copies.map((copy) => copy(leg)) };
   }
 
-  /** Encodes launches into one pass; on a GPU long lists are submitted in slices, so that it starts early. */
-  #encode(launches: readonly Launch[]): GPUCommandEncoder {
+  /** Encodes launches, one pass for each slice of the plan; all but the last are submitted. */
+  #encode({ launches, cuts }: Plan): GPUCommandEncoder {
     if (this.profiler) return this.profiler.encode(launches);
     let encoder = this.device.createCommandEncoder();
-    const slice = this.facts.software ? launches.length : 256;
-    for (let from = 0; from < launches.length; from += slice) {
-      if (from > 0) {
-        this.device.queue.submit([encoder.finish()]);
-        encoder = this.device.createCommandEncoder();
-      }
+    let from = 0;
+    for (const to of [...cuts, launches.length]) {
+      if (from > 0) encoder = this.device.createCommandEncoder();
+      if (from === to) continue;
       const pass = encoder.beginComputePass();
-      encodeLaunches(pass, launches, from, Math.min(from + slice, launches.length));
+      encodeLaunches(pass, launches, from, to);
       pass.end();
+      if (to < launches.length) this.#submit(encoder, launches, from, to, false);
+      from = to;
     }
     return encoder;
   }
 
-  #copyOut(encoder: GPUCommandEncoder, value: Value, from: Storage): () => Promise<TypedArray> {
+  #submit(encoder: GPUCommandEncoder, launches: readonly Launch[], from: number, to: number, ends: boolean): number {
+    this.device.queue.submit([encoder.finish()]);
+    return this.#flight.begin({ launches, from, to, during: this.during, ends });
+  }
+
+  #copyOut(encoder: GPUCommandEncoder, value: Value, from: Storage): (leg: number) => Promise<TypedArray> {
     const staging = this.memory.takeStaging(value.bytes);
     encoder.copyBufferToBuffer(from.buffer, from.offset, staging.buffer, 0, value.bytes);
-    return async () => {
+    return async (leg) => {
       await this.wait(staging.buffer.mapAsync(GPUMapMode.READ, 0, value.bytes));
+      this.#flight.finish(leg);
       const data = decode(staging.buffer.getMappedRange(0, value.bytes), value);
       staging.buffer.unmap();
       this.memory.returnStaging(staging);
@@ -130,11 +146,11 @@ export class Gpu implements Runner {
   }
 
   async read(value: Value, storage: Storage): Promise<TypedArray> {
-    this.#faults.check();
+    this.#faults.tell();
+    this.#flight.check();
     const encoder = this.device.createCommandEncoder();
     const copy = this.#copyOut(encoder, value, storage);
-    this.device.queue.submit([encoder.finish()]);
-    return copy();
+    return this.#told(copy(this.#submit(encoder, [], 0, 0, true)));
   }
 
   /** As `memory.write`. */
@@ -152,21 +168,69 @@ export class Gpu implements Runner {
     this.planner.forget(({ outside }) => [...gone].some((buffer) => outside.has(buffer)));
   }
 
-  /** Waits for the device: polled as the host does it, raced against faults and the progress deadline. */
-  wait<T>(promise: Promise<T>): Promise<T> {
-    return here.wait(promise, this.#faults.happened, this.facts.software ? 0.5 : 0.1, this.deadline * 1000);
+  /**
+   * Waits for the device: polled as the host does it, raced against faults and the progress deadline. Errors: the first fault
+   * of the device, also where the promise was rejected because of it.
+   */
+  async wait<T>(promise: Promise<T>): Promise<T> {
+    const deadline = new Deadline(this.deadline * 1000, () => this.#flight.progress);
+    const late = () => (deadline.passed() ? this.#noProgress() : undefined);
+    try {
+      return await here.wait(promise, this.#faults.happened, this.facts.software ? 0.5 : 0.1, late);
+    } catch (error) {
+      throw await this.#faults.causeOf(error);
+    }
   }
 
-  /** Waits until everything submitted has run; throws the first fault. */
+  #noProgress(): GpuError {
+    return new GpuError(
+      `the GPU made no progress for ${this.deadline} s\n  ${this.#flight.where}\n` +
+        "  a kernel may not end, the driver may hang, or a launch takes longer than this deadline, which is a setting",
+    );
+  }
+
+  /** Waits until everything submitted has run; throws the first fault. A loop that reads nothing awaits this. */
   async idle(): Promise<void> {
+    await this.#told(this.#allRun());
+  }
+
+  async #allRun(): Promise<void> {
+    const { last } = this.#flight;
     await this.wait(this.device.queue.onSubmittedWorkDone());
+    this.#faults.check(); // after a loss the queue calls everything done
+    this.#flight.finish(last);
     await this.#confirm();
   }
 
-  /** Ends the device, after its profiler has read its last times. The process should end soon, by its own exit call. */
+  /** A rejection that the program sees: scopes that end because of it need not repeat it. */
+  async #told<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.#faults.tell();
+      throw error;
+    }
+  }
+
+  get broken(): boolean {
+    return this.#faults.told;
+  }
+
+  /** Waits until half of what may be on its way is free; at once, where it is. */
+  async room(): Promise<void> {
+    if (this.#flight.unfinished > this.#flight.most / 2) await this.idle();
+  }
+
+  /**
+   * Ends the device, after its profiler has read its last times; what waits for it is rejected. The process should end soon,
+   * by its own exit call.
+   */
   close(): void {
     useRunner(undefined);
-    const destroy = () => this.device.destroy();
+    const destroy = () => {
+      this.fail(new GpuError("this GPU was closed; what is on its way is awaited before, with `await gpu.idle()`"));
+      this.device.destroy();
+    };
     if (this.profiler) this.profiler.collect().then(destroy, destroy);
     else destroy();
   }

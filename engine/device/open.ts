@@ -1,6 +1,6 @@
 // Opening a device: which adapter, with what features and limits, and how much of its memory.
 import type { DeviceFacts } from "../declare/facts.ts";
-import { GpuError } from "../errors.ts";
+import { GpuError, UsageError } from "../errors.ts";
 import { here } from "../host/here.ts";
 import { useTaskStore } from "../record/tasks.ts";
 import { useRunner } from "../record/runner.ts";
@@ -15,8 +15,16 @@ export interface GpuOptions {
   memory?: number;
   /** Dawn toggles to enable, beside those the engine needs. */
   toggles?: readonly string[];
-  /** Seconds without progress after which the GPU counts as hung; default 120. */
+  /**
+   * Seconds without progress after which the GPU counts as hung; default 120. Time in which the process was stopped does not
+   * count.
+   */
   deadline?: number;
+  /**
+   * Segments of work (what a scope recorded) that may be on their way at once; default 256. One more is a UsageError: a program
+   * awaits something now and then, for nothing is known to have run before.
+   */
+  inFlight?: number;
   /** Times every launch from the first on, and is given the profiler when the GPU is open. */
   profile?: (profiler: Profiler) => void;
 }
@@ -64,6 +72,10 @@ export async function findAdapter({ adapter: name = "", toggles = [] }: GpuOptio
 
 /** Opens the GPU and makes it the one in use. Errors: GpuError when there is none or it lacks something needed. */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const { deadline = 120, inFlight = 256 } = options;
+  if (!(deadline > 0)) throw new UsageError(`openGpu: deadline ${deadline}: seconds, more than 0`);
+  if (!(Number.isInteger(inFlight) && inFlight > 0))
+    throw new UsageError(`openGpu: inFlight ${inFlight}: segments, a whole number from 1`);
   useTaskStore(here.tasks);
   const { adapter, software, missing } = await findAdapter(options);
   const { info } = adapter;
@@ -71,9 +83,11 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     throw new GpuError(`adapter ${describe(info)} lacks what the engine needs: ${missing.join(", ")}`);
   const requiredFeatures = featuresWanted.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const requiredLimits = Object.fromEntries(limitsWanted.map((limit) => [limit, adapter.limits[limit]]));
-  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
+    throw new GpuError(`adapter ${describe(info)} gave no device: ${error.message}`);
+  });
   const budget = options.memory ?? defaultBudget(info, software);
-  const gpu = new Gpu(device, info, factsOf(device, info, software), budget, options.deadline ?? 120);
+  const gpu = new Gpu(device, info, factsOf(device, info, software), budget, deadline, inFlight);
   if (options.profile) options.profile((gpu.profiler = new Profiler(gpu)));
   useRunner(gpu);
   return gpu;

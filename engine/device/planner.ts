@@ -29,6 +29,8 @@ export interface Plan {
   readonly structure: Int32Array;
   readonly layout: Layout;
   readonly launches: readonly Launch[];
+  /** Where it is cut to be submitted in slices: launches that begin a new one. */
+  readonly cuts: readonly number[];
   numbers: readonly number[];
   /** The buffer of each slot. */
   slots: readonly Slot[];
@@ -94,10 +96,13 @@ export class Planner {
   #make(segment: Segment, structure: Int32Array, numbers: readonly number[], key: number): Plan {
     if (this.known >= mostPlans) this.#forgetOldest();
     this.made++;
+    const layout = layOut(segment, this.memory.maxBinding);
+    const launches = segment.calls.map((call) => this.#launch(call));
     const plan: Plan = {
       structure: structure.slice(),
-      layout: layOut(segment, this.memory.maxBinding),
-      launches: segment.calls.map((call) => this.#launch(call)),
+      layout,
+      launches,
+      cuts: cutsOf(launches, this.situation.facts.software),
       numbers,
       slots: [],
       outside: new Set(),
@@ -195,6 +200,26 @@ export class Planner {
     }
     return group;
   }
+}
+
+/** Operations, or bytes, of a slice on a software adapter: some seconds there. */
+const mostWork = 2 ** 35;
+/** Launches of a slice on a GPU. */
+const mostLaunches = 256;
+
+/** Slices: a GPU starts early with them, and a software adapter shows with them that it makes progress. */
+function cutsOf(launches: readonly Launch[], software: boolean): number[] {
+  if (!software) return launches.map((_, i) => i).filter((i) => i > 0 && i % mostLaunches === 0);
+  const cuts: number[] = [];
+  let done = 0;
+  for (const [i, { work }] of launches.entries()) {
+    if (done > mostWork) {
+      cuts.push(i);
+      done = 0;
+    }
+    done += work.flops + work.bytes;
+  }
+  return cuts;
 }
 
 function hash(structure: Int32Array, forced: ReadonlySet<string>): number {

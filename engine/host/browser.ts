@@ -1,6 +1,6 @@
 // The engine in a browser: navigator.gpu, no files.
-import { GpuError, UsageError } from "../errors.ts";
-import { type Host, noProgress } from "./host.ts";
+import { type EngineError, GpuError, UsageError } from "../errors.ts";
+import type { Host } from "./host.ts";
 
 /** What of the page the engine uses; the types of the DOM are not the project's. */
 const { navigator } = globalThis as unknown as { navigator: { gpu?: GPU; deviceMemory?: number } };
@@ -9,7 +9,9 @@ const { navigator } = globalThis as unknown as { navigator: { gpu?: GPU; deviceM
 async function adapter(): Promise<GPUAdapter> {
   const { gpu } = navigator;
   if (!gpu) throw new GpuError("this browser has no WebGPU, or not on this page: it needs https or localhost");
-  const found = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  const found = await gpu.requestAdapter({ powerPreference: "high-performance" }).catch((error: Error) => {
+    throw new GpuError(`this browser gave no GPU adapter: ${error.message}`);
+  });
   if (!found) throw new GpuError("this browser found no GPU adapter");
   return found;
 }
@@ -21,16 +23,27 @@ function noFiles(): never {
   throw new UsageError("a browser has no cache folder");
 }
 
+/** How often the deadline is looked at, in ms. */
+const look = 250;
+
 /** The browser's own loop settles promises; only the deadline is ours. */
-async function wait<T>(promise: Promise<T>, fault: Promise<never>, _ms: number, deadline: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new GpuError(noProgress(deadline))), deadline);
+async function wait<T>(
+  promise: Promise<T>,
+  fault: Promise<never>,
+  _ms: number,
+  late: () => EngineError | undefined,
+): Promise<T> {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const error = late();
+      if (error) reject(error);
+    }, look);
   });
   try {
-    return await Promise.race([promise, fault, late]);
+    return await Promise.race([promise, fault, tooLate]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

@@ -1,6 +1,7 @@
 // What the engine asks of the program it runs in: an adapter, how much memory there is, choices kept from an earlier
 // tuning, and how to wait. Everything else is the same in Node and in a browser.
 
+import type { EngineError } from "../errors.ts";
 import type { TaskStore } from "../record/tasks.ts";
 
 export interface Host {
@@ -18,10 +19,6 @@ export interface Host {
   tunedPath(adapter: string): string;
   /** Kernel choices by shape class, kept for this adapter; empty where there are none: tuning is never needed to run. */
   tuned(adapter: string): ReadonlyMap<string, string>;
-  /** Settles with `promise`, looking every `ms`; rejects when `fault` does or after `deadline` ms without an answer. */
-  wait<T>(promise: Promise<T>, fault: Promise<never>, ms: number, deadline: number): Promise<T>;
+  /** Settles with `promise`, looking every `ms`; rejects when `fault` does, or with what `late` says at a look. */
+  wait<T>(promise: Promise<T>, fault: Promise<never>, ms: number, late: () => EngineError | undefined): Promise<T>;
 }
-
-/** What is said when a deadline passes. */
-export const noProgress = (deadline: number): string =>
-  `the GPU made no progress for ${deadline / 1000} s; a kernel may not end, or the driver hangs`;

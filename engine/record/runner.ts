@@ -23,6 +23,10 @@ export interface Runner {
   readonly forced: Set<string>;
   /** Undefined where nothing is computed: a planner that only measures. */
   readonly memory?: DeviceMemory;
+  /** A fault has ended its work, and the program was told. */
+  readonly broken?: boolean;
+  /** What the program is at, for messages (`during`). */
+  during?: string | undefined;
   /** Runs a segment; `structure` and `numbers` are its key and its data. Kept values get storage of their own. */
   run(
     segment: Segment,
@@ -46,6 +50,21 @@ export function runner(): Runner {
   if (!current) throw new GpuError("no GPU is open; `await openGpu()` first");
   return current;
 }
+
+/** Runs `body`; a GPU that fails at what it records says that it was at `what`, such as "training step 12". */
+export function during<R>(what: string, body: () => R): R {
+  const owner = runner();
+  const before = owner.during;
+  owner.during = what;
+  try {
+    return body();
+  } finally {
+    owner.during = before;
+  }
+}
+
+/** The runner in use has failed, and the program knows why. */
+export const isBroken = (): boolean => current?.broken ?? false;
 
 /** Makes a runner the one in use and returns the one before. */
 export function useRunner(next: Runner | undefined): Runner | undefined {

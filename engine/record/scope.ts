@@ -5,7 +5,7 @@ import type { CompiledPass } from "../declare/op.ts";
 import { type Dtype, numelOf, type Term } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
 import { leadingTo, savedBy } from "./history.ts";
-import { runner } from "./runner.ts";
+import { isBroken, type Runner, runner } from "./runner.ts";
 import type { Call, Entry, OpCall, Segment } from "./segment.ts";
 import { Structure } from "./structure.ts";
 import { enter, innermost, leave, meet, noteWrite, type OpenScope } from "./tasks.ts";
@@ -70,10 +70,13 @@ export class Scope implements Disposable, OpenScope {
   [Symbol.dispose](): void {
     if (this.#ended) return;
     let isInOrder = true;
+    const isKnown = isBroken();
     try {
       this.#passOn();
       this.flush(true);
       for (const scope of this.#borrowers) if (!scope.ended) scope.flush(false);
+    } catch (error) {
+      if (!isKnown) throw error; // thrown again, it would hide the error that this scope ends for
     } finally {
       this.#handOut();
       this.#release();
@@ -140,11 +143,9 @@ export class Scope implements Disposable, OpenScope {
     const structure = this.#structure.integers;
     const numbers = this.#numbers;
     this.#startSegment();
-    const result = runner().run(segment, structure, numbers, {
-      reads: reads.map(({ value }) => value),
-      keeps: kept,
-    });
-    for (const [i, { settle }] of reads.entries()) settle(result.reads[i]);
+    const results = runOrRefuse(segment, structure, numbers, { reads: reads.map(({ value }) => value), keeps: kept });
+    for (const [i, { settle }] of reads.entries()) settle(results.reads[i]);
+    if (results.error) throw results.error;
     if (!ends) for (const value of segment.values) if (value.storage) this.#held.push(value);
   }
 
@@ -322,6 +323,15 @@ export class Scope implements Disposable, OpenScope {
   /** Moves a value to the enclosing scope when this one ends (or makes it persistent if there is none). */
   keep(value: Value): void {
     if (value.scope === this) this.#kept.add(value);
+  }
+}
+
+/** As the runner's `run`; where it refuses, every read is rejected with the reason. */
+function runOrRefuse(...of: Parameters<Runner["run"]>): { reads: Promise<TypedArray>[]; error?: unknown } {
+  try {
+    return runner().run(...of);
+  } catch (error) {
+    return { reads: of[3].reads.map(() => Promise.reject(error)), error };
   }
 }
 
