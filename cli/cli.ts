@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { DiskError, EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
-import { ADAPTER, type Context, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
+import { ADAPTER, type Context, DEADLINE, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
 
 /** One subcommand. Its module exports `command()`, which declares flags and action. */
 export interface CommandEntry {
@@ -121,7 +121,9 @@ export async function loaded(entry: CommandEntry, context: Context): Promise<Com
   const command = (await entry.load()).command(context).name(entry.name).description(entry.about);
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
   if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");
-  return command.option(MEMORY, "most memory the engine may take: 800M, 2.5G (also EMOTIONCLIP_GPU_MEMORY)");
+  return command
+    .option(MEMORY, "most memory the engine may take: 800M, 2.5G (also EMOTIONCLIP_GPU_MEMORY)")
+    .option(DEADLINE, "without progress for so long the GPU counts as hung (120; also EMOTIONCLIP_GPU_DEADLINE)");
 }
 
 /** Errors are thrown, not printed, and every level of subcommands speaks the same way. */
@@ -177,8 +179,15 @@ export function flagsOf(command: Command): string[] {
   return [...own, "--help", "-h", ...command.commands.flatMap(flagsOf)];
 }
 
+/** What an error began with: an end of scope that throws as well hides the error that it ends for. */
+function firstCause(error: unknown): unknown {
+  const { name, suppressed } = (error ?? {}) as { name?: string; suppressed?: unknown };
+  return name === "SuppressedError" && suppressed ? firstCause(suppressed) : error;
+}
+
 /** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */
-export function report(error: unknown): { text: string; code: number } {
+export function report(thrown: unknown): { text: string; code: number } {
+  const error = firstCause(thrown);
   if (error instanceof EngineError) {
     const message =
       error instanceof FormatError || error instanceof DiskError

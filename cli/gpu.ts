@@ -7,11 +7,13 @@ export type { GpuOptions };
 /** The flags that all commands share, as commander takes them. */
 export const ADAPTER = "--adapter <name>";
 export const MEMORY = "--gpu-memory <size>";
+export const DEADLINE = "--gpu-deadline <seconds>";
 
 /** Their values. */
 export interface GpuFlags {
   readonly adapter?: string;
   readonly gpuMemory?: string;
+  readonly gpuDeadline?: string;
 }
 
 /** What every command is handed. */
@@ -22,15 +24,23 @@ export interface Context {
   run(words: readonly string[], gpu: GpuOptions): Promise<void>;
 }
 
-/** Flags before what is given, and that before EMOTIONCLIP_ADAPTER and EMOTIONCLIP_GPU_MEMORY. */
-export function gpuOptions({ adapter, gpuMemory }: GpuFlags, given: GpuOptions = {}): GpuOptions {
-  const { EMOTIONCLIP_ADAPTER, EMOTIONCLIP_GPU_MEMORY } = process.env;
+/** Flags before what is given, and that before the variables EMOTIONCLIP_ADAPTER, _GPU_MEMORY and _GPU_DEADLINE. */
+export function gpuOptions({ adapter, gpuMemory, gpuDeadline }: GpuFlags, given: GpuOptions = {}): GpuOptions {
+  const { EMOTIONCLIP_ADAPTER, EMOTIONCLIP_GPU_MEMORY, EMOTIONCLIP_GPU_DEADLINE } = process.env;
+  const deadline = gpuDeadline ?? given.deadline ?? EMOTIONCLIP_GPU_DEADLINE;
   const memory = gpuMemory ? bytesOf(gpuMemory) : given.memory;
   return {
     ...given,
     adapter: adapter || given.adapter || EMOTIONCLIP_ADAPTER || undefined,
     memory: memory ?? (EMOTIONCLIP_GPU_MEMORY ? bytesOf(EMOTIONCLIP_GPU_MEMORY) : undefined),
+    deadline: deadline === undefined || deadline === "" ? undefined : secondsOf(deadline),
   };
+}
+
+function secondsOf(text: string | number): number {
+  const seconds = Number(text);
+  if (/^\d+(\.\d+)?$/.test(`${text}`.trim()) && seconds > 0) return seconds;
+  throw new UsageError(`--gpu-deadline: "${text}" is not a number of seconds such as 120`);
 }
 
 /** "800M", "2.5G", or plain bytes. */

@@ -7,7 +7,7 @@ import { forTraining, Loader } from "../data/shards/loader.ts";
 import { openShards } from "../data/shards/shards.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
-import type { Gpu } from "../engine/index.ts";
+import { type Gpu, GpuError } from "../engine/index.ts";
 import type { ShownClip } from "../eval/attention/clip.ts";
 import { attentionClips } from "../eval/attention/show.ts";
 import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
@@ -102,6 +102,9 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     const attention = settings.subject === "none" ? [] : await attentionClips(trainer, job.sets.test);
     return { ...outcome, parameters: trainer.parameters, attention };
+  } catch (error) {
+    if (!(error instanceof GpuError)) throw error;
+    throw new GpuError(`${error.message}\n  the same command goes on with ${folder}, from its last checkpoint`);
   } finally {
     await loader.close();
     await run.close();

@@ -1,6 +1,7 @@
 // A model with its optimiser, and how one update is recorded: on a device, or in a plan that only measures.
 import {
   allocateFrozen,
+  during,
   type Frozen,
   keep,
   later,
@@ -116,7 +117,9 @@ export class Learner {
   /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
   record(step: number, lr: number, inputs: StepInputs): StepNumbers {
     const { batch, micro } = this.settings;
-    return micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs);
+    return during(`training step ${step}`, () =>
+      micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs),
+    );
   }
 
   #atOnce(step: number, lr: number, inputs: StepInputs): StepNumbers {

@@ -5,7 +5,7 @@ import { fromHalf } from "../half.ts";
 import { Deadline } from "../host/deadline.ts";
 import { here } from "../host/here.ts";
 import { slotBytes } from "../plan/layout.ts";
-import { type Runner, useRunner } from "../record/runner.ts";
+import { type Runner, type Unit, useRunner } from "../record/runner.ts";
 import type { Segment, Wanted } from "../record/segment.ts";
 import type { Purpose, Storage, TypedArray, Value } from "../record/value.ts";
 import { encodeLaunches } from "./encode.ts";
@@ -35,8 +35,8 @@ export class Gpu implements Runner {
   last = { launches: 0, bytes: 0, activations: 0, peak: 0 };
   /** Launches since the device opened. */
   dispatched = 0;
-  /** What the program is at, for messages: "training step 12". */
-  during: string | undefined;
+  /** What the program is at (`during`). */
+  during: Unit | undefined;
   readonly #faults: Faults;
   readonly #flight: Flight;
 
@@ -74,7 +74,7 @@ export class Gpu implements Runner {
 
   run(segment: Segment, structure: Int32Array, numbers: readonly number[], wanted: Wanted) {
     this.#faults.tell();
-    this.#flight.check();
+    this.#flight.check(this.during);
     const { profiler } = this;
     if (!profiler) return this.#execute(this.planner.prepare(segment, structure, numbers), segment, wanted);
     profiler.note("record", segment.began, performance.now());
@@ -147,7 +147,7 @@ export class Gpu implements Runner {
 
   async read(value: Value, storage: Storage): Promise<TypedArray> {
     this.#faults.tell();
-    this.#flight.check();
+    this.#flight.check(this.during);
     const encoder = this.device.createCommandEncoder();
     const copy = this.#copyOut(encoder, value, storage);
     return this.#told(copy(this.#submit(encoder, [], 0, 0, true)));
@@ -214,11 +214,6 @@ export class Gpu implements Runner {
 
   get broken(): boolean {
     return this.#faults.told;
-  }
-
-  /** Waits until half of what may be on its way is free; at once, where it is. */
-  async room(): Promise<void> {
-    if (this.#flight.unfinished > this.#flight.most / 2) await this.idle();
   }
 
   /**

@@ -17,6 +17,11 @@ export interface DeviceMemory {
   write(storage: Storage, data: TypedArray | Uint16Array, at?: number): void;
 }
 
+/** A stretch of the program that messages name. */
+export interface Unit {
+  readonly what: string;
+}
+
 export interface Runner {
   readonly facts: DeviceFacts;
   /** Names of ways and variants that win over every choice (tests compare alternatives with it). */
@@ -25,8 +30,8 @@ export interface Runner {
   readonly memory?: DeviceMemory;
   /** A fault has ended its work, and the program was told. */
   readonly broken?: boolean;
-  /** What the program is at, for messages (`during`). */
-  during?: string | undefined;
+  /** What the program is at (`during`). */
+  during?: Unit | undefined;
   /** Runs a segment; `structure` and `numbers` are its key and its data. Kept values get storage of their own. */
   run(
     segment: Segment,
@@ -51,11 +56,14 @@ export function runner(): Runner {
   return current;
 }
 
-/** Runs `body`; a GPU that fails at what it records says that it was at `what`, such as "training step 12". */
+/**
+ * Runs `body`; a GPU that fails at what it records says that it was at `what`, such as "training step 12". All its segments
+ * count as one of those that may be on their way (`GpuOptions.inFlight`).
+ */
 export function during<R>(what: string, body: () => R): R {
   const owner = runner();
   const before = owner.during;
-  owner.during = what;
+  owner.during = { what };
   try {
     return body();
   } finally {

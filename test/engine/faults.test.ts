@@ -183,6 +183,15 @@ test("reads and computations without an await are refused at the bound like step
     }
   }));
 
+test("all segments of one unit of work count as one", () =>
+  withGpu({ inFlight: 3 }, async (own) => {
+    const parts = () => during("step", () => Promise.all(Array.from({ length: 20 }, () => work(3))));
+    const begun = [parts(), parts(), parts()];
+    assert.instance(await failure(parts()), UsageError);
+    for (const results of await Promise.all(begun)) assert.is(results.length, 20);
+    await own.idle();
+  }));
+
 test("what was refused is rejected wherever it was to be read", () =>
   withGpu({ inFlight: 1 }, async () => {
     const reads: Promise<TypedArray>[] = [];
@@ -247,7 +256,7 @@ test("slices of a segment are progress", () => {
   const queue = { onSubmittedWorkDone: () => new Promise<undefined>((done) => settled.push(() => done(undefined))) };
   const flight = new Flight(queue, 4);
   const launches = ["a", "b", "c"].map((label, i) => ({ label, work: { flops: i, bytes: 0 } }));
-  const leg = (from: number, to: number, ends: boolean) => ({ launches, from, to, during: "step 1", ends });
+  const leg = (from: number, to: number, ends: boolean) => ({ launches, from, to, during: { what: "step 1" }, ends });
   flight.begin(leg(0, 1, false));
   flight.begin(leg(1, 3, true));
   assert.is(flight.where, "step 1: kernel a");
