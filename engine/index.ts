@@ -6,7 +6,7 @@ export { type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
 export { type Counters, Gpu } from "./device/gpu.ts";
 export { allocateFrozen, allocateGroup, type Frozen, type Shard } from "./device/groups.ts";
 export { findAdapter, type GpuOptions, openGpu } from "./device/open.ts";
-export { arrived, assign, assignPart, declare, parameter, persistent, tensor } from "./device/params.ts";
+export { arrived, assign, assignPart, declare, free, parameter, persistent, tensor } from "./device/params.ts";
 export type { Bound, Roofline } from "./device/roofline.ts";
 export { type ProfileRow, Profiler } from "./device/timing.ts";
 export { type Span, traceOf } from "./device/trace.ts";

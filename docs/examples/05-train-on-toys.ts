@@ -1,5 +1,5 @@
 // A small network learns which points lie in a ring: parameters, a tape per step, AdamW on the GPU, and a map at the end.
-import { compute, later, openGpu, Tape, type Tensor, tensor } from "../../engine/index.ts";
+import { compute, later, openGpu, Tape, type Tensor, tensor, type TypedArray } from "../../engine/index.ts";
 import { crossEntropy, linear } from "../../kernels/index.ts";
 import { allocate, Init, named } from "../../model/index.ts";
 import { AdamW } from "../../train/index.ts";
@@ -20,12 +20,17 @@ init.fill();
 
 const points = Array.from({ length: 288 }, (_, n) => [(n % 24) / 6 - 23 / 12, Math.floor(n / 24) / 3 - 11 / 6]);
 const inRing = points.map(([x, y]) => Number(Math.abs(Math.hypot(x, y) - 1.2) < 0.4));
-for (let step = 1; step <= 300; step++) {
+/** One step: everything is recorded, and runs when the tape ends. Its loss is on its way then. */
+function update(step: number): Promise<TypedArray> {
   using tape = new Tape();
   const loss = crossEntropy(forward(tensor(points.flat(), [288, 2])), tensor(inRing, [288], "u32"));
   tape.gradients(loss); // parameters of a group receive theirs in place
   optimizer.step(step, 0.02);
-  if (step % 60 === 0) later(loss).then(([value]) => console.log(`step ${step}  loss ${value.toFixed(4)}`));
+  return later(loss);
+}
+for (let step = 1; step <= 300; step++) {
+  const [loss] = await update(step); // a loop without an await piles work up, and is refused; `await gpu.idle()` would do as well
+  if (step % 60 === 0) console.log(`step ${step}  loss ${loss.toFixed(4)}`);
 }
 
 const logits = await compute(() => forward(tensor(points.flat(), [288, 2])));

@@ -1,5 +1,6 @@
 // Flat groups: declared tensors side by side in one array, so that an optimiser updates all of them in one dispatch.
 import { runner } from "../record/runner.ts";
+import { meet } from "../record/tasks.ts";
 import { Tensor } from "../record/tensor.ts";
 import { nextId, type Purpose, type Storage, Value } from "../record/value.ts";
 import { align256 } from "./memory.ts";
@@ -64,6 +65,7 @@ export function allocateFrozen(members: readonly Tensor[]): Frozen {
 function freeing(flats: Partial<Record<Purpose, readonly Tensor[]>>, members: readonly Tensor[]): () => void {
   const owner = runner();
   return () => {
+    for (const { value } of [...members, ...Object.values(flats).flat()]) meet(value, true, undefined);
     for (const [purpose, tensors = []] of Object.entries(flats)) {
       const storages = tensors.map(({ value }) => value.storage).filter((storage) => storage !== undefined);
       owner.free(storages, purpose as Purpose);

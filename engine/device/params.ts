@@ -50,6 +50,7 @@ export function persistent(
   const memory = deviceMemory();
   const value = new Value(product(shape), dtype);
   value.storage = memory.allocate(value.bytes, purpose);
+  value.lives = purpose;
   memory.write(value.storage, toTyped(data, dtype));
   return new Tensor(value, shape);
 }
@@ -65,12 +66,43 @@ export function parameter(
   return made;
 }
 
+/**
+ * Gives back the memory of tensors that outlive scopes: made by `persistent` or `parameter`, or kept where no scope was around.
+ * What was recorded with them runs before. Errors: ShapeError for a tensor that was freed before, that a scope frees, or that
+ * lies in a group, which is freed as a whole; then none is freed.
+ */
+export function free(...tensors: readonly Tensor[]): void {
+  const values = new Set(tensors.map(({ value }) => value));
+  for (const value of values) checkFreeable(value);
+  for (const value of values) meet(value, true, undefined);
+  const owned = [...values].filter(({ lives }) => lives !== "kept");
+  for (const purpose of new Set(owned.map(({ lives }) => lives as Purpose)))
+    runner().free(
+      owned.filter(({ lives }) => lives === purpose).map(({ storage }) => storage!),
+      purpose,
+    );
+  for (const value of values) {
+    if (value.lives === "kept") runner().giveBack(value.storage!);
+    value.storage = undefined;
+    value.released = true;
+  }
+}
+
+function checkFreeable(value: Value): void {
+  const refuse = (why: string) => new ShapeError(`free: ${why}`);
+  if (value.released && !value.scope) throw refuse("the memory of this tensor was freed before");
+  if (value.scope) throw refuse("this tensor was made in a scope, which gives its memory back when it ends");
+  if (!value.storage) throw refuse("this tensor has no memory");
+  if (!value.lives)
+    throw refuse("this tensor lies in a group; the `free()` of its shards, or of the model's owner, frees all");
+}
+
 /** Replaces the contents of a tensor that has memory. */
 export function assign(target: Tensor, data: ArrayLike<number>): void {
   checkSize("assign", data, target.shape);
-  if (!target.value.storage) throw new ShapeError("assign: the tensor has no memory yet");
+  checkPlace("assign", target);
   replaced(target.value);
-  deviceMemory().write(target.value.storage, toTyped(data, target.dtype));
+  deviceMemory().write(target.value.storage!, toTyped(data, target.dtype));
 }
 
 /** Replaces elements of a float32 tensor from element `first` on: a large one is filled piece by piece. */
@@ -79,9 +111,14 @@ export function assignPart(target: Tensor, first: number, data: Float32Array): v
     throw new ShapeError(
       `assignPart: elements ${first} to ${first + data.length} of ${target.dtype} [${target.shape}]`,
     );
-  if (!target.value.storage) throw new ShapeError("assignPart: the tensor has no memory yet");
+  checkPlace("assignPart", target);
   replaced(target.value);
-  deviceMemory().write(target.value.storage, data, 4 * first);
+  deviceMemory().write(target.value.storage!, data, 4 * first);
+}
+
+function checkPlace(what: string, { value: { storage, released, scope } }: Tensor): void {
+  if (released && !scope) throw new ShapeError(`${what}: the memory of this tensor was freed`);
+  if (!storage) throw new ShapeError(`${what}: the tensor has no memory yet`);
 }
 
 /** Before memory changes at once: what was recorded with its old contents runs, and tapes know. */

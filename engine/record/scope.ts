@@ -166,6 +166,7 @@ export class Scope implements Disposable, OpenScope {
     for (const value of this.#kept) {
       value.scope = outer;
       if (outer) outer.#held.push(value);
+      else value.lives = "kept";
     }
   }
 

@@ -45,6 +45,8 @@ export class Value {
   /** As the place of a gradient: written since the last update, and by which walk of which tape (tape.ts). */
   fresh = false;
   writtenBy = 0;
+  /** Where it has memory of its own beyond scopes: what for, or that it was kept where no scope was around. */
+  lives: Purpose | "kept" | undefined = undefined;
   /** Its memory was given back: its scope has ended, or its owner freed it. */
   released = false;
 

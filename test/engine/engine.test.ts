@@ -5,11 +5,13 @@ import {
   accumulate,
   allocateGroup,
   assign,
+  assignPart,
   ceilDiv,
   compute,
   copy,
   declare,
   fill,
+  free,
   keep,
   KernelError,
   later,
@@ -206,6 +208,81 @@ test("a freed group gives its bytes back, its plans are forgotten, and other pla
     other.close();
     useRunner(gpu);
   }
+});
+
+test("five hundred persistent tensors are freed, and the next five hundred take their memory", async () => {
+  const other = await openTestGpu();
+  try {
+    await compute(() => fill({ n: 4, value: 1 }));
+    const before = { ...other.memory.live, staging: 0, plans: other.planner.known };
+    for (let round = 0; round < 2; round++) {
+      const all = Array.from({ length: 500 }, (_, i) =>
+        (i % 2 ? persistent : parameter)(new Float32Array(1000).fill(i)),
+      );
+      for (let i = 0; i < 500; i += 100)
+        assert.equal((await compute(() => accumulate(all[i], all[i + 1])))[0], 2 * i + 1);
+      free(...all);
+      assert.equal({ ...other.memory.live, staging: 0, plans: other.planner.known }, before);
+    }
+  } finally {
+    other.close();
+    useRunner(gpu);
+  }
+});
+
+test("a tensor kept where no scope is around is freed for the next one", async () => {
+  const kept = () => {
+    using scope = new Scope();
+    void scope;
+    return keep(accumulate(tensor([1, 2]), tensor([3, 4])));
+  };
+  const first = kept();
+  assert.equal(await first.data(), Float32Array.of(4, 6));
+  free(first);
+  const live = gpu.memory.live.activations;
+  for (let i = 0; i < 20; i++) free(kept());
+  assert.is(gpu.memory.live.activations, live);
+});
+
+test("what was recorded with a tensor that is then freed still has its contents", async () => {
+  const t = persistent([1, 2]);
+  const read = (() => {
+    using scope = new Scope();
+    void scope;
+    const y = accumulate(t, t);
+    free(t);
+    return later(y);
+  })();
+  assert.equal(await read, Float32Array.of(2, 4));
+});
+
+test("a tensor that is used or freed after it was freed, or is not its own, is one clear error", async () => {
+  const t = persistent([1, 2]);
+  const beside = persistent([1, 2]);
+  free(t);
+  const refused = async (body: () => unknown, part: RegExp) =>
+    throwsWith(
+      await Promise.resolve()
+        .then(body)
+        .catch((error: unknown) => error),
+      ShapeError,
+      part,
+    );
+  await refused(() => free(beside, t), /free: the memory of this tensor was freed before/);
+  assert.equal(await beside.data(), Float32Array.of(1, 2), "none is freed where one is refused");
+  await refused(() => t.data(), /data: this tensor's memory was freed/);
+  await refused(() => compute(() => accumulate(t, t)), /accumulate: the memory of a was freed/);
+  await refused(() => compute(() => t), /later: the memory of the tensor was freed/);
+  await refused(() => assign(t, [1, 2]), /assign: the memory of this tensor was freed/);
+  await refused(() => assignPart(t, 0, Float32Array.of(1)), /assignPart: the memory of this tensor was freed/);
+  const member = declare([4]);
+  await refused(() => free(member), /free: this tensor has no memory/);
+  const [shard] = allocateGroup([member], 0);
+  for (const part of [member, shard.parameters, shard.gradients]) await refused(() => free(part), /lies in a group/);
+  shard.free();
+  using scope = new Scope();
+  await refused(() => free(tensor([1])), /made in a scope/);
+  void scope;
 });
 
 test("numbers are data: a replayed plan sees the new ones", async () => {

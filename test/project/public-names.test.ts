@@ -17,7 +17,7 @@ const names: Record<string, string> = {
   engine: `
     BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError HealthError KernelError LimitError
     Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
-    assignPart cacheFolder ceilDiv compute copy declare detach fill findAdapter keep later nearest op openGpu ops
+    assignPart cacheFolder ceilDiv compute copy declare detach during fill findAdapter free keep later nearest op openGpu ops
     parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
     Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
     SourceContext Span TypedArray Variant`,
