@@ -69,13 +69,13 @@ test("the deadline is a flag and a variable, and only seconds will do", () => {
     assert.throws(() => gpuOptions({ gpuDeadline: text }), /--gpu-deadline: ".*" is not a number of seconds/);
 });
 
-/** Waits for the device all the time, under a deadline of three seconds. */
+/** Waits for the device all the time, under a deadline of four seconds. */
 const waiting = `
   import { accumulate, compute, fill, openGpu } from "./engine/index.ts";
-  const gpu = await openGpu({ adapter: process.env.EMOTIONCLIP_ADAPTER, deadline: 3 });
+  const gpu = await openGpu({ adapter: process.env.EMOTIONCLIP_ADAPTER, deadline: 4 });
   const work = () => compute(() => {
-    let x = fill({ n: 2 ** 20, value: 1 });
-    for (let i = 0; i < 10; i++) x = accumulate(x, x);
+    let x = fill({ n: 2 ** 22, value: 1 });
+    for (let i = 0; i < 100; i++) x = accumulate(x, x);
     return x;
   });
   await work();
@@ -109,9 +109,9 @@ if (process.platform !== "win32")
       await Promise.race([begun, ended]);
       for (let k = 0; k < 2; k++) {
         child.kill("SIGSTOP");
-        await sleep(4000);
+        await sleep(6000);
         child.kill("SIGCONT");
-        await sleep(300);
+        await sleep(1500);
       }
       child.stdin.end("stop");
       assert.is(await ended, 0, err);
