@@ -202,8 +202,8 @@ export class Planner {
   }
 }
 
-/** Operations, or bytes, of a slice on a software adapter: some seconds there. */
-const mostWork = 2 ** 35;
+/** Operations and bytes of a slice on a software adapter: seconds there, up to a minute on a slow one. */
+const mostWork = 2 ** 37;
 /** Launches of a slice on a GPU. */
 const mostLaunches = 256;
 

@@ -244,7 +244,7 @@ test("a process that was stopped for hours has waited for a moment", () => {
 test("GPU time without progress is an error that names step and kernel, and the setting", () =>
   withGpu({ deadline: 0.2 }, async (own) => {
     own.device.queue.onSubmittedWorkDone = () => new Promise(() => {}); // a queue that never comes to an end
-    const error = await failure(during("training step 3", () => (void work().catch(() => {}), own.idle())));
+    const error = await failure(during("training step 3", () => Promise.all([own.idle(), work()])));
     assert.instance(error, GpuError);
     assert.match(error.message, /^the GPU made no progress for 0\.2 s\n/);
     assert.match(error.message, /setting/);
