@@ -112,7 +112,7 @@ export class TrainingSet {
   /** How sample `draw.index` is shown in this epoch. */
   choose(draw: RandomDraw): FrameChoice {
     const { startFrame, endFrame } = this.entries[draw.index];
-    const among = chooseFrames(this.view, draw, endFrame - startFrame + 1, this.nameOf(draw.index));
+    const among = chooseFrames(this.view, draw, endFrame - startFrame + 1);
     const crop = cropOf(this.view, draw);
     return { numbers: Array.from(among, (k) => startFrame + k), crop: (_, size) => crop(size, this.view.side) };
   }

@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { DiskError, FormatError } from "../../engine/errors.ts";
+import type { BadSample } from "../bad-samples.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
 import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
@@ -19,7 +20,12 @@ export type Sample = {
   readonly json: { readonly offset: number; readonly size: number };
   /** Offset and size of each frame in turn: [o0, s0, o1, s1, …]. */
   readonly frames: Float64Array;
+  /** Why it is a bad sample, where its members already tell. */
+  readonly fault?: string;
 };
+
+/** A sample's JSON, checked, or a bad sample. */
+export type Reading = { readonly index: number; readonly info: CheckedInfo } | BadSample;
 
 /** A split's samples, in the order of its shards. */
 export class ShardSet {
@@ -57,13 +63,38 @@ export class ShardSet {
     }
   }
 
-  /** The same of every sample, in order. */
+  /** The same of every sample, in order; the first bad one is a FormatError. */
   *infos(): Generator<CheckedInfo> {
+    for (const found of this.readings()) {
+      if ("reason" in found) throw new FormatError(found.reason);
+      yield found.info;
+    }
+  }
+
+  /** What every sample's JSON says, in order, or why it is a bad sample. */
+  *readings(): Generator<Reading> {
     const reader = new ShardReader();
     try {
-      for (let i = 0; i < this.samples; i++) yield this.info(i, reader);
+      for (let index = 0; index < this.samples; index++) yield this.#reading(index, reader);
     } finally {
       reader.close();
+    }
+  }
+
+  /** The samples of at least so many frames, as a set. */
+  ofAtLeast(frames: number): ShardSet {
+    return new ShardSet(
+      this.index,
+      this.items.filter((item, i) => item.fault !== undefined || this.frameCount(i) >= frames),
+    );
+  }
+
+  #reading(index: number, reader: ShardReader): Reading {
+    try {
+      return { index, info: this.info(index, reader) };
+    } catch (error) {
+      if (error instanceof FormatError) return { index, reason: error.message };
+      throw error;
     }
   }
 }
@@ -138,20 +169,28 @@ export function groupMembers(members: Iterable<Member>, file: string, path: stri
   return [...parts].map(([key, sample]) => toSample(key, sample, file, path, bytes));
 }
 
-function toSample(key: string, { json, frames }: Parts, file: string, path: string, bytes: number): Sample {
-  const refuse = (why: string) => new FormatError(`${file}: ${quoted(key)} ${why}`);
-  if (!json) throw refuse("has no .json");
-  if (json.size > clipLimits.jsonBytes)
-    throw refuse(`has ${json.size} bytes of JSON, allowed are ${clipLimits.jsonBytes}`);
-  if (frames.size === 0) throw refuse("has no frames");
-  const spans = new Float64Array(frames.size * 2);
-  for (let i = 0; i < frames.size; i++) {
-    const frame = frames.get(i);
-    if (!frame) throw refuse(`has ${frames.size} frames, but none with number ${i}`);
-    spans[2 * i] = frame.offset;
-    spans[2 * i + 1] = frame.size;
-  }
-  return { key, path, bytes, json: { offset: json.offset, size: json.size }, frames: spans };
+function toSample(key: string, parts: Parts, file: string, path: string, bytes: number): Sample {
+  const { json = { offset: 0, size: 0 }, frames } = parts;
+  const fault = faultOf(parts);
+  const spans = Array.from({ length: fault ? 0 : frames.size }, (_, i) => [frames.get(i)!.offset, frames.get(i)!.size]);
+  return {
+    key,
+    path,
+    bytes,
+    json: { offset: json.offset, size: json.size },
+    frames: Float64Array.from(spans.flat()),
+    ...(fault !== undefined && { fault: `${file}: ${quoted(key)} ${fault}` }),
+  };
+}
+
+/** What a clip's members lack: it is a bad sample, and its neighbours are read all the same. */
+function faultOf({ json, frames }: Parts): string | undefined {
+  if (!json) return "has no .json";
+  if (json.size > clipLimits.jsonBytes) return `has ${json.size} bytes of JSON, allowed are ${clipLimits.jsonBytes}`;
+  if (frames.size === 0) return "has no frames";
+  for (let i = 0; i < frames.size; i++)
+    if (!frames.has(i)) return `has ${frames.size} frames, but none with number ${i}`;
+  return undefined;
 }
 
 /** Reads samples; holds a few shards open. One per thread, closed by its owner. */
@@ -160,6 +199,7 @@ export class ShardReader {
 
   /** The sample's JSON, checked against the number of its frames. */
   info(sample: Sample, categories: number): CheckedInfo {
+    if (sample.fault !== undefined) throw new FormatError(sample.fault);
     const bytes = this.file(sample).read(sample.json.offset, sample.json.size);
     return parseClipInfo(bytes, `${basename(sample.path)}: ${sample.key}.json`, sample.frames.length / 2, categories);
   }
