@@ -58,7 +58,7 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
     progress.end();
     return print("stopped; the same command goes on making the data set");
   }
-  const job = { ...(await openJob(clips)), evaluator };
+  const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
   const { train, test } = job.sets;
   print(`EmotionCLIP on ${gpu.facts.adapter}\n${train.samples} clips to train on, ${test.samples} held out`);
   const results: ComparedRun[] = [];

@@ -28,7 +28,7 @@ import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
 import { protocols } from "../../eval/probes/protocol.ts";
-import { oneOf, workersFlag } from "../flags.ts";
+import { maxBad, oneOf, workersFlag } from "../flags.ts";
 import { print, printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -39,6 +39,7 @@ interface Flags extends InputFlags {
   split?: string;
   cache?: string;
   workers?: string;
+  maxBad: number;
   classes?: string;
   templates?: string;
 }
@@ -62,7 +63,8 @@ export function command({ gpu }: Context): Command {
     .option("--data <folder>", "where a benchmark lies; for stage the default is the embedded one")
     .option("--split <split>", "split of a benchmark (default: its last)")
     .option("--cache <folder>", "where features of a benchmark are kept (default: in the user's cache folder)")
-    .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)");
+    .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)")
+    .addOption(maxBad());
   return withInputs(made).action((kind: VisualKind | "benchmark", given: string[], flags: Flags) =>
     run(kind, given, { ...flags, gpu: gpu() }),
   );
@@ -118,8 +120,8 @@ async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Prom
     const stop = gracefulStop();
     const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
     if (data === undefined) return undefined;
-    const { checkpoint, cache, batch } = flags;
-    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers };
+    const { checkpoint, cache, batch, maxBad } = flags;
+    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers, maxBad };
     return await zeroShotData(request, progress, stop);
   } finally {
     progress.end();

@@ -1,6 +1,6 @@
 // WebDataset tar shards -> samples by number. Shards are indexed by their headers and read in place, a member at a
 // time, so that neither memory nor start-up grows with the pictures.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import type { BadSample } from "../bad-samples.ts";
@@ -8,7 +8,7 @@ import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
 import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
-import { readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
+import { indexName, readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
 import { type Member, tarMembers } from "../formats/tar.ts";
 
 /** Where a sample lies. Plain data: it travels to workers. */
@@ -99,17 +99,30 @@ export class ShardSet {
   }
 }
 
+export interface OpenShardsOptions {
+  /** Compare every sha256 with the index, which reads all bytes; otherwise only those of shards that are newer than it. */
+  readonly hash?: boolean;
+  /** Hears that shards are newer than their index, which are then compared. */
+  readonly say?: (line: string) => void;
+}
+
 /**
  * Opens a split of a data set: reads its index and the headers of every shard. Refuses shards that are truncated,
- * damaged, or differ from what the index promises; `hash` also compares every sha256 (it reads all bytes).
+ * damaged, or differ from what the index promises: in length and number of samples, and where they are newer than it, in sha256.
  */
-export async function openShards(folder: string, split: string, { hash = false } = {}): Promise<ShardSet> {
+export async function openShards(
+  folder: string,
+  split: string,
+  { hash = false, say = () => {} }: OpenShardsOptions = {},
+): Promise<ShardSet> {
   const index = readIndex(folder, split);
+  const newer = newerThanIndex(folder, index);
+  if (newer.size > 0 && !hash) say(newerText(newer, index));
   const items: Sample[] = [];
   const keys = new Map<string, string>();
   for (const entry of index.shards) {
-    const path = inside(folder, entry.file, `${split}-index.json`);
-    if (hash) await checkHash(path, entry);
+    const path = inside(folder, entry.file, indexName(split));
+    if (hash || newer.has(entry.file)) await checkHash(path, entry);
     for (const sample of samplesOf(path, entry)) {
       const other = keys.get(sample.key);
       if (other) throw new FormatError(`${entry.file}: key ${quoted(sample.key)} is in ${other} too`);
@@ -120,9 +133,28 @@ export async function openShards(folder: string, split: string, { hash = false }
   return new ShardSet(index, items);
 }
 
-async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<void> {
+/** Shards that were written after their index: they may be others than it describes. */
+function newerThanIndex(folder: string, { split, shards }: ShardIndex): Set<string> {
+  const timeOf = (file: string) => statSync(inside(folder, file, indexName(split))).mtimeMs;
+  const written = timeOf(indexName(split));
+  return new Set(shards.map(({ file }) => file).filter((file) => timeOf(file) > written));
+}
+
+function newerText(newer: ReadonlySet<string>, { split, shards }: ShardIndex): string {
+  const [first] = newer;
+  return (
+    `${split}: ${newer.size} of ${shards.length} shards are newer than ${indexName(split)} ` +
+    `(${first}${newer.size > 1 ? ", …" : ""}); their sha256 is compared`
+  );
+}
+
+/** Refuses a shard whose bytes are not those that its index describes. */
+export async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<void> {
   const found = await sha256Of(path);
-  if (found !== sha256) throw new FormatError(`${file}: sha256 is ${found}, the index says ${sha256}`);
+  if (found === sha256) return;
+  throw new FormatError(
+    `${file}: sha256 is ${found}, the index says ${sha256}; if you changed it, \`emotionclip data index\` makes a new index`,
+  );
 }
 
 /** The samples of one shard, checked against its entry in the index. */
