@@ -118,19 +118,29 @@ export async function openShards(
   const index = readIndex(folder, split);
   const newer = newerThanIndex(folder, index);
   if (newer.size > 0 && !hash) say(newerText(newer, index));
-  const items: Sample[] = [];
   const keys = new Map<string, string>();
+  const items: Sample[] = [];
   for (const entry of index.shards) {
-    const path = inside(folder, entry.file, indexName(split));
-    if (hash || newer.has(entry.file)) await checkHash(path, entry);
-    for (const sample of samplesOf(path, entry)) {
-      const other = keys.get(sample.key);
-      if (other) throw new FormatError(`${entry.file}: key ${quoted(sample.key)} is in ${other} too`);
-      keys.set(sample.key, entry.file);
-      items.push(sample);
-    }
+    if (hash || newer.has(entry.file)) await checkHash(folder, index, entry);
+    items.push(...openShard(folder, index, entry, keys));
   }
   return new ShardSet(index, items);
+}
+
+/** The samples of one shard, checked against its entry in the index; `keys` are those of the shards before, and get its own. */
+export function openShard(
+  folder: string,
+  { split }: ShardIndex,
+  entry: ShardEntry,
+  keys: Map<string, string>,
+): Sample[] {
+  const samples = samplesOf(inside(folder, entry.file, indexName(split)), entry);
+  for (const { key } of samples) {
+    const other = keys.get(key);
+    if (other) throw new FormatError(`${entry.file}: key ${quoted(key)} is in ${other} too`);
+    keys.set(key, entry.file);
+  }
+  return samples;
 }
 
 /** Shards that were written after their index: they may be others than it describes. */
@@ -149,8 +159,8 @@ function newerText(newer: ReadonlySet<string>, { split, shards }: ShardIndex): s
 }
 
 /** Refuses a shard whose bytes are not those that its index describes. */
-export async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<void> {
-  const found = await sha256Of(path);
+export async function checkHash(folder: string, { split }: ShardIndex, { file, sha256 }: ShardEntry): Promise<void> {
+  const found = await sha256Of(inside(folder, file, indexName(split)));
   if (found === sha256) return;
   throw new FormatError(
     `${file}: sha256 is ${found}, the index says ${sha256}; if you changed it, \`emotionclip data index\` makes a new index`,
