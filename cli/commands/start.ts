@@ -48,7 +48,14 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
   const arms = compare ? armsOf(settings) : [settings];
   const missing = clipsToMake(data);
   const evaluator =
-    evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, stageModel(1).head.frames);
+    evalBold === undefined
+      ? undefined
+      : await openEvaluator(
+          "bold",
+          evalBold,
+          stageModel(1).head.frames,
+          (line) => void process.stderr.write(`${line}\n`),
+        );
   const stop = gracefulStop();
   const gpu = await openGpu(options);
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });

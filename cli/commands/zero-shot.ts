@@ -21,7 +21,7 @@ import {
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
 import { linesOf } from "./encode.ts";
-import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfOddities, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
@@ -76,6 +76,9 @@ export interface ZeroShotPage {
   readonly kind: VisualKind;
   readonly templates: readonly string[];
   readonly classes: readonly ZeroShotClass[];
+  /** Inputs that have boxes, none of which lies in a frame; and clips that are too short for the model, so that frames count twice. */
+  readonly unseen: readonly string[];
+  readonly short: readonly string[];
   /** Classes of each input, best first. */
   readonly inputs: readonly {
     readonly id: string;
@@ -147,7 +150,7 @@ async function scoreInputs(
   const { plan, close } = await openPlan(flags);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
-    const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
+    const { ids, unseen, short, pixels } = await openInputs(kind, given, flags, plan.model.takes);
     const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
     const work = async (model: VideoText) => {
       progress.start("texts", prompts);
@@ -155,12 +158,13 @@ async function scoreInputs(
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
+      const about = { checkpoint: basename(flags.checkpoint), kind, templates, classes, unseen, short };
+      return pageOf(about, ids, features, classifier);
     };
     progress.start("load the model", 1);
     const page = await withModel(plan, work, (done, of) => progress.at(done / of));
     progress.end();
-    warnOfUnseen({ unseen });
+    warnOfOddities({ unseen, short }, plan.model.takes);
     return page;
   } finally {
     progress.end();

@@ -7,16 +7,27 @@ import { protocols, splitsOf } from "./protocol.ts";
 import { score } from "./score.ts";
 import type { SplitFeatures } from "./outcome.ts";
 import type { VideoText } from "../../model/index.ts";
+import { shortNote } from "../features/splits.ts";
 import { benchmarkFeatures } from "../features/benchmark.ts";
 
 /** Measures a model as it stands: one row per figure, as fractions. Samples that cannot be read are left out by the rule. */
 export type Evaluator = (model: VideoText, rule?: BadSampleRule) => Promise<Row[]>;
 
-/** Opens all splits at once, so that a data set that cannot be read is refused before training; `frames` are the model's. */
-export async function openEvaluator(name: BenchmarkName, data: string, frames: number): Promise<Evaluator> {
+/**
+ * Opens all splits at once, so that a data set that cannot be read is refused before training; `frames` are the model's. `say`
+ * hears what the reader left out or changed, and which clips are short.
+ */
+export async function openEvaluator(
+  name: BenchmarkName,
+  data: string,
+  frames: number,
+  say: (line: string) => void = () => {},
+): Promise<Evaluator> {
   const protocol = protocols[name];
   const opened: Benchmark[] = [];
   for (const split of splitsOf(protocol)) opened.push(await openBenchmark(name, data, { split, frames }));
+  for (const benchmark of opened)
+    for (const note of [...benchmark.notes, shortNote(benchmark) ?? []].flat()) say(`${name}: ${note}`);
   return async (model, rule = {}) => {
     const splits: SplitFeatures[] = [];
     for (const benchmark of opened) splits.push(await featuresOf(model, benchmark, rule));

@@ -248,7 +248,7 @@ test("eval leaves bad clips out by --max-bad, and says so again when the feature
       ],
     );
     assert.match(notes.join("\n"), /2 samples of test could not be read and are left out: stage-test-000002/);
-    assert.match(notes.join("\n"), /1 samples of train have fewer than \d frames/);
+    assert.match(notes.join("\n"), /1 of 24 samples of train have fewer than \d frames/);
   }
   const { code, stderr } = await run("0.01");
   assert.is(code, 5);

@@ -25,7 +25,7 @@ test("a damaged line of the log is counted in the report and costs no other", ()
     assert.not.match(page, /left out of the curves/);
     assert.match(page, /0 of 8 to train on .*, 1 of 4 held out; none is measured/);
     assert.match(page, /2 steps had no gradient/);
-    assert.match(page, /warning: &lt;all&gt; the same/);
+    assert.match(page, /warning: &#60;all&#62; the same/);
     lines[1] = lines[1].replace("0.5", "0\0");
     assert.match(await report(), /1 damaged lines, left out of the curves/);
   }));
