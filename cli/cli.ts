@@ -60,6 +60,11 @@ export const commands: readonly CommandEntry[] = [
     about: "the official training set to shards that `start --data` trains from",
     load: () => import("./commands/shards.ts"),
   },
+  {
+    name: "data",
+    about: "check shards against their index without training, or make the index",
+    load: () => import("./commands/data.ts"),
+  },
   { name: "ops", about: "the table of all ops", load: () => import("./commands/ops.ts") },
   {
     name: "attention",

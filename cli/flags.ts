@@ -52,6 +52,12 @@ export const real = (flag: string, text: string, least = -Infinity, most = Infin
 export const setting = (name: keyof Settings, text: string): string | number =>
   typeof defaults[name] === "string" ? text : real(name, text);
 
+/** The rule for samples that cannot be read, where they are measured. */
+export const maxBad = (): Option =>
+  new Option("--max-bad <share>", "share of unreadable samples that stops the work; they are left out")
+    .argParser((text) => real("max-bad", text, 0, 1))
+    .default(0.01);
+
 /** Rows given to a model at once. */
 export const batchFlag = (text: string): number => whole("batch", text, 1, 4096);
 

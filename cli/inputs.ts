@@ -52,11 +52,20 @@ export interface Inputs {
   readonly pixels: Stream<Pixels>;
   /** Of those read so far, the rows that have boxes, none of which lies in a frame. */
   readonly unseen: readonly string[];
+  /** Of those read so far, the clips with fewer frames than the model takes, some of which it is shown twice or more. */
+  readonly short: readonly string[];
 }
 
-/** Says on stderr, whatever stdout is for, which inputs were taken without the subject that was asked for. */
-export function warnOfUnseen({ unseen }: Pick<Inputs, "unseen">): void {
+/** What of some inputs is not as it was asked for. */
+export type Oddities = Pick<Inputs, "unseen" | "short">;
+
+/** Says on stderr, whatever stdout is for, which inputs were taken without the subject that was asked for, and which are short. */
+export function warnOfOddities({ unseen, short }: Oddities, { frames }: Takes): void {
   for (const id of unseen) process.stderr.write(`${shownName(id)}: ${NO_SUBJECT}\n`);
+  for (const id of short)
+    process.stderr.write(
+      `${shownName(id)}: has fewer than the ${frames} frames that the model takes; some count twice or more\n`,
+    );
 }
 
 /**
@@ -79,13 +88,15 @@ export async function openInputs(
   );
   const view = { frames: kind === "images" ? 1 : frames, side };
   const unseen: string[] = [];
+  const short: string[] = [];
   const read = async ({ path, subject }: { path: string; subject: SubjectBoxes }) => {
     const footage = await readFootage(path, { ...view, subject });
     if (subject !== nobody && footage.seen === 0) unseen.push(path);
+    if (footage.distinct < view.frames) short.push(path);
     return footage;
   };
   const pixels = await begun(inOrder(rows, ahead, read), batch);
-  return { kind, ids: rows.map(({ path }) => path), pixels, unseen };
+  return { kind, ids: rows.map(({ path }) => path), pixels, unseen, short };
 }
 
 /** The clips or pictures that a path stands for. */

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import type { BadSampleRule } from "../data/bad-samples.ts";
 import { replaceFile } from "../data/formats/disk.ts";
 import { forTraining, Loader } from "../data/shards/loader.ts";
-import { openShards } from "../data/shards/shards.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
 import { type Gpu, GpuError } from "../engine/index.ts";
@@ -19,8 +19,11 @@ import { stageModel } from "../model/emotionclip/stage.ts";
 import { trainLoop } from "../train/loop.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { figureRows, read } from "../train/runs/runs.ts";
+import { faultsIn, type TrainingFaults } from "../train/runs/faults.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
+import { vanishing } from "../train/vanishing.ts";
+import { type Clips, type ClipsOutcome, Ledger, once, openClips, type Say } from "./clips.ts";
 
 /** Words of a caption that the text branch sees, start and end included. */
 const context = 24;
@@ -28,11 +31,14 @@ const context = 24;
 /** The splits of a data set and the model that fits its captions. */
 export interface Job {
   readonly data: string;
+  readonly clips: Record<keyof EvaluationSets, Clips>;
   readonly sets: EvaluationSets;
   readonly tokenizer: WordTokenizer;
   readonly config: ModelConfig;
   /** What is measured during training instead of the held-out split. */
   readonly evaluator?: Evaluator;
+  /** Says a line that stays, each line once however many runs the job has. */
+  readonly say: Say;
 }
 
 /** What a finished run comes to: figures on the held-out split, and the seconds that it took. results.json holds the same. */
@@ -40,6 +46,12 @@ export interface Outcome {
   readonly before: readonly Row[];
   readonly after: readonly Row[];
   readonly seconds: number;
+  /** The clips, and those of them that could not be read. */
+  readonly clips: Record<keyof EvaluationSets, ClipsOutcome>;
+  /** Showings of training in which another clip stood in for a bad one, and steps that gave no gradient. */
+  readonly training: TrainingFaults;
+  /** What was said of the clips and settings before training. */
+  readonly warnings: readonly string[];
 }
 
 /** The outcome, and what is shown of the model. */
@@ -63,10 +75,15 @@ export interface Workplace {
   readonly stop: StopRequest;
 }
 
-export async function openJob(data: string): Promise<Job> {
-  const sets = { train: await openShards(data, "train"), test: await openShards(data, "test") };
-  const tokenizer = new WordTokenizer(vocabularyOf(Array.from(sets.train.infos(), ({ caption }) => caption)), context);
-  return { data, sets, tokenizer, config: stageModel(tokenizer.vocabulary) };
+/** Opens the splits; `say` hears what is not as it should be with their clips. */
+export async function openJob(data: string, settings: Settings, hear: Say): Promise<Job> {
+  const say = once(hear);
+  const { frames } = stageModel(1).head;
+  const train = await openClips(data, "train", frames, settings, say);
+  const test = await openClips(data, "test", frames, settings, say);
+  const tokenizer = new WordTokenizer(vocabularyOf(train.survey.captions), context);
+  const sets = { train: train.set, test: test.set };
+  return { data, clips: { train, test }, sets, tokenizer, config: stageModel(tokenizer.vocabulary), say };
 }
 
 /** Seconds each phase takes on the two-core software adapter, for the first estimate of the time left. */
@@ -84,21 +101,31 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
   const trainer = new Trainer(configOf(job, settings), job.tokenizer, settings);
   const recorded = { ...settings, model: trainer.model.config, data: job.data };
   const run = await RunFolder.open(folder, recorded, { notice: (line) => progress.say(line) });
-  const loader = trainingClips(job, trainer, progress);
-  const measure = (phase: string) => measured(job, trainer, progress, phase);
+  const ledger = new Ledger(job.clips, job.say);
+  const loader = trainingClips(job, trainer, ledger);
+  const measure = (phase: string) => measured(job, trainer, ledger, progress, phase);
+  const warnings = vanishing(job.clips.train.survey, settings);
+  for (const warning of warnings) job.say(`warning: ${warning}`);
   try {
     await run.checkSpace(trainer.checkpointBytes);
     const before = (await rowsIn(join(folder, "before.json"))) ?? (await measure("measure untrained"));
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
-    const probe = () => job.evaluator?.(trainer.model) ?? evaluate(trainer, job.sets, () => {});
+    const probe = () => job.evaluator?.(trainer.model, ruleOf(job, settings)) ?? evaluated(job, trainer, ledger);
     const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
     const metadata = metadataOf({ family: trainer.family, config: trainer.model.config });
     await run.finish(trainer.modelEntries(), { ...metadata, words });
-    const outcome: Outcome = { before, after, seconds: (performance.now() - began) / 1000 };
+    const outcome: Outcome = {
+      before,
+      after,
+      seconds: (performance.now() - began) / 1000,
+      clips: { train: ledger.outcome("train"), test: ledger.outcome("test") },
+      training: await faultsIn(join(folder, "metrics.jsonl")),
+      warnings,
+    };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     const attention = settings.subject === "none" ? [] : await attentionClips(trainer, job.sets.test);
     return { ...outcome, parameters: trainer.parameters, attention };
@@ -119,7 +146,7 @@ const configOf = ({ config }: Job, { head: kind, subject }: Settings): ModelConf
   subject,
 });
 
-function trainingClips({ sets }: Job, trainer: Trainer, progress: Meter): Loader {
+function trainingClips({ sets }: Job, trainer: Trainer, ledger: Ledger): Loader {
   const { batch, seed, together, workers, maxBad } = trainer.settings;
   return new Loader(sets.train, {
     ...trainerView(trainer),
@@ -129,14 +156,23 @@ function trainingClips({ sets }: Job, trainer: Trainer, progress: Meter): Loader
     together,
     workers,
     maxBad,
-    onBad: ({ reason }) => progress.say(`bad sample: ${reason}; another takes its place`),
+    onBad: (bad) => ledger.note("train", bad),
   });
 }
 
-async function measured({ sets }: Job, trainer: Trainer, progress: Meter, phase: string): Promise<Row[]> {
-  progress.start(phase, sets.train.samples + sets.test.samples);
-  return evaluate(trainer, sets, (done) => progress.at(done));
+async function measured(job: Job, trainer: Trainer, ledger: Ledger, progress: Meter, phase: string): Promise<Row[]> {
+  progress.start(phase, job.sets.train.samples + job.sets.test.samples);
+  return evaluated(job, trainer, ledger, (done) => progress.at(done));
 }
+
+const evaluated = ({ sets }: Job, trainer: Trainer, ledger: Ledger, at?: (done: number) => void): Promise<Row[]> =>
+  evaluate(trainer, sets, { at, onBad: (split, bad) => ledger.note(split, bad) });
+
+/** What is done about bad samples of another data set that is probed in training. */
+const ruleOf = ({ say }: Job, { maxBad }: Settings): BadSampleRule => ({
+  maxBad,
+  onBad: ({ reason }) => say(`left out: ${reason}`),
+});
 
 /** Rows that an earlier process of this run has measured. */
 const rowsIn = async (path: string) => (existsSync(path) ? read(path, figureRows) : undefined);

@@ -2,12 +2,15 @@
 import { execFileSync } from "node:child_process";
 import { HealthError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
+import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Loader } from "../data/shards/loader.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";
+import type { Settings } from "./settings.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
+import { whyIdle } from "./vanishing.ts";
 
 /** Consecutive steps, or steps of the last thousand, that may be skipped for numbers that are not finite. */
 export const patience = { inARow: 3, inAThousand: 10 } as const;
@@ -61,6 +64,7 @@ export async function trainLoop(options: LoopOptions): Promise<number> {
   const { from, watch } = await resume(trainer, run);
   progress.start("train", settings.steps, from);
   let [done, saved] = [from, from];
+  let isIdleSaid = false;
   const save = async () => {
     if (done > saved) await checkpoint(done, options, watch);
     saved = done;
@@ -68,10 +72,11 @@ export async function trainLoop(options: LoopOptions): Promise<number> {
   for await (const finished of steps(from, options)) {
     done = finished.report.step;
     const goesOn = done < settings.steps && stop.requested === undefined;
-    const isSound = watch.note(finished.report, finished.clips);
+    const isSound = watch.note(finished.report, finished.batch.keys);
     const probes = goesOn && isDue(done, settings.evalEvery) ? await evaluate?.() : undefined;
     await run.append(lineOf(finished, isSound, probes));
     tell(progress, finished, probes);
+    if (isSound && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
     if (goesOn && isDue(done, settings.checkpointEvery)) await save();
   }
   await save();
@@ -82,8 +87,7 @@ export async function trainLoop(options: LoopOptions): Promise<number> {
 interface Finished {
   readonly report: StepReport;
   readonly lr: number;
-  /** Keys of the batch. */
-  readonly clips: readonly string[];
+  readonly batch: Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
   readonly clipsPerSecond: number;
 }
 
@@ -95,9 +99,11 @@ async function* steps(from: number, { trainer, loader, stop }: LoopOptions): Asy
   const { settings } = trainer;
   const schedule = stepSchedule(settings.steps, settings.warmup, settings.lrEnd);
   let begun = from;
-  const update = async (batch: Parameters<Trainer["update"]>[1]) => {
+  const update = async (batch: ClipBatch) => {
     const lr = learningRate(settings.lr, begun, schedule);
-    return { report: await trainer.update(++begun, batch, lr), lr, clips: batch.keys };
+    const { keys, replaced, captions, sentiment } = batch; // without its pixels
+    const report = await trainer.update(++begun, batch, lr);
+    return { report, lr, batch: { keys, replaced, captions, sentiment } };
   };
   const isPause = () => isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
   const batches = untilStopped(loader.batches(from, settings.steps), stop);
@@ -113,7 +119,7 @@ async function* steps(from: number, { trainer, loader, stop }: LoopOptions): Asy
 const isDue = (step: number, every: number) => every > 0 && step % every === 0;
 
 function lineOf(
-  { report, lr, clips, clipsPerSecond }: Finished,
+  { report, lr, batch: { keys, replaced = [] }, clipsPerSecond }: Finished,
   isSound: boolean,
   probes?: readonly Figure[],
 ): LogLine {
@@ -125,7 +131,8 @@ function lineOf(
     norm,
     logitScale,
     clipsPerSecond: Math.round(10 * clipsPerSecond) / 10,
-    ...(!isSound && { skipped: bad, clips: [...clips] }),
+    ...(!isSound && { skipped: bad, clips: [...keys] }),
+    ...(replaced.length > 0 && { replaced: [...replaced] }),
     ...(probes && { probes: Object.fromEntries(probes) }),
   };
 }
@@ -135,6 +142,15 @@ function tell(progress: Meter, { report, clipsPerSecond }: Finished, probes: rea
   const percents = probes?.map(([name, value]) => `${name} ${(100 * value).toFixed(2)}`);
   if (percents) progress.say(`step ${report.step}: ${percents.join("  ")}`);
   progress.at(report.step, `loss ${report.loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
+}
+
+/** Once a run: a step that changes nothing but by weight decay. */
+function sayIdle(progress: Meter, { report, batch }: Finished, settings: Settings): true {
+  const why = whyIdle(batch, settings);
+  progress.say(
+    `warning: step ${report.step} has loss ${report.loss} and no gradient: nothing is learnt from it; ${why}`,
+  );
+  return true;
 }
 
 async function resume(trainer: Trainer, run: RunFolder): Promise<{ from: number; watch: Watch }> {

@@ -37,7 +37,16 @@ export const schema = {
   workers: { check: whole(0, 64), value: 1, about: "decoding threads" },
   checkpointEvery: { check: whole(1, 1e7), value: 200, about: "steps between checkpoints" },
   evalEvery: { check: whole(0, 1e7), value: 0, about: "steps between probes of the model in training; 0 for none" },
-  maxBad: { check: real(0, 1), value: 0.01, about: "share of unreadable samples that stops the run" },
+  maxBad: {
+    check: real(0, 1),
+    value: 0.01,
+    about: "share of unreadable clips, in training and measuring, that stops the run",
+  },
+  shortClips: {
+    check: v.picklist(["repeat", "leave-out"]),
+    value: "repeat",
+    about: "clips with fewer frames than the model takes: repeat some, or leave-out the clip",
+  },
 } as const;
 
 export type Settings = { -readonly [K in keyof typeof schema]: v.InferOutput<(typeof schema)[K]["check"]> };

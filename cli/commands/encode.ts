@@ -13,7 +13,15 @@ import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";
 import type { VideoText } from "../../model/family.ts";
 import { safetensorsBytes } from "../../data/formats/safetensors.ts";
-import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import {
+  type InputFlags,
+  type Inputs,
+  type Oddities,
+  openInputs,
+  visualKinds,
+  warnOfOddities,
+  withInputs,
+} from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -51,7 +59,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     ],
   });
   try {
-    const { ids, unseen, encode } = await prepared(kind, given, flags, plan);
+    const { ids, odd, encode } = await prepared(kind, given, flags, plan);
     progress.start("load the model", 1);
     const work = async (model: VideoText) => {
       progress.start("encode", ids.length);
@@ -62,8 +70,8 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     const { features, seconds } = await withModel(plan, work, (done, of) => progress.at(done / of));
     await write(flags, { kind, ids }, features);
     progress.end();
-    warnOfUnseen({ unseen });
-    tell(flags, kind, features, seconds);
+    warnOfOddities(odd, plan.model.takes);
+    tell(flags, kind, features, seconds, odd);
   } finally {
     progress.end();
     await close();
@@ -88,16 +96,20 @@ async function prepared(
   given: readonly string[],
   flags: Flags,
   plan: LoadPlan,
-): Promise<Pick<Inputs, "ids" | "unseen"> & { encode(model: VideoText, options: EncodeOptions): Promise<Matrix> }> {
+): Promise<Pick<Inputs, "ids"> & { odd: Oddities; encode(model: VideoText, options: EncodeOptions): Promise<Matrix> }> {
   if (kind === "texts") {
     if (flags.boxes.length > 0) throw new UsageError("--boxes: texts have no subject");
     const texts = (await Promise.all(given.map(textsOf))).flat();
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
-    return { ids: texts, unseen: [], encode: (model, options) => encodeTexts(model, tokenizer, texts, options) };
+    return {
+      ids: texts,
+      odd: { unseen: [], short: [] },
+      encode: (model, options) => encodeTexts(model, tokenizer, texts, options),
+    };
   }
-  const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
+  const { ids, unseen, short, pixels } = await openInputs(kind, given, flags, plan.model.takes);
   const encode = kind === "images" ? encodeImages : encodeVideos;
-  return { ids, unseen, encode: (model, options) => encode(model, pixels, options) };
+  return { ids, odd: { unseen, short }, encode: (model, options) => encode(model, pixels, options) };
 }
 
 /** The lines of a file, or the words themselves where nothing has that name. */
@@ -147,10 +159,10 @@ async function write(
   await replaceFile(out, safetensorsBytes([entry], metadata));
 }
 
-function tell({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number): void {
+function tell({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number, odd: Oddities): void {
   const [rows, width] = shape;
   const perSecond = rows / seconds;
   const things = kind === "images" || kind === "texts" ? kind : "clips";
   const line = `${out}: ${rows} x ${width}, rows of unit length; ${perSecond.toFixed(1)} ${things}/s`;
-  printResult(json, { out, kind, rows, width, seconds, perSecond }, () => line);
+  printResult(json, { out, kind, rows, width, seconds, perSecond, ...odd }, () => line);
 }

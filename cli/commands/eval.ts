@@ -14,16 +14,16 @@ import {
   type SwitchOptions,
   switchTable,
 } from "../../data/sets/index.ts";
-import { UsageError } from "../../engine/errors.ts";
+import { FormatError, UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
-import { targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
+import { samplesWithoutTargets, targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
 import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
 import { type EvaluationResult, resultText } from "../../eval/paper/result.ts";
 import { scoreInTurns, tasksWithout } from "../../eval/probes/score.ts";
 import { type Extracted, extractSplits } from "../../eval/features/splits.ts";
 import { evaluationPage } from "../pages/eval-page.ts";
-import { batchFlag, CONFIG, oneOf, whole, workersFlag } from "../flags.ts";
+import { batchFlag, CONFIG, maxBad, oneOf, whole, workersFlag } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
 import { checkPlace } from "../pages/page.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
@@ -49,6 +49,7 @@ interface Flags {
   cache?: string;
   batch?: string;
   workers?: string;
+  maxBad: number;
 }
 
 export function command({ gpu }: Context): Command {
@@ -77,6 +78,7 @@ export function command({ gpu }: Context): Command {
     .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
     .option("--batch <n>", "samples given to the model at once (default: 64 MB of pixels)")
     .option("--workers <n>", "decoding threads (default: a core is left for the rest)")
+    .addOption(maxBad())
     .action((name: string, flags: Flags) => run(name, { ...flags, gpu: gpu() }));
 }
 
@@ -90,7 +92,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   const found = stop ? await fromModel(options, flags, stop) : await fromFiles(flags.features!, options, flags.data);
   if (!found) return;
   const extracted = performance.now();
-  const { splits, source, notes } = found;
+  const { splits, source, notes, leftOut } = found;
   const isStopped = () => stop?.requested !== undefined;
   const tasks = await scoreInTurns(protocol, splits, { switches, resamples: options.resamples }, isStopped);
   if (!tasks) {
@@ -102,7 +104,9 @@ async function run(name: string, flags: Flags): Promise<void> {
   const result: EvaluationResult = {
     benchmark,
     source,
-    splits: splits.map(({ name, features }) => ({ name, samples: features.shape[0], width: features.shape[1] })),
+    splits: splits.map(({ name, features: { shape } }) => {
+      return { name, samples: shape[0], width: shape[1], leftOut: leftOut?.get(name) ?? 0 };
+    }),
     decisions: decisionsOf(benchmark, switches),
     notes: [
       ...notes,
@@ -125,6 +129,7 @@ interface EvalOptions {
   readonly resamples: number;
   readonly batch: number | undefined;
   readonly workers: number;
+  readonly maxBad: number;
 }
 
 function optionsOf(name: string, flags: Flags): EvalOptions {
@@ -142,6 +147,7 @@ function optionsOf(name: string, flags: Flags): EvalOptions {
     resamples: whole("bootstrap", flags.bootstrap, 0, 1e6),
     batch: flags.batch === undefined ? undefined : batchFlag(flags.batch),
     workers: workersFlag(flags.workers),
+    maxBad: flags.maxBad,
   };
 }
 
@@ -161,12 +167,23 @@ async function fromFiles(text: string, options: EvalOptions, data: string | unde
   if (data !== undefined)
     for (const { name } of files)
       opened.push(await openBenchmark(options.benchmark, data, { ...options.switchOptions, split: name }));
+  for (const split of opened) refuseUnknownTargets(split);
   const targets = new Map(opened.map((split) => [split.split, targetsOfBenchmark(split)]));
   return {
     splits: joinTargets(files, targets, options.protocol),
     source: `features from ${[...new Set(files.map(({ file }) => file))].join(", ")}`,
     notes: opened.flatMap(({ notes }) => notes),
   };
+}
+
+/** Rows of features cannot be matched with targets that nobody can read. */
+function refuseUnknownTargets(benchmark: Benchmark): void {
+  const unknown = samplesWithoutTargets(benchmark);
+  const [first] = unknown;
+  if (first?.source.kind === "faulty")
+    throw new FormatError(
+      `${benchmark.split}: the targets of ${unknown.length} samples cannot be read, the first: ${first.source.reason}`,
+    );
 }
 
 /** Features of a checkpoint, from the cache or the GPU; undefined when a stop was requested on the way. */

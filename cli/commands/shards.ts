@@ -14,6 +14,7 @@ import { published } from "../../data/official/index-file.ts";
 import { TrainingSet } from "../../data/official/training-set.ts";
 import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
+import { isOneSentiment } from "../../train/vanishing.ts";
 import { real, whole } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop } from "../terminal/stop.ts";
@@ -83,8 +84,29 @@ async function shards(folder: string, out: string, flags: Flags): Promise<void> 
   const made = await written(resolve(out), (split) => clips.of(parts[split]), flags.perShard);
   progress.end();
   if (!made) return print("stopped; nothing was written");
-  const result = { listed: set.listed, kept: set.entries.length, leftOut: clips.bad, splits: made };
+  const notes = notesOn(set);
+  const result = { listed: set.listed, kept: set.entries.length, leftOut: clips.bad, notes, splits: made };
+  for (const note of notes) process.stderr.write(`${note}\n`);
   printResult(flags.json, result, () => page(out, set, made, clips.bad));
+}
+
+/** What is to be known before training on a set. */
+function notesOn(set: TrainingSet): string[] {
+  const { frames } = set.view;
+  const short = [...set.entries.keys()].filter((i) => set.frameCount(i) < frames);
+  const sentiments = Float32Array.from([...set.entries.keys()].flatMap((i) => [...set.sentiment(i)]));
+  return [
+    ...(short.length > 0
+      ? [
+          `${short.length} clips have fewer than the ${frames} frames of the published model, the first: ${set.nameOf(short[0])}`,
+        ]
+      : []),
+    ...(set.entries.length > 1 && isOneSentiment(sentiments)
+      ? [
+          "the sentiment logits of all sentences are the same: SNCE removes every negative, and nothing can be learnt but with beta 0",
+        ]
+      : []),
+  ];
 }
 
 /** The clips of a training set; sentences that cannot be read are left out, until there are too many of them. */

@@ -48,7 +48,14 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
   const arms = compare ? armsOf(settings) : [settings];
   const missing = clipsToMake(data);
   const evaluator =
-    evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, stageModel(1).head.frames);
+    evalBold === undefined
+      ? undefined
+      : await openEvaluator(
+          "bold",
+          evalBold,
+          stageModel(1).head.frames,
+          (line) => void process.stderr.write(`${line}\n`),
+        );
   const stop = gracefulStop();
   const gpu = await openGpu(options);
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
@@ -58,7 +65,7 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
     progress.end();
     return print("stopped; the same command goes on making the data set");
   }
-  const job = { ...(await openJob(clips)), evaluator };
+  const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
   const { train, test } = job.sets;
   print(`EmotionCLIP on ${gpu.facts.adapter}\n${train.samples} clips to train on, ${test.samples} held out`);
   const results: ComparedRun[] = [];

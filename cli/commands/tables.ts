@@ -114,7 +114,7 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
   try {
     const data = await shardFolder(flags.data, progress, stop);
     if (data === undefined) return false;
-    const job = await openJob(data);
+    const job = await openJob(data, open[0].settings, (line) => progress.say(line));
     await makeFolder(join(flags.runs, "tables"));
     for (const { folder, settings } of open) {
       const run = { job, settings, folder };

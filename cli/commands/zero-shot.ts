@@ -21,14 +21,14 @@ import {
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
 import { linesOf } from "./encode.ts";
-import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfOddities, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
 import { protocols } from "../../eval/probes/protocol.ts";
-import { oneOf, workersFlag } from "../flags.ts";
+import { maxBad, oneOf, workersFlag } from "../flags.ts";
 import { print, printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -39,6 +39,7 @@ interface Flags extends InputFlags {
   split?: string;
   cache?: string;
   workers?: string;
+  maxBad: number;
   classes?: string;
   templates?: string;
 }
@@ -62,7 +63,8 @@ export function command({ gpu }: Context): Command {
     .option("--data <folder>", "where a benchmark lies; for stage the default is the embedded one")
     .option("--split <split>", "split of a benchmark (default: its last)")
     .option("--cache <folder>", "where features of a benchmark are kept (default: in the user's cache folder)")
-    .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)");
+    .option("--workers <n>", "decoding threads for a benchmark (default: a core is left for the rest)")
+    .addOption(maxBad());
   return withInputs(made).action((kind: VisualKind | "benchmark", given: string[], flags: Flags) =>
     run(kind, given, { ...flags, gpu: gpu() }),
   );
@@ -74,6 +76,9 @@ export interface ZeroShotPage {
   readonly kind: VisualKind;
   readonly templates: readonly string[];
   readonly classes: readonly ZeroShotClass[];
+  /** Inputs that have boxes, none of which lies in a frame; and clips that are too short for the model, so that frames count twice. */
+  readonly unseen: readonly string[];
+  readonly short: readonly string[];
   /** Classes of each input, best first. */
   readonly inputs: readonly {
     readonly id: string;
@@ -118,8 +123,8 @@ async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Prom
     const stop = gracefulStop();
     const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
     if (data === undefined) return undefined;
-    const { checkpoint, cache, batch } = flags;
-    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers };
+    const { checkpoint, cache, batch, maxBad } = flags;
+    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers, maxBad };
     return await zeroShotData(request, progress, stop);
   } finally {
     progress.end();
@@ -145,7 +150,7 @@ async function scoreInputs(
   const { plan, close } = await openPlan(flags);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
-    const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
+    const { ids, unseen, short, pixels } = await openInputs(kind, given, flags, plan.model.takes);
     const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
     const work = async (model: VideoText) => {
       progress.start("texts", prompts);
@@ -153,12 +158,13 @@ async function scoreInputs(
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
+      const about = { checkpoint: basename(flags.checkpoint), kind, templates, classes, unseen, short };
+      return pageOf(about, ids, features, classifier);
     };
     progress.start("load the model", 1);
     const page = await withModel(plan, work, (done, of) => progress.at(done / of));
     progress.end();
-    warnOfUnseen({ unseen });
+    warnOfOddities({ unseen, short }, plan.model.takes);
     return page;
   } finally {
     progress.end();

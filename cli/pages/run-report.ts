@@ -8,6 +8,7 @@ import type { ShownClip } from "../../eval/attention/clip.ts";
 import { commitOf } from "../../train/loop.ts";
 import type { Run, Trained } from "../job.ts";
 import { type Result, type Series, writeReport } from "./report.ts";
+import { faultLines } from "./run-text.ts";
 import type { ReportClip } from "./report-attention.ts";
 
 /** What each row measures, and what guessing gives. */
@@ -41,6 +42,7 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ["Commit", commitOf()],
       ["Date", new Date().toISOString().slice(0, 10)],
       ["Seed", String(settings.seed)],
+      ...faultLines(trained).map((line) => ["To know", line] as const),
       ...(damaged > 0 ? [["Log", `${damaged} damaged lines, left out of the curves`] as const] : []),
     ],
     settings,

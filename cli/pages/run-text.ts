@@ -1,5 +1,6 @@
 // What a finished run, or several side by side, comes to: lines for a terminal.
 import type { Settings } from "../../train/settings.ts";
+import type { ClipsOutcome } from "../clips.ts";
 import type { Outcome } from "../job.ts";
 
 /** A finished run of a comparison. */
@@ -9,10 +10,35 @@ export interface ComparedRun extends Outcome {
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`.padStart(8);
 
-/** Before and after, a line for each figure. */
-export function rowsText({ before, after }: Outcome, report: string): string {
+/** Before and after, a line for each figure; then what was not as it should be, and where the report lies. */
+export function rowsText(outcome: Outcome, report: string): string {
+  const { before, after } = outcome;
   const lines = before.map(([name, value], i) => `  ${name.padEnd(16)}${percent(value)}   ${percent(after[i][1])}`);
-  return `held-out clips         untrained    trained\n${lines.join("\n")}\nreport: ${report}`;
+  return ["held-out clips         untrained    trained", ...lines, ...faultLines(outcome), `report: ${report}`].join(
+    "\n",
+  );
+}
+
+/** Counts of what was replaced, left out, repeated or skipped; none where all was well. */
+export function faultLines({ clips, training, warnings }: Outcome): string[] {
+  const { train, test } = clips;
+  const bad = ({ bad, clips }: ClipsOutcome) => `${bad.length} of ${clips}`;
+  const short = [train, test].flatMap(({ short }, i) =>
+    short
+      ? [`${short.count} of ${["train", "test"][i]} ${short.rule === "repeat" ? "repeat frames" : "left out"}`]
+      : [],
+  );
+  return [
+    ...(train.bad.length + test.bad.length > 0
+      ? [
+          `clips that cannot be read: ${bad(train)} to train on (showings in which others stood in: ${training.replaced}), ` +
+            `${bad(test)} held out; none is measured`,
+        ]
+      : []),
+    ...(short.length > 0 ? [`clips of too few frames: ${short.join(", ")}`] : []),
+    ...(training.idle > 0 ? [`${training.idle} steps had no gradient: nothing was learnt from them`] : []),
+    ...warnings.map((warning) => `warning: ${warning}`),
+  ];
 }
 
 /** Mean and sample standard deviation. */
@@ -40,7 +66,7 @@ export function comparisonText(results: readonly ComparedRun[]): string {
   const count = new Set(results.map(({ settings }) => settings.seed)).size;
   const title = `held-out clips, percent, mean ± standard deviation of ${count} seeds`;
   const head = `  ${"".padEnd(16)}${["untrained", "vanilla", "with prompt"].map((name) => name.padStart(13)).join("  ")}`;
-  return [title, head, ...lines, verdict(results, of)].join("\n");
+  return [title, head, ...lines, verdict(results, of), ...new Set(results.flatMap(faultLines))].join("\n");
 }
 
 /** The figures of a subject's runs at place `i` of the table. */

@@ -35,6 +35,8 @@ export interface Footage extends Pixels {
   readonly names: readonly string[];
   /** Frames whose mask shows the subject somewhere. */
   readonly seen: number;
+  /** Frames that are not one of the others again. */
+  readonly distinct: number;
 }
 
 /** Frames of one call: more are no clip. */
@@ -67,6 +69,7 @@ export async function readFootage(source: string | readonly string[], options: F
     pictures: chosen.map((index) => seen.get(index)!),
     names: chosen.map((index) => reel.nameOf(index)),
     seen: chosen.filter((_, slot) => canvas.shows(slot)).length,
+    distinct: distinct.length,
   };
 }
 

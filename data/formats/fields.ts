@@ -62,10 +62,11 @@ export class Fields {
     return value;
   }
 
-  /** A list of finite numbers. */
-  numbers(key: string, length: number): number[] {
+  /** A list of finite numbers, none further from 0 than `most`. */
+  numbers(key: string, length: number, most = Number.MAX_VALUE): number[] {
     return this.list(key, length, length).map((value, i) => {
       if (typeof value !== "number") return this.refuse(`${key}[${i}]`, value, "a number");
+      if (!(Math.abs(value) <= most)) return this.refuse(`${key}[${i}]`, value, `a number from -${most} to ${most}`);
       return value;
     });
   }

@@ -130,8 +130,12 @@ export function readLogits(root: string, name: string, entries: number): Float32
     throw new FormatError(
       `${file}: shape [${shape}], expected [${entries}, ${width}]: a row for each entry of the index, of ${SENTIMENTS.join(", ")}`,
     );
-  const bad = data.findIndex((value: number) => !Number.isFinite(value));
-  if (bad >= 0) throw new FormatError(`${file}: row ${Math.floor(bad / width)} has the value ${data[bad]}`);
+  const most = clipLimits.logit;
+  const bad = data.findIndex((value: number) => !(Math.abs(value) <= most));
+  if (bad >= 0)
+    throw new FormatError(
+      `${file}: row ${Math.floor(bad / width)} has the value ${data[bad]}, expected a logit from -${most} to ${most}`,
+    );
   return Float32Array.from(data);
 }
 

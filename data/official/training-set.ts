@@ -109,10 +109,15 @@ export class TrainingSet {
     return `${quoted(videoId)} frames ${startFrame} to ${endFrame}`;
   }
 
+  /** Frames of sample i; one with fewer than a showing takes repeats some, in order. */
+  frameCount(i: number): number {
+    return this.entries[i].endFrame - this.entries[i].startFrame + 1;
+  }
+
   /** How sample `draw.index` is shown in this epoch. */
   choose(draw: RandomDraw): FrameChoice {
-    const { startFrame, endFrame } = this.entries[draw.index];
-    const among = chooseFrames(this.view, draw, endFrame - startFrame + 1, this.nameOf(draw.index));
+    const { startFrame } = this.entries[draw.index];
+    const among = chooseFrames(this.view, draw, this.frameCount(draw.index));
     const crop = cropOf(this.view, draw);
     return { numbers: Array.from(among, (k) => startFrame + k), crop: (_, size) => crop(size, this.view.side) };
   }

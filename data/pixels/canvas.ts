@@ -76,6 +76,18 @@ export class Canvas {
     return { frames, mask };
   }
 
+  /** The arrays of some clips of `frames` frames each, by their numbers, ascending; all of them are not copied. */
+  only(clips: readonly number[], frames: number): Pixels {
+    const n = frames * this.#pixels;
+    if (clips.length * n === this.mask.length) return this.pixels;
+    const some = new Canvas(clips.length * frames, this.square);
+    for (const [to, from] of clips.entries()) {
+      some.frames.set(this.frames.subarray(from * 3 * n, (from + 1) * 3 * n), to * 3 * n);
+      some.mask.set(this.mask.subarray(from * n, (from + 1) * n), to * n);
+    }
+    return some.pixels;
+  }
+
   /** Whether the subject is somewhere in frame `slot`. */
   shows(slot: number): boolean {
     return this.mask.subarray(slot * this.#pixels, (slot + 1) * this.#pixels).includes(1);

@@ -13,7 +13,7 @@ export interface Square {
 export interface View extends Square {
   /** Frames taken of each clip, T. */
   readonly frames: number;
-  /** `random`: distinct frames, ascending (training); `uniform`: evenly spaced, repeated in short clips (evaluation). */
+  /** `random`: distinct frames, ascending (training); `uniform`: evenly spaced (evaluation), as are those of a short clip, some twice. */
   readonly sampling: "random" | "uniform";
   /** `random`: its own place for every frame (training); `centre` (evaluation). */
   readonly crop: "random" | "centre";

@@ -84,3 +84,14 @@ export type MaskRule =
   | { readonly kind: "joints"; readonly file: string; readonly person: number; readonly numbers: readonly number[] }
   /** One box in pixels of the picture. */
   | { readonly kind: "box"; readonly box: Box };
+
+/** Ids of the samples with fewer frames than are taken of them, so that some are shown twice or more; where frames repeat by rule, none. */
+export function shortSamples({ kind, frames, samples, name, switches }: Benchmark): string[] {
+  if (kind === "image" || (name === "liris" && switches.window === "repeat")) return [];
+  return samples.filter(({ source }) => framesIn(source) < frames).map(({ id }) => id);
+}
+
+function framesIn(source: PixelSource): number {
+  if (source.kind === "faulty") return Number.POSITIVE_INFINITY;
+  return source.kind === "shard" ? source.sample.frames.length / 2 : new Set(source.frames).size;
+}

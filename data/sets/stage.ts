@@ -19,14 +19,15 @@ export const stage: Reader = {
       throw new FormatError(
         `${indexName(split)}: its ${set.categories.length} categories are not BoLD's ${categories.length}`,
       );
-    const infos = set.infos();
-    const samples = set.items.map((sample): BenchmarkSample => {
-      const { labels, meta, caption } = infos.next().value!;
+    const samples = Array.from(set.readings(), (found): BenchmarkSample => {
+      const sample = set.items[found.index];
+      const named = { id: sample.key, group: sample.key };
+      if ("reason" in found) return { ...named, source: { kind: "faulty", reason: found.reason } };
+      const { labels, meta, caption } = found.info;
       const { emotion } = (meta ?? {}) as { emotion?: unknown };
       const label = (emotions as readonly unknown[]).indexOf(emotion);
       return {
-        id: sample.key,
-        group: sample.key,
+        ...named,
         text: caption,
         labels: Uint8Array.from(labels!.categories),
         values: Float32Array.from(labels!.vad),

@@ -6,7 +6,16 @@ import { parseJson } from "../formats/json.ts";
 /** Sentiment classes, in the order of the official logits file. */
 export const SENTIMENTS = ["anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"] as const;
 
-export const clipLimits = { jsonBytes: 2 ** 20, frames: 9999, side: 16384, boxes: 64, coordinate: 1e6 } as const;
+/** `logit`: a classifier's are below 100; at 10⁴ all of the loss is still far inside f32. `value`: of valence and the like. */
+export const clipLimits = {
+  jsonBytes: 2 ** 20,
+  frames: 9999,
+  side: 16384,
+  boxes: 64,
+  coordinate: 1e6,
+  logit: 1e4,
+  value: 1e6,
+} as const;
 
 /** What is known about a clip without its pictures. */
 export type ClipInfo = {
@@ -50,8 +59,8 @@ export function checkClipInfo(value: unknown, name: string, frames: number, cate
   const labels =
     fields.has("labels") || categories > 0 ? checkLabels(fields.get("labels"), name, categories) : undefined;
   return {
-    caption: fields.text("caption", { min: 1 }),
-    sentiment: fields.numbers("sentiment", SENTIMENTS.length),
+    caption: captionIn(fields),
+    sentiment: fields.numbers("sentiment", SENTIMENTS.length, clipLimits.logit),
     boxes: fields.list("boxes", frames, frames).map((list, frame) => checkBoxes(list, frame, fields)),
     fps: fields.real("fps", 0.01, 1000),
     width: fields.whole("width", 1, clipLimits.side),
@@ -61,13 +70,18 @@ export function checkClipInfo(value: unknown, name: string, frames: number, cate
   };
 }
 
+function captionIn(fields: Fields): string {
+  const caption = fields.text("caption", { min: 1 });
+  return caption.trim() === "" ? fields.refuse("caption", caption, "words, not white space alone") : caption;
+}
+
 function checkLabels(value: unknown, name: string, categories: number): Labels {
   const fields = new Fields(value, name, "labels", ["categories", "vad"]);
   const hot = fields.numbers("categories", categories);
   hot.forEach((v, i) => {
     if (v !== 0 && v !== 1) fields.refuse(`categories[${i}]`, v, "0 or 1");
   });
-  const [valence, arousal, dominance] = fields.numbers("vad", 3);
+  const [valence, arousal, dominance] = fields.numbers("vad", 3, clipLimits.value);
   return { categories: hot, vad: [valence, arousal, dominance] };
 }
 

@@ -12,11 +12,9 @@ import { type RandomDraw, linspaceFrames, randomFrames } from "../sampling.ts";
 import { onceEach } from "../threads/in-order.ts";
 import type { Sample, ShardReader } from "./shards.ts";
 
-/** Numbers of the frames that are shown. */
-export function chooseFrames(view: View, draw: RandomDraw, count: number, name: string): Int32Array {
-  if (view.sampling === "uniform") return linspaceFrames(0, count - 1, view.frames);
-  if (count < view.frames)
-    throw new FormatError(`${name}: has ${count} frames, random sampling takes ${view.frames} distinct ones`);
+/** Numbers of the frames that are shown, of `count`; a clip with fewer than the view takes shows some of them again. */
+export function chooseFrames(view: View, draw: RandomDraw, count: number): Int32Array {
+  if (view.sampling === "uniform" || count < view.frames) return linspaceFrames(0, count - 1, view.frames);
   return randomFrames(new Random(draw.seed, `frames ${draw.epoch}`, draw.index), count, view.frames);
 }
 
@@ -39,7 +37,7 @@ export async function drawSample(
   { reader, categories }: SampleSource,
 ): Promise<CheckedInfo> {
   const info = reader.info(sample, categories);
-  const chosen = chooseFrames(view, draw, sample.frames.length / 2, nameOf(sample));
+  const chosen = chooseFrames(view, draw, sample.frames.length / 2);
   const crop = cropOf(view, draw);
   const images = await onceEach(chosen, (t) => decodeFrame(reader.frame(sample, t), info, frameName(sample, t)));
   for (const [slot, t] of chosen.entries()) {

@@ -22,7 +22,10 @@ export interface LoaderOptions extends View, BadSampleRule {
   readonly workers: number;
   /** Batches made ahead; as many as workers, at least one. */
   readonly prefetch?: number;
-  /** What a sample that cannot be read does: `skip` puts a substitute into its slot. */
+  /**
+   * What a sample that cannot be read does: `stop` ends the work; `skip` (the default) counts it, and puts a substitute into its
+   * slot where the order is `shuffled`. In the order `stored` it is left out, for nothing may be measured on another's pictures.
+   */
   readonly onBadSample?: "stop" | "skip";
 }
 
@@ -50,7 +53,8 @@ export class Loader {
     check(set.samples, options);
     this.stepsPerEpoch = order === "shuffled" ? Math.floor(set.samples / batch) : Math.ceil(set.samples / batch);
     const view: View = { frames, side, resize, sampling, crop };
-    const source = { items: set.items, categories: set.categories.length, view, onBadSample };
+    const onBad = onBadSample === "stop" ? onBadSample : order === "shuffled" ? "replace" : "leave out";
+    const source: BatchSource = { items: set.items, categories: set.categories.length, view, onBad };
     this.#makers = workers === 0 ? [here(source)] : Array.from({ length: workers }, () => inThread(source));
     this.#tally = new Tally(set.samples, options);
     this.bad = this.#tally.reasons;
@@ -64,7 +68,10 @@ export class Loader {
     return { step, epoch, seed, indices: this.#orderOf(epoch).slice(at, at + batch) };
   }
 
-  /** The batches of global steps `from` … `until − 1`, across epochs; without `until` they never end. */
+  /**
+   * The batches of global steps `from` … `until − 1`, across epochs; without `until` they never end. One whose samples are all left
+   * out does not come.
+   */
   async *batches(from = 0, until = Number.POSITIVE_INFINITY): AsyncGenerator<ClipBatch> {
     if (this.#running) throw new UsageError("a loader gives one sequence of batches at a time");
     this.#running = true;
@@ -73,7 +80,7 @@ export class Loader {
     try {
       for await (const { batch, bad } of inOrder(range(from, until), ahead, make)) {
         for (const each of bad) this.#tally.add(each); // in the order of the steps
-        yield batch;
+        if (batch.count > 0) yield batch;
       }
     } finally {
       this.#running = false;

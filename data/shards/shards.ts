@@ -1,13 +1,14 @@
 // WebDataset tar shards -> samples by number. Shards are indexed by their headers and read in place, a member at a
 // time, so that neither memory nor start-up grows with the pictures.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { DiskError, FormatError } from "../../engine/errors.ts";
+import type { BadSample } from "../bad-samples.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
 import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
-import { readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
+import { indexName, readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
 import { type Member, tarMembers } from "../formats/tar.ts";
 
 /** Where a sample lies. Plain data: it travels to workers. */
@@ -19,7 +20,12 @@ export type Sample = {
   readonly json: { readonly offset: number; readonly size: number };
   /** Offset and size of each frame in turn: [o0, s0, o1, s1, …]. */
   readonly frames: Float64Array;
+  /** Why it is a bad sample, where its members already tell. */
+  readonly fault?: string;
 };
+
+/** A sample's JSON, checked, or a bad sample. */
+export type Reading = { readonly index: number; readonly info: CheckedInfo } | BadSample;
 
 /** A split's samples, in the order of its shards. */
 export class ShardSet {
@@ -57,41 +63,108 @@ export class ShardSet {
     }
   }
 
-  /** The same of every sample, in order. */
+  /** The same of every sample, in order; the first bad one is a FormatError. */
   *infos(): Generator<CheckedInfo> {
+    for (const found of this.readings()) {
+      if ("reason" in found) throw new FormatError(found.reason);
+      yield found.info;
+    }
+  }
+
+  /** What every sample's JSON says, in order, or why it is a bad sample. */
+  *readings(): Generator<Reading> {
     const reader = new ShardReader();
     try {
-      for (let i = 0; i < this.samples; i++) yield this.info(i, reader);
+      for (let index = 0; index < this.samples; index++) yield this.#reading(index, reader);
     } finally {
       reader.close();
     }
   }
+
+  /** The samples of at least so many frames, as a set. */
+  ofAtLeast(frames: number): ShardSet {
+    return new ShardSet(
+      this.index,
+      this.items.filter((item, i) => item.fault !== undefined || this.frameCount(i) >= frames),
+    );
+  }
+
+  #reading(index: number, reader: ShardReader): Reading {
+    try {
+      return { index, info: this.info(index, reader) };
+    } catch (error) {
+      if (error instanceof FormatError) return { index, reason: error.message };
+      throw error;
+    }
+  }
+}
+
+export interface OpenShardsOptions {
+  /** Compare every sha256 with the index, which reads all bytes; otherwise only those of shards that are newer than it. */
+  readonly hash?: boolean;
+  /** Hears that shards are newer than their index, which are then compared. */
+  readonly say?: (line: string) => void;
 }
 
 /**
  * Opens a split of a data set: reads its index and the headers of every shard. Refuses shards that are truncated,
- * damaged, or differ from what the index promises; `hash` also compares every sha256 (it reads all bytes).
+ * damaged, or differ from what the index promises: in length and number of samples, and where they are newer than it, in sha256.
  */
-export async function openShards(folder: string, split: string, { hash = false } = {}): Promise<ShardSet> {
+export async function openShards(
+  folder: string,
+  split: string,
+  { hash = false, say = () => {} }: OpenShardsOptions = {},
+): Promise<ShardSet> {
   const index = readIndex(folder, split);
-  const items: Sample[] = [];
+  const newer = newerThanIndex(folder, index);
+  if (newer.size > 0 && !hash) say(newerText(newer, index));
   const keys = new Map<string, string>();
+  const items: Sample[] = [];
   for (const entry of index.shards) {
-    const path = inside(folder, entry.file, `${split}-index.json`);
-    if (hash) await checkHash(path, entry);
-    for (const sample of samplesOf(path, entry)) {
-      const other = keys.get(sample.key);
-      if (other) throw new FormatError(`${entry.file}: key ${quoted(sample.key)} is in ${other} too`);
-      keys.set(sample.key, entry.file);
-      items.push(sample);
-    }
+    if (hash || newer.has(entry.file)) await checkHash(folder, index, entry);
+    items.push(...openShard(folder, index, entry, keys));
   }
   return new ShardSet(index, items);
 }
 
-async function checkHash(path: string, { file, sha256 }: ShardEntry): Promise<void> {
-  const found = await sha256Of(path);
-  if (found !== sha256) throw new FormatError(`${file}: sha256 is ${found}, the index says ${sha256}`);
+/** The samples of one shard, checked against its entry in the index; `keys` are those of the shards before, and get its own. */
+export function openShard(
+  folder: string,
+  { split }: ShardIndex,
+  entry: ShardEntry,
+  keys: Map<string, string>,
+): Sample[] {
+  const samples = samplesOf(inside(folder, entry.file, indexName(split)), entry);
+  for (const { key } of samples) {
+    const other = keys.get(key);
+    if (other) throw new FormatError(`${entry.file}: key ${quoted(key)} is in ${other} too`);
+    keys.set(key, entry.file);
+  }
+  return samples;
+}
+
+/** Shards that were written after their index: they may be others than it describes. */
+function newerThanIndex(folder: string, { split, shards }: ShardIndex): Set<string> {
+  const timeOf = (file: string) => statSync(inside(folder, file, indexName(split))).mtimeMs;
+  const written = timeOf(indexName(split));
+  return new Set(shards.map(({ file }) => file).filter((file) => timeOf(file) > written));
+}
+
+function newerText(newer: ReadonlySet<string>, { split, shards }: ShardIndex): string {
+  const [first] = newer;
+  return (
+    `${split}: ${newer.size} of ${shards.length} shards are newer than ${indexName(split)} ` +
+    `(${first}${newer.size > 1 ? ", …" : ""}); their sha256 is compared`
+  );
+}
+
+/** Refuses a shard whose bytes are not those that its index describes. */
+export async function checkHash(folder: string, { split }: ShardIndex, { file, sha256 }: ShardEntry): Promise<void> {
+  const found = await sha256Of(inside(folder, file, indexName(split)));
+  if (found === sha256) return;
+  throw new FormatError(
+    `${file}: sha256 is ${found}, the index says ${sha256}; if you changed it, \`emotionclip data index\` makes a new index`,
+  );
 }
 
 /** The samples of one shard, checked against its entry in the index. */
@@ -138,20 +211,28 @@ export function groupMembers(members: Iterable<Member>, file: string, path: stri
   return [...parts].map(([key, sample]) => toSample(key, sample, file, path, bytes));
 }
 
-function toSample(key: string, { json, frames }: Parts, file: string, path: string, bytes: number): Sample {
-  const refuse = (why: string) => new FormatError(`${file}: ${quoted(key)} ${why}`);
-  if (!json) throw refuse("has no .json");
-  if (json.size > clipLimits.jsonBytes)
-    throw refuse(`has ${json.size} bytes of JSON, allowed are ${clipLimits.jsonBytes}`);
-  if (frames.size === 0) throw refuse("has no frames");
-  const spans = new Float64Array(frames.size * 2);
-  for (let i = 0; i < frames.size; i++) {
-    const frame = frames.get(i);
-    if (!frame) throw refuse(`has ${frames.size} frames, but none with number ${i}`);
-    spans[2 * i] = frame.offset;
-    spans[2 * i + 1] = frame.size;
-  }
-  return { key, path, bytes, json: { offset: json.offset, size: json.size }, frames: spans };
+function toSample(key: string, parts: Parts, file: string, path: string, bytes: number): Sample {
+  const { json = { offset: 0, size: 0 }, frames } = parts;
+  const fault = faultOf(parts);
+  const spans = Array.from({ length: fault ? 0 : frames.size }, (_, i) => [frames.get(i)!.offset, frames.get(i)!.size]);
+  return {
+    key,
+    path,
+    bytes,
+    json: { offset: json.offset, size: json.size },
+    frames: Float64Array.from(spans.flat()),
+    ...(fault !== undefined && { fault: `${file}: ${quoted(key)} ${fault}` }),
+  };
+}
+
+/** What a clip's members lack: it is a bad sample, and its neighbours are read all the same. */
+function faultOf({ json, frames }: Parts): string | undefined {
+  if (!json) return "has no .json";
+  if (json.size > clipLimits.jsonBytes) return `has ${json.size} bytes of JSON, allowed are ${clipLimits.jsonBytes}`;
+  if (frames.size === 0) return "has no frames";
+  for (let i = 0; i < frames.size; i++)
+    if (!frames.has(i)) return `has ${frames.size} frames, but none with number ${i}`;
+  return undefined;
 }
 
 /** Reads samples; holds a few shards open. One per thread, closed by its owner. */
@@ -160,6 +241,7 @@ export class ShardReader {
 
   /** The sample's JSON, checked against the number of its frames. */
   info(sample: Sample, categories: number): CheckedInfo {
+    if (sample.fault !== undefined) throw new FormatError(sample.fault);
     const bytes = this.file(sample).read(sample.json.offset, sample.json.size);
     return parseClipInfo(bytes, `${basename(sample.path)}: ${sample.key}.json`, sample.frames.length / 2, categories);
   }

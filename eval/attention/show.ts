@@ -10,25 +10,17 @@ import { attentionMaps } from "./maps.ts";
 /** Clips that are shown. */
 const few = 3;
 
-/** The first clips of a split, titled by their captions: frames as the model sees them, and its attention. */
+/** The first clips of a split that can be read, titled by their captions: frames as the model sees them, and its attention. */
 export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<ShownClip[]> {
   const view = trainerView(trainer);
-  const loader = new Loader(set, { ...view, ...forEvaluation, batch: few, seed: 0, workers: 0 });
-  const pixels = view.frames * view.side ** 2;
+  const loader = new Loader(set, { ...view, ...forEvaluation, batch: 1, seed: 0, workers: 0, maxBad: 1 });
   const shown: ShownClip[] = [];
   try {
-    for await (const { captions, frames, mask } of loader.batches(0, 1))
-      for (const [i, title] of captions.entries()) {
-        const clip = {
-          frames: frames.subarray(i * 3 * pixels, (i + 1) * 3 * pixels),
-          mask: mask.subarray(i * pixels, (i + 1) * pixels),
-        };
-        shown.push({
-          title,
-          frames: framesOf(clip.frames, clip.mask, view),
-          maps: await attentionMaps(trainer.model, clip),
-        });
-      }
+    for await (const { captions, frames, mask } of loader.batches(0, loader.stepsPerEpoch)) {
+      const maps = await attentionMaps(trainer.model, { frames, mask });
+      shown.push({ title: captions[0], frames: framesOf(frames, mask, view), maps });
+      if (shown.length === few) break;
+    }
   } finally {
     await loader.close();
   }

@@ -1,11 +1,13 @@
 // Frozen features of a split: both branches over its batches, in order, with the labels of the clips.
 import type { ClipBatch } from "../../data/shards/batch.ts";
-import type { Tensor } from "../../engine/index.ts";
+import { HealthError, type Tensor } from "../../engine/index.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 import { featureRows } from "./encode.ts";
 
-/** Features and labels of a split; rows in the split's order. */
+/** Features and labels of a split; rows in the split's order, without the clips that could not be read. */
 export interface Features {
+  /** [N] numbers of the clips that the rows are of. */
+  readonly indices: readonly number[];
   /** [N, E] of unit length. */
   readonly video: Matrix;
   readonly text: Matrix;
@@ -16,7 +18,10 @@ export interface Features {
   readonly vad: Matrix;
 }
 
-/** Runs `encode` (v_BE, t_BE of a batch) over all batches of `samples` clips; `at` hears how many are done. */
+/**
+ * Runs `encode` (v_BE, t_BE of a batch) over all batches of at most `samples` clips; `at` hears how many are done. Errors:
+ * HealthError where no clip came.
+ */
 export async function extractFeatures(
   batches: AsyncIterable<ClipBatch>,
   samples: number,
@@ -25,6 +30,7 @@ export async function extractFeatures(
 ): Promise<Features> {
   const [video, text, categories, vad]: (Float32Array | Uint8Array)[][] = [[], [], [], []];
   const captions: string[] = [];
+  const indices: number[] = [];
   const both = (batch: ClipBatch) => {
     const { v_BE, t_BE } = encode(batch);
     return [v_BE, t_BE];
@@ -35,13 +41,17 @@ export async function extractFeatures(
     categories.push(batch.categories);
     vad.push(batch.vad);
     captions.push(...batch.captions);
+    indices.push(...batch.indices);
     at(captions.length);
   }
+  const rows = captions.length;
+  if (rows === 0) throw new HealthError(`none of ${samples} clips could be read`);
   return {
+    indices,
     captions,
-    video: joinRows(video, samples),
-    text: joinRows(text, samples),
-    categories: joinRows(categories, samples),
-    vad: joinRows(vad, samples),
+    video: joinRows(video, rows),
+    text: joinRows(text, rows),
+    categories: joinRows(categories, rows),
+    vad: joinRows(vad, rows),
   };
 }

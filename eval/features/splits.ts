@@ -6,6 +6,8 @@ import { makeFolder } from "../../data/formats/disk.ts";
 import { Lock } from "../../data/formats/lock.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
+import { HealthError } from "../../engine/errors.ts";
+import { shortSamples } from "../../data/sets/benchmark.ts";
 import { cacheFolder } from "../../engine/index.ts";
 import { withModel } from "../../model/checkpoint/open-model.ts";
 import type { VideoText, LoadPlan } from "../../model/index.ts";
@@ -30,12 +32,16 @@ export interface Extraction {
   /** Samples given to the model at once; as many as fit in 64 MB of pixels by default. */
   readonly batch: number | undefined;
   readonly workers: number;
+  /** Share of a split's samples that may be left out because they cannot be read; 0.01. */
+  readonly maxBad?: number;
 }
 
 export interface Extracted {
   readonly splits: readonly SplitFeatures[];
   readonly source: string;
   readonly notes: readonly string[];
+  /** Samples of each split that could not be read and are left out; none where features were given. */
+  readonly leftOut?: ReadonlyMap<string, number>;
 }
 
 /** A split with its place in the cache. */
@@ -57,6 +63,7 @@ export async function extractSplits(
   try {
     for (const benchmark of opened) places.push(await openPlace(benchmark, hash, extraction, progress));
     if (!(await fillCaches(places, extraction, progress, stop))) return undefined;
+    for (const place of places) checkBad(place, extraction);
     const splits: SplitFeatures[] = [];
     for (const place of places) splits.push(await featuresIn(place));
     return { splits, ...said(extraction, places, hash) };
@@ -90,14 +97,17 @@ function said(
   hash: string,
 ): Omit<Extracted, "splits"> {
   const left = places.filter((place) => place.cache.bad.length > 0);
+  const short = places.flatMap(({ benchmark }) => shortNote(benchmark) ?? []);
   return {
     source: `${checkpoint} (${plan.report.kind}, ${hash.slice(0, 12)})`,
     notes: [
       ...plan.report.notes,
       ...places.flatMap(({ benchmark }) => benchmark.notes),
+      ...short,
       ...left.map(({ benchmark, cache }) => leftOut(benchmark, cache)),
       `features are kept in ${cache}`,
     ],
+    leftOut: new Map(places.map(({ benchmark, cache }) => [benchmark.split, cache.bad.length])),
   };
 }
 
@@ -162,7 +172,7 @@ async function fillCaches(
 async function extract(
   model: VideoText,
   { benchmark, cache }: Place,
-  { batch, workers }: Extraction,
+  { batch, workers, maxBad }: Extraction,
   progress: Meter,
   stop: StopRequest,
 ): Promise<void> {
@@ -170,7 +180,13 @@ async function extract(
   const began = performance.now();
   progress.start(`features of ${benchmark.split}`, benchmark.samples.length, first);
   const onBad = ({ reason }: { reason: string }) => progress.say(`left out: ${reason}`);
-  const loading = { ...(batch !== undefined && { batch }), workers, from: first, onBad };
+  const loading = {
+    ...(batch !== undefined && { batch }),
+    ...(maxBad !== undefined && { maxBad }),
+    workers,
+    from: first,
+    onBad,
+  };
   for await (const { batch, rows } of benchmarkRows(model, benchmark, loading, stop)) {
     const { next, bad } = batch;
     const numbers = bad.map(({ index }) => index);
@@ -178,6 +194,13 @@ async function extract(
     const speed = (next - first) / ((performance.now() - began) / 1000);
     progress.at(next, `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} samples/s`);
   }
+}
+
+/** What is left out counts whoever left it out: an earlier process, or one that allowed more. */
+function checkBad({ benchmark, cache }: Place, { maxBad = 0.01 }: Extraction): void {
+  const { length: all } = benchmark.samples;
+  if (cache.bad.length > maxBad * all)
+    throw new HealthError(`${leftOut(benchmark, cache)}; allowed are ${100 * maxBad} % of ${all} (--max-bad)`);
 }
 
 /** The targets of the samples that have features. */
@@ -198,6 +221,18 @@ function exported({ labels, label, values }: Targets): Matrix[] {
 }
 
 function leftOut({ split, samples }: Benchmark, { bad }: FeatureCache): string {
-  const names = bad.slice(0, 3).map((i) => samples[i].id);
-  return `${bad.length} samples of ${split} could not be read and are left out: ${names.join(", ")}${bad.length > 3 ? ", …" : ""}`;
+  return `${bad.length} samples of ${split} could not be read and are left out: ${firstOf(bad.map((i) => samples[i].id))}`;
 }
+
+/** What is to be known of clips that are too short for the model. */
+export function shortNote(benchmark: Benchmark): string | undefined {
+  const { split, samples, frames } = benchmark;
+  const short = shortSamples(benchmark);
+  if (short.length === 0) return undefined;
+  return (
+    `${short.length} of ${samples.length} samples of ${split} have fewer than ${frames} frames, ` +
+    `so some are shown twice or more: ${firstOf(short)}`
+  );
+}
+
+const firstOf = (names: readonly string[]) => `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;

@@ -11,8 +11,13 @@ export interface EvaluationResult {
   readonly benchmark: BenchmarkName;
   /** Where the features came from: a checkpoint with its hash, or files. */
   readonly source: string;
-  /** Samples and width of each split's features. */
-  readonly splits: readonly { readonly name: string; readonly samples: number; readonly width: number }[];
+  /** Samples and width of each split's features, and the samples that could not be read and have none (from version 0.2). */
+  readonly splits: readonly {
+    readonly name: string;
+    readonly samples: number;
+    readonly width: number;
+    readonly leftOut?: number;
+  }[];
   readonly decisions: readonly Decision[];
   readonly notes: readonly string[];
   readonly tasks: readonly TaskResult[];

@@ -3,6 +3,7 @@
 
 import { ShapeError } from "../../engine/errors.ts";
 import { klWeights } from "../../kernels/index.ts";
+import { removedShare } from "../../train/vanishing.ts";
 import { extent, type Matrix } from "../matrix.ts";
 
 /** A batch as the loss sees it, on the host. */
@@ -41,8 +42,6 @@ export interface Reweighting {
 }
 
 const CORNER = 16;
-/** A logit lowered by this much has e⁻¹⁰ of its weight left. */
-const GONE = 10;
 const TINY = 1e-6;
 
 /**
@@ -72,8 +71,6 @@ export function reweight(
     const kl = j === row ? 0 : TINY / inverse[row * B + j];
     return { text: texts[j], role, kl, before: at(row, j), after: at(row, j) - w[row * B + j] };
   };
-  let removed = 0;
-  for (let i = 0; i < B; i++) for (let j = 0; j < B; j++) if (i !== j && w[i * B + j] > GONE) removed++;
   const side = Math.min(B, CORNER);
   const corner = (data: ArrayLike<number>) =>
     Array.from({ length: side }, (_, i) => Array.from({ length: side }, (_, j) => data[i * B + j]));
@@ -87,7 +84,7 @@ export function reweight(
       ...near.map((j) => shown(j, "false negative")),
       ...far.slice(0, 2).map((j) => shown(j, "true negative")),
     ],
-    removed: B > 1 ? removed / (B * (B - 1)) : 0,
+    removed: removedShare(w, B),
     corner: { logits: corner(logits.data), weights: corner(w) },
   };
 }

@@ -1,4 +1,5 @@
 // A data set's official evaluation of the model in training, as the published code probes BoLD after every epoch.
+import type { BadSampleRule } from "../../data/bad-samples.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../../data/sets/index.ts";
 import { takeTargets, targetsOfBenchmark } from "./benchmark-targets.ts";
 import type { Row } from "./probe-table.ts";
@@ -6,19 +7,30 @@ import { protocols, splitsOf } from "./protocol.ts";
 import { score } from "./score.ts";
 import type { SplitFeatures } from "./outcome.ts";
 import type { VideoText } from "../../model/index.ts";
+import { shortNote } from "../features/splits.ts";
 import { benchmarkFeatures } from "../features/benchmark.ts";
 
-/** Measures a model as it stands: one row per figure, as fractions. */
-export type Evaluator = (model: VideoText) => Promise<Row[]>;
+/** Measures a model as it stands: one row per figure, as fractions. Samples that cannot be read are left out by the rule. */
+export type Evaluator = (model: VideoText, rule?: BadSampleRule) => Promise<Row[]>;
 
-/** Opens all splits at once, so that a data set that cannot be read is refused before training; `frames` are the model's. */
-export async function openEvaluator(name: BenchmarkName, data: string, frames: number): Promise<Evaluator> {
+/**
+ * Opens all splits at once, so that a data set that cannot be read is refused before training; `frames` are the model's. `say`
+ * hears what the reader left out or changed, and which clips are short.
+ */
+export async function openEvaluator(
+  name: BenchmarkName,
+  data: string,
+  frames: number,
+  say: (line: string) => void = () => {},
+): Promise<Evaluator> {
   const protocol = protocols[name];
   const opened: Benchmark[] = [];
   for (const split of splitsOf(protocol)) opened.push(await openBenchmark(name, data, { split, frames }));
-  return async (model) => {
+  for (const benchmark of opened)
+    for (const note of [...benchmark.notes, shortNote(benchmark) ?? []].flat()) say(`${name}: ${note}`);
+  return async (model, rule = {}) => {
     const splits: SplitFeatures[] = [];
-    for (const benchmark of opened) splits.push(await featuresOf(model, benchmark));
+    for (const benchmark of opened) splits.push(await featuresOf(model, benchmark, rule));
     const results = score(protocol, splits, { switches: resolveSwitches() });
     return results.flatMap(({ split, figures }) =>
       figures.map(({ name: figure, value }): Row => [`${name} ${split} ${figure}`, value]),
@@ -26,7 +38,7 @@ export async function openEvaluator(name: BenchmarkName, data: string, frames: n
   };
 }
 
-async function featuresOf(model: VideoText, benchmark: Benchmark): Promise<SplitFeatures> {
-  const { features, indices } = await benchmarkFeatures(model, benchmark);
+async function featuresOf(model: VideoText, benchmark: Benchmark, rule: BadSampleRule): Promise<SplitFeatures> {
+  const { features, indices } = await benchmarkFeatures(model, benchmark, rule);
   return { name: benchmark.split, features, targets: takeTargets(targetsOfBenchmark(benchmark), indices) };
 }

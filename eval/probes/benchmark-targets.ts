@@ -7,14 +7,20 @@ import type { Benchmark, BenchmarkSample } from "../../data/sets/benchmark.ts";
 import { matrix, takeRows } from "../matrix.ts";
 import type { Targets } from "./outcome.ts";
 
-/** The targets of a split; a kind that some samples lack is left out. */
+/** Samples of which nothing is known but that they cannot be read: their targets lay in what is damaged. */
+export const samplesWithoutTargets = ({ samples }: Benchmark): BenchmarkSample[] => samples.filter(isBlank);
+
+const isBlank = ({ source, labels, label, values }: BenchmarkSample): boolean =>
+  source.kind === "faulty" && labels === undefined && label === undefined && values === undefined;
+
+/** The targets of a split; a kind that some samples lack is left out. Rows of samples without targets are 0: nobody may count them. */
 export function targetsOfBenchmark({ samples }: Benchmark): Targets {
   const rows = (of: (sample: BenchmarkSample) => ArrayLike<number> | undefined) => {
-    const all = samples.map(of);
-    const width = all[0]?.length;
-    if (width === undefined || all.some((row) => row?.length !== width)) return undefined;
+    const all = samples.map((sample) => (isBlank(sample) ? undefined : of(sample)));
+    const width = all.find((row) => row !== undefined)?.length;
+    if (width === undefined || all.some((row, i) => row?.length !== width && !isBlank(samples[i]))) return undefined;
     const data = new Float64Array(samples.length * width);
-    for (const [i, row] of all.entries()) data.set(row!, i * width);
+    for (const [i, row] of all.entries()) data.set(row ?? [], i * width);
     return matrix(samples.length, width, data);
   };
   const [labels, label, values] = [rows((s) => s.labels), rows((s) => oneOf(s.label)), rows((s) => s.values)];

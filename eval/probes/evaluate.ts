@@ -1,8 +1,9 @@
 // What the main job measures before and after training: linear probes on frozen features of the held-out split, and
 // retrieval between clips and captions.
+import type { BadSample } from "../../data/bad-samples.ts";
 import { viewOf as viewOfModel } from "../../data/pixels/view.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
-import { forEvaluation, Loader, type LoaderOptions } from "../../data/shards/loader.ts";
+import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import { extractFeatures, type Features } from "../features/features.ts";
 import { type ProbeSplit, probeStage, type Row } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
@@ -15,28 +16,40 @@ export interface EvaluationSets {
   readonly test: ShardSet;
 }
 
-/** Result rows; `at` hears how many clips are done. */
-export async function evaluate(trainer: Trainer, sets: EvaluationSets, at: (done: number) => void): Promise<Row[]> {
-  let before = 0;
-  const emotions = emotionsOf([sets.train, sets.test]);
-  const probe = async (set: ShardSet, i: number): Promise<ProbeSplit> => {
-    const features = await featuresOf(trainer, set, (done) => at(before + done));
-    before += set.samples;
-    const { video, text, captions, categories, vad } = features;
-    return { features: video, text, captions, categories, vad, emotion: emotions?.[i] };
-  };
-  return probeStage({ train: await probe(sets.train, 0), test: await probe(sets.test, 1) });
+/** What a measurement tells on its way. */
+export interface EvaluationOptions {
+  /** Hears how many clips are done. */
+  readonly at?: (done: number) => void;
+  /** Hears of each clip that cannot be read and is left out; more than `settings.maxBad` of a split stop the measurement. */
+  readonly onBad?: (split: keyof EvaluationSets, bad: BadSample) => void;
 }
 
-async function featuresOf(trainer: Trainer, set: ShardSet, at: (done: number) => void): Promise<Features> {
-  const { settings } = trainer;
-  const options: LoaderOptions = {
-    ...trainerView(trainer),
-    ...forEvaluation,
-    batch: settings.batch,
-    seed: 0,
-    workers: settings.workers,
+/** Result rows. */
+export async function evaluate(
+  trainer: Trainer,
+  sets: EvaluationSets,
+  { at = () => {}, onBad = () => {} }: EvaluationOptions = {},
+): Promise<Row[]> {
+  let before = 0;
+  const emotions = emotionsOf(sets);
+  const probe = async (split: keyof EvaluationSets): Promise<ProbeSplit> => {
+    const set = sets[split];
+    const options = { at: (done: number) => at(before + done), onBad: (bad: BadSample) => onBad(split, bad) };
+    const { video, indices, ...rest } = await featuresOf(trainer, set, options);
+    before += set.samples;
+    const known = emotions?.[split];
+    return { ...rest, features: video, emotion: known && indices.map((i) => known.get(i)!) };
   };
+  return probeStage({ train: await probe("train"), test: await probe("test") });
+}
+
+async function featuresOf(
+  trainer: Trainer,
+  set: ShardSet,
+  { at, onBad }: { readonly at: (done: number) => void; readonly onBad: (bad: BadSample) => void },
+): Promise<Features> {
+  const { batch, workers, maxBad } = trainer.settings;
+  const options = { ...trainerView(trainer), ...forEvaluation, batch, seed: 0, workers, maxBad, onBad };
   const loader = new Loader(set, options);
   try {
     const batches = loader.batches(0, loader.stepsPerEpoch);
@@ -46,11 +59,19 @@ async function featuresOf(trainer: Trainer, set: ShardSet, at: (done: number) =>
   }
 }
 
-/** The subject's emotion where the data set tells it (the embedded one does), as a number per name. */
-function emotionsOf(sets: readonly ShardSet[]): number[][] | undefined {
-  const names = sets.map((set) =>
-    Array.from(set.infos(), ({ meta }) => (meta as { emotion?: string } | undefined)?.emotion ?? ""),
-  );
-  const known = [...new Set(names.flat())].sort();
-  return known.includes("") ? undefined : names.map((list) => list.map((name) => known.indexOf(name)));
+/** The subject's emotion where the data set tells it (the embedded one does): of each clip, a number per name. */
+function emotionsOf({ train, test }: EvaluationSets): Record<keyof EvaluationSets, Map<number, number>> | undefined {
+  const names = { train: namesIn(train), test: namesIn(test) };
+  const known = [...new Set([...names.train.values(), ...names.test.values()])].sort();
+  if (known.includes("")) return undefined;
+  const numbered = (of: Map<number, string>) => new Map(Array.from(of, ([i, name]) => [i, known.indexOf(name)]));
+  return { train: numbered(names.train), test: numbered(names.test) };
 }
+
+/** The emotion of each clip that can be read; "" where nothing is said of it. */
+const namesIn = (set: ShardSet): Map<number, string> =>
+  new Map(
+    Array.from(set.readings()).flatMap((found) =>
+      "reason" in found ? [] : [[found.index, (found.info.meta as { emotion?: string } | undefined)?.emotion ?? ""]],
+    ),
+  );

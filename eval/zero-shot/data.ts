@@ -29,6 +29,8 @@ export interface DataPage {
   readonly split: string;
   readonly model: string;
   readonly samples: number;
+  /** Samples that could not be read and are not scored. */
+  readonly leftOut: number;
   readonly tasks: readonly DataTask[];
   readonly notes: readonly string[];
 }
@@ -77,7 +79,8 @@ export async function zeroShotData(
   const found = await extractSplits({ ...rest, protocol, switchOptions: {} }, progress, stop);
   if (!found) return undefined;
   const classifiers = await classifiersOf(plan, prompted, tokenizer, progress);
-  return { benchmark, split, ...pageOf(prompted, classifiers, found) };
+  const leftOut = found.leftOut?.get(split) ?? 0;
+  return { benchmark, split, leftOut, ...pageOf(prompted, classifiers, found) };
 }
 
 /** The classes of each task in words; a task whose classes are not the given ones is left out. */
@@ -126,7 +129,7 @@ function pageOf(
   prompted: readonly Prompted[],
   classifiers: readonly Matrix[],
   { splits: [{ features, targets }], source, notes }: Extracted,
-): Omit<DataPage, "benchmark" | "split"> {
+): Omit<DataPage, "benchmark" | "split" | "leftOut"> {
   const said = [...notes];
   const tasks = prompted.flatMap(({ task, classes, templates }, i): DataTask[] => {
     const twins = sameClasses(classifiers[i]);

@@ -12,13 +12,20 @@ test("a damaged line of the log is counted in the report and costs no other", ()
     const lines = [1, 2, 3, 4].map((step) => JSON.stringify({ step, loss: 1 / step, lr: 1e-3, clipsPerSecond: 9 }));
     const sets = { train: { samples: 8 }, test: { samples: 4 } };
     const run = { job: { sets }, settings: { subject: "sap", steps: 4, batch: 2, seed: 1 }, folder } as unknown as Run;
-    const trained = { before: [], after: [], seconds: 1, parameters: 10, attention: [] } as unknown as Trained;
+    const clips = { train: { clips: 8, bad: [] }, test: { clips: 4, bad: [{ clip: "a", reason: "cut" }] } };
+    const faults = { clips, training: { replaced: 0, idle: 2, skipped: 0 }, warnings: ["<all> the same"] };
+    const outcome = { before: [], after: [], seconds: 1, ...faults };
+    const trained: Trained = { ...outcome, parameters: 10, attention: [] };
     const report = async () => {
       writeFileSync(join(folder, "metrics.jsonl"), `${lines.join("\n")}\n`);
       await reportRun(run, trained, "made up");
       return readFileSync(join(folder, "report.html"), "utf8");
     };
-    assert.not.match(await report(), /left out of the curves/);
+    const page = await report();
+    assert.not.match(page, /left out of the curves/);
+    assert.match(page, /0 of 8 to train on .*, 1 of 4 held out; none is measured/);
+    assert.match(page, /2 steps had no gradient/);
+    assert.match(page, /warning: &#60;all&#62; the same/);
     lines[1] = lines[1].replace("0.5", "0\0");
     assert.match(await report(), /1 damaged lines, left out of the curves/);
   }));

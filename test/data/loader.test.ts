@@ -153,7 +153,7 @@ test("evaluation's pixels and mask are those of the frame, resized and cropped b
 test("training takes distinct ascending frames and a crop of its own for each", async () => {
   const starts = new Set<string>();
   for (let index = 0; index < 40; index++) {
-    const frames = chooseFrames(training, { seed: 7, epoch: 0, index }, 8, "x");
+    const frames = chooseFrames(training, { seed: 7, epoch: 0, index }, 8);
     assert.is(new Set(frames).size, 3);
     assert.equal(frames, frames.slice().sort());
     starts.add(frames.join());
@@ -164,13 +164,31 @@ test("training takes distinct ascending frames and a crop of its own for each", 
   assert.ok(new Set(masks).size > 10);
 });
 
-test("a clip with too few frames repeats them in evaluation and is a bad sample in training", async () => {
+test("a clip with too few frames repeats them in order, in evaluation and in training", async () => {
   const draw = { seed: 1, epoch: 0, index: 0 };
-  const view = { ...evaluation, frames: 8 };
-  assert.equal([...chooseFrames(view, draw, 3, "x")], [0, 0, 0, 0, 1, 1, 1, 2]);
-  assert.throws(() => chooseFrames({ ...training, frames: 8 }, draw, 3, "shard: key"), /^shard: key: has 3 frames/);
-  const [batch] = await collect({ ...evaluation, frames: 9, batch: 1 }, 0, 1);
-  assert.ok(batch.frames.every(Number.isFinite));
+  for (const view of [evaluation, training])
+    assert.equal([...chooseFrames({ ...view, frames: 8 }, draw, 3)], [0, 0, 0, 0, 1, 1, 1, 2]);
+  assert.equal([...chooseFrames({ ...training, frames: 3 }, draw, 3)], [0, 1, 2]);
+  for (const view of [evaluation, training]) {
+    const named: BadSample[] = [];
+    const options = { ...view, frames: 9, batch: 1, onBad: (bad: BadSample) => void named.push(bad) };
+    for (const batch of await collect(options, 0, samples)) assert.ok(batch.frames.every(Number.isFinite));
+    assert.equal(named, []);
+  }
+});
+
+test("short clips can be left out of a set, which then shows only the others", async () => {
+  const long = set.ofAtLeast(6); // clips have 5 to 8 frames
+  assert.equal(
+    long.keys,
+    set.keys.filter((_, i) => set.frameCount(i) >= 6),
+  );
+  assert.is(long.samples, 17);
+  const batches = await collect({ ...evaluation, frames: 6 }, 0, 4, long);
+  assert.equal(
+    batches.flatMap(({ keys }) => keys),
+    long.keys,
+  );
 });
 
 test("batches stay as they were while later ones are made", async () => {
@@ -237,9 +255,50 @@ test("under the policy stop the first bad sample ends the run, in workers too", 
 
 test("a batch without a good sample stops the run", async () => {
   const broken = await damaged("batch", [5, 6, 7, 8, 9]);
-  const error = await refusal(collect({ ...evaluation, maxBad: 1 }, 0, 5, broken));
+  const error = await refusal(collect({ ...training, batch: 1, maxBad: 1 }, 0, 23, broken));
   assert.instance(error, HealthError);
-  assert.match(error.message, /^step 1: all 5 samples of the batch are bad/);
+  assert.match(error.message, /^step \d+: all 1 samples of the batch are bad/);
+});
+
+test("in stored order a bad sample is left out, named once and counted, and the others keep their pixels", async () => {
+  const bad = [1, 5, 6, 7, 8, 9, 22];
+  const broken = await damaged("measured", bad);
+  const good = await collect({ ...evaluation, batch: 1 }, 0, samples);
+  const left = good.filter((_, i) => !bad.includes(i));
+  for (const workers of [0, 2]) {
+    const named: BadSample[] = [];
+    const options = { ...evaluation, workers, maxBad: 0.5, onBad: (each: BadSample) => void named.push(each) };
+    const batches = await collect(options, 0, 5, broken);
+    assert.equal(
+      batches.map(({ count, captions, indices }) => [count, captions.length, [...indices]]),
+      [
+        [4, 4, [0, 2, 3, 4]], // of the second batch nothing is left
+        [5, 5, [10, 11, 12, 13, 14]],
+        [5, 5, [15, 16, 17, 18, 19]],
+        [2, 2, [20, 21]],
+      ],
+    );
+    assert.equal(
+      named.map(({ index }) => index),
+      bad,
+    );
+    const joined = (list: ClipBatch[], name: "frames" | "mask" | "sentiment" | "categories" | "vad") =>
+      list.flatMap((batch) => [...batch[name]]);
+    for (const name of ["frames", "mask", "sentiment", "categories", "vad"] as const)
+      assert.equal(joined(batches, name), joined(left, name), name);
+  }
+  const error = await refusal(collect({ ...evaluation, maxBad: 0.1 }, 0, 5, broken));
+  assert.instance(error, HealthError);
+  assert.match(error.message, /^3 of 23 samples are bad \(13\.0 %\), allowed are 10\.0 %/);
+});
+
+test("a batch of training says for whom others stand in", async () => {
+  const broken = await damaged("said", [4]);
+  const batches = await collect({ ...training, maxBad: 1 }, 0, 4, broken);
+  assert.equal(
+    batches.flatMap(({ replaced = [] }) => replaced),
+    ["clip-4"],
+  );
 });
 
 test("frames of another size than the clip's are a bad sample", async () => {

@@ -6,7 +6,10 @@ import { packTar, unpackTar } from "modern-tar";
 import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { BadSample } from "../../data/bad-samples.ts";
+import { badSamples } from "../../data/shards/check.ts";
 import type { Clip } from "../../data/shards/clip.ts";
+import { forEvaluation, forTraining, Loader, type LoaderOptions } from "../../data/shards/loader.ts";
 import { Random } from "../../data/philox.ts";
 import { indexName, parseIndex } from "../../data/shards/index-file.ts";
 import { writeShards } from "../../data/shards/writer.ts";
@@ -73,8 +76,10 @@ test("any clips survive the round trip", async () => {
   const word = fc.stringMatching(/^[a-z0-9_-]{1,40}$/);
   const anyClip = fc.record({
     key: fc.tuple(word, word).map(([a, b]) => `${a}/${b}`),
-    caption: fc.string({ unit: "binary", minLength: 1, maxLength: 200 }).filter((s) => !/\p{Surrogate}/u.test(s)),
-    sentiment: fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 7, maxLength: 7 }),
+    caption: fc
+      .string({ unit: "binary", minLength: 1, maxLength: 200 })
+      .filter((s) => !/\p{Surrogate}/u.test(s) && s.trim() !== ""),
+    sentiment: fc.array(fc.double({ noNaN: true, min: -1e4, max: 1e4 }), { minLength: 7, maxLength: 7 }),
     frames: fc.array(fc.uint8Array({ maxLength: 1500 }), { minLength: 1, maxLength: 4 }),
   });
   let run = 0;
@@ -351,14 +356,6 @@ const hostile: [string, Uint8Array, RegExp][] = [
   ["a JSON twice", tar(...sample("a"), member("a.json"), end), /"a\.json" is there twice/],
   ["a frame twice", tar(...sample("a"), frame("a"), end), /"a\.0000\.jpg" is there twice/],
   ["a key twice", tar(...sample("a"), ...sample("b"), ...sample("a"), end), /members of "a" are not together/],
-  ["a frame left out", tar(...sample("a"), frame("a", 2), end), /has 2 frames, but none with number 1/],
-  ["no JSON", tar(frame("a"), end), /"a" has no \.json/],
-  ["no frames", tar(member("a.json"), end), /"a" has no frames/],
-  [
-    "a JSON of more than a mebibyte",
-    tar(member("a.json", " ".repeat(2 ** 20 + 1)), frame("a"), end),
-    /bytes of JSON, allowed/,
-  ],
   ["fewer samples than promised", tar(...sample("a"), end), /has 1 samples, the index promises 2/],
   [
     "more samples than promised",
@@ -488,35 +485,116 @@ test("an index with duplicate keys, too much depth, bad UTF-8 or huge numbers is
   assert.is(parseIndex(encoder.encode(good), "train").samples, 2);
 });
 
-test("each fault in a clip's JSON is refused by shard, key and field", async () => {
-  const cases: [Record<string, unknown>, RegExp][] = [
-    [{ caption: undefined }, /caption is missing, expected a string/],
-    [{ caption: 7 }, /caption is 7, expected a string/],
-    [{ caption: "" }, /caption is "0 characters", expected 1 to 4096/],
-    [{ sentiment: "joy" }, /sentiment is "joy", expected a list/],
-    [{ sentiment: [1, 2, 3, 4, 5, 6, "7"] }, /sentiment\[6\] is "7", expected a number/],
-    [{ boxes: [] }, /boxes is a list of 0, expected a list of 1/],
-    [{ boxes: [[1, 2, 3]] }, /boxes\[0\]\[0\] is a list of 3, expected x1, y1, x2, y2/],
-    [{ boxes: [[[0, 0, 1e9, 1]]] }, /boxes\[0\]\[0\] is a list of 4/],
-    [{ width: 0 }, /width is 0, expected a whole number from 1 to 16384/],
-    [{ width: "8" }, /width is "8"/],
-    [{ fps: -1 }, /fps is -1/],
-    [{ labels: { categories: [1], vad: [0, 0, 0] } }, /labels\.categories is a list of 1, expected a list of 2/],
-    [{ labels: { categories: [1, 0], vad: [0, 0] } }, /labels\.vad is a list of 2/],
-    [{ cpation: "x" }, /unknown field "cpation", did you mean caption\?/],
-  ];
-  for (const [change, message] of cases) {
-    const json = JSON.stringify({ ...info, ...change });
-    const set = await openShards(
-      dataSet("json", tar(member("a.json", json), frame("a"), ...sample("b"), end)),
-      "train",
+/** Faults of one clip, as its members: the fault is its own, and its neighbours are read. */
+const changed = (change: Record<string, unknown>) => [
+  member("b.json", JSON.stringify({ ...info, ...change })),
+  frame("b"),
+];
+const badClips: [name: string, members: Uint8Array[], message: RegExp][] = [
+  ["no JSON", [frame("b")], /"b" has no \.json/],
+  ["no frames", [member("b.json")], /"b" has no frames/],
+  ["a frame left out", [...sample("b"), frame("b", 2)], /"b" has 2 frames, but none with number 1/],
+  [
+    "a long JSON",
+    [member("b.json", " ".repeat(2 ** 20 + 1)), frame("b")],
+    /"b" has 1048577 bytes of JSON, allowed are/,
+  ],
+  ["an empty JSON", [member("b.json", ""), frame("b")], /b\.json: not valid JSON/],
+  ["half a JSON", [member("b.json", goodJson.slice(0, 40)), frame("b")], /b\.json: not valid JSON/],
+  ["a list", [member("b.json", "[]"), frame("b")], /b\.json: the top is a list of 0, expected an object/],
+  ["NaN", [member("b.json", goodJson.replace("6.5", "NaN")), frame("b")], /b\.json: not valid JSON/],
+  [
+    "bad UTF-8",
+    [member("b.json", Buffer.from(goodJson.replace("–", "-"), "latin1")), frame("b")],
+    /b\.json: not valid UTF-8/,
+  ],
+  [
+    "half a surrogate",
+    [member("b.json", goodJson.replace("caption 0", "\\ud800")), frame("b")],
+    /half a surrogate pair/,
+  ],
+  ["a key twice", [member("b.json", goodJson.replace("{", '{"fps":8,')), frame("b")], /duplicate key "fps"/],
+  ["no caption", changed({ caption: undefined }), /caption is missing, expected a string/],
+  ["a number for a caption", changed({ caption: 7 }), /caption is 7, expected a string/],
+  ["an empty caption", changed({ caption: "" }), /caption is "0 characters", expected 1 to 4096/],
+  ["a blank caption", changed({ caption: " \t " }), /caption is ".*", expected words, not white space alone/],
+  ["a long caption", changed({ caption: "a".repeat(4097) }), /caption is "4097 characters"/],
+  ["no sentiment", changed({ sentiment: undefined }), /sentiment is missing, expected a list/],
+  ["a word for sentiments", changed({ sentiment: "joy" }), /sentiment is "joy", expected a list/],
+  ["six sentiments", changed({ sentiment: [1, 2, 3, 4, 5, 6] }), /sentiment is a list of 6, expected a list of 7/],
+  ["a text among them", changed({ sentiment: [1, 2, 3, 4, 5, 6, "7"] }), /sentiment\[6\] is "7", expected a number/],
+  ["a null among them", changed({ sentiment: [null, 2, 3, 4, 5, 6, 7] }), /sentiment\[0\] is null, expected a number/],
+  [
+    "no logit",
+    changed({ sentiment: [1, 2, 3, 1e308, 5, 6, 7] }),
+    /sentiment\[3\] is 1e\+308, expected a number from -10000/,
+  ],
+  ["boxes for no frame", changed({ boxes: [] }), /boxes is a list of 0, expected a list of 1/],
+  [
+    "a box of three numbers",
+    changed({ boxes: [[1, 2, 3]] }),
+    /boxes\[0\]\[0\] is a list of 3, expected x1, y1, x2, y2/,
+  ],
+  ["a box out of range", changed({ boxes: [[[0, 0, 1e9, 1]]] }), /boxes\[0\]\[0\] is a list of 4/],
+  ["a box inside out", changed({ boxes: [[[3, 0, 2, 9]]] }), /boxes\[0\]\[0\] is "3 0 2 9", expected x1 ≤ x2/],
+  ["no width", changed({ width: 0 }), /width is 0, expected a whole number from 1 to 16384/],
+  ["a text for a width", changed({ width: "8" }), /width is "8"/],
+  ["a negative rate", changed({ fps: -1 }), /fps is -1/],
+  ["no labels", changed({ labels: undefined }), /labels is undefined, expected an object/],
+  [
+    "too few categories",
+    changed({ labels: { categories: [1], vad: [0, 0, 0] } }),
+    /labels\.categories is a list of 1, expected a list of 2/,
+  ],
+  [
+    "half a category",
+    changed({ labels: { categories: [1, 0.5], vad: [0, 0, 0] } }),
+    /categories\[1\] is 0\.5, expected 0 or 1/,
+  ],
+  ["two values", changed({ labels: { categories: [1, 0], vad: [0, 0] } }), /labels\.vad is a list of 2/],
+  ["a value beyond f32", changed({ labels: { categories: [1, 0], vad: [0, 1e39, 0] } }), /labels\.vad\[1\] is 1e\+39/],
+  ["an unknown field", changed({ cpation: "x" }), /unknown field "cpation", did you mean caption\?/],
+  ["a picture of another size", changed({ width: 9 }), /b\.0000: is 8x6, the clip's JSON says 9x6/],
+  [
+    "half a picture",
+    [member("b.json"), member("b.0000.jpg", jpeg.slice(0, jpeg.length >> 1))],
+    /b\.0000: does not decode/,
+  ],
+  ["an empty picture", [member("b.json"), member("b.0000.jpg", "")], /b\.0000: /],
+  ["a text for a picture", [member("b.json"), member("b.0000.jpg", "hello")], /b\.0000: /],
+];
+
+test(`each of ${badClips.length} faults of a clip is its own: replaced in training, left out of measurements, listed`, async () => {
+  const common = { batch: 2, frames: 1, side: 4, resize: 6, seed: 1, workers: 0, maxBad: 0.5 };
+  for (const [name, members, message] of badClips) {
+    const archive = tar(...sample("a"), ...members, ...sample("c"), end);
+    const set = await openShards(dataSet("bad", archive, { samples: 3 }, { samples: 3 }), "train");
+    const named: BadSample[] = [];
+    const shown = async (options: Pick<LoaderOptions, "order" | "sampling" | "crop">) => {
+      const loader = new Loader(set, { ...common, ...options, onBad: (bad) => void named.push(bad) });
+      const keys: string[][] = [];
+      const until = options.order === "shuffled" ? 6 : 2;
+      for await (const batch of loader.batches(0, until)) keys.push(batch.keys);
+      await loader.close();
+      return keys;
+    };
+    assert.equal((await shown(forEvaluation)).flat(), ["a", "c"], name);
+    const trained = await shown(forTraining);
+    assert.ok(
+      trained.every((keys) => keys.length === 2 && !keys.includes("b")),
+      name,
     );
-    assert.throws(
-      () => set.info(0),
-      (e: Error) => e instanceof FormatError && message.test(e.message),
+    for await (const bad of badSamples(set)) named.push(bad);
+    assert.equal(
+      named.map(({ index }) => index),
+      [1, 1, 1],
+      name,
     );
-    assert.throws(() => set.info(0), /^train-00000\.tar: a\.json: /);
-    assert.is(set.info(1).caption, clip(0).caption);
+    for (const { reason } of named) {
+      assert.match(reason, message, name);
+      assert.match(reason, /^train-00000\.tar: "?b/, name);
+    }
+    assert.is(set.info(0).caption, clip(0).caption);
   }
 });
 

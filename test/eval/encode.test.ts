@@ -96,6 +96,17 @@ test("encode frames: boxes may differ from input to input, and matter", async ()
   for (const n of [0, 1, 2]) assert.ok(deviation(row(data, n), row(none.data, n), { rtol: 0, atol: 1e-4 }).share > 1);
 });
 
+test("encode frames: a clip with fewer frames than the model takes is named and counted", async () => {
+  const lonely = at("lonely");
+  mkdirSync(lonely);
+  copyFileSync(join(folders[1], "2.png"), join(lonely, "1.png"));
+  const long = folders[2]; // of 7 frames
+  const result = await encode("lonely.npy", "frames", long, lonely, "--json");
+  const { rows, short, unseen } = JSON.parse(succeeded(result));
+  assert.equal([rows, short, unseen], [2, [...(config.head.frames > 7 ? [long] : []), lonely], []]);
+  assert.match(result.stderr, /lonely: has fewer than the \d frames that the model takes; some count twice or more/);
+});
+
 test("encode images: files and folders of pictures, without the temporal head, into safetensors with their names", async () => {
   const single = join(folders[1], "2.png");
   succeeded(await encode("images.safetensors", "images", single, folders[0], "--boxes", boxes));
