@@ -1,24 +1,28 @@
 // The main job: untrained model measured, training, trained model measured, files. One run, start to end.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { replaceFile } from "../data/formats/disk.ts";
 import { forTraining, Loader } from "../data/shards/loader.ts";
-import { openShards } from "../data/shards/shards.ts";
+import { openShards, type ShardSet } from "../data/shards/shards.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
+import { reportLines, reportTexts, type TextsReport } from "../data/tokenizer/report.ts";
 import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
+import { isEmbedded } from "../data/stage/on-disk.ts";
+import { FormatError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { ShownClip } from "../eval/attention/clip.ts";
 import { attentionClips } from "../eval/attention/show.ts";
 import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
 import { evaluate, type EvaluationSets, trainerView } from "../eval/probes/evaluate.ts";
-import type { Row } from "../eval/probes/probe-table.ts";
+import { listed } from "../eval/probes/not-defined.ts";
+import type { NotedRow } from "../eval/probes/probe-table.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { metadataOf } from "../model/families.ts";
 import { stageModel } from "../model/emotionclip/stage.ts";
 import { trainLoop } from "../train/loop.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
-import { figureRows, read } from "../train/runs/runs.ts";
+import { figureRows, read, type RunData } from "../train/runs/runs.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 
@@ -31,15 +35,18 @@ export interface Job {
   readonly sets: EvaluationSets;
   readonly tokenizer: WordTokenizer;
   readonly config: ModelConfig;
+  /** The data set in numbers, as results.json tells it. */
+  readonly about: RunData & { readonly captions: Readonly<Record<"train" | "test", TextsReport>> };
   /** What is measured during training instead of the held-out split. */
   readonly evaluator?: Evaluator;
 }
 
 /** What a finished run comes to: figures on the held-out split, and the seconds that it took. results.json holds the same. */
 export interface Outcome {
-  readonly before: readonly Row[];
-  readonly after: readonly Row[];
+  readonly before: readonly NotedRow[];
+  readonly after: readonly NotedRow[];
   readonly seconds: number;
+  readonly data: Job["about"];
 }
 
 /** The outcome, and what is shown of the model. */
@@ -65,8 +72,32 @@ export interface Workplace {
 
 export async function openJob(data: string): Promise<Job> {
   const sets = { train: await openShards(data, "train"), test: await openShards(data, "test") };
-  const tokenizer = new WordTokenizer(vocabularyOf(Array.from(sets.train.infos(), ({ caption }) => caption)), context);
-  return { data, sets, tokenizer, config: stageModel(tokenizer.vocabulary) };
+  const captions = [sets.train, sets.test].map((set) => Array.from(set.infos(), ({ caption }) => caption));
+  const tokenizer = new WordTokenizer(vocabularyOf(captions[0]), context);
+  const [train, test] = captions.map((texts, i) => reportTexts(tokenizer, texts, placeIn([sets.train, sets.test][i])));
+  const about = { ...aboutOf(data, sets), captions: { train, test } };
+  return { data, sets, tokenizer, config: stageModel(tokenizer.vocabulary), about };
+}
+
+const placeIn = (set: ShardSet) => (i: number) => set.items[i].key;
+
+/** What becomes of captions that the text branch does not see as they are: longer than its rows, or of unknown words. */
+export const captionLines = ({ tokenizer, about: { captions } }: Job): string[] =>
+  (["train", "test"] as const).flatMap((split) => reportLines(captions[split], tokenizer, `captions of ${split}`));
+
+function aboutOf(data: string, { train, test }: EvaluationSets): RunData {
+  const [own, theirs] = [train.categories, test.categories];
+  if (own.join() !== theirs.join())
+    throw new FormatError(
+      `${basename(resolve(data))}: the split train has the categories ${listed(own)}, but test has ${listed(theirs)}; both need the same, in one order`,
+    );
+  return {
+    set: isEmbedded(train) && isEmbedded(test) ? "stage" : null,
+    name: basename(resolve(data)),
+    train: train.samples,
+    test: test.samples,
+    categories: own.length,
+  };
 }
 
 /** Seconds each phase takes on the two-core software adapter, for the first estimate of the time left. */
@@ -98,7 +129,7 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
     const after = await measure("measure trained");
     const metadata = metadataOf({ family: trainer.family, config: trainer.model.config });
     await run.finish(trainer.modelEntries(), { ...metadata, words });
-    const outcome: Outcome = { before, after, seconds: (performance.now() - began) / 1000 };
+    const outcome: Outcome = { before, after, seconds: (performance.now() - began) / 1000, data: job.about };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     const attention = settings.subject === "none" ? [] : await attentionClips(trainer, job.sets.test);
     return { ...outcome, parameters: trainer.parameters, attention };
@@ -130,7 +161,7 @@ function trainingClips({ sets }: Job, trainer: Trainer, progress: Meter): Loader
   });
 }
 
-async function measured({ sets }: Job, trainer: Trainer, progress: Meter, phase: string): Promise<Row[]> {
+async function measured({ sets }: Job, trainer: Trainer, progress: Meter, phase: string): Promise<NotedRow[]> {
   progress.start(phase, sets.train.samples + sets.test.samples);
   return evaluate(trainer, sets, (done) => progress.at(done));
 }

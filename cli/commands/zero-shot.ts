@@ -2,11 +2,13 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
-import { benchmarkNames, benchmarkSplits } from "../../data/sets/index.ts";
+import { benchmarkSplits, setNames } from "../../data/sets/index.ts";
 import { readUserFile } from "../../data/footage/files.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
+import { reportLines, type TextsReport } from "../../data/tokenizer/report.ts";
+import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
@@ -14,7 +16,9 @@ import {
   probabilities,
   promptsOf,
   rankedClasses,
+  reportPrompts,
   sameClasses,
+  whyUnknown,
   type ZeroShotClass,
   zeroShotClassifier,
   zeroShotLogits,
@@ -27,9 +31,10 @@ import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
-import { protocols } from "../../eval/probes/protocol.ts";
+import { protocolOf } from "../../eval/probes/own-protocol.ts";
+import { splitsOf } from "../../eval/probes/protocol.ts";
 import { oneOf, workersFlag } from "../flags.ts";
-import { print, printResult } from "../terminal/streams.ts";
+import { print, printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
@@ -50,7 +55,7 @@ export function command({ gpu }: Context): Command {
         kinds,
       ),
     )
-    .argument("<inputs...>", `each is scored by itself; of a benchmark, one of ${benchmarkNames.join(", ")}`)
+    .argument("<inputs...>", `each is scored by itself; of a benchmark, one of ${setNames.join(", ")}`)
     .option(
       "--classes <classes>",
       "a,b,c, or a file: .txt of a class each line, .json of class: text or [texts]; a benchmark has its own",
@@ -74,6 +79,8 @@ export interface ZeroShotPage {
   readonly kind: VisualKind;
   readonly templates: readonly string[];
   readonly classes: readonly ZeroShotClass[];
+  /** What becomes of the prompts. */
+  readonly texts: TextsReport;
   /** Classes of each input, best first. */
   readonly inputs: readonly {
     readonly id: string;
@@ -103,24 +110,27 @@ async function scoreBenchmark(given: readonly string[], flags: Flags, prompts: P
 
 /** Undefined when a stop was requested on the way. */
 async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Promise<DataPage | undefined> {
-  const benchmark = oneOf("data set", name, benchmarkNames);
-  const split =
-    flags.split === undefined
-      ? protocols[benchmark].on.at(-1)!
-      : oneOf("split", flags.split, benchmarkSplits(benchmark));
-  const prompted = promptedTasks(benchmark, prompts);
+  const benchmark = oneOf("data set", name, setNames);
+  const protocol = await protocolOf(benchmark, flags.data);
+  const known = benchmark === "own" ? splitsOf(protocol) : benchmarkSplits(benchmark);
+  const split = flags.split === undefined ? protocol.on.at(-1)! : oneOf("split", flags.split, known);
+  const prompted = promptedTasks(benchmark, protocol, prompts);
   const workers = workersFlag(flags.workers);
   const { plan, close } = await openPlan(flags);
   const makes: [string, number][] = [["make data", Math.max(1, 0.02 * clipsToMake(flags.data))]];
   const progress = new Progress({ phases: [...makes, [`features of ${split}`, 60], ["texts", 5]] });
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
+    refuseUnknown(tokenizer, prompts.classes ?? []);
     const stop = gracefulStop();
     const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
     if (data === undefined) return undefined;
     const { checkpoint, cache, batch } = flags;
-    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers };
-    return await zeroShotData(request, progress, stop);
+    const request = { benchmark, protocol, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers };
+    const page = await zeroShotData(request, progress, stop);
+    progress.end();
+    if (page) warn(reportLines(page.texts, tokenizer, "prompts"));
+    return page;
   } finally {
     progress.end();
     await close();
@@ -145,6 +155,8 @@ async function scoreInputs(
   const { plan, close } = await openPlan(flags);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
+    refuseUnknown(tokenizer, classes);
+    const texts = reportPrompts(tokenizer, classes, templates);
     const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
     const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
     const work = async (model: VideoText) => {
@@ -153,17 +165,29 @@ async function scoreInputs(
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
+      return pageOf(
+        { checkpoint: basename(flags.checkpoint), kind, templates, classes, texts },
+        ids,
+        features,
+        classifier,
+      );
     };
     progress.start("load the model", 1);
     const page = await withModel(plan, work, (done, of) => progress.at(done / of));
     progress.end();
     warnOfUnseen({ unseen });
+    warn(reportLines(texts, tokenizer, "prompts"));
     return page;
   } finally {
     progress.end();
     await close();
   }
+}
+
+/** A class that the model has no word for gets a share of the probability all the same. */
+function refuseUnknown(tokenizer: Tokenizer, classes: readonly ZeroShotClass[]): void {
+  const why = whyUnknown(tokenizer, classes);
+  if (why) throw new UsageError(`--classes: ${why}`);
 }
 
 /** Scores of classes that the model cannot tell apart would look like an answer. */
@@ -172,7 +196,7 @@ function refuseTwins(classes: readonly ZeroShotClass[], classifier: Matrix): voi
   if (!twins) return;
   const names = twins.map((c) => quoted(classes[c].name)).join(" and ");
   throw new UsageError(
-    `--classes: ${names} are the same to this model: it knows no word of them, or they are too long`,
+    `--classes: ${names} are the same to this model: too long, or told apart by words that it does not know`,
   );
 }
 
