@@ -24,7 +24,7 @@ import {
   zeroShotLogits,
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
-import { linesOf } from "./encode.ts";
+import { readTextLines } from "../../data/footage/lines.ts";
 import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
@@ -259,7 +259,7 @@ async function classesOf(given: string): Promise<ZeroShotClass[]> {
 const plain = (name: string): ZeroShotClass => ({ name, texts: [name] });
 
 async function classesIn(path: string): Promise<ZeroShotClass[]> {
-  if (!/\.json$/i.test(path)) return (await linesOf(path)).map((line) => plain(line.trim()));
+  if (!/\.json$/i.test(path)) return (await readTextLines(path)).lines.map((line) => plain(line.trim()));
   const { bytes, name } = await readUserFile(path, 2 ** 22);
   const json = parseJson(bytes, name);
   if (json === null || typeof json !== "object" || Array.isArray(json))
@@ -278,7 +278,7 @@ function textsIn(value: Json, what: string): string[] {
 
 async function templatesOf(given: string): Promise<readonly string[]> {
   if (given === "emotion") return emotionTemplates;
-  const lines = await linesOf(given);
+  const { lines } = await readTextLines(given);
   for (const [i, line] of lines.entries())
     if (!line.includes("{}")) throw new FormatError(`${basename(given)}: line ${i + 1} is ${quoted(line)}, without {}`);
   return lines;

@@ -70,27 +70,23 @@ class Tally {
 /** The report as lines for a person, none where there is nothing to say; `what` are texts, captions or prompts. */
 export function reportLines(
   { count, cut, empty, unknownWords, withoutKnownWord }: TextsReport,
-  tokenizer: Pick<Tokenizer, "context" | "losesEnd">,
+  { context, losesEnd }: Pick<Tokenizer, "context" | "losesEnd">,
   what = "texts",
 ): string[] {
-  const of = (n: number) => `${n} of ${count} ${what}`;
-  const at = ({ count: all, first }: Places) => `${first.join(", ")}${all > first.length ? ", …" : ""}`;
-  const end = tokenizer.losesEnd
-    ? `; ${cut.count > 1 ? "without their end tokens they" : "without its end token it"} may all come to one feature, as officially (docs/FEATURES.md)`
+  const more = (all: number, first: readonly string[]) => (all > first.length ? ", …" : "");
+  const at = ({ count: n, first }: Places) => `${n} of ${count} ${what} (${first.join(", ")}${more(n, first)})`;
+  const end = losesEnd
+    ? "; without an end token all such texts may come to one feature, as officially (docs/FEATURES.md)"
     : "; what is beyond is not read";
-  const words = unknownWords.first.map(quoted).join(", ");
-  return [
-    ...(cut.count > 0 ? [`${of(cut.count)} cut at the model's ${tokenizer.context} tokens: ${at(cut)}${end}`] : []),
-    ...(empty.count > 0 ? [`${of(empty.count)} empty: ${at(empty)}`] : []),
-    ...(unknownWords.count > 0
-      ? [
-          `${of(unknownWords.texts)} with words that the model does not know, ${unknownWords.count} in all: ${words}${unknownWords.count > unknownWords.first.length ? ", …" : ""}`,
-        ]
-      : []),
-    ...(withoutKnownWord.count > 0
-      ? [
-          `${of(withoutKnownWord.count)} without a word that the model knows: ${at(withoutKnownWord)}; their features say nothing`,
-        ]
-      : []),
+  const { first } = unknownWords;
+  const words = `${first.map(quoted).join(", ")}${more(unknownWords.count, first)}`;
+  const lines: readonly (string | false)[] = [
+    cut.count > 0 && `cut at the model's ${context} tokens: ${at(cut)}${end}`,
+    empty.count > 0 && `empty: ${at(empty)}`,
+    unknownWords.count > 0 &&
+      `${unknownWords.count} words that the model does not know: ${words}, in ${unknownWords.texts} of ${count} ${what}`,
+    withoutKnownWord.count > 0 &&
+      `without any word that the model knows: ${at(withoutKnownWord)}; their features say nothing`,
   ];
+  return lines.filter((line) => line !== false);
 }

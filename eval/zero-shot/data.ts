@@ -82,11 +82,15 @@ export async function zeroShotData(
   stop: StopRequest,
 ): Promise<DataPage | undefined> {
   const { benchmark, plan } = rest;
+  const refusals = wanted.map(({ task, classes }) => ({ task, why: whyUnknown(tokenizer, classes) }));
+  const prompted = wanted.filter((_, i) => refusals[i].why === undefined);
+  if (prompted.length === 0)
+    throw new UsageError(
+      `${refusals[0].task.name}: ${refusals[0].why}; --classes <file.json> says them in words that it knows`,
+    );
   const protocol = { ...whole, fit: split, on: [] };
   const found = await extractSplits({ ...rest, protocol, switchOptions: {} }, progress, stop);
   if (!found) return undefined;
-  const refusals = wanted.map(({ task, classes }) => ({ task, why: whyUnknown(tokenizer, classes) }));
-  const prompted = wanted.filter((_, i) => refusals[i].why === undefined);
   const notes = refusals.flatMap(({ task, why }) => (why === undefined ? [] : [`${task.name}: not scored; ${why}`]));
   const classifiers = await classifiersOf(plan, prompted, tokenizer, progress);
   const page = pageOf(prompted, classifiers, found);
