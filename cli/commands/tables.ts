@@ -164,7 +164,10 @@ async function reweightingOf(
   const clips = await shardFolder(data, progress, stop!);
   progress.end();
   if (clips === undefined) return undefined;
-  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu }), source: model };
+  const found = {
+    ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu, onTexts: warn }),
+    source: model,
+  };
   if (checkpoint === undefined) await replaceFile(kept, `${JSON.stringify(found)}\n`);
   return found;
 }
