@@ -333,7 +333,7 @@ test("the table in docs/EVALUATION.md is read as the text beside it says", async
     found.tasks.map(({ task }) => task),
     ["flags", "numbers", "mood"],
   );
-  assert.match(found.notes.join(), /column laughs: yes or no.*column mood: one class of 2.*rows are matched by id/);
+  assert.match(found.notes.join(), /column mood: one class of 2.*column laughs: yes or no.*rows are matched by id/);
 });
 
 test("flags that do not go together are refused", async () => {
