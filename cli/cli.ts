@@ -9,6 +9,8 @@ import { ADAPTER, type Context, DEADLINE, type GpuFlags, type GpuOptions, gpuOpt
 export interface CommandEntry {
   readonly name: string;
   readonly about: string;
+  /** It looks at empty arguments itself: a text may be empty. */
+  readonly takesEmpty?: true;
   load(): Promise<{ command(context: Context): Command }>;
 }
 
@@ -48,6 +50,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "encode",
     about: "features of videos, frames, images or texts, as .npy or .safetensors",
+    takesEmpty: true,
     load: () => import("./commands/encode.ts"),
   },
   {
@@ -74,6 +77,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "profile",
     about: "time every kernel of a command, or one of your own",
+    takesEmpty: true, // they are another command's
     load: () => import("../bench/profile.ts"),
   },
   {
@@ -105,6 +109,7 @@ export async function program(words: readonly string[], given: GpuOptions = {}):
     .description("EmotionCLIP on WebGPU: train, evaluate and look inside, on any GPU or none")
     .option(ADAPTER, "the GPU to use: a part of its name (also EMOTIONCLIP_ADAPTER)")
     .helpCommand("help [command]", "show the flags of a command");
+  refuseEmptyValues(root);
   const wanted = commandOf(words);
   for (const entry of commands)
     root.addCommand(
@@ -124,11 +129,34 @@ const commandOf = (words: readonly string[]) =>
 /** One command as its module declares it, with the flags that all commands share. */
 export async function loaded(entry: CommandEntry, context: Context): Promise<Command> {
   const command = (await entry.load()).command(context).name(entry.name).description(entry.about);
+  if (!entry.takesEmpty) command.hook("preAction", (_, action) => refuseEmptyWords(action));
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
   if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");
-  return command
+  command
     .option(MEMORY, "most memory the engine may take: 800M, 2.5G (also EMOTIONCLIP_GPU_MEMORY)")
     .option(DEADLINE, "without progress for so long the GPU counts as hung (120; also EMOTIONCLIP_GPU_DEADLINE)");
+  refuseEmptyValues(command);
+  return command;
+}
+
+/** No flag has an empty value: it is a script's variable that was not set, and would mean something else to each flag. */
+function refuseEmptyValues(command: Command): void {
+  for (const option of command.options) {
+    if (!option.required && !option.optional) continue;
+    const parse = option.parseArg as ((value: string, before: unknown) => unknown) | undefined;
+    option.argParser((value: string, before: unknown) => {
+      if (value === "")
+        throw new UsageError(`${option.long} is given an empty value; leave the flag out or give it one`);
+      return parse ? parse(value, before) : value;
+    });
+  }
+  command.commands.forEach(refuseEmptyValues);
+}
+
+function refuseEmptyWords({ args }: Command): void {
+  const at = args.indexOf("");
+  if (at >= 0)
+    throw new UsageError(`argument ${at + 1} of ${args.length} is empty; a path or a name is expected there`);
 }
 
 /** Errors are thrown, not printed, and every level of subcommands speaks the same way. */

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BenchmarkName } from "../data/sets/index.ts";
+import type { SetName } from "../data/sets/index.ts";
 import { stageSizes } from "../data/stage/index.ts";
 import { ensureStage, missingClips, type StagePlace, stageSeed, stageVersion } from "../data/stage/on-disk.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
@@ -27,7 +27,7 @@ export const shardFolder = async (given: string | undefined, progress: Meter, st
 
 /** The data set `name`, likewise; only the embedded one needs no folder. */
 export async function benchmarkFolder(
-  name: BenchmarkName,
+  name: SetName,
   given: string | undefined,
   progress: Meter,
   stop: StopRequest,

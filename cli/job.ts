@@ -1,24 +1,28 @@
 // The main job: untrained model measured, training, trained model measured, files. One run, start to end.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { BadSampleRule } from "../data/bad-samples.ts";
 import { replaceFile } from "../data/formats/disk.ts";
 import { forTraining, Loader } from "../data/shards/loader.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
+import { reportLines, reportTexts, type TextsReport } from "../data/tokenizer/report.ts";
 import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
+import { isEmbedded } from "../data/stage/on-disk.ts";
+import { FormatError } from "../engine/errors.ts";
 import { type Gpu, GpuError } from "../engine/index.ts";
 import type { ShownClip } from "../eval/attention/clip.ts";
 import { attentionClips } from "../eval/attention/show.ts";
 import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
 import { evaluate, type EvaluationSets, trainerView } from "../eval/probes/evaluate.ts";
-import type { Row } from "../eval/probes/probe-table.ts";
+import { listed } from "../eval/probes/not-defined.ts";
+import type { NotedRow } from "../eval/probes/probe-table.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { metadataOf } from "../model/families.ts";
 import { stageModel } from "../model/emotionclip/stage.ts";
 import { trainLoop } from "../train/loop.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
-import { figureRows, read } from "../train/runs/runs.ts";
+import { figureRows, read, type RunData } from "../train/runs/runs.ts";
 import { faultsIn, type TrainingFaults } from "../train/runs/faults.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
@@ -35,6 +39,8 @@ export interface Job {
   readonly sets: EvaluationSets;
   readonly tokenizer: WordTokenizer;
   readonly config: ModelConfig;
+  /** The data set in numbers, as results.json tells it. */
+  readonly about: RunData & { readonly captions: Readonly<Record<"train" | "test", TextsReport>> };
   /** What is measured during training instead of the held-out split. */
   readonly evaluator?: Evaluator;
   /** Says a line that stays, each line once however many runs the job has. */
@@ -43,8 +49,8 @@ export interface Job {
 
 /** What a finished run comes to: figures on the held-out split, and the seconds that it took. results.json holds the same. */
 export interface Outcome {
-  readonly before: readonly Row[];
-  readonly after: readonly Row[];
+  readonly before: readonly NotedRow[];
+  readonly after: readonly NotedRow[];
   readonly seconds: number;
   /** The clips, and those of them that could not be read. */
   readonly clips: Record<keyof EvaluationSets, ClipsOutcome>;
@@ -52,6 +58,7 @@ export interface Outcome {
   readonly training: TrainingFaults;
   /** What was said of the clips and settings before training. */
   readonly warnings: readonly string[];
+  readonly data: Job["about"];
 }
 
 /** The outcome, and what is shown of the model. */
@@ -82,8 +89,29 @@ export async function openJob(data: string, settings: Settings, hear: Say): Prom
   const train = await openClips(data, "train", frames, settings, say);
   const test = await openClips(data, "test", frames, settings, say);
   const tokenizer = new WordTokenizer(vocabularyOf(train.survey.captions), context);
+  const captionsOf = ({ survey: { captions, keys } }: Clips) => reportTexts(tokenizer, captions, (i) => keys[i]);
   const sets = { train: train.set, test: test.set };
-  return { data, clips: { train, test }, sets, tokenizer, config: stageModel(tokenizer.vocabulary), say };
+  const about = { ...aboutOf(data, sets), captions: { train: captionsOf(train), test: captionsOf(test) } };
+  return { data, clips: { train, test }, sets, tokenizer, config: stageModel(tokenizer.vocabulary), about, say };
+}
+
+/** What becomes of captions that the text branch does not see as they are: longer than its rows, or of unknown words. */
+export const captionLines = ({ tokenizer, about: { captions } }: Job): string[] =>
+  (["train", "test"] as const).flatMap((split) => reportLines(captions[split], tokenizer, `captions of ${split}`));
+
+function aboutOf(data: string, { train, test }: EvaluationSets): RunData {
+  const [own, theirs] = [train.categories, test.categories];
+  if (own.join() !== theirs.join())
+    throw new FormatError(
+      `${basename(resolve(data))}: the split train has the categories ${listed(own)}, but test has ${listed(theirs)}; both need the same, in one order`,
+    );
+  return {
+    set: isEmbedded(train) && isEmbedded(test) ? "stage" : null,
+    name: basename(resolve(data)),
+    train: train.samples,
+    test: test.samples,
+    categories: own.length,
+  };
 }
 
 /** Seconds each phase takes on the two-core software adapter, for the first estimate of the time left. */
@@ -122,6 +150,7 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
       before,
       after,
       seconds: (performance.now() - began) / 1000,
+      data: job.about,
       clips: { train: ledger.outcome("train"), test: ledger.outcome("test") },
       training: await faultsIn(join(folder, "metrics.jsonl")),
       warnings,
@@ -160,12 +189,18 @@ function trainingClips({ sets }: Job, trainer: Trainer, ledger: Ledger): Loader 
   });
 }
 
-async function measured(job: Job, trainer: Trainer, ledger: Ledger, progress: Meter, phase: string): Promise<Row[]> {
+async function measured(
+  job: Job,
+  trainer: Trainer,
+  ledger: Ledger,
+  progress: Meter,
+  phase: string,
+): Promise<NotedRow[]> {
   progress.start(phase, job.sets.train.samples + job.sets.test.samples);
   return evaluated(job, trainer, ledger, (done) => progress.at(done));
 }
 
-const evaluated = ({ sets }: Job, trainer: Trainer, ledger: Ledger, at?: (done: number) => void): Promise<Row[]> =>
+const evaluated = ({ sets }: Job, trainer: Trainer, ledger: Ledger, at?: (done: number) => void): Promise<NotedRow[]> =>
   evaluate(trainer, sets, { at, onBad: (split, bad) => ledger.note(split, bad) });
 
 /** What is done about bad samples of another data set that is probed in training. */

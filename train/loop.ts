@@ -43,8 +43,8 @@ export class Watch {
 /** Where batches come from: those of global steps `from` … `until − 1`. */
 type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
 
-/** A figure of merit by name, as a fraction. */
-type Figure = readonly [name: string, value: number];
+/** A figure of merit by name, as a fraction; NaN where it is not defined, and then the reason. */
+type Figure = readonly [name: string, value: number, note?: string];
 
 export interface LoopOptions {
   readonly trainer: Trainer;
@@ -133,13 +133,23 @@ function lineOf(
     clipsPerSecond: Math.round(10 * clipsPerSecond) / 10,
     ...(!isSound && { skipped: bad, clips: [...keys] }),
     ...(replaced.length > 0 && { replaced: [...replaced] }),
-    ...(probes && { probes: Object.fromEntries(probes) }),
+    ...(probes && { probes: Object.fromEntries(probes.map(([name, value]) => [name, value])), ...undefinedOf(probes) }),
   };
+}
+
+/** Why figures of a line are null. */
+function undefinedOf(probes: readonly Figure[]): { notDefined?: Record<string, string> } {
+  const lacking = probes.filter(([, value]) => Number.isNaN(value));
+  return lacking.length > 0
+    ? { notDefined: Object.fromEntries(lacking.map(([name, , note = ""]) => [name, note])) }
+    : {};
 }
 
 /** Shown are two decimals of a percent, as by the official evaluator; the log has all digits. */
 function tell(progress: Meter, { report, clipsPerSecond }: Finished, probes: readonly Figure[] | undefined): void {
-  const percents = probes?.map(([name, value]) => `${name} ${(100 * value).toFixed(2)}`);
+  const percents = probes?.map(
+    ([name, value]) => `${name} ${Number.isNaN(value) ? "not defined" : (100 * value).toFixed(2)}`,
+  );
   if (percents) progress.say(`step ${report.step}: ${percents.join("  ")}`);
   progress.at(report.step, `loss ${report.loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
 }

@@ -4,9 +4,11 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Argument, Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
-import { readUserFile } from "../../data/footage/files.ts";
+import { readTextLines } from "../../data/footage/lines.ts";
+import { looksLikeFile } from "../../data/footage/not-texts.ts";
+import { reportLines, reportTexts, type TextsReport } from "../../data/tokenizer/report.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
-import { FormatError, UsageError } from "../../engine/errors.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../../eval/features/encode.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
@@ -24,7 +26,7 @@ import {
 } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
-import { printResult } from "../terminal/streams.ts";
+import { printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "texts"] as const;
@@ -50,6 +52,8 @@ export function command({ gpu }: Context): Command {
 }
 
 async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
+  const empty = kind === "texts" ? -1 : given.indexOf("");
+  if (empty >= 0) throw new UsageError(`input ${empty + 1} of ${given.length} is empty; a path is expected there`);
   await checkOut(flags.out);
   const { plan, close } = await openPlan(flags);
   const progress = new Progress({
@@ -59,7 +63,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     ],
   });
   try {
-    const { ids, odd, encode } = await prepared(kind, given, flags, plan);
+    const { ids, odd, texts, warnings = [], encode } = await prepared(kind, given, flags, plan);
     progress.start("load the model", 1);
     const work = async (model: VideoText) => {
       progress.start("encode", ids.length);
@@ -68,10 +72,11 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
       return { features, seconds: (performance.now() - began) / 1000 };
     };
     const { features, seconds } = await withModel(plan, work, (done, of) => progress.at(done / of));
-    await write(flags, { kind, ids }, features);
+    await write(flags, { kind, ids, ...(texts && { texts }) }, features);
     progress.end();
     warnOfOddities(odd, plan.model.takes);
-    tell(flags, kind, features, seconds, odd);
+    warn(warnings);
+    tell(flags, { kind, texts }, features, seconds, odd);
   } finally {
     progress.end();
     await close();
@@ -90,79 +95,79 @@ async function checkOut(out: string): Promise<void> {
   }
 }
 
+/** What is encoded, how, and what a person should know of it. */
+interface Prepared extends Pick<Inputs, "ids"> {
+  readonly odd: Oddities;
+  readonly texts?: TextsReport;
+  readonly warnings?: readonly string[];
+  encode(model: VideoText, options: EncodeOptions): Promise<Matrix>;
+}
+
 /** Everything that needs no GPU: files found, the first of them read, the tokenizer made. */
-async function prepared(
-  kind: Kind,
-  given: readonly string[],
-  flags: Flags,
-  plan: LoadPlan,
-): Promise<Pick<Inputs, "ids"> & { odd: Oddities; encode(model: VideoText, options: EncodeOptions): Promise<Matrix> }> {
+async function prepared(kind: Kind, given: readonly string[], flags: Flags, plan: LoadPlan): Promise<Prepared> {
   if (kind === "texts") {
     if (flags.boxes.length > 0) throw new UsageError("--boxes: texts have no subject");
-    const texts = (await Promise.all(given.map(textsOf))).flat();
-    const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
-    return {
-      ids: texts,
-      odd: { unseen: [], short: [] },
-      encode: (model, options) => encodeTexts(model, tokenizer, texts, options),
-    };
+    return preparedTexts((await Promise.all(given.map(textsOf))).flat(), flags, plan);
   }
   const { ids, unseen, short, pixels } = await openInputs(kind, given, flags, plan.model.takes);
   const encode = kind === "images" ? encodeImages : encodeVideos;
   return { ids, odd: { unseen, short }, encode: (model, options) => encode(model, pixels, options) };
 }
 
-/** The lines of a file, or the words themselves where nothing has that name. */
-async function textsOf(given: string): Promise<string[]> {
-  const found = await stat(given).catch(() => undefined);
-  if (found?.isDirectory())
-    throw new UsageError(`${given}: is a folder; if it is a text, write it into a .txt file, one text a line`);
-  return found || given.endsWith(".txt") ? linesOf(given) : [given];
+async function preparedTexts(given: readonly Text[], { bpe }: Flags, plan: LoadPlan): Promise<Prepared> {
+  const tokenizer = await tokenizerOf(plan.file, plan.model.takes, bpe);
+  const ids = given.map(({ text }) => text);
+  const texts = reportTexts(tokenizer, ids, (i) => given[i].place);
+  const encode: Prepared["encode"] = (model, options) => encodeTexts(model, tokenizer, ids, options);
+  return { ids, odd: { unseen: [], short: [] }, texts, warnings: reportLines(texts, tokenizer), encode };
 }
 
-/** Of one file of texts: 64 MB of empty ones would be two gigabytes of strings. */
-const mostLines = 1_000_000;
+/** A text, and what messages call it. */
+interface Text {
+  readonly text: string;
+  readonly place: string;
+}
 
-/** Lines of a text file; one that is empty only counts between others. */
-export async function linesOf(path: string): Promise<string[]> {
-  const { bytes, name } = await readUserFile(path, 64 * 2 ** 20);
-  let count = 0;
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1))
-    if (++count > mostLines) throw new FormatError(`${name}: more than ${mostLines} lines`);
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new FormatError(`${name}: not valid UTF-8`);
-  }
-  const lines = text.replace(/\r?\n$/, "").split(/\r?\n/);
-  if (text.trim() === "") throw new FormatError(`${name}: has no text`);
-  return lines;
+/** The lines of a file, or the words themselves where nothing has that name; they may be none, as in a script's empty variable. */
+async function textsOf(given: string, i: number): Promise<Text[]> {
+  const found = given === "" ? undefined : await stat(given).catch(() => undefined);
+  if (found?.isDirectory())
+    throw new UsageError(`${given}: is a folder; if it is a text, write it into a .txt file, one text a line`);
+  if (!found && !looksLikeFile(given)) return [{ text: given, place: `input ${i + 1}` }];
+  const { name, lines } = await readTextLines(given);
+  return lines.map((text, line) => ({ text, place: `${name} line ${line + 1}` }));
 }
 
 /** The features, and what each row is of: beside a .npy in JSON, inside a .safetensors as metadata. */
 async function write(
   { out, checkpoint }: Flags,
-  about: { kind: Kind; ids: readonly string[] },
+  about: { kind: Kind; ids: readonly string[]; texts?: TextsReport },
   features: Matrix,
 ): Promise<void> {
-  const said = { checkpoint: basename(checkpoint), ...about };
+  const { texts, ...rest } = about;
+  const said = { checkpoint: basename(checkpoint), ...rest };
   if (extname(out) === ".npy") {
-    await replaceFile(`${out}.json`, `${JSON.stringify(said, undefined, 1)}\n`);
+    await replaceFile(`${out}.json`, `${JSON.stringify({ ...said, texts }, undefined, 1)}\n`);
     await replaceFile(out, npyBytes([features]));
     return;
   }
   const { buffer, byteOffset, byteLength } = features.data;
   const bytes = () => new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   const entry = { name: "features", dtype: "F32", shape: features.shape, bytes } as const;
-  const metadata = { ...said, ids: JSON.stringify(about.ids) };
+  const metadata = { ...said, ids: JSON.stringify(about.ids), ...(texts && { texts: JSON.stringify(texts) }) };
   await replaceFile(out, safetensorsBytes([entry], metadata));
 }
 
-function tell({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number, odd: Oddities): void {
+function tell(
+  { out, json }: Flags,
+  { kind, texts }: { kind: Kind; texts: TextsReport | undefined },
+  { shape }: Matrix,
+  seconds: number,
+  odd: Oddities,
+): void {
   const [rows, width] = shape;
   const perSecond = rows / seconds;
   const things = kind === "images" || kind === "texts" ? kind : "clips";
   const line = `${out}: ${rows} x ${width}, rows of unit length; ${perSecond.toFixed(1)} ${things}/s`;
-  printResult(json, { out, kind, rows, width, seconds, perSecond, ...odd }, () => line);
+  printResult(json, { out, kind, rows, width, seconds, perSecond, ...odd, texts }, () => line);
 }

@@ -5,11 +5,12 @@ import { Argument, Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
 import {
   type Benchmark,
-  type BenchmarkName,
   benchmarkNames,
   decisionsOf,
   openBenchmark,
   resolveSwitches,
+  type SetName,
+  setNames,
   type Switches,
   type SwitchOptions,
   switchTable,
@@ -18,7 +19,10 @@ import { FormatError, UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
 import { samplesWithoutTargets, targetsOfBenchmark } from "../../eval/probes/benchmark-targets.ts";
 import { joinTargets, readFeatureFiles } from "../../eval/features/file.ts";
-import { type Protocol, protocols, splitsOf } from "../../eval/probes/protocol.ts";
+import { type Labelled, readLabelled } from "../../eval/features/labelled.ts";
+import type { TaskResult } from "../../eval/probes/outcome.ts";
+import { protocolOf } from "../../eval/probes/own-protocol.ts";
+import { type Protocol, splitsOf } from "../../eval/probes/protocol.ts";
 import { type EvaluationResult, resultText } from "../../eval/paper/result.ts";
 import { scoreInTurns, tasksWithout } from "../../eval/probes/score.ts";
 import { type Extracted, extractSplits } from "../../eval/features/splits.ts";
@@ -40,6 +44,8 @@ interface Flags {
   config?: string;
   data?: string;
   features?: string;
+  labels?: string;
+  seed: string;
   compat?: string;
   switch?: string[];
   bootstrap: string;
@@ -55,7 +61,9 @@ interface Flags {
 export function command({ gpu }: Context): Command {
   const switches = switchTable.map(({ name, about }) => `${name} (${Object.keys(about).join(", ")})`).join("; ");
   return new Command()
-    .addArgument(new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}`))
+    .addArgument(
+      new Argument("<benchmark>", `one of ${benchmarkNames.join(", ")}; or own: shards with labels of your own`),
+    )
     .option(
       "--checkpoint <path>",
       "model to evaluate: .pt, .pth, .safetensors, a run folder; for stage the default is the newest finished run",
@@ -66,6 +74,8 @@ export function command({ gpu }: Context): Command {
       "--features <files>",
       "features of any model instead: train.npy,val.npy in the order of the splits, or one .safetensors",
     )
+    .option("--labels <file>", "of own: with --features <file> as encode writes it, its labels in a .csv file")
+    .option("--seed <n>", "of own: draws the split test where --labels has no column split", "2022")
     .option("--compat <which>", "official or corrected: all switches at once (default: as each says)")
     .option("--switch <name=value>", `one switch; may be repeated: ${switches}`, (text, all: string[] = []) => [
       ...all,
@@ -84,22 +94,34 @@ export function command({ gpu }: Context): Command {
 
 async function run(name: string, flags: Flags): Promise<void> {
   if (name === "stage" && flags.features === undefined) flags.checkpoint ??= await newestRun("runs");
-  const options = optionsOf(name, flags);
   await checkPlace(flags.html);
+  const options = await optionsOf(name, flags);
   const { protocol, switches, benchmark } = options;
   const began = performance.now();
   const stop = flags.features === undefined ? gracefulStop() : undefined; // with files there is nothing to finish
-  const found = stop ? await fromModel(options, flags, stop) : await fromFiles(flags.features!, options, flags.data);
+  const found = options.labelled ?? (await extractedFrom(options, flags, stop));
   if (!found) return;
   const extracted = performance.now();
-  const { splits, source, notes, leftOut } = found;
+  const { source, notes } = found;
+  const leftOut = "leftOut" in found ? found.leftOut : undefined;
+  const parts = "parts" in found ? found.parts : [{ protocol, splits: found.splits }];
+  const [{ splits }] = parts;
   const isStopped = () => stop?.requested !== undefined;
-  const tasks = await scoreInTurns(protocol, splits, { switches, resamples: options.resamples }, isStopped);
-  if (!tasks) {
-    print("stopped; the features are kept, the same command only fits the probes");
-    return;
+  const tasks: TaskResult[] = [];
+  for (const part of parts) {
+    const scored = await scoreInTurns(
+      part.protocol,
+      part.splits,
+      { switches, resamples: options.resamples },
+      isStopped,
+    );
+    if (!scored) return print("stopped; the features are kept, the same command only fits the probes");
+    tasks.push(...scored);
   }
-  const lacking = tasksWithout(protocol, splits).filter((task) => !tasks.some((result) => result.task === task.name));
+  const lacking =
+    "parts" in found
+      ? []
+      : tasksWithout(protocol, splits).filter((task) => !tasks.some((result) => result.task === task.name));
   const missing = protocol.on.filter((split) => !splits.some((each) => each.name === split));
   const result: EvaluationResult = {
     benchmark,
@@ -120,9 +142,14 @@ async function run(name: string, flags: Flags): Promise<void> {
   printResult(flags.json, result, () => resultText(result, protocol, flags.perClass));
 }
 
-/** Flags, checked. */
+/** Undefined when a stop was requested on the way. */
+const extractedFrom = (options: EvalOptions, flags: Flags, stop: StopRequest | undefined) =>
+  stop ? fromModel(options, flags, stop) : fromFiles(flags.features!, options, flags.data);
+
+/** Flags, checked, and features with labels of one's own. */
 interface EvalOptions {
-  readonly benchmark: BenchmarkName;
+  readonly benchmark: SetName;
+  readonly labelled: Labelled | undefined;
   readonly protocol: Protocol;
   readonly switches: Switches;
   readonly switchOptions: SwitchOptions;
@@ -132,16 +159,16 @@ interface EvalOptions {
   readonly maxBad: number;
 }
 
-function optionsOf(name: string, flags: Flags): EvalOptions {
-  const benchmark = oneOf("data set", name, benchmarkNames);
+async function optionsOf(name: string, flags: Flags): Promise<EvalOptions> {
+  const benchmark = oneOf("data set", name, setNames);
+  checkLabels(benchmark, flags);
   if (flags.features !== undefined && flags.checkpoint !== undefined)
     throw new UsageError("--features and --checkpoint: one of them says where the features come from");
   if (flags.features === undefined && flags.checkpoint === undefined)
     throw new UsageError("--checkpoint <path> is needed, or --features <files>; see emotionclip eval --help");
   const switchOptions = { compat: flags.compat as SwitchOptions["compat"], switches: switchesOf(flags.switch ?? []) };
-  return {
+  const checked = {
     benchmark,
-    protocol: protocols[benchmark],
     switchOptions,
     switches: resolveSwitches(switchOptions),
     resamples: whole("bootstrap", flags.bootstrap, 0, 1e6),
@@ -149,6 +176,24 @@ function optionsOf(name: string, flags: Flags): EvalOptions {
     workers: workersFlag(flags.workers),
     maxBad: flags.maxBad,
   };
+  const seed = whole("seed", flags.seed, 0, 2 ** 32 - 1);
+  const labelled = flags.labels === undefined ? undefined : await readLabelled(flags.features!, flags.labels, seed);
+  return { ...checked, labelled, protocol: labelled?.protocol ?? (await protocolOf(benchmark, flags.data)) };
+}
+
+/** Features and labels of one's own come together, and without a data set. */
+function checkLabels(benchmark: SetName, { features, labels, data }: Flags): void {
+  if (benchmark !== "own") {
+    if (labels !== undefined)
+      throw new UsageError(`--labels: ${benchmark} has its own; emotionclip eval own takes yours`);
+    return;
+  }
+  if (labels !== undefined && features === undefined)
+    throw new UsageError("--labels needs --features <file>, whose rows they are of");
+  if (labels === undefined && features !== undefined)
+    throw new UsageError("--features of own data need --labels <file.csv>, a row of labels for each row");
+  if (labels !== undefined && data !== undefined)
+    throw new UsageError("--data and --labels: one of them says what is known of the samples");
 }
 
 function switchesOf(words: readonly string[]): Partial<Switches> {

@@ -8,14 +8,14 @@ import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
 import { setting } from "../flags.ts";
-import { openJob, phasesOf, runJob } from "../job.ts";
+import { captionLines, openJob, phasesOf, runJob } from "../job.ts";
 import { reportRun } from "../pages/run-report.ts";
 import { type ComparedRun, comparisonText, rowsText } from "../pages/run-text.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { checkSettings, schema, type Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
-import { print } from "../terminal/streams.ts";
+import { print, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -68,6 +68,7 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
   const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
   const { train, test } = job.sets;
   print(`EmotionCLIP on ${gpu.facts.adapter}\n${train.samples} clips to train on, ${test.samples} held out`);
+  warn(captionLines(job));
   const results: ComparedRun[] = [];
   for (const arm of arms) {
     const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : fresh(name));

@@ -9,20 +9,21 @@ import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { compare, type Scored, type TrainedVariant, variants } from "../../eval/paper/compare.ts";
 import type { Reweighting } from "../../eval/paper/reweighting.ts";
 import { real, whole } from "../flags.ts";
-import { openJob, phasesOf, runJob } from "../job.ts";
+import { captionLines, openJob, phasesOf, runJob } from "../job.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { checkPlace } from "../pages/page.ts";
 import { reportRun } from "../pages/run-report.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { reweightBatch } from "../../eval/paper/reweight-batch.ts";
 import { finishedRuns, type RunSummary, read } from "../../train/runs/runs.ts";
+import { setNames } from "../../data/sets/switches.ts";
 import { checkSettings, type Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import type { StopRequest } from "../../data/threads/long-work.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
-import { print, printResult } from "../terminal/streams.ts";
+import { print, printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 interface Flags {
@@ -77,13 +78,13 @@ async function run(flags: Flags): Promise<void> {
 
 const number = v.nullable(v.number());
 const resultShape = v.looseObject({
-  benchmark: v.picklist(["bold", "moviegraphs", "meld", "liris", "emotic", "stage"]),
+  benchmark: v.picklist(setNames),
   source: v.string(),
   tasks: v.array(
     v.looseObject({
       task: v.string(),
       split: v.string(),
-      figures: v.array(v.looseObject({ name: v.string(), value: number })),
+      figures: v.array(v.looseObject({ name: v.string(), value: number, reason: v.optional(v.string()) })),
     }),
   ),
 });
@@ -115,6 +116,7 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
     const data = await shardFolder(flags.data, progress, stop);
     if (data === undefined) return false;
     const job = await openJob(data, open[0].settings, (line) => progress.say(line));
+    warn(captionLines(job));
     await makeFolder(join(flags.runs, "tables"));
     for (const { folder, settings } of open) {
       const run = { job, settings, folder };
@@ -153,7 +155,7 @@ async function reweightingOf(
   stop: StopRequest | undefined,
 ): Promise<{ ours: Reweighting; source: string } | undefined> {
   const kept = join(folder, "tables", reweightingFile);
-  const trained = runs.filter(({ folder: path }) => path.startsWith(join(folder, "tables")));
+  const trained = runs.filter((run) => run.own === undefined && run.folder.startsWith(join(folder, "tables")));
   const whole = trained.find((run) => run.subject === "sap" && run.beta === beta && run.head === "transformer");
   const model = checkpoint ?? (train ? whole?.folder : undefined);
   if (model === undefined) return existsSync(kept) ? ((await read(kept, keptShape)) as Kept) : undefined;
@@ -162,7 +164,10 @@ async function reweightingOf(
   const clips = await shardFolder(data, progress, stop!);
   progress.end();
   if (clips === undefined) return undefined;
-  const found = { ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu }), source: model };
+  const found = {
+    ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu, onTexts: warn }),
+    source: model,
+  };
   if (checkpoint === undefined) await replaceFile(kept, `${JSON.stringify(found)}\n`);
   return found;
 }

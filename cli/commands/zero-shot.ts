@@ -2,11 +2,13 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
-import { benchmarkNames, benchmarkSplits } from "../../data/sets/index.ts";
+import { benchmarkSplits, setNames } from "../../data/sets/index.ts";
 import { readUserFile } from "../../data/footage/files.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
+import { reportLines, type TextsReport } from "../../data/tokenizer/report.ts";
+import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
@@ -14,22 +16,25 @@ import {
   probabilities,
   promptsOf,
   rankedClasses,
+  reportPrompts,
   sameClasses,
+  whyUnknown,
   type ZeroShotClass,
   zeroShotClassifier,
   zeroShotLogits,
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
-import { linesOf } from "./encode.ts";
+import { readTextLines } from "../../data/footage/lines.ts";
 import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfOddities, withInputs } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop } from "../terminal/stop.ts";
 import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
-import { protocols } from "../../eval/probes/protocol.ts";
+import { protocolOf } from "../../eval/probes/own-protocol.ts";
+import { splitsOf } from "../../eval/probes/protocol.ts";
 import { maxBad, oneOf, workersFlag } from "../flags.ts";
-import { print, printResult } from "../terminal/streams.ts";
+import { print, printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
@@ -51,7 +56,7 @@ export function command({ gpu }: Context): Command {
         kinds,
       ),
     )
-    .argument("<inputs...>", `each is scored by itself; of a benchmark, one of ${benchmarkNames.join(", ")}`)
+    .argument("<inputs...>", `each is scored by itself; of a benchmark, one of ${setNames.join(", ")}`)
     .option(
       "--classes <classes>",
       "a,b,c, or a file: .txt of a class each line, .json of class: text or [texts]; a benchmark has its own",
@@ -79,6 +84,8 @@ export interface ZeroShotPage {
   /** Inputs that have boxes, none of which lies in a frame; and clips that are too short for the model, so that frames count twice. */
   readonly unseen: readonly string[];
   readonly short: readonly string[];
+  /** What becomes of the prompts. */
+  readonly texts: TextsReport;
   /** Classes of each input, best first. */
   readonly inputs: readonly {
     readonly id: string;
@@ -108,24 +115,28 @@ async function scoreBenchmark(given: readonly string[], flags: Flags, prompts: P
 
 /** Undefined when a stop was requested on the way. */
 async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Promise<DataPage | undefined> {
-  const benchmark = oneOf("data set", name, benchmarkNames);
-  const split =
-    flags.split === undefined
-      ? protocols[benchmark].on.at(-1)!
-      : oneOf("split", flags.split, benchmarkSplits(benchmark));
-  const prompted = promptedTasks(benchmark, prompts);
+  const benchmark = oneOf("data set", name, setNames);
+  const protocol = await protocolOf(benchmark, flags.data);
+  const known = benchmark === "own" ? splitsOf(protocol) : benchmarkSplits(benchmark);
+  const split = flags.split === undefined ? protocol.on.at(-1)! : oneOf("split", flags.split, known);
+  const prompted = promptedTasks(benchmark, protocol, prompts);
   const workers = workersFlag(flags.workers);
   const { plan, close } = await openPlan(flags);
   const makes: [string, number][] = [["make data", Math.max(1, 0.02 * clipsToMake(flags.data))]];
   const progress = new Progress({ phases: [...makes, [`features of ${split}`, 60], ["texts", 5]] });
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
+    refuseUnknown(tokenizer, prompts.classes ?? []);
     const stop = gracefulStop();
     const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
     if (data === undefined) return undefined;
     const { checkpoint, cache, batch, maxBad } = flags;
-    const request = { benchmark, split, prompted, tokenizer, plan, checkpoint, data, cache, batch, workers, maxBad };
-    return await zeroShotData(request, progress, stop);
+    const model = { tokenizer, plan, checkpoint };
+    const request = { benchmark, protocol, split, prompted, ...model, data, cache, batch, workers, maxBad };
+    const page = await zeroShotData(request, progress, stop);
+    progress.end();
+    if (page) warn(reportLines(page.texts, tokenizer, "prompts"));
+    return page;
   } finally {
     progress.end();
     await close();
@@ -150,6 +161,8 @@ async function scoreInputs(
   const { plan, close } = await openPlan(flags);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
+    refuseUnknown(tokenizer, classes);
+    const texts = reportPrompts(tokenizer, classes, templates);
     const { ids, unseen, short, pixels } = await openInputs(kind, given, flags, plan.model.takes);
     const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
     const work = async (model: VideoText) => {
@@ -158,18 +171,25 @@ async function scoreInputs(
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      const about = { checkpoint: basename(flags.checkpoint), kind, templates, classes, unseen, short };
+      const about = { checkpoint: basename(flags.checkpoint), kind, templates, classes, texts, unseen, short };
       return pageOf(about, ids, features, classifier);
     };
     progress.start("load the model", 1);
     const page = await withModel(plan, work, (done, of) => progress.at(done / of));
     progress.end();
     warnOfOddities({ unseen, short }, plan.model.takes);
+    warn(reportLines(texts, tokenizer, "prompts"));
     return page;
   } finally {
     progress.end();
     await close();
   }
+}
+
+/** A class that the model has no word for gets a share of the probability all the same. */
+function refuseUnknown(tokenizer: Tokenizer, classes: readonly ZeroShotClass[]): void {
+  const why = whyUnknown(tokenizer, classes);
+  if (why) throw new UsageError(`--classes: ${why}`);
 }
 
 /** Scores of classes that the model cannot tell apart would look like an answer. */
@@ -178,7 +198,7 @@ function refuseTwins(classes: readonly ZeroShotClass[], classifier: Matrix): voi
   if (!twins) return;
   const names = twins.map((c) => quoted(classes[c].name)).join(" and ");
   throw new UsageError(
-    `--classes: ${names} are the same to this model: it knows no word of them, or they are too long`,
+    `--classes: ${names} are the same to this model: too long, or told apart by words that it does not know`,
   );
 }
 
@@ -241,7 +261,7 @@ async function classesOf(given: string): Promise<ZeroShotClass[]> {
 const plain = (name: string): ZeroShotClass => ({ name, texts: [name] });
 
 async function classesIn(path: string): Promise<ZeroShotClass[]> {
-  if (!/\.json$/i.test(path)) return (await linesOf(path)).map((line) => plain(line.trim()));
+  if (!/\.json$/i.test(path)) return (await readTextLines(path)).lines.map((line) => plain(line.trim()));
   const { bytes, name } = await readUserFile(path, 2 ** 22);
   const json = parseJson(bytes, name);
   if (json === null || typeof json !== "object" || Array.isArray(json))
@@ -260,7 +280,7 @@ function textsIn(value: Json, what: string): string[] {
 
 async function templatesOf(given: string): Promise<readonly string[]> {
   if (given === "emotion") return emotionTemplates;
-  const lines = await linesOf(given);
+  const { lines } = await readTextLines(given);
   for (const [i, line] of lines.entries())
     if (!line.includes("{}")) throw new FormatError(`${basename(given)}: line ${i + 1} is ${quoted(line)}, without {}`);
   return lines;

@@ -76,14 +76,17 @@ function parse(words) {
   for (let i = 0; i < words.length; i++) {
     if (i < end && words[i] === "--adapter") {
       wanted = words[++i];
-      if (i >= end || !wanted || wanted.startsWith("-"))
-        throw usage("--adapter needs a part of a device's name (emotionclip doctor lists them)");
-    } else if (i < end && words[i].startsWith("--adapter=")) wanted = words[i].slice("--adapter=".length);
-    else rest.push(words[i]);
+      if (i >= end || !wanted || wanted.startsWith("-")) throw usage(noName);
+    } else if (i < end && words[i].startsWith("--adapter=")) {
+      wanted = words[i].slice("--adapter=".length);
+      if (!wanted) throw usage(noName);
+    } else rest.push(words[i]);
   }
   const command = rest[0]?.startsWith("-") ? undefined : rest.shift();
   return { command, rest, wanted };
 }
+
+const noName = "--adapter needs a part of a device's name (emotionclip doctor lists them)";
 
 const usage = (message) => Object.assign(new Error(message), { exitCode: 2 });
 

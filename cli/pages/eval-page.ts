@@ -1,6 +1,6 @@
 // An evaluation as a page: figures with intervals, the published table, every class, confusion, and the switches in force.
 import type { Protocol } from "../../eval/probes/protocol.ts";
-import { figureFor, published4 } from "../../eval/paper/published.ts";
+import { figureFor, publishedOf } from "../../eval/paper/published.ts";
 import { type EvaluationResult, number, probeWords } from "../../eval/paper/result.ts";
 import type { ClassTable, Figure, TaskResult } from "../../eval/probes/outcome.ts";
 import { type Html, html } from "./html.ts";
@@ -11,7 +11,7 @@ export function evaluationPage(result: EvaluationResult, protocol: Protocol): st
   const { benchmark, source, splits, tasks } = result;
   return pageHtml({
     title: `Linear evaluation on ${benchmark}`,
-    summary: `Probes fitted on frozen, L2-normalised features of the ${protocol.fit} split and read on ${protocol.on.join(" and ")}, by the official protocol.`,
+    summary: `Probes fitted on frozen, L2-normalised features of the ${protocol.fit} split and read on ${protocol.on.join(" and ")}, ${benchmark === "own" ? "as docs/EVALUATION.md says of own data" : "by the official protocol"}.`,
     facts: [
       ["Features", source],
       ["Width", String(splits[0].width)],
@@ -46,7 +46,7 @@ function figureSection(tasks: readonly TaskResult[], protocol: Protocol): Html {
 }
 
 function publishedSection({ benchmark, tasks }: EvaluationResult): Html[] {
-  const table = published4[benchmark];
+  const table = publishedOf(benchmark);
   if (!table) return [];
   const digits = (scale: number) => (scale === 100 ? 2 : 3);
   const cell = (v: number | null | undefined, scale: number) =>

@@ -89,13 +89,16 @@ function resultSection(results: readonly Result[]): Html | undefined {
     html`<span><svg viewBox="0 0 26 12"><line class="chance" x1="13" x2="13" y1="0" y2="12"/></svg>chance</span>`
   }</div>`;
   return html`<section><h2>Before and after training</h2>
-<p>Linear probes on the frozen features, and retrieval between clips and captions; all on clips of people and scenes that training has not seen.</p>
+<p>Linear probes on the frozen features, and retrieval between clips and captions; all on clips that training has not seen.</p>
 <div class="scroll"><table class="results"><thead><tr><th scope="col">measure</th><th scope="col">untrained</th><th scope="col">trained</th><th scope="col">change</th><th class="plot"></th></tr></thead>
 <tbody>${results.map(resultRow)}</tbody></table></div>${key}</section>`;
 }
 
 function resultRow(result: Result): Html {
   const { name, about, before, after } = result;
+  if (!Number.isFinite(before) || !Number.isFinite(after))
+    return html`<tr><th scope="row"><b>${name}</b><small>${about}</small></th><td class="before">${figure(before)}</td>
+<td class="now">${figure(after)}</td><td></td><td class="plot"></td></tr>`;
   const change = after - before;
   const direction = change > 0 ? "up" : change < 0 ? "down" : "";
   const sign = change > 0 ? "+" : change < 0 ? "−" : "±";
@@ -113,7 +116,7 @@ function dumbbell({ before, after, chance, range = [0, 1] }: Result): Html {
 }
 
 function figure(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(3).replace("-", "−") : "n/a";
+  return Number.isFinite(value) ? value.toFixed(3).replace("-", "−") : "not defined";
 }
 
 function curveSection(hasProbes: boolean): Html {

@@ -12,14 +12,16 @@ import { faultLines } from "./run-text.ts";
 import type { ReportClip } from "./report-attention.ts";
 
 /** What each row measures, and what guessing gives. */
-const meanings: Record<string, { about: string; chance?: number }> = {
-  mAP: { about: "mean average precision of 26 categories, linear probe" },
-  AUC: { about: "area under the ROC curve, mean of 26 categories", chance: 0.5 },
+const meaningsOf = (categories: number): Record<string, { about: string; chance?: number }> => ({
+  mAP: { about: `mean average precision of ${counted(categories)}, linear probe` },
+  AUC: { about: `area under the ROC curve, mean of ${counted(categories)}`, chance: 0.5 },
   R2: { about: "explained variance of valence, arousal and dominance, ridge", chance: 0 },
   emotion: { about: "the subject's emotion named right, linear probe" },
   "R@1 video-text": { about: "clips whose own caption is the nearest of all" },
   "R@1 text-video": { about: "captions whose own clip is the nearest of all" },
-};
+});
+
+const counted = (categories: number) => `${categories} ${categories === 1 ? "category" : "categories"}`;
 
 const told = {
   sap: "with subject prompting",
@@ -38,6 +40,7 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ["Adapter", adapter],
       ["Processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} threads`],
       ["Duration", `${Math.round(trained.seconds)} s`],
+      ["Data", trained.data.set === "stage" ? "the embedded set" : `own clips, ${trained.data.name}`],
       ["Parameters", trained.parameters.toLocaleString("en")],
       ["Commit", commitOf()],
       ["Date", new Date().toISOString().slice(0, 10)],
@@ -52,8 +55,14 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
   });
 }
 
-const resultsOf = ({ before, after }: Trained): Result[] =>
-  before.map(([name, value], i) => ({ name, before: value, after: after[i][1], ...(meanings[name] ?? { about: "" }) }));
+function resultsOf({ before, after, data }: Trained): Result[] {
+  const meanings = meaningsOf(data.categories);
+  return before.map(([name, value], i) => {
+    const [, later, note] = after[i];
+    const { about, chance } = meanings[name] ?? { about: "" };
+    return { name, before: value, after: later, about: [about, note].filter(Boolean).join("; "), chance };
+  });
+}
 
 async function clipOf({ title, frames, maps }: ShownClip): Promise<ReportClip> {
   const drawn = frames.map(async ({ image, box }) => ({ jpeg: await encodeJpeg(image, 90), box }));

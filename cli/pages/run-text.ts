@@ -1,5 +1,6 @@
 // What a finished run, or several side by side, comes to: lines for a terminal.
 import type { Settings } from "../../train/settings.ts";
+import type { NotedRow } from "../../eval/probes/probe-table.ts";
 import type { ClipsOutcome } from "../clips.ts";
 import type { Outcome } from "../job.ts";
 
@@ -8,15 +9,14 @@ export interface ComparedRun extends Outcome {
   readonly settings: Settings;
 }
 
-const percent = (value: number) => `${(100 * value).toFixed(1)} %`.padStart(8);
+const percent = (value: number) => (Number.isNaN(value) ? "–" : `${(100 * value).toFixed(1)} %`).padStart(8);
 
-/** Before and after, a line for each figure; then what was not as it should be, and where the report lies. */
+/** Before and after, a line for each figure; then what is not defined, what was not as it should be, and where the report lies. */
 export function rowsText(outcome: Outcome, report: string): string {
   const { before, after } = outcome;
   const lines = before.map(([name, value], i) => `  ${name.padEnd(16)}${percent(value)}   ${percent(after[i][1])}`);
-  return ["held-out clips         untrained    trained", ...lines, ...faultLines(outcome), `report: ${report}`].join(
-    "\n",
-  );
+  const head = "held-out clips         untrained    trained";
+  return [head, ...lines, ...noteLines(after), ...faultLines(outcome), `report: ${report}`].join("\n");
 }
 
 /** Counts of what was replaced, left out, repeated or skipped; none where all was well. */
@@ -41,6 +41,9 @@ export function faultLines({ clips, training, warnings }: Outcome): string[] {
   ];
 }
 
+const noteLines = (rows: readonly NotedRow[]) =>
+  rows.flatMap(([name, , note]) => (note === undefined ? [] : [`  ${name}: ${note}`]));
+
 /** Mean and sample standard deviation. */
 interface Spread {
   readonly mean: number;
@@ -58,7 +61,7 @@ export function comparisonText(results: readonly ComparedRun[]): string {
   const of: Figures = (subject, i, when) =>
     spread(results.filter(({ settings }) => settings.subject === subject).map((result) => result[when][i][1]));
   const cell = ({ mean, deviation }: Spread) =>
-    `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`.padStart(13);
+    (Number.isNaN(mean) ? "–" : `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`).padStart(13);
   const lines = results[0].before.map(([name], i) => {
     const cells = [of("sap", i, "before"), of("none", i, "after"), of("sap", i, "after")];
     return `  ${name.padEnd(16)}${cells.map(cell).join("  ")}`;
@@ -66,20 +69,24 @@ export function comparisonText(results: readonly ComparedRun[]): string {
   const count = new Set(results.map(({ settings }) => settings.seed)).size;
   const title = `held-out clips, percent, mean ± standard deviation of ${count} seeds`;
   const head = `  ${"".padEnd(16)}${["untrained", "vanilla", "with prompt"].map((name) => name.padStart(13)).join("  ")}`;
-  return [title, head, ...lines, verdict(results, of), ...new Set(results.flatMap(faultLines))].join("\n");
+  const faults = new Set(results.flatMap(faultLines));
+  return [title, head, ...lines, ...noteLines(results[0].after), ...verdict(results, of), ...faults].join("\n");
 }
 
 /** The figures of a subject's runs at place `i` of the table. */
 type Figures = (subject: string, i: number, when: "before" | "after") => Spread;
 
-function verdict([{ before }]: readonly ComparedRun[], of: Figures): string {
-  const emotion = before.findIndex(([name]) => name === "emotion");
-  const i = emotion < 0 ? 0 : emotion;
+/** What the prompt does for the subject's emotion, or for the first figure that is defined. */
+function verdict([{ before }]: readonly ComparedRun[], of: Figures): string[] {
+  const known = before.flatMap(([name, value], i) => (Number.isNaN(value) ? [] : [{ name, i }]));
+  const judged = known.find(({ name }) => name === "emotion") ?? known[0];
+  if (!judged) return [];
+  const { name, i } = judged;
   const [vanilla, prompted] = [of("none", i, "after"), of("sap", i, "after")];
   const gain = prompted.mean - vanilla.mean;
   const noise = Math.max(vanilla.deviation, prompted.deviation);
-  return (
-    `the prompt ${gain > noise ? "helps" : "does not help"} on the subject's ${emotion < 0 ? "categories" : "emotion"}: ` +
-    `${(100 * gain).toFixed(1)} points, spread over seeds ${(100 * noise).toFixed(1)}`
-  );
+  return [
+    `the prompt ${gain > noise ? "helps" : "does not help"} on ${name === "emotion" ? "the subject's emotion" : name}: ` +
+      `${(100 * gain).toFixed(1)} points, spread over seeds ${(100 * noise).toFixed(1)}`,
+  ];
 }

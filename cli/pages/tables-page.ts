@@ -1,10 +1,10 @@
 // The comparison as a page: tables, the reweighting of a batch and the scores against beta as SVG plots.
-import type { ComparedRow, ComparedTable, Comparison } from "../../eval/paper/compare.ts";
+import type { ComparedRow, ComparedTable, Comparison, OtherTable } from "../../eval/paper/compare.ts";
 import { number } from "../../eval/paper/result.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
 import { betaPlot, cornerPlot, logitKey, logitPlot } from "./tables-plots.ts";
-import { letter, short, shown } from "./tables-text.ts";
+import { figure, letter, short, shown } from "./tables-text.ts";
 
 /** The page as text. */
 export function tablesPage(comparison: Comparison): string {
@@ -21,6 +21,7 @@ export function tablesPage(comparison: Comparison): string {
       html`<section><h2>Table 4: linear probes on five data sets</h2>${table4.map((table) => html`<h3>${table.title.replace("Table 4, ", "")}</h3>${tableOf(table)}`)}</section>`,
       figure6Section(comparison.figure6),
       html`<section><h2>Figure 5: attention</h2><p><code>emotionclip attention</code> draws what the subject token of a checkpoint looks at, block by block; the report of a run has it for held-out clips.</p></section>`,
+      ...comparison.others.map(otherSection),
       ...(leftOut.length > 0
         ? [
             html`<section><h2>Left out</h2><p>Runs at another setting.</p><ul class="plain">${leftOut.map((line) => html`<li>${line}</li>`)}</ul></section>`,
@@ -28,6 +29,11 @@ export function tablesPage(comparison: Comparison): string {
         : []),
     ],
   });
+}
+
+function otherSection({ title, columns, rows, remarks }: OtherTable): Html {
+  return html`<section><h2>${title}</h2><p>Nothing published stands beside these figures.</p><div class="scroll"><table class="figures"><thead><tr><th></th>${columns.map((name) => html`<th>${name}</th>`)}</tr></thead>
+<tbody>${rows.map(({ name, values }) => html`<tr class="ours"><th scope="row">${name}</th>${values.map((value) => html`<td>${figure(value)}</td>`)}</tr>`)}</tbody></table></div><ul class="plain">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul></section>`;
 }
 
 function tableSection(table: ComparedTable): Html {

@@ -1,5 +1,5 @@
 // The comparison as plain text: a block per table, published figures, ours, and the reason for every gap.
-import type { ComparedRow, ComparedTable, Comparison, Spread } from "../../eval/paper/compare.ts";
+import type { ComparedRow, ComparedTable, Comparison, OtherTable, Spread } from "../../eval/paper/compare.ts";
 import { number } from "../../eval/paper/result.ts";
 
 const NAME = 34;
@@ -21,6 +21,7 @@ export function tablesText(comparison: Comparison): string {
     "",
     "Figure 5: emotionclip attention draws what the subject token of a checkpoint looks at",
     "",
+    ...comparison.others.flatMap((table) => [...otherLines(table), ""]),
     setting ? `ours: ${setting}` : "ours: no finished run; emotionclip tables --train makes them",
     ...leftOut.map((line) => `left out, another setting: ${line}`),
   ].join("\n");
@@ -39,6 +40,19 @@ function tableLines({ title, columns, rows, remarks }: ComparedTable): string[] 
     ...remarks.map((remark) => `  ${remark}`),
   ];
 }
+
+/** Each row under its own name, in full: it says what it was trained on, and how. */
+function otherLines({ title, columns, rows, remarks }: OtherTable): string[] {
+  const head = `  ${"".padEnd(NAME)}${columns.map((name) => name.padStart(OWN)).join("")}`;
+  const lines = rows.flatMap(({ name, values }) => [
+    `  ${name}`,
+    `  ${"".padEnd(NAME)}${values.map((value) => figure(value).padStart(OWN)).join("")}`,
+  ]);
+  return [title, head, ...lines, ...remarks.map((remark) => `  ${remark}`)];
+}
+
+/** A fraction; a dash where there is none, of which a remark tells why. */
+export const figure = (value: number | undefined): string => (value === undefined ? "–" : number(value, 4));
 
 /** Footnotes: a, b, c … */
 export const letter = (i: number) => String.fromCharCode(97 + i);

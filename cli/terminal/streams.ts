@@ -21,3 +21,8 @@ export function print(text: string): void {
 export function printResult<R>(asJson: boolean | undefined, result: R, page: (result: R) => string): void {
   print(asJson ? JSON.stringify(result) : page(result));
 }
+
+/** What a person should know of a result, whatever stdout is for. */
+export function warn(lines: readonly string[]): void {
+  for (const line of lines) process.stderr.write(`${line}\n`);
+}

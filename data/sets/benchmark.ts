@@ -2,11 +2,11 @@
 // rule for its mask, and its targets. Plain data; nothing is decoded here.
 import type { Box, BoxRule, Detection } from "../pixels/boxes.ts";
 import type { Sample as ShardSample } from "../shards/shards.ts";
-import type { BenchmarkName, Decision, Switches } from "./switches.ts";
+import type { SetName, Decision, Switches } from "./switches.ts";
 
 /** A split of a data set, opened. */
 export interface Benchmark {
-  readonly name: BenchmarkName;
+  readonly name: SetName;
   readonly split: string;
   /** Whether a sample is T frames for `encodeVideo`, or one picture for `encodeImage`. */
   readonly kind: "video" | "image";

@@ -9,9 +9,17 @@ import { emotic } from "./emotic.ts";
 import { liris } from "./liris.ts";
 import { meld } from "./meld.ts";
 import { moviegraphs } from "./moviegraphs.ts";
+import { own } from "./own.ts";
 import type { Reader } from "./reader.ts";
 import { stage } from "./stage.ts";
-import { type BenchmarkName, benchmarkNames, decisionsOf, resolveSwitches, type SwitchOptions } from "./switches.ts";
+import {
+  type BenchmarkName,
+  decisionsOf,
+  resolveSwitches,
+  type SetName,
+  setNames,
+  type SwitchOptions,
+} from "./switches.ts";
 
 export type { Benchmark, BenchmarkSample } from "./benchmark.ts";
 export {
@@ -21,15 +29,20 @@ export {
   type Decision,
   decisionsOf,
   resolveSwitches,
+  type SetName,
+  setNames,
   type SwitchOptions,
   type Switches,
   switchTable,
 } from "./switches.ts";
 
-const readers: Readonly<Record<BenchmarkName, Reader>> = { bold, moviegraphs, meld, liris, emotic, stage };
+const official = { bold, moviegraphs, meld, liris, emotic, stage };
+const readers: Readonly<Record<SetName, Reader>> = { ...official, own };
 
 /** Names of a data set's splits. */
-export const benchmarkSplits = (name: BenchmarkName): readonly string[] => readers[name].splits;
+export const benchmarkSplits = (name: BenchmarkName): readonly string[] => splitsOf(official[name], "");
+
+const splitsOf = ({ splits }: Reader, root: string) => (typeof splits === "function" ? splits(root) : splits);
 
 export interface OpenOptions extends SwitchOptions {
   readonly split: string;
@@ -42,17 +55,19 @@ export interface OpenOptions extends SwitchOptions {
  * and their targets. No picture is opened. A file that is missing or malformed is a FormatError that names file, row and
  * column; a clip without frames is a sample that fails when it is loaded.
  */
-export async function openBenchmark(name: BenchmarkName, root: string, options: OpenOptions): Promise<Benchmark> {
-  if (!Object.hasOwn(readers, name)) throw new UsageError(unknown("data set", name, benchmarkNames));
+export async function openBenchmark(name: SetName, root: string, options: OpenOptions): Promise<Benchmark> {
+  if (!Object.hasOwn(readers, name)) throw new UsageError(unknown("data set", name, setNames));
   const { split, frames = 8 } = options;
-  const { splits, kind, classes, dimensions, emotions, read } = readers[name];
-  if (!splits.includes(split)) throw new UsageError(unknown(`split of ${name}`, split, splits));
   if (!Number.isSafeInteger(frames) || frames < 1 || frames > 1000)
     throw new UsageError(`frames is ${frames}, expected a whole number from 1 to 1000`);
   const switches = resolveSwitches(options);
   if (!statSync(root, { throwIfNoEntry: false })?.isDirectory())
     throw new FormatError(`${basename(root)}: the folder of ${name} is not there, or is no folder`);
-  const { samples, notes = [] } = await read({ root, split, frames, switches });
+  const reader = readers[name];
+  const splits = splitsOf(reader, root);
+  if (!splits.includes(split)) throw new UsageError(unknown(`split of ${name}`, split, splits));
+  const { kind, classes, dimensions, emotions } = reader;
+  const { samples, notes = [], ...names } = await reader.read({ root, split, frames, switches });
   if (samples.length === 0) throw new FormatError(`${name}: the split ${split} has no samples`);
   return {
     name,
@@ -62,6 +77,7 @@ export async function openBenchmark(name: BenchmarkName, root: string, options: 
     classes,
     dimensions,
     ...(emotions && { emotions }),
+    ...names,
     samples,
     switches,
     decisions: decisionsOf(name, switches),

@@ -16,10 +16,15 @@ export interface ReadSplit {
   readonly samples: readonly BenchmarkSample[];
   /** What was left out or changed, and why. */
   readonly notes?: readonly string[];
+  /** Where they are not the same for every folder: what stands in the reader otherwise. */
+  readonly classes?: readonly string[];
+  readonly dimensions?: readonly string[];
+  readonly emotions?: readonly string[];
 }
 
 export interface Reader {
-  readonly splits: readonly string[];
+  /** Names of the splits, or those that a folder has. */
+  readonly splits: readonly string[] | ((root: string) => readonly string[]);
   readonly kind: "video" | "image";
   readonly classes: readonly string[];
   readonly dimensions: readonly string[];

@@ -1,6 +1,7 @@
 // The embedded data set, or any other in tar shards with labels, read as a benchmark: categories, valence, arousal and
 // dominance, and the subject's emotion where the clips tell it.
 import { FormatError } from "../../engine/errors.ts";
+import { emotionOf } from "../shards/clip.ts";
 import { indexName } from "../shards/index-file.ts";
 import { openShards } from "../shards/shards.ts";
 import { categories, emotions } from "../stage/emotions.ts";
@@ -17,20 +18,19 @@ export const stage: Reader = {
     const set = await openShards(root, split);
     if (set.categories.join() !== categories.join())
       throw new FormatError(
-        `${indexName(split)}: its ${set.categories.length} categories are not BoLD's ${categories.length}`,
+        `${indexName(split)}: its ${set.categories.length} categories are not BoLD's ${categories.length}; for labels of your own: emotionclip eval own --data <folder>`,
       );
     const samples = Array.from(set.readings(), (found): BenchmarkSample => {
       const sample = set.items[found.index];
       const named = { id: sample.key, group: sample.key };
       if ("reason" in found) return { ...named, source: { kind: "faulty", reason: found.reason } };
-      const { labels, meta, caption } = found.info;
-      const { emotion } = (meta ?? {}) as { emotion?: unknown };
-      const label = (emotions as readonly unknown[]).indexOf(emotion);
+      const { labels, caption } = found.info;
+      const label = (emotions as readonly unknown[]).indexOf(emotionOf(found.info));
       return {
         ...named,
         text: caption,
         labels: Uint8Array.from(labels!.categories),
-        values: Float32Array.from(labels!.vad),
+        ...(labels!.vad && { values: Float32Array.from(labels!.vad) }),
         ...(label >= 0 && { label }),
         source: { kind: "shard", sample, categories: categories.length },
       };

@@ -7,6 +7,10 @@ import type { BoxRule } from "../pixels/boxes.ts";
 export const benchmarkNames = ["bold", "moviegraphs", "meld", "liris", "emotic", "stage"] as const;
 export type BenchmarkName = (typeof benchmarkNames)[number];
 
+/** What can be evaluated: those, and anybody's own shards. */
+export const setNames = [...benchmarkNames, "own"] as const;
+export type SetName = (typeof setNames)[number];
+
 /** All rows at once. */
 export type Compat = "official" | "corrected";
 
@@ -27,7 +31,7 @@ export type Switch = {
   readonly [N in SwitchName]: {
     readonly name: N;
     /** The data sets whose results it can change. */
-    readonly of: readonly BenchmarkName[];
+    readonly of: readonly SetName[];
     readonly official: Switches[N];
     readonly corrected: Switches[N];
     readonly default: Switches[N];
@@ -144,7 +148,7 @@ export function resolveSwitches({ compat, switches = {} }: SwitchOptions = {}): 
 }
 
 /** The switches that matter to a data set, with the words to print. */
-export function decisionsOf(benchmark: BenchmarkName, switches: Switches): Decision[] {
+export function decisionsOf(benchmark: SetName, switches: Switches): Decision[] {
   return switchTable
     .filter((row) => row.of.includes(benchmark))
     .map((row) => {

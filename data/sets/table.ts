@@ -84,6 +84,7 @@ class Table {
   private records = 0;
   private columns: ReadonlyMap<string, number> | undefined;
   private width = 0;
+  private names: readonly string[] = [];
 
   constructor(
     private readonly file: string,
@@ -102,7 +103,7 @@ class Table {
     const place = `row ${++this.rows} (line ${line})`;
     if (cells.length !== this.width)
       throw new FormatError(`${this.file}: ${place} has ${cells.length} cells, expected ${this.width}`);
-    this.each(new TableRow(this.file, place, cells, this.columns));
+    this.each(new TableRow(this.file, place, cells, this.columns, this.names));
   }
 
   private header(cells: readonly string[]): void {
@@ -121,6 +122,7 @@ class Table {
   }
 
   private name(names: readonly string[]): void {
+    this.names = names;
     this.columns = new Map(names.map((name, i) => [name, i]));
     this.width = names.length;
   }
@@ -134,6 +136,8 @@ export class TableRow {
     readonly place: string,
     private readonly cells: readonly string[],
     private readonly columns: ReadonlyMap<string, number>,
+    /** The header as it stands, which may name a column twice. */
+    readonly names: readonly string[],
   ) {}
 
   text(column: string): string {

@@ -20,7 +20,7 @@ export interface ClipBatch extends Shown {
   readonly sentiment: Float32Array<ArrayBuffer>;
   /** [B, C], 0 or 1; C is 0 for clips without labels. */
   readonly categories: Uint8Array<ArrayBuffer>;
-  /** [B, 3] valence, arousal, dominance; empty for clips without labels. */
+  /** [B, 3] valence, arousal, dominance; NaN for a clip that has none, empty for clips without labels. */
   readonly vad: Float32Array<ArrayBuffer>;
   readonly keys: string[];
   /** [B] numbers of the samples shown; that of the substitute where a sample was bad. */
@@ -107,12 +107,14 @@ function clipsOf(canvas: Canvas, slots: readonly Slot[], { items, categories, vi
     captions: infos.map(({ caption }) => caption),
     sentiment: rows(infos, SENTIMENTS.length, ({ sentiment }) => sentiment),
     categories: Uint8Array.from(infos.flatMap(({ labels }) => labels?.categories ?? [])),
-    vad: rows(infos, categories > 0 ? 3 : 0, ({ labels }) => labels?.vad ?? []),
+    vad: rows(infos, categories > 0 ? 3 : 0, ({ labels }) => labels?.vad ?? noValues),
     keys: shown.map(({ index }) => items[index].key),
     indices: Int32Array.from(shown, ({ index }) => index),
     replaced: shown.flatMap(({ bad }) => (bad.length > 0 ? [items[bad[0].index].key] : [])),
   };
 }
+
+const noValues = [Number.NaN, Number.NaN, Number.NaN];
 
 function rows(infos: readonly CheckedInfo[], width: number, of: (info: CheckedInfo) => readonly number[]) {
   const out = new Float32Array(infos.length * width);

@@ -37,8 +37,8 @@ export type ClipInfo = {
 export type Labels = {
   /** 0 or 1 for each of the index's categories. */
   readonly categories: readonly number[];
-  /** Valence, arousal, dominance. */
-  readonly vad: readonly [number, number, number];
+  /** Valence, arousal, dominance; absent where nobody has said. */
+  readonly vad?: readonly [number, number, number];
 };
 
 /** A clip with its encoded frames (JPEG or PNG bytes); `key` names it in its data set. */
@@ -46,6 +46,12 @@ export type Clip = ClipInfo & { readonly key: string; readonly frames: readonly 
 
 /** A checked clip: boxes[frame] is always a list. */
 export type CheckedInfo = ClipInfo & { readonly boxes: readonly (readonly Box[])[] };
+
+/** The one class that a clip may have besides its categories: `meta.emotion`, where it is a name. */
+export function emotionOf({ meta }: Pick<ClipInfo, "meta">): string | undefined {
+  const { emotion } = (meta ?? {}) as { emotion?: unknown };
+  return typeof emotion === "string" && emotion !== "" ? emotion : undefined;
+}
 
 /** The JSON of a clip, checked; `name` begins every message, `frames` is the number of pictures stored beside it. */
 export function parseClipInfo(bytes: Uint8Array, name: string, frames: number, categories: number): CheckedInfo {
@@ -81,6 +87,7 @@ function checkLabels(value: unknown, name: string, categories: number): Labels {
   hot.forEach((v, i) => {
     if (v !== 0 && v !== 1) fields.refuse(`categories[${i}]`, v, "0 or 1");
   });
+  if (!fields.has("vad")) return { categories: hot };
   const [valence, arousal, dominance] = fields.numbers("vad", 3, clipLimits.value);
   return { categories: hot, vad: [valence, arousal, dominance] };
 }

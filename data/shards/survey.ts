@@ -8,6 +8,8 @@ export interface Survey {
   readonly bad: readonly BadSample[];
   /** Of the clips that can be read, in order. */
   readonly captions: readonly string[];
+  /** Names of the same clips. */
+  readonly keys: readonly string[];
   /** [captions, 7] logits. */
   readonly sentiment: Float32Array;
   /** Clips with a box in some frame. */
@@ -22,6 +24,7 @@ export interface Survey {
 export function survey(set: ShardSet): Survey {
   const bad: BadSample[] = [];
   const captions: string[] = [];
+  const keys: string[] = [];
   const sentiment: number[] = [];
   const labels = new Set<string>();
   let boxed = 0;
@@ -32,6 +35,7 @@ export function survey(set: ShardSet): Survey {
     }
     const { info } = found;
     captions.push(info.caption);
+    keys.push(set.items[found.index].key);
     sentiment.push(...info.sentiment);
     if (labels.size < 2) labels.add(labelsOf(info));
     if (info.boxes.some((list) => list.length > 0)) boxed++;
@@ -40,6 +44,7 @@ export function survey(set: ShardSet): Survey {
   return {
     bad,
     captions,
+    keys,
     sentiment: Float32Array.from(sentiment),
     boxed,
     labelsAreEqual,

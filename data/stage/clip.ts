@@ -80,6 +80,9 @@ export function renderClip(seed: number, split: Split, index: number): RenderedC
   return { ...plan, rgb: draw(plan) };
 }
 
+/** The name of a clip in its shard. */
+export const clipKey = (split: Split, index: number): string => `stage-${split}-${String(index).padStart(6, "0")}`;
+
 /** Decides all of a clip that `renderClip` then draws. */
 export function planClip(seed: number, split: Split, index: number): ClipPlan {
   const turn = index % turns;
@@ -90,7 +93,7 @@ export function planClip(seed: number, split: Split, index: number): ClipPlan {
   const count = 16 + Math.floor(17 * random.uniform() ** 2);
   return {
     ...staging,
-    key: `stage-${split}-${String(index).padStart(6, "0")}`,
+    key: clipKey(split, index),
     caption,
     sentiment: sentimentOf(caption),
     boxes: boxesOf(subject, count, random),

@@ -9,7 +9,7 @@ import type { DrawnLabels } from "./emotions.ts";
 import type { Split } from "./split.ts";
 
 export { captionWords, words } from "./captions.ts";
-export { type DrawnBox, type ClipPlan, planClip, type RenderedClip, renderClip } from "./clip.ts";
+export { type DrawnBox, clipKey, type ClipPlan, planClip, type RenderedClip, renderClip } from "./clip.ts";
 export { categories, emotions, type DrawnLabels } from "./emotions.ts";
 export { sentiments } from "./sentiment.ts";
 export { type Split, splits, stageSizes } from "./split.ts";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { indexName } from "../shards/index-file.ts";
 import { writeShards } from "../shards/writer.ts";
 import type { Meter, StopRequest } from "../threads/long-work.ts";
-import { categories, makeStage, type Split, type StageClip, splits } from "./index.ts";
+import type { ShardSet } from "../shards/shards.ts";
+import { categories, clipKey, makeStage, type Split, type StageClip, splits, stageSizes } from "./index.ts";
 
 /** Seed of the embedded set: everyone trains on the same clips. */
 export const stageSeed = 2022;
@@ -23,6 +24,13 @@ export interface StagePlace {
 }
 
 const isPresent = (folder: string, split: string): boolean => existsSync(join(folder, indexName(split)));
+
+/** Whether a split is the whole one of the embedded set, wherever it lies; anything else is somebody's own. */
+export const isEmbedded = ({ index, categories: names, samples, keys }: ShardSet): boolean => {
+  const [split] = splits.filter((each) => each === index.split);
+  if (!split || samples !== stageSizes[split] || names.join() !== categories.join()) return false;
+  return keys.every((key, i) => key === clipKey(split, i));
+};
 
 /** Clips that are still to be made. */
 export const missingClips = ({ folder, sizes }: StagePlace): number =>

@@ -13,6 +13,17 @@ export interface Tokenizer {
   readonly vocabulary: number;
   /** tokens_BW, row after row. */
   encode(texts: readonly string[]): Uint32Array;
+  /** What becomes of a text on the way. */
+  reading?(text: string): Reading;
+  /** A text that is cut loses its end token too. */
+  readonly losesEnd?: boolean;
+}
+
+/** What becomes of a text: whether a row holds all of it, which of its words have no id, and whether one has. */
+export interface Reading {
+  readonly cut: boolean;
+  readonly unknown: readonly string[];
+  readonly isKnown: boolean;
 }
 
 /** Words whose ids are remembered, and the longest of them. */
@@ -69,7 +80,11 @@ export class ClipTokenizer {
       for (const [b, text] of texts.entries()) rows.set(this.encode(text, context), b * context);
       return rows;
     };
-    return { context, vocabulary: this.vocabulary, encode };
+    const reading = (text: string): Reading => {
+      const ids = this.ids(text, context);
+      return { cut: ids.length > context - 2, unknown: [], isKnown: ids.length > 0 };
+    };
+    return { context, vocabulary: this.vocabulary, encode, reading, losesEnd: true };
   }
 
   /** The text of ids, a space after each word; bytes that are no UTF-8 become U+FFFD. */

@@ -1,7 +1,7 @@
 // A word-level tokenizer for small data sets: lower-case words and marks, the vocabulary taken from the training captions.
 // Rows look as CLIP's do: start token, words, end token (the largest id), zeros.
 import { UsageError } from "../../engine/errors.ts";
-import type { Tokenizer } from "./clip.ts";
+import type { Reading, Tokenizer } from "./clip.ts";
 
 const mostWords = 16_384;
 
@@ -37,6 +37,18 @@ export class WordTokenizer implements Tokenizer {
     if (context < 2) throw new UsageError(`context is ${context}; a row holds at least a start and an end token`);
     this.#ids = new Map(words.map((word, i) => [word, i + 2]));
     this.vocabulary = words.length + 4;
+  }
+
+  /** Words without an id share one: a model cannot tell them apart. Marks are words, but alone they make no text known. */
+  reading(text: string): Reading {
+    const words = wordsOf(text);
+    const telling = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
+    const isIn = (word: string) => this.#ids.has(word);
+    return {
+      cut: words.length > this.context - 2,
+      unknown: words.filter((word) => !isIn(word)),
+      isKnown: (telling.length > 0 ? telling : words).some(isIn),
+    };
   }
 
   /** tokens_BW; longer texts are cut so that the end token stays. */

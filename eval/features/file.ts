@@ -136,7 +136,8 @@ async function arrayOf(opened: SafetensorsFile, name: string): Promise<NpyArray 
   return { shape: info.shape, data: await opened.floats(name) };
 }
 
-function checkFeatures({ shape, data }: NpyArray, file: string, what: string): Matrix {
+/** Features [samples, width] of finite numbers; anything else is a FormatError of the file. */
+export function checkFeatures({ shape, data }: NpyArray, file: string, what: string): Matrix {
   const [n, d] = shape;
   if (shape.length !== 2 || n === 0 || d === 0)
     throw new FormatError(

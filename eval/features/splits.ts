@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { makeFolder } from "../../data/formats/disk.ts";
 import { Lock } from "../../data/formats/lock.ts";
-import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
+import { type Benchmark, type SetName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 import { HealthError } from "../../engine/errors.ts";
 import { shortSamples } from "../../data/sets/benchmark.ts";
@@ -19,7 +19,7 @@ import { benchmarkRows } from "./benchmark.ts";
 import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
 
 export interface Extraction {
-  readonly benchmark: BenchmarkName;
+  readonly benchmark: SetName;
   readonly protocol: Protocol;
   readonly switchOptions: SwitchOptions;
   /** The opened checkpoint, and what it is called. */
@@ -102,7 +102,7 @@ function said(
     source: `${checkpoint} (${plan.report.kind}, ${hash.slice(0, 12)})`,
     notes: [
       ...plan.report.notes,
-      ...places.flatMap(({ benchmark }) => benchmark.notes),
+      ...new Set(places.flatMap(({ benchmark }) => benchmark.notes)),
       ...short,
       ...left.map(({ benchmark, cache }) => leftOut(benchmark, cache)),
       `features are kept in ${cache}`,

@@ -1,15 +1,15 @@
 // The paper's tables beside ours: published figures, those of finished runs at the reduced setting, those of evaluations, and for
 // every gap the reason. Pure; what is read from disk comes in as summaries.
 
-import { type BenchmarkName, benchmarkNames } from "../../data/sets/switches.ts";
+import { type BenchmarkName, benchmarkNames, type SetName } from "../../data/sets/switches.ts";
 import type { RunSummary } from "../../train/runs/runs.ts";
 import paper from "./paper-tables.json";
-import { boldColumns, figureFor, published4, type TaskFigures } from "./published.ts";
+import { boldColumns, figureFor, publishedOf, type TaskFigures } from "./published.ts";
 import type { Reweighting } from "./reweighting.ts";
 
 /** One evaluation, as far as Table 4 needs it. */
 export interface Scored {
-  readonly benchmark: BenchmarkName;
+  readonly benchmark: SetName;
   readonly source: string;
   readonly tasks: readonly TaskFigures[];
 }
@@ -62,6 +62,18 @@ export interface Comparison {
   };
   readonly setting: string | undefined;
   readonly leftOut: readonly string[];
+  /** Runs and evaluations on other data than the paper's rows are of, by themselves: nothing published stands beside them. */
+  readonly others: readonly OtherTable[];
+}
+
+/** Figures on one data set, a row for each run or evaluation of it. */
+export interface OtherTable {
+  readonly title: string;
+  readonly columns: readonly string[];
+  /** As fractions; absent where a figure is not there or not defined. */
+  readonly rows: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
+  /** Why figures are not defined, or what they leave out. */
+  readonly remarks: readonly string[];
 }
 
 export interface PublishedText {
@@ -111,10 +123,12 @@ const reduced =
 
 /** Puts everything together. Runs at another setting than most are left out, by name. */
 export function compare(
-  runs: readonly RunSummary[],
+  given: readonly RunSummary[],
   results: readonly Scored[],
   reweighting?: { readonly ours: Reweighting; readonly source: string },
 ): Comparison {
+  const own = given.filter((run) => run.own !== undefined);
+  const runs = given.filter((run) => run.own === undefined);
   const setting = commonest(runs);
   // Of two runs with one seed, the later folder counts: tables/ comes after the main job's own.
   const alike = runs.filter((run) => run.setting === setting);
@@ -127,8 +141,43 @@ export function compare(
     figure6: figure6(used),
     setting,
     leftOut: runs.filter((run) => run.setting !== setting).map(({ folder, setting }) => `${folder}: ${setting}`),
+    others: [...ownRuns(own), ...otherResults(results)],
   };
 }
+
+type Row = OtherTable["rows"][number];
+
+function ownRuns(runs: readonly RunSummary[]): OtherTable[] {
+  const sets = [...new Set(runs.map(({ own }) => own!))];
+  return sets.map((set) => {
+    const here = runs.filter(({ own }) => own === set);
+    const columns = [...new Set(here.flatMap(({ figures }) => figures.map(([name]) => name)))];
+    const rows = here.map((run): Row => {
+      const values = columns.map((column) => defined(run.figures.find(([name]) => name === column)?.[1]));
+      return { name: `${run.folder} (${words(run)}, seed ${run.seed}; ${run.setting})`, values };
+    });
+    const notes = here.flatMap(({ figures }) =>
+      figures.flatMap(([name, , note]) => (note ? [`${name}: ${note}`] : [])),
+    );
+    return { title: `Own data, ${set}`, columns, rows, remarks: [...new Set(notes)] };
+  });
+}
+
+/** Evaluations of data sets that Table 4 does not have: the embedded one, and anybody's own. */
+function otherResults(results: readonly Scored[]): OtherTable[] {
+  return results
+    .filter(({ benchmark }) => !publishedOf(benchmark))
+    .flatMap(({ benchmark, source, tasks }) =>
+      tasks.map(({ task, split, figures }): OtherTable => {
+        const title = `${benchmark === "own" ? "Own data" : benchmark}, evaluated: ${task}, ${split}`;
+        const notes = figures.flatMap(({ name, reason }) => (reason ? [`${name}: ${reason}`] : []));
+        const values = figures.map(({ value }) => defined(value));
+        return { title, columns: figures.map(({ name }) => name), rows: [{ name: source, values }], remarks: notes };
+      }),
+    );
+}
+
+const defined = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? undefined : value);
 
 /** The setting under which most of the wanted variants were trained. */
 function commonest(runs: readonly RunSummary[]): string | undefined {
@@ -225,7 +274,7 @@ function table3(runs: readonly RunSummary[]): ComparedTable {
 const others = "another model; its features can be probed by the same protocol with emotionclip eval --features";
 
 function table4(name: BenchmarkName, results: readonly Scored[]): ComparedTable[] {
-  const table = published4[name];
+  const table = publishedOf(name);
   if (!table) return [];
   const { columns } = table;
   const rows = table.rows.map(({ name, group, values }): ComparedRow => {

@@ -1,6 +1,6 @@
 // The paper's numbers, as a data file, and which of our figures stands beside each column. Percent where the paper has percent.
 
-import type { BenchmarkName } from "../../data/sets/switches.ts";
+import type { BenchmarkName, SetName } from "../../data/sets/switches.ts";
 import paper from "./paper-tables.json";
 import type { Figure } from "../probes/outcome.ts";
 
@@ -71,7 +71,7 @@ export const boldColumns = [
 ] as const;
 
 /** Table 4 by data set. The paper does not say which split its Emotic and MELD numbers are of; the test split stands beside them. */
-export const published4: Readonly<Partial<Record<BenchmarkName, PublishedTable>>> = {
+const published4: Readonly<Partial<Record<BenchmarkName, PublishedTable>>> = {
   bold: table("Table 4, BoLD", paper.table4a_bold, boldColumns),
   moviegraphs: table("Table 4, MovieGraphs", paper.table4b_moviegraphs, [
     percent("val acc", "emotions", "val", "accuracy"),
@@ -91,11 +91,15 @@ export const published4: Readonly<Partial<Record<BenchmarkName, PublishedTable>>
   ]),
 };
 
+/** What the paper prints of a data set; nothing of the embedded one and of anybody's own. */
+export const publishedOf = (name: SetName): PublishedTable | undefined =>
+  name === "own" ? undefined : published4[name];
+
 /** The figures of a task on a split, as far as a table needs them. */
 export interface TaskFigures {
   readonly task: string;
   readonly split: string;
-  readonly figures: readonly Pick<Figure, "name" | "value">[];
+  readonly figures: readonly Pick<Figure, "name" | "value" | "reason">[];
 }
 
 /** Our figure for a column, if the results have it. */

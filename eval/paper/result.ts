@@ -1,14 +1,15 @@
 // The outcome of an evaluation as one object, and as text: figures with their intervals, the published table beside them, the
 // switches in force, and on request every class.
 
-import type { BenchmarkName, Decision } from "../../data/sets/switches.ts";
+import type { SetName, Decision } from "../../data/sets/switches.ts";
+import { listed } from "../probes/not-defined.ts";
 import type { Protocol, Task } from "../probes/protocol.ts";
-import { type PublishedTable, figureFor, published4 } from "./published.ts";
+import { type PublishedTable, figureFor, publishedOf } from "./published.ts";
 import type { ClassTable, Figure, TaskResult } from "../probes/outcome.ts";
 
 /** What `emotionclip eval … --json` prints. */
 export interface EvaluationResult {
-  readonly benchmark: BenchmarkName;
+  readonly benchmark: SetName;
   /** Where the features came from: a checkpoint with its hash, or files. */
   readonly source: string;
   /** Samples and width of each split's features, and the samples that could not be read and have none (from version 0.2). */
@@ -32,9 +33,6 @@ export function probeWords({ probe, smooth }: Task): string {
       : `${probe.kind === "softmax" ? "softmax" : "one-vs-rest"} logistic regression, C ${probe.C}`;
   return smooth ? `${words}; smoothed over ${smooth.window} samples, order ${smooth.order}` : words;
 }
-
-/** Classes named in a line. */
-const MOST_NAMED = 5;
 
 /** The page that the command prints. */
 export function resultText(result: EvaluationResult, protocol: Protocol, perClass = false): string {
@@ -63,7 +61,7 @@ export function resultText(result: EvaluationResult, protocol: Protocol, perClas
         lines.push("", `  ${each.split}, confusion: true in rows, chosen in columns`, ...confusionLines(each));
     }
   }
-  const beside = published4[benchmark];
+  const beside = publishedOf(benchmark);
   if (beside) lines.push("", ...publishedLines(beside, tasks));
   lines.push("", `features ${seconds.features.toFixed(1)} s, probes ${seconds.probes.toFixed(1)} s`);
   return lines.join("\n");
@@ -72,7 +70,7 @@ export function resultText(result: EvaluationResult, protocol: Protocol, perClas
 function figureLines(results: readonly TaskResult[]): string[] {
   return results.flatMap(({ split, figures }) =>
     figures.flatMap((figure) => {
-      const { interval, undefinedClasses = [], meanDefined } = figure;
+      const { interval, undefinedClasses = [], meanDefined, reason } = figure;
       const range = interval
         ? `   95 % in ${shown(figure, interval.low)} to ${shown(figure, interval.high)}${
             interval.undefinedResamples > 0 ? ` (${interval.undefinedResamples} resamples undefined)` : ""
@@ -80,10 +78,12 @@ function figureLines(results: readonly TaskResult[]): string[] {
         : "";
       const fraction = figure.name === "R2" ? `   (${number(figure.value, 4)} as a fraction)` : "";
       const line = `  ${split.padEnd(6)}${figure.name.padEnd(16)}${shown(figure, figure.value).padStart(9)}${fraction}${range}`;
-      if (undefinedClasses.length === 0) return [line];
-      const more = undefinedClasses.length - MOST_NAMED;
-      const list = `${undefinedClasses.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-      return [line, `        undefined for ${list}; mean of the others ${shown(figure, meanDefined!)}`];
+      if (meanDefined === undefined || meanDefined === figure.value || Number.isNaN(meanDefined))
+        return reason === undefined ? [line] : [line, `        ${reason}`];
+      return [
+        line,
+        `        undefined for ${listed(undefinedClasses)}; mean of the others ${shown(figure, meanDefined)}`,
+      ];
     }),
   );
 }

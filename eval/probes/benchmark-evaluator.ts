@@ -2,7 +2,7 @@
 import type { BadSampleRule } from "../../data/bad-samples.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, resolveSwitches } from "../../data/sets/index.ts";
 import { takeTargets, targetsOfBenchmark } from "./benchmark-targets.ts";
-import type { Row } from "./probe-table.ts";
+import type { NotedRow } from "./probe-table.ts";
 import { protocols, splitsOf } from "./protocol.ts";
 import { score } from "./score.ts";
 import type { SplitFeatures } from "./outcome.ts";
@@ -10,8 +10,11 @@ import type { VideoText } from "../../model/index.ts";
 import { shortNote } from "../features/splits.ts";
 import { benchmarkFeatures } from "../features/benchmark.ts";
 
-/** Measures a model as it stands: one row per figure, as fractions. Samples that cannot be read are left out by the rule. */
-export type Evaluator = (model: VideoText, rule?: BadSampleRule) => Promise<Row[]>;
+/**
+ * Measures a model as it stands: one row per figure, as fractions, with the reason where one is not defined. Samples that cannot be
+ * read are left out by the rule.
+ */
+export type Evaluator = (model: VideoText, rule?: BadSampleRule) => Promise<NotedRow[]>;
 
 /**
  * Opens all splits at once, so that a data set that cannot be read is refused before training; `frames` are the model's. `say`
@@ -33,7 +36,10 @@ export async function openEvaluator(
     for (const benchmark of opened) splits.push(await featuresOf(model, benchmark, rule));
     const results = score(protocol, splits, { switches: resolveSwitches() });
     return results.flatMap(({ split, figures }) =>
-      figures.map(({ name: figure, value }): Row => [`${name} ${split} ${figure}`, value]),
+      figures.map(({ name: figure, value, reason }): NotedRow => {
+        const row = [`${name} ${split} ${figure}`, value] as const;
+        return reason === undefined ? row : [...row, reason];
+      }),
     );
   };
 }

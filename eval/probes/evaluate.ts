@@ -2,10 +2,11 @@
 // retrieval between clips and captions.
 import type { BadSample } from "../../data/bad-samples.ts";
 import { viewOf as viewOfModel } from "../../data/pixels/view.ts";
+import { emotionOf } from "../../data/shards/clip.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import { extractFeatures, type Features } from "../features/features.ts";
-import { type ProbeSplit, probeStage, type Row } from "./probe-table.ts";
+import { type NotedRow, probeRows, type ProbeSplit } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
 
 /** How frames are shown to this trainer's model. */
@@ -29,7 +30,7 @@ export async function evaluate(
   trainer: Trainer,
   sets: EvaluationSets,
   { at = () => {}, onBad = () => {} }: EvaluationOptions = {},
-): Promise<Row[]> {
+): Promise<NotedRow[]> {
   let before = 0;
   const emotions = emotionsOf(sets);
   const probe = async (split: keyof EvaluationSets): Promise<ProbeSplit> => {
@@ -40,7 +41,7 @@ export async function evaluate(
     const known = emotions?.[split];
     return { ...rest, features: video, emotion: known && indices.map((i) => known.get(i)!) };
   };
-  return probeStage({ train: await probe("train"), test: await probe("test") });
+  return probeRows({ train: await probe("train"), test: await probe("test"), names: sets.test.categories });
 }
 
 async function featuresOf(
@@ -59,19 +60,18 @@ async function featuresOf(
   }
 }
 
-/** The subject's emotion where the data set tells it (the embedded one does): of each clip, a number per name. */
+/** The subject's emotion where the data set tells it of all clips (the embedded one does): of each clip, a number per name. */
 function emotionsOf({ train, test }: EvaluationSets): Record<keyof EvaluationSets, Map<number, number>> | undefined {
   const names = { train: namesIn(train), test: namesIn(test) };
   const known = [...new Set([...names.train.values(), ...names.test.values()])].sort();
-  if (known.includes("")) return undefined;
-  const numbered = (of: Map<number, string>) => new Map(Array.from(of, ([i, name]) => [i, known.indexOf(name)]));
+  if (known.includes(undefined)) return undefined;
+  const numbered = (of: Map<number, string | undefined>) =>
+    new Map(Array.from(of, ([i, name]) => [i, known.indexOf(name)]));
   return { train: numbered(names.train), test: numbered(names.test) };
 }
 
-/** The emotion of each clip that can be read; "" where nothing is said of it. */
-const namesIn = (set: ShardSet): Map<number, string> =>
+/** The emotion of each clip that can be read; undefined where nothing is said of it. */
+const namesIn = (set: ShardSet): Map<number, string | undefined> =>
   new Map(
-    Array.from(set.readings()).flatMap((found) =>
-      "reason" in found ? [] : [[found.index, (found.info.meta as { emotion?: string } | undefined)?.emotion ?? ""]],
-    ),
+    Array.from(set.readings()).flatMap((found) => ("reason" in found ? [] : [[found.index, emotionOf(found.info)]])),
   );

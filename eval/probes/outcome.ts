@@ -31,6 +31,8 @@ export interface Figure {
   /** Classes for which it is not defined, and the mean over the others. */
   readonly undefinedClasses?: readonly string[];
   readonly meanDefined?: number;
+  /** Why there is no value (NaN, in JSON null), or which classes it leaves out. */
+  readonly reason?: string;
 }
 
 /** A line per class: its name, and a number per column. */

@@ -3,8 +3,9 @@
 
 import { ShapeError } from "../../engine/errors.ts";
 import { project } from "./linear-algebra.ts";
-import { extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
-import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
+import { column, extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
+import { accuracy, type Macro, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
+import { constant, meanNote, noPositive, oneClassOnly, oneSided, withoutValues } from "./not-defined.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
 import { protocols, type Target } from "./protocol.ts";
 
@@ -13,7 +14,7 @@ export interface ProbeSplit {
   readonly features: Matrix;
   /** Multi-hot [N, C]. */
   readonly categories: Matrix;
-  /** Valence, arousal, dominance [N, 3]. */
+  /** Valence, arousal, dominance [N, 3]; NaN in the rows of clips without them. */
   readonly vad: Matrix;
   /** One class per clip; gives the row "emotion" where both splits have it. */
   readonly emotion?: ArrayLike<number>;
@@ -23,8 +24,11 @@ export interface ProbeSplit {
   readonly captions?: readonly string[];
 }
 
-/** A line of a result table: fractions, not percent. */
+/** A line of a result table: a fraction, not percent; NaN where the data do not define it. */
 export type Row = readonly [name: string, value: number];
+
+/** The same with a note: why a figure is not defined, or which classes its mean leaves out because they are not. */
+export type NotedRow = readonly [...Row, note?: string];
 
 /** C, or alpha, of the probe that the stage's protocol fits on these targets. */
 function strengthOf(target: Target): number {
@@ -32,43 +36,77 @@ function strengthOf(target: Target): number {
   return probe.kind === "ridge" ? probe.alpha : probe.C;
 }
 
+/** What the probes are fitted on and read on, and the names of the categories. */
+export interface ProbeSplits {
+  readonly train: ProbeSplit;
+  readonly test: ProbeSplit;
+  readonly names?: readonly string[];
+}
+
 /**
- * Probes are fitted on the train split and read on the test split, features L2-normalised. Classes that the test split shows on
- * one side only make AUC NaN; then two more rows give the means over the classes that have both. Which rows there are
- * depends on the labels alone, so tables of different models line up.
+ * Probes are fitted on the train split and read on the test split, features L2-normalised. A class that the test split does not
+ * show, or shows on one side only, is left out of the mean; what is defined for no class is NaN. Which
+ * rows there are depends on the labels alone, so tables of different models line up.
  */
-export function probeStage({ train, test }: { readonly train: ProbeSplit; readonly test: ProbeSplit }): Row[] {
+export function probeStage(splits: ProbeSplits): Row[] {
+  return probeRows(splits).map(([name, value]) => [name, value]);
+}
+
+/** `probeStage` with the notes. */
+export function probeRows({ train, test, names }: ProbeSplits): NotedRow[] {
   const [x, z] = [normalizeRows(train.features), normalizeRows(test.features)];
   const isLabelled = train.categories.shape[1] > 0 && test.categories.shape[1] > 0; // shards may come without labels
-  const rows = isLabelled ? labelRows(x, z, train, test) : [];
-  if (train.emotion && test.emotion) {
-    const model = fitSoftmax(x, train.emotion, { C: strengthOf("label") });
-    rows.push(["emotion", accuracy(test.emotion, predictClasses(model, z))]);
-  }
-  if (test.text) {
-    const asked = firstOfEach(test.captions);
-    const pick = (m: Matrix) => (asked ? takeRows(m, asked) : m);
-    const found = retrievalAt(similarities(pick(test.features), pick(test.text)), 1);
-    rows.push(["R@1 video-text", found.byRow], ["R@1 text-video", found.byColumn]);
-  }
+  const rows = isLabelled ? [...labelRows(x, z, train, test, names), valueRow(x, z, train, test)] : [];
+  if (train.emotion && test.emotion) rows.push(emotionRow(x, z, train.emotion, test.emotion));
+  if (test.text) rows.push(...retrievalRows(test, test.text));
   return rows;
 }
 
-/** How well the labels are found: x and z are the normalised features of the splits. */
-function labelRows(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit): Row[] {
+/** How well the categories are found: x and z are the normalised features of the splits. */
+function labelRows(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit, names?: readonly string[]): NotedRow[] {
   const scores = oneVsRestScores(fitOneVsRest(x, train.categories, { C: strengthOf("labels") }), z);
-  const ap = macroAveragePrecision(test.categories, scores);
-  const auc = macroRocAuc(test.categories, scores);
-  const vad = decide(fitRidge(x, train.vad, { alpha: strengthOf("values") }), z);
-  const rows: Row[] = [
-    ["mAP", ap.mean],
-    ["AUC", auc.mean],
-    ["R2", macroR2(test.vad, vad).mean],
+  const of = names ?? Array.from({ length: test.categories.shape[1] }, (_, c) => `category ${c}`);
+  const row = (name: string, { meanDefined, undefinedClasses }: Macro, why: string) =>
+    noted(name, meanDefined, meanNote(of, undefinedClasses, why));
+  return [
+    row("mAP", macroAveragePrecision(test.categories, scores), noPositive),
+    row("AUC", macroRocAuc(test.categories, scores), oneSided),
   ];
-  if (auc.undefinedClasses.length > 0)
-    rows.push(["mAP, defined classes", ap.meanDefined], ["AUC, defined classes", auc.meanDefined]);
-  return rows;
 }
+
+/** How much of valence, arousal and dominance is explained; one that is the same in all test clips is left out. */
+function valueRow(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit): NotedRow {
+  const lacking =
+    withoutValues(train.vad, "valence, arousal and dominance") ??
+    withoutValues(test.vad, "valence, arousal and dominance");
+  if (lacking) return ["R2", Number.NaN, lacking];
+  const { values } = macroR2(test.vad, decide(fitRidge(x, train.vad, { alpha: strengthOf("values") }), z));
+  const of = protocols.stage.tasks.find(({ target }) => target === "values")!.of;
+  const left = of.flatMap((_, v) => (new Set(column(test.vad, v)).size > 1 ? [] : [v]));
+  const kept = Array.from(values).filter((_, v) => !left.includes(v));
+  return noted("R2", kept.reduce((a, b) => a + b, 0) / kept.length, meanNote(of, left, constant));
+}
+
+function emotionRow(x: Matrix, z: Matrix, train: ArrayLike<number>, test: ArrayLike<number>): NotedRow {
+  const hindrance = oneClassOnly(train);
+  if (hindrance) return ["emotion", Number.NaN, hindrance];
+  return ["emotion", accuracy(test, predictClasses(fitSoftmax(x, train, { C: strengthOf("label") }), z))];
+}
+
+function retrievalRows({ features, captions }: ProbeSplit, text: Matrix): NotedRow[] {
+  const asked = firstOfEach(captions);
+  const pick = (m: Matrix) => (asked ? takeRows(m, asked) : m);
+  const [count] = pick(features).shape;
+  const why = count > 1 ? undefined : "not defined: all clips have one caption, and there is no other to take for it";
+  const { byRow, byColumn } = retrievalAt(similarities(pick(features), pick(text)), 1);
+  return [
+    noted("R@1 video-text", why ? Number.NaN : byRow, why),
+    noted("R@1 text-video", why ? Number.NaN : byColumn, why),
+  ];
+}
+
+const noted = (name: string, value: number, note: string | undefined): NotedRow =>
+  note === undefined ? [name, value] : [name, value, note];
 
 /** Numbers of the clips whose caption no earlier clip has. */
 function firstOfEach(captions: readonly string[] | undefined): number[] | undefined {

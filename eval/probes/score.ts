@@ -10,6 +10,7 @@ import { judgeLabel } from "./judge/label.ts";
 import { judgeLabels } from "./judge/labels.ts";
 import type { Judged } from "./judge/measure.ts";
 import { judgeValues } from "./judge/values.ts";
+import { oneClassOnly } from "./not-defined.ts";
 import type { Figure, SplitFeatures, Targets, TaskResult } from "./outcome.ts";
 import { fit, type Prediction } from "./predict.ts";
 import type { Protocol, Task } from "./protocol.ts";
@@ -49,12 +50,26 @@ function* scoreSteps(
   for (const task of protocol.tasks) {
     const known = tests.filter(({ targets }) => targets[task.target]);
     if (!train.targets[task.target] || known.length === 0) continue;
+    const hindrance = task.target === "label" ? oneClassOnly(train.targets.label!, task.of) : undefined;
+    if (hindrance) {
+      results.push(...known.map((split) => notDefined(task, split, hindrance)));
+      continue;
+    }
     const predict = fit(task, x, train.targets, options.switches);
     yield;
     for (const split of known) results.push(yield* judge(task, split, predict(split), train.targets, options));
   }
   return results;
 }
+
+/** What a task comes to whose probe cannot be fitted. */
+const notDefined = ({ name, metrics }: Task, split: SplitFeatures, reason: string): TaskResult => ({
+  task: name,
+  split: split.name,
+  samples: split.features.shape[0],
+  figures: metrics.map((metric) => ({ name: metric, value: Number.NaN, unit: "percent", reason })),
+  perClass: { columns: [], rows: [] },
+});
 
 /** Tasks of the protocol that lack targets in the splits given. */
 export const tasksWithout = (protocol: Protocol, splits: readonly SplitFeatures[]): Task[] =>

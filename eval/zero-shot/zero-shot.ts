@@ -1,5 +1,7 @@
 // Zero-shot recognition (official helper): a class is the mean of its prompts' text features, a score the cosine to it.
 import { ShapeError, UsageError } from "../../engine/errors.ts";
+import { quoted } from "../../data/formats/json.ts";
+import { reportTexts, type TextsReport } from "../../data/tokenizer/report.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { VideoText } from "../../model/index.ts";
 import { type EncodeOptions, encodeTexts } from "../features/encode.ts";
@@ -32,6 +34,16 @@ export function promptsOf({ texts }: ZeroShotClass, templates: readonly string[]
   });
 }
 
+/** What becomes of all prompts on their way into a model; each stands for itself. */
+export function reportPrompts(
+  tokenizer: Tokenizer,
+  classes: readonly ZeroShotClass[],
+  templates: readonly string[],
+): TextsReport {
+  const prompts = classes.flatMap((each) => promptsOf(each, templates));
+  return reportTexts(tokenizer, prompts, (i) => quoted(prompts[i]));
+}
+
 /**
  * Text features [N, E], `counts[c]` rows for each class in turn -> one row of unit length for each class [C, E]: rows
  * normalised, averaged, normalised.
@@ -49,7 +61,26 @@ export function classifierOf(features_NE: Matrix, counts: readonly number[]): Ma
   return normalizeRows(matrix(counts.length, E, means));
 }
 
-/** The classifier [C, E] of a model for some classes. */
+/** Classes of whose texts the tokenizer knows no word: a score for them would look like an answer. */
+const unknownClasses = (tokenizer: Tokenizer, classes: readonly ZeroShotClass[]): string[] =>
+  classes
+    .filter(({ texts }) => texts.every((text) => tokenizer.reading?.(text).isKnown === false))
+    .map(({ name }) => name);
+
+/** Why classes cannot be scored that the model has no word for; undefined where it has. */
+export function whyUnknown(tokenizer: Tokenizer, classes: readonly ZeroShotClass[]): string | undefined {
+  const names = unknownClasses(tokenizer, classes).map((name) => quoted(name));
+  if (names.length === 0) return undefined;
+  const [last] = names.slice(-1);
+  if (names.length === 1) return `this model knows no word of ${last}`;
+  const shown =
+    names.length > 5
+      ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`
+      : `${names.slice(0, -1).join(", ")} and ${last}`;
+  return `${shown} are the same to this model: it knows no word of them`;
+}
+
+/** The classifier [C, E] of a model for some classes. Classes that it has no word for are a UsageError. */
 export async function zeroShotClassifier(
   model: VideoText,
   tokenizer: Tokenizer,
@@ -57,6 +88,8 @@ export async function zeroShotClassifier(
   templates: readonly string[] = ["{}"],
   options?: EncodeOptions,
 ): Promise<Matrix> {
+  const unknown = whyUnknown(tokenizer, classes);
+  if (unknown) throw new UsageError(unknown);
   const prompts = classes.map((each) => promptsOf(each, templates));
   const features = await encodeTexts(model, tokenizer, prompts.flat(), options);
   return classifierOf(

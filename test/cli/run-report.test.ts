@@ -7,6 +7,33 @@ import type { Run, Trained } from "../../cli/job.ts";
 import { reportRun } from "../../cli/pages/run-report.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
+const data = { set: null, name: "mine", train: 8, test: 4, categories: 3 };
+
+test("the report counts the categories of its data, and says of a figure that is not defined why", () =>
+  inTemporary(async (folder) => {
+    writeFileSync(join(folder, "metrics.jsonl"), "");
+    const sets = { train: { samples: 8 }, test: { samples: 4 } };
+    const run = { job: { sets }, settings: { subject: "sap", steps: 4, batch: 2, seed: 1 }, folder } as unknown as Run;
+    const rows = [
+      ["mAP", 0.5],
+      ["R2", Number.NaN, "not defined: nobody said it"],
+    ];
+    const trained = {
+      before: rows,
+      after: rows,
+      seconds: 1,
+      data,
+      parameters: 10,
+      attention: [],
+    } as unknown as Trained;
+    await reportRun(run, trained, "made up");
+    const page = readFileSync(join(folder, "report.html"), "utf8");
+    assert.match(page, /mean average precision of 3 categories/);
+    assert.match(page, /dominance, ridge; not defined: nobody said it/);
+    assert.match(page, /own clips, mine/);
+    assert.not.match(page.replace(/<script>[\s\S]*?<\/script>/g, ""), /NaN|26 categories/);
+  }));
+
 test("a damaged line of the log is counted in the report and costs no other", () =>
   inTemporary(async (folder) => {
     const lines = [1, 2, 3, 4].map((step) => JSON.stringify({ step, loss: 1 / step, lr: 1e-3, clipsPerSecond: 9 }));
@@ -14,8 +41,8 @@ test("a damaged line of the log is counted in the report and costs no other", ()
     const run = { job: { sets }, settings: { subject: "sap", steps: 4, batch: 2, seed: 1 }, folder } as unknown as Run;
     const clips = { train: { clips: 8, bad: [] }, test: { clips: 4, bad: [{ clip: "a", reason: "cut" }] } };
     const faults = { clips, training: { replaced: 0, idle: 2, skipped: 0 }, warnings: ["<all> the same"] };
-    const outcome = { before: [], after: [], seconds: 1, ...faults };
-    const trained: Trained = { ...outcome, parameters: 10, attention: [] };
+    const outcome = { before: [], after: [], seconds: 1, data, ...faults };
+    const trained = { ...outcome, parameters: 10, attention: [] } as unknown as Trained;
     const report = async () => {
       writeFileSync(join(folder, "metrics.jsonl"), `${lines.join("\n")}\n`);
       await reportRun(run, trained, "made up");

@@ -118,6 +118,55 @@ test("a run that was repeated with its seed counts once, the later one", () => {
   assert.ok(Math.abs(row.ours![0].mean - 30) < 1e-9);
 });
 
+test("a run on somebody's own data has a row of its own name, and none of the paper's", () => {
+  const own = run({ folder: "runs/mine", own: "mine: 40 clips to train on, 16 held out, 3 categories" }, 0.99);
+  const noted = {
+    ...own,
+    figures: [
+      ["mAP", 0.99],
+      ["R2", Number.NaN, "not defined: why"],
+    ] as RunSummary["figures"],
+  };
+  const comparison = compare([...all, noted], []);
+  const { others, ...paper } = comparison;
+  assert.equal(paper, (({ others: _, ...rest }) => rest)(compare(all, [])));
+  const [{ title, columns, rows, remarks }] = others;
+  assert.is(title, "Own data, mine: 40 clips to train on, 16 held out, 3 categories");
+  assert.equal([columns, rows[0].values, remarks], [["mAP", "R2"], [0.99, undefined], ["R2: not defined: why"]]);
+  assert.match(rows[0].name, /^runs\/mine \(subject sap/);
+  for (const page of [tablesText(comparison), tablesPage(comparison)]) {
+    assert.match(page, /Own data, mine: 40 clips/);
+    assert.match(page, /0\.9900/);
+    assert.not.match(page, /NaN/);
+  }
+});
+
+test("evaluations that Table 4 does not have stand by themselves", () => {
+  for (const benchmark of ["own", "stage"] as const) {
+    const { others, table4 } = compare([], [{ ...result("mine"), benchmark }]);
+    assert.match(others[0].title, benchmark === "own" ? /^Own data, evaluated: emotions, val/ : /^stage, evaluated/);
+    assert.ok(table4.every(({ rows }) => rows.every(({ name }) => name !== "mine")));
+  }
+});
+
+test("runs tell what they were trained on; those of version 0.1 by the name of the folder", () =>
+  inTemporary(async (folder) => {
+    const put = (name: string, data: string, outcome: object) => {
+      mkdirSync(join(folder, name));
+      const config = { ...defaults, model: { head: { kind: "mean" } }, data };
+      writeFileSync(join(folder, name, "config.json"), JSON.stringify(config));
+      const results = { before: [], after: [["mAP", null, "not defined"]], seconds: 1, ...outcome };
+      writeFileSync(join(folder, name, "results.json"), JSON.stringify(results));
+    };
+    const about = { name: "x", train: 40, test: 16, categories: 3 };
+    put("a", "/s/x", { data: { ...about, set: "stage" } });
+    put("b", "/s/v2-seed2022", { data: { ...about, set: null } });
+    put("c", "/s/v2-seed2022", {});
+    put("d", "/s/mine", {});
+    const own = (await finishedRuns(folder)).map((each) => each.own);
+    assert.equal(own, [undefined, "x: 40 clips to train on, 16 held out, 3 categories", undefined, "mine"]);
+  }));
+
 test("an evaluation stands in its part of Table 4, in the paper's units", () => {
   const bold = compare([], [result("mine")]).table4.find(({ id }) => id === "table4-bold")!;
   const mine = bold.rows.at(-1)!;

@@ -178,7 +178,7 @@ test("stage: the embedded data set has categories, values and emotions, and the 
       [id, text, [...labels!], emotions[label!]],
       [set.keys[i], caption, want!.categories, (meta as { emotion: string }).emotion],
     );
-    assert.equal(values, Float32Array.from(want!.vad));
+    assert.equal(values, Float32Array.from(want!.vad!));
   });
   const loader = new Loader(set, { ...forEvaluation, frames: 4, side: 48, resize: 48, batch: 5, seed: 0, workers: 0 });
   const [batch] = await all(split, { batch: 5, side: 48, workers: 1 });

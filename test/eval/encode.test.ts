@@ -127,6 +127,30 @@ test("encode texts: words of the command line and lines of a file", async () => 
   same(readNpyFile(join(root, "texts.npy"))[0].data, (await encodeTexts(model, tokenizer, texts)).data);
 });
 
+test("encode texts: an empty text is a row, and what is cut, empty or unknown is said and counted", async () => {
+  const long = "happy ".repeat(config.text.context).trim();
+  writeFileSync(join(root, "said.txt"), `happy\n${long}\nzorgblatt\n`);
+  const given = ["texts", "happy", "", "zorgblatt person", join(root, "said.txt")];
+  const outcome = await encode("said.npy", ...given, "--json");
+  const { rows, texts } = JSON.parse(succeeded(outcome));
+  assert.is(rows, 6);
+  const want = {
+    count: 6,
+    cut: { count: 1, first: ["said.txt line 2"] },
+    empty: { count: 1, first: ["input 2"] },
+    unknownWords: { count: 1, texts: 2, first: ["zorgblatt"] },
+    withoutKnownWord: { count: 1, first: ["said.txt line 3"] },
+  };
+  assert.equal(texts, want);
+  assert.equal(JSON.parse(readFileSync(join(root, "said.npy.json"), "utf8")).texts, want);
+  assert.match(outcome.stderr, /^cut at the model's \d+ tokens: 1 of 6 texts \(said\.txt line 2\); what is beyond/m);
+  assert.match(outcome.stderr, /^empty: 1 of 6 texts \(input 2\)$/m);
+  assert.match(outcome.stderr, /^1 words that the model does not know: "zorgblatt", in 2 of 6 texts$/m);
+  assert.match(outcome.stderr, /^without any word that the model knows: 1 of 6 texts \(said\.txt line 3\)/m);
+  const quiet = await encode("said.npy", "texts", "happy person");
+  assert.not.match(quiet.stderr, /cut at|empty|does not know/);
+});
+
 test("encode and zero-shot say which inputs show no subject although a place was given, and go on", async () => {
   const file = at("outside.json"); // a crop of the middle: what is left of it is not seen
   writeFileSync(file, JSON.stringify({ "1.png": [[0, 0, 5, 40]], "2.png": [], "3.png": [] }));
@@ -192,6 +216,7 @@ const png = readFileSync(join(folders[0], "1.png"));
 writeFileSync(join(root, "cut.png"), png.subarray(0, 200));
 writeFileSync(join(root, "empty.txt"), "\n\n");
 writeFileSync(join(root, "million.txt"), "\n".repeat(1_000_001));
+writeFileSync(join(root, "film.srt"), "1\n00:00:01,000 --> 00:00:02,000\nhappy\n");
 writeFileSync(join(root, "latin.txt"), Uint8Array.of(0x68, 0xe9, 0x0a));
 writeFileSync(join(root, "bare.txt"), "no place\n");
 writeFileSync(join(root, "list.json"), '["happy","sad"]');
@@ -223,6 +248,10 @@ const refusals: [what: string, given: string[], code: number, message: RegExp][]
   ["texts that are no UTF-8", ["texts", at("latin.txt")], 3, /latin\.txt: not valid UTF-8/],
   ["more lines than a million", ["texts", at("million.txt")], 3, /million\.txt: more than 1000000 lines/],
   ["a file without text", ["texts", at("empty.txt")], 3, /empty\.txt: has no text/],
+  ["subtitles", ["texts", at("film.srt")], 3, /film\.srt: is no list of texts, but subtitles/],
+  ["a file of another kind that is not there", ["texts", at("typo.srt")], 3, /typo\.srt: no such file/],
+  ["an empty path", ["frames", one, ""], 2, /input 2 of 2 is empty/],
+  ["an empty flag", ["frames", one, "--boxes", ""], 2, /--boxes is given an empty value/],
   ["a list of texts that is not there", ["texts", at("none.txt")], 3, /none\.txt: no such file/],
   [
     "a folder for texts",
@@ -298,6 +327,23 @@ test("zero-shot refuses classes whose words the model does not know", async () =
   assert.is(outcome.code, 2);
   assert.match(outcome.stderr, /--classes: "joy" and "anger" are the same to this model/);
   assert.is(outcome.stdout, "");
+});
+
+test("zero-shot names the unknown words of a class that has a known one, on stderr and in the JSON", async () => {
+  const outcome = await emotionclip("zero-shot", "frames", one, "--classes", "happy zorgblatt,sad", "--json");
+  const { texts } = JSON.parse(succeeded(outcome)) as ZeroShotPage;
+  assert.equal(texts.unknownWords, { count: 1, texts: 1, first: ["zorgblatt"] });
+  assert.match(outcome.stderr, /^1 words that the model does not know: "zorgblatt", in 1 of 2 prompts$/m);
+});
+
+test("a class without a known word is refused, with any number of others, in any template, and by the library", async () => {
+  writeFileSync(join(root, "known.txt"), "a {} person\n");
+  const given = ["zero-shot", "frames", one, "--classes", "zorgblatt,happy", "--templates", join(root, "known.txt")];
+  const error = await refused(...given);
+  assert.is(error.exitCode, 2);
+  assert.match(error.message, /^--classes: this model knows no word of "zorgblatt"$/);
+  const own = [...classes, { name: "odd", texts: ["zorgblatt", "?!"] }];
+  assert.match((await refusal(zeroShotClassifier(model, tokenizer, own))).message, /knows no word of "odd"/);
 });
 
 test("the stage's classes are all its emotions, in words of its captions", () => {

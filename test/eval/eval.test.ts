@@ -63,7 +63,7 @@ const [testBytes, trainBytes] = [bytes(ofTest), bytes(ofTrain)];
 
 test("a checkpoint scores what the main job's own evaluation says of the same model", async () => {
   const sets = { train: await openShards(shards, "train"), test: await openShards(shards, "test") };
-  const rows = new Map(await evaluate(trainer, sets));
+  const rows = new Map((await evaluate(trainer, sets)).map(([name, value]) => [name, value]));
   const got = figures(first);
   const pairs = [
     ["emotions mAP", "mAP"],

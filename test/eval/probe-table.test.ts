@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
 import { ShapeError } from "../../engine/errors.ts";
 import { type Matrix, matrix } from "../../eval/matrix.ts";
-import { type ProbeSplit, probeStage, similarities } from "../../eval/probes/probe-table.ts";
+import { probeRows, type ProbeSplit, probeStage, similarities } from "../../eval/probes/probe-table.ts";
 
 const [E, C] = [12, 4];
 
@@ -55,18 +55,50 @@ test("the length of a feature does not matter", () => {
   assert.equal(probeStage({ train: longer(train, 8), test: longer(held, 0.25) }), probeStage({ train, test: held }));
 });
 
-test("a class that the test split does not show makes AUC NaN and adds the means over the others", () => {
+test("a class that the test split does not show is left out of the means and named", () => {
   const [train, held] = [split(1, 100, 0.5), split(2, 50, 0.5)];
   const categories = matrix(
     50,
     C,
     held.categories.data.map((v, i) => (i % C === 1 ? 0 : v)),
   );
-  const rows = new Map(probeStage({ train, test: { ...held, categories, text: undefined, emotion: undefined } }));
-  assert.equal([...rows.keys()], ["mAP", "AUC", "R2", "mAP, defined classes", "AUC, defined classes"]);
-  assert.ok(Number.isNaN(rows.get("AUC")));
-  assert.ok(rows.get("AUC, defined classes")! > 0.5);
-  assert.ok(Math.abs(rows.get("mAP")! - 0.75 * rows.get("mAP, defined classes")!) < 1e-12); // the fourth class counts 0
+  const names = ["joy", "anger", "fear", "calm"];
+  const test = { ...held, categories, text: undefined, emotion: undefined };
+  const rows = probeRows({ train, test, names });
+  assert.equal(
+    rows.map(([name]) => name),
+    ["mAP", "AUC", "R2"],
+  );
+  for (const [, value] of rows) assert.ok(value > 0.4 && value <= 1, `${value}`);
+  assert.match(rows[0][2]!, /^the mean of 3 of 4; left out: anger \(without a positive in/);
+  assert.match(rows[1][2]!, /^the mean of 3 of 4; left out: anger \(only positive or only negative in/);
+  assert.equal(
+    probeStage({ train, test }),
+    rows.map(([name, value]) => [name, value]),
+  );
+});
+
+test("figures that the labels do not define have no value, and a reason", () => {
+  const [train, held] = [split(1, 40, 0.5), split(2, 20, 0.5)];
+  const none = matrix(20, C, new Float32Array(20 * C));
+  const test = {
+    ...held,
+    categories: none,
+    vad: matrix(20, 3, new Float32Array(60)),
+    captions: Array(20).fill("same"),
+  };
+  const flat = { ...train, emotion: new Int32Array(40).fill(2) };
+  const notes = Object.fromEntries(
+    probeRows({ train: flat, test }).map(([name, value, note]) => [name, [value, note!]]),
+  );
+  for (const [value] of Object.values(notes)) assert.ok(Number.isNaN(value));
+  assert.match(String(notes.mAP[1]), /^not defined: each of the 4 is without a positive/);
+  assert.match(String(notes.R2[1]), /^not defined: each of the 3 is the same in all clips/);
+  assert.match(String(notes.emotion[1]), /^not defined: all 40 samples that the probe is fitted on have one class/);
+  assert.match(String(notes["R@1 video-text"][1]), /^not defined: all clips have one caption/);
+  const lacking = { ...train, vad: matrix(40, 3, new Float32Array(120).fill(Number.NaN)) };
+  const row = probeRows({ train: lacking, test: held }).find(([name]) => name === "R2")!;
+  assert.match(row[2]!, /^not defined: none of the 40 clips has valence, arousal and dominance/);
 });
 
 test("R@1 is named after what asks and what is found", () => {

@@ -20,7 +20,9 @@ export interface RunSummary {
   /** Everything else that decides a result, in words: runs are compared only where it is the same. */
   readonly setting: string;
   /** Figures of merit by name, as fractions. */
-  readonly figures: readonly (readonly [name: string, value: number])[];
+  readonly figures: readonly (readonly [name: string, value: number, note?: string])[];
+  /** The data of a run on clips of one's own, in words; absent for the embedded set, the only one that the paper's rows compare. */
+  readonly own?: string;
 }
 
 /** Settings that a comparison varies, or that do not change what is learnt. */
@@ -77,7 +79,7 @@ const configShape = v.object({
   data: v.string(),
   model: v.looseObject({ head: v.looseObject({ kind: v.string() }) }),
 });
-/** Figures of merit as files hold them: what is no number is null there. */
+/** Figures of merit as files hold them, with a note where they have one: what is no number is null there. */
 export const figureRows = v.array(
   v.tuple([
     v.string(),
@@ -85,14 +87,40 @@ export const figureRows = v.array(
       v.nullable(v.number()),
       v.transform((value) => value ?? Number.NaN),
     ),
+    v.optional(v.string()),
   ]),
 );
-const resultsShape = v.object({ before: figureRows, after: figureRows, seconds: v.number() });
+
+/** What a run was trained and measured on, as results.json tells it. */
+export interface RunData {
+  /** Name of a set that everybody has; null for anybody's own. */
+  readonly set: "stage" | null;
+  /** Its folder's name. */
+  readonly name: string;
+  readonly train: number;
+  readonly test: number;
+  /** Number of label categories, 0 for clips without labels. */
+  readonly categories: number;
+}
+
+const runDataShape = v.looseObject({
+  set: v.nullable(v.literal("stage")),
+  name: v.string(),
+  train: v.number(),
+  test: v.number(),
+  categories: v.number(),
+});
+const resultsShape = v.object({
+  before: figureRows,
+  after: figureRows,
+  seconds: v.number(),
+  data: v.optional(runDataShape),
+});
 
 async function readRun(folder: string): Promise<RunSummary> {
   const settings = await read(join(folder, "config.json"), v.record(v.string(), v.unknown()));
   const { seed, subject, beta, steps, batch, data, model } = await read(join(folder, "config.json"), configShape);
-  const { after } = await read(join(folder, "results.json"), resultsShape);
+  const { after, data: about } = await read(join(folder, "results.json"), resultsShape);
   const others = Object.entries(schema)
     .filter(([name]) => !free.includes(name as keyof Settings) && name !== "steps" && name !== "batch")
     .filter(([name, { value }]) => (settings[name] ?? value) !== value)
@@ -105,7 +133,16 @@ async function readRun(folder: string): Promise<RunSummary> {
     seed,
     setting: [`${steps} steps of ${batch} on ${basename(data)}`, ...others, `model ${sizesOf(model)}`].join(", "),
     figures: after,
+    ...ownName(about, basename(data)),
   };
+}
+
+/** Runs of version 0.1 tell only their folder: that of the embedded set is called v2-seed2022. */
+function ownName(about: RunData | undefined, folder: string): { own?: string } {
+  if (about ? about.set === "stage" : /^v\d+-seed\d+$/.test(folder)) return {};
+  if (!about) return { own: folder };
+  const { name, train, test, categories } = about;
+  return { own: `${name}: ${train} clips to train on, ${test} held out, ${categories || "no"} categories` };
 }
 
 /** Six digits of the model's configuration without what a comparison varies. */
