@@ -46,7 +46,9 @@ export function gaussian(random: () => number): number {
 }
 
 /** Axes that inputs have; the others follow. */
-const inputAxes = (op: Op): string[] => [...new Set(op.sig.inputs.flatMap((t) => t.axes.filter((a) => a >= "A")))];
+export const inputAxes = (op: Op): string[] => [
+  ...new Set(op.sig.inputs.flatMap((t) => t.axes.filter((a) => a >= "A"))),
+];
 
 /** Cases of an op, as its declaration allows. */
 export function casesOf(op: Op, limit = mostElements): fc.Arbitrary<Case> {
@@ -264,15 +266,6 @@ export function offered(op: Op, name: string, facts: DeviceFacts, c: Case): bool
   return (
     op.ways.has(name) || [...op.ways.values()].some(({ forward, backward }) => [...forward, ...backward].some(has))
   );
-}
-
-/** Runs a property with a fixed seed; a failure prints seed, path, the shrunken case and what was compared. */
-export async function check<C>(cases: fc.Arbitrary<C>, property: (c: C) => Promise<void>, runs: number): Promise<void> {
-  await fc.assert(fc.asyncProperty(cases, property), {
-    numRuns: runs,
-    seed: Number(process.env.SEED ?? 2022),
-    includeErrorInReport: true,
-  } as fc.Parameters<[C]>);
 }
 
 export { parameter, Scope };
