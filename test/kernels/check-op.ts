@@ -1,7 +1,8 @@
 // `checkOp`: all derived tests of an op, for programs of one's own.
 import type { Gpu } from "../../engine/index.ts";
 import type { Op } from "./derive.ts";
-import { testsOf } from "./op-tests.ts";
+import { examined } from "./op-tests.ts";
+import type { Races } from "./race-claim.ts";
 import type { ClaimOptions } from "./replay.ts";
 
 /** What `checkOp` is told. */
@@ -14,6 +15,8 @@ export interface CheckOptions extends ClaimOptions {
 export interface Checked {
   /** Names of the tests that passed: "<op>: <claim>". */
   readonly passed: readonly string[];
+  /** Kernels that were tested for races, and those that could not be; none where the claim about races was not asked for. */
+  readonly races: Races;
 }
 
 /**
@@ -28,10 +31,11 @@ export async function checkOp(
 ): Promise<Checked> {
   const told = typeof options === "function" ? { passed: options } : options;
   const names: string[] = [];
-  for (const { name, run } of testsOf(op, gpu, told)) {
+  const { tests, races } = examined(op, gpu, told);
+  for (const { name, run } of tests) {
     await run();
     names.push(name);
     told.passed?.(name);
   }
-  return { passed: names };
+  return { passed: names, races: races() };
 }

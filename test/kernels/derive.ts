@@ -57,6 +57,7 @@ export function casesOf(op: Op, limit = mostElements): fc.Arbitrary<Case> {
   const usual = axes.length === 1 && op.axes.length === 1 ? flatEdges : edges;
   for (const axis of axes) sizes[axis] = fc.constantFrom(...(op.test.sizes?.[axis] ?? usual));
   const settings = (op.test.attrs ?? [{}]).map((given) => ({ ...op.attrs, ...given }) as Attrs);
+  const most = Math.max(limit, leastElements(op, axes, settings));
   return fc
     .record({
       sizes: fc.record(sizes),
@@ -66,8 +67,15 @@ export function casesOf(op: Op, limit = mostElements): fc.Arbitrary<Case> {
     .filter(({ sizes, attrs }) => {
       if (op.test.where && !op.test.where(sizes, attrs as never)) return false;
       const full = fullSizes(op, { sizes, attrs, seed: 0 });
-      return full !== undefined && [...op.sig.inputs, ...op.sig.outputs].every((term) => numelOf(term, full) <= limit);
+      return full !== undefined && [...op.sig.inputs, ...op.sig.outputs].every((term) => numelOf(term, full) <= most);
     });
+}
+
+/** Elements of the largest tensor at the smallest sizes that a declaration allows: with fewer no case could be drawn. */
+function leastElements(op: Op, axes: readonly string[], settings: readonly Attrs[]): number {
+  const sizes = Object.fromEntries(axes.map((axis) => [axis, Math.min(...(op.test.sizes?.[axis] ?? edges))]));
+  const full = fullSizes(op, { sizes, attrs: settings[0], seed: 0 });
+  return full ? Math.max(...[...op.sig.inputs, ...op.sig.outputs].map((term) => numelOf(term, full))) : 0;
 }
 
 /** Sizes with the derived axes; undefined where the op refuses them. */

@@ -23,6 +23,7 @@ import {
   halved,
   uniform,
 } from "./derive.ts";
+import { type Races, raceClaim, tell } from "./race-claim.ts";
 import { readOptions } from "./check-options.ts";
 import { type Claim, type ClaimOptions, testClaim } from "./replay.ts";
 
@@ -42,10 +43,11 @@ const claim = (sentence: string, cases: fc.Arbitrary<Case>, runs: number, holds:
 const claimOf = <C>(made: Claim<C>): Claim<unknown> => made as Claim<unknown>;
 
 /** What is claimed of an op, in the order in which a fault is easiest to read. */
-function claimsOf(op: Op, gpu: Gpu): Claim<unknown>[] {
+function claimsOf(op: Op, gpu: Gpu, noRace: Claim<Case>): Claim<unknown>[] {
   const slopes = op.differentiable.size > 0;
   const shared = sharedAxis(op);
   return [
+    claimOf(noRace),
     claim("the kernel computes its reference, and writes nothing else", casesOf(op), runsFor(op, 16), (c) =>
       forward(op, c, gpu),
     ),
@@ -104,20 +106,28 @@ const given = (holds: boolean, make: () => Claim<unknown>): Claim<unknown>[] => 
  * The tests of one op, in the order in which a fault is easiest to read; all, or those that `options` ask for. They draw the same
  * cases in each run. Each throws a ClaimError, whose last line repeats it. Errors: UsageError for options that are none.
  */
-export function testsOf(op: Op, gpu: Gpu, options: ClaimOptions = {}): OpTest[] {
-  const claims = claimsOf(op, gpu);
+export const testsOf = (op: Op, gpu: Gpu, options: ClaimOptions = {}): OpTest[] => examined(op, gpu, options).tests;
+
+/** The same, with what the interpreter found of races when they have run. */
+export function examined(op: Op, gpu: Gpu, options: ClaimOptions): { tests: OpTest[]; races: () => Races } {
+  const { claim: noRace, races } = raceClaim(op);
+  const claims = claimsOf(op, gpu, noRace);
   const replay = readOptions(
     op,
     options,
     claims.map(({ sentence }) => sentence),
   );
-  return claims
-    .filter(({ sentence }) => replay.claim === undefined || sentence === replay.claim)
-    .map((each) => ({
-      name: `${op.name}: ${each.sentence}`,
-      claim: each.sentence,
-      run: () => testClaim(op, each, replay),
-    }));
+  const wanted = claims.filter(({ sentence }) => replay.claim === undefined || sentence === replay.claim);
+  const tests = wanted.map((each) => ({
+    name: `${op.name}: ${each.sentence}`,
+    claim: each.sentence,
+    run: async () => {
+      useRunner(gpu); // whichever GPU was opened last
+      await testClaim(op, each, replay);
+      if (each.sentence === noRace.sentence) tell(op, races());
+    },
+  }));
+  return { tests, races };
 }
 
 const runsFor = (op: Op, runs: number): number => runs * Math.min(3, Math.max(1, op.test.attrs?.length ?? 1));

@@ -4,6 +4,7 @@ import { test } from "uvu";
 import { ops } from "../../kernels/index.ts";
 import { runsOn, sharedGpu } from "./derive.ts";
 import { testsOf } from "./op-tests.ts";
+import { noRace } from "./race-claim.ts";
 import { ClaimError, type ClaimOptions } from "./replay.ts";
 
 const { OPS, SEED, REPEAT } = process.env;
@@ -24,8 +25,10 @@ const told = (op: string, run: () => Promise<void>) => () =>
 
 for (const op of ops) {
   if (only && !only.includes(op.name)) continue;
-  if (runsOn(op, gpu.facts)) for (const { name, run } of testsOf(op, gpu, options)) test(name, told(op.name, run));
-  else test.skip(`${op.name}: this adapter has no f16`, () => {});
+  if (!runsOn(op, gpu.facts)) test.skip(`${op.name}: this adapter has no f16`, () => {});
+  else
+    for (const { name, claim, run } of testsOf(op, gpu, options))
+      if (claim !== noRace || options.claim === noRace) test(name, told(op.name, run)); // races.test.ts goes further
 }
 
 test.run();

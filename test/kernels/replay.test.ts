@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ceilDiv, op, pass, UsageError } from "../../engine/index.ts";
-import { checkOp, ClaimError, type CheckOptions, testsOf } from "../index.ts";
+import { type Checked, checkOp, ClaimError, type CheckOptions, testsOf } from "../index.ts";
 import { type Op, sharedGpu } from "./derive.ts";
 
 const gpu = await sharedGpu();
@@ -77,7 +77,8 @@ test("the last line of a failure fails again, with the same claim at the same ca
 test("after mending, the same line passes", async () => {
   const wrong = energy(skipsThird);
   const first = await failure(checkOp(wrong, gpu));
-  assert.equal(await evaluated(first, wrong.name, energy(right)), { passed: [`energy${made}: ${computes}`] });
+  const { passed } = (await evaluated(first, wrong.name, energy(right))) as Checked;
+  assert.equal(passed, [`energy${made}: ${computes}`]);
 });
 
 test("a failure at one element that is no number is repeated as well", async () => {
@@ -142,7 +143,7 @@ test("options that are none are refused in words", async () => {
     [{ path: "1:2" }, /path belongs to one claim/],
     [{ path: "one", claim: computes }, /path is "one"; expected numbers/],
     [{ path: "1", claim: computes, case: { N: 1, D: 1 } }, /path and case are two ways/],
-    [{ claim: "all is well" }, /there is no claim "all is well"; of this op there are\n {2}the kernel computes/],
+    [{ claim: "all is well" }, /there is no claim "all is well"; of this op there are\n {2}no two inv/],
     [{ case: 3 }, /case is 3; expected sizes like \{ N: 2, D: 2 \}/],
     [{ case: { N: 1 } }, /case has no D; write it like \{ N: 2, D: 2 \}/],
     [{ case: { N: 1, D: 0 } }, /case: D is 0; sizes are whole, from 1 on/],

@@ -64,7 +64,7 @@ const names: Record<string, string> = {
     Targets Task TaskResult ZeroShotClass ZeroShotScore`,
   test: `
     ClaimError checkOp testsOf
-    CheckCase CheckOptions Checked ClaimOptions OpTest`,
+    CheckCase CheckOptions Checked ClaimOptions OpTest Races`,
 };
 
 /** Names behind `type` in the layer's index.ts; its `export *` lines bring no types of their own but those of errors. */
