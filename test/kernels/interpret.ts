@@ -1,7 +1,7 @@
 // Kernels without a GPU: wgsl_reflect's interpreter steps all invocations of a workgroup from barrier to barrier and reports
 // what they touch. From that come races, also between workgroups, and what no device tells: accesses outside a buffer.
 // A subgroup has one lane here, which makes subgroup operations identities: kernels that use them run as well.
-import { detectRaces, MemoryTracker, ScalarData, WgslDebug, WgslExec } from "wgsl_reflect/wgsl_reflect.module.js";
+import { detectRaces, ScalarData, WgslDebug, WgslExec } from "wgsl_reflect/wgsl_reflect.module.js";
 import {
   completeText,
   joinSource,
@@ -13,6 +13,7 @@ import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import type { CompiledPass } from "../../engine/declare/op.ts";
 import type { Attrs, Variant } from "../../engine/declare/pass.ts";
 import { numelOf, type Sizes, type Term } from "../../engine/declare/signature.ts";
+import { type Fault, patched, watched } from "./watch.ts";
 
 export type Memory = Float32Array | Uint32Array | Int32Array;
 
@@ -35,10 +36,17 @@ export function launchOf(pass: CompiledPass, variant: Variant, dims: Sizes, attr
   return { pass, variant, text, dims, attrs };
 }
 
-/** Runs a launch on `values` (by position in op.names) in place and says what was wrong, each kind of fault once. */
-export function interpret({ pass, variant, text, dims, attrs }: Launch, values: (Memory | undefined)[]): string[] {
+/**
+ * Runs a launch on `values` (by position in op.names) in place and says what was wrong, each fault of a variable once. Workgroups have
+ * at most `lanes` invocations where the kernel leaves that open (WG).
+ */
+export function interpret(
+  { pass, variant, text, dims, attrs }: Launch,
+  values: (Memory | undefined)[],
+  lanes = mostLanes,
+): Fault[] {
   const constants = { ...text.overrides, ...variant.constants };
-  if (constants.WG > mostLanes) constants.WG = mostLanes;
+  if (constants.WG > lanes) constants.WG = lanes;
   const immediates = new ArrayBuffer(Math.max(16, 4 * text.fields.length));
   writeFields(new DataView(immediates), text.fields, [variant.uniforms?.(dims, attrs) ?? {}, attrs, dims], pass.label);
   const grid = variant.grid(dims, { ...constants, SG: 1 }, attrs);
@@ -54,7 +62,8 @@ export function interpret({ pass, variant, text, dims, attrs }: Launch, values: 
     bytes.set(name, memory.byteLength);
   }
   const workgroups = typeof grid === "number" ? [grid] : [...grid];
-  return watched(bytes, () => detectRaces(rewritten(text, constants), "main", workgroups, { 0: buffers }).errors);
+  const code = rewritten(text, constants);
+  return mended(() => watched(bytes, code, () => detectRaces(code, "main", workgroups, { 0: buffers }).errors));
 }
 
 /** Memory that holds NaN until it is written, padded to 16 bytes as the engine's, with more NaN behind it. */
@@ -79,7 +88,7 @@ function rewritten(text: KernelText, constants: Readonly<Record<string, number>>
   let code = text.code.replace(/\benable \w+;/g, "").replace(/\/\/.*$/gm, "");
   for (let alias = aliasOf(code); alias; alias = aliasOf(code))
     code = code.replace(alias[0], "").replace(new RegExp(`\\b${alias[1]}\\b`, "g"), alias[2]);
-  code = specialised(code)
+  code = indexed(specialised(code))
     .replace(
       /\boverride (\w+)\s*:\s*(\w+)\s*=[^;]+;/g,
       (_, name, type) => `const ${name}: ${type} = ${constants[name]};`,
@@ -91,9 +100,23 @@ function rewritten(text: KernelText, constants: Readonly<Record<string, number>>
     .replace(/fn (?!main\b)\w+\(([^)]*)\) \{[\s\S]*?\n\}/g, procedure)
     .replace(/\bwhile \((.*)\) \{/g, "for (; $1; ) {")
     .replace(/\{\s*(?=workgroupBarrier\(\))/g, "{ let first = 0u; ")
+    .replace(
+      /([^;{}]*)\bworkgroupUniformLoad\(&([^()]*)\)([^;{}]*;)/g,
+      "workgroupBarrier(); $1$2$3 workgroupBarrier();",
+    )
     .replace(/\bblock\b/g, "quartet");
   const lane = /,?\s*@builtin\(subgroup_invocation_id\) (\w+): u32/.exec(code);
   return lane ? code.replace(lane[0], "").replace(/fn main\([^{]*\{/, `$& let ${lane[1]} = 0u;`) : code;
+}
+
+/** Workgroup memory that is no array becomes one of length 1: accesses of others are not seen. */
+function indexed(code: string): string {
+  const pattern = /\bvar<workgroup>\s*(\w+)\s*:\s*((?:u32|i32|f32|vec[234][fui]|vec[234]<\w+>|atomic<\w+>))\s*;/;
+  const found = pattern.exec(code);
+  if (!found) return code;
+  const [text, name, type] = found;
+  const uses = code.replace(text, "\0").replace(new RegExp(`\\b${name}\\b`, "g"), `${name}[0]`);
+  return indexed(uses.replace("\0", `var<workgroup> ${name} : array<${type}, 1>;`));
 }
 
 /** A function that takes a pointer to a buffer becomes one function for each buffer. */
@@ -122,87 +145,32 @@ function procedure(text: string, parameters: string): string {
   return names.reduce((code, name) => code.replace(new RegExp(`\\b${name}\\b`, "g"), `own_${name}`), plain);
 }
 
-/** Who touched a word: the last workgroup, and in its phase the invocations; `many` where several only read. */
-interface Touch {
-  group: MemoryTracker | undefined;
-  phase: number;
-  writer: number;
-  reader: number;
-  /** Some workgroup has written it: no other may touch it. */
-  written: boolean;
-  /** Several workgroups have read it: none may write it. */
-  shared: boolean;
-}
-
-const nobody = -1;
-const many = -2;
-
-/** Watches every access during `run`. The library's own check compares every two accesses of a phase: minutes for a tile. */
-function watched(bytes: ReadonlyMap<string, number>, run: () => string[]): string[] {
-  const faults = new Set<string>();
-  const touches = new Map<string, Map<number, Touch>>();
-  const phases = new WeakMap<MemoryTracker, number>();
-  const { record, endPhase } = MemoryTracker.prototype;
-  MemoryTracker.prototype.endPhase = function () {
-    phases.set(this, (phases.get(this) ?? 0) + 1);
-  };
-  MemoryTracker.prototype.record = function (buffer, offset, size, kind) {
-    const limit = bytes.get(buffer);
-    if (limit !== undefined && (offset < 0 || offset + size > limit))
-      faults.add(`${kind} of ${buffer} outside its ${limit} bytes`);
-    const words = touches.get(buffer) ?? touches.set(buffer, new Map()).get(buffer)!;
-    for (let at = offset; at < offset + size; at += 4) {
-      const touch = words.get(at) ?? words.set(at, untouched()).get(at)!;
-      const foreign = limit !== undefined && touch.group !== undefined && touch.group !== this;
-      if ((foreign && (touch.written || kind === "write")) || (touch.shared && kind === "write"))
-        faults.add(`race of workgroups on ${buffer}, byte ${at}`);
-      touch.shared ||= foreign;
-      const phase = phases.get(this) ?? 0;
-      if (touch.group !== this || touch.phase !== phase)
-        Object.assign(touch, { group: this, phase, writer: nobody, reader: nobody });
-      if (races(touch, this.currentInvocation, kind)) faults.add(`race on ${buffer}, byte ${at}`);
-    }
-  };
+/** The library's faults of 1.6.0 that rewriting cannot mend, mended while `run` runs: others in the process see it as it is. */
+function mended<R>(run: () => R): R {
+  // It keeps one result per place in the text when it steps into functions, whichever invocation made it. Stepping over them gives
+  // each invocation its own; a text with a barrier inside a function is left out.
+  const whole = patched(WgslDebug.prototype, {
+    stepStack(this: unknown, stack: unknown) {
+      return whole.before.stepStack.call(this, stack, false);
+    },
+  });
+  // It evaluates both sides of && and ||, also where the left one guards an index in the right one.
+  const lazy = patched(WgslExec.prototype, {
+    _evalBinaryOpValue(this: WgslExec, node: BinaryOperator, context: ExecContext) {
+      if (node.operator !== "&&" && node.operator !== "||")
+        return lazy.before._evalBinaryOpValue.call(this, node, context);
+      const left = this.evalExpression(node.left, context);
+      const decided = left instanceof ScalarData && Boolean(left.value) === (node.operator === "||");
+      return decided ? left : this.evalExpression(node.right, context);
+    },
+  });
   try {
-    for (const error of run()) faults.add(error);
+    return run();
   } finally {
-    Object.assign(MemoryTracker.prototype, { record, endPhase });
+    whole();
+    lazy();
   }
-  return [...faults];
 }
 
-const untouched = (): Touch => ({
-  group: undefined,
-  phase: 0,
-  writer: nobody,
-  reader: nobody,
-  written: false,
-  shared: false,
-});
-
-/** Adds an access; true if it races with one before it in the same phase. */
-function races(touch: Touch, by: number, kind: "read" | "write"): boolean {
-  const { writer, reader } = touch;
-  if (kind === "write") Object.assign(touch, { writer: by, written: true });
-  else touch.reader = reader === nobody || reader === by ? by : many;
-  const foreign = (who: number) => who !== nobody && who !== by;
-  return foreign(writer) || (kind === "write" && foreign(reader));
-}
-
-/**
- * The detector steps into functions and keeps one result per place in the text, whichever invocation made it (1.6.0).
- * Stepping over them gives each invocation its own; the kernels have no barrier inside a function.
- */
-const { stepStack } = WgslDebug.prototype;
-WgslDebug.prototype.stepStack = function (stack) {
-  return stepStack.call(this, stack, false);
-};
-
-/** Both sides of && and || are evaluated in 1.6.0, also where the left one guards an index in the right one. */
-const { _evalBinaryOpValue } = WgslExec.prototype;
-WgslExec.prototype._evalBinaryOpValue = function (node, context) {
-  if (node.operator !== "&&" && node.operator !== "||") return _evalBinaryOpValue.call(this, node, context);
-  const left = this.evalExpression(node.left, context);
-  const decided = left instanceof ScalarData && Boolean(left.value) === (node.operator === "||");
-  return decided ? left : this.evalExpression(node.right, context);
-};
+type BinaryOperator = Parameters<WgslExec["_evalBinaryOpValue"]>[0];
+type ExecContext = Parameters<WgslExec["evalExpression"]>[1];

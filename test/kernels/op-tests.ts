@@ -11,7 +11,6 @@ import {
   alternatives,
   type Case,
   casesOf,
-  check,
   drawInputs,
   drawUpstream,
   fullSizes,
@@ -24,65 +23,111 @@ import {
   halved,
   uniform,
 } from "./derive.ts";
+import { type Races, raceClaim, tell } from "./race-claim.ts";
+import { readOptions } from "./check-options.ts";
+import { type Claim, type ClaimOptions, testClaim } from "./replay.ts";
 
 /** One derived test: a sentence that is true of the op, and its proof. */
 export interface OpTest {
+  /** "<op>: <claim>" */
   readonly name: string;
+  readonly claim: string;
   run(): Promise<void>;
 }
 
-/** The tests of one op, in the order in which a fault is easiest to read. They draw the same cases in each run (SEED=n: others). */
-export function testsOf(op: Op, gpu: Gpu): OpTest[] {
-  const of = (claim: string, run: () => Promise<void>): OpTest => ({ name: `${op.name}: ${claim}`, run });
+/** A claim about an op at its cases, as most are. */
+const claim = (sentence: string, cases: fc.Arbitrary<Case>, runs: number, holds: (c: Case) => Promise<void>) =>
+  claimOf({ sentence, cases, runs, holds, at: (c) => [c], caseOf: (c) => c });
+
+/** Any claim, whatever it draws. */
+const claimOf = <C>(made: Claim<C>): Claim<unknown> => made as Claim<unknown>;
+
+/** What is claimed of an op, in the order in which a fault is easiest to read. */
+function claimsOf(op: Op, gpu: Gpu, noRace: Claim<Case>): Claim<unknown>[] {
+  const slopes = op.differentiable.size > 0;
   const shared = sharedAxis(op);
   return [
-    of("the kernel computes its reference, and writes nothing else", () =>
-      check(casesOf(op), (c) => forward(op, c, gpu), runsFor(op, 16)),
+    claimOf(noRace),
+    claim("the kernel computes its reference, and writes nothing else", casesOf(op), runsFor(op, 16), (c) =>
+      forward(op, c, gpu),
     ),
     ...given(openInputs(op, op.attrs).length > 0, () =>
-      of("NaN and infinities reach the outputs as in the reference", () =>
-        check(oddCases(op), (c) => nonFinite(op, c, gpu), runsFor(op, 12)),
-      ),
+      claimOf<OddCase>({
+        sentence: "NaN and infinities reach the outputs as in the reference",
+        cases: oddCases(op),
+        runs: runsFor(op, 12),
+        holds: (odd) => nonFinite(op, odd, gpu),
+        at: (c) => oddAt(op, c),
+        caseOf: ({ c }) => c,
+      }),
     ),
-    ...given(op.differentiable.size > 0, () =>
-      of("NaN from behind reaches every gradient", () => check(casesOf(op, 3000), (c) => fromBehind(op, c, gpu), 2)),
+    ...given(slopes, () =>
+      claim("NaN from behind reaches every gradient", casesOf(op, 3000), 2, (c) => fromBehind(op, c, gpu)),
     ),
-    of("two runs give the same bits", () => check(casesOf(op), (c) => sameBits(op, c), 3)),
+    claim("two runs give the same bits", casesOf(op), 3, (c) => sameBits(op, c)),
     ...alternatives(op).flatMap((name) => {
       const takes = (c: Case) => offered(op, name, gpu.facts, c);
       return given(fc.sample(casesOf(op), { numRuns: 200, seed: 1 }).some(takes), () =>
-        of(`${name} computes the reference and its slope`, () =>
-          check(casesOf(op).filter(takes), (c) => alternative(op, name, c, gpu), 8),
-        ),
+        claimOf<Case>({
+          sentence: `${name} computes the reference and its slope`,
+          cases: casesOf(op).filter(takes),
+          runs: 8,
+          holds: (c) => alternative(op, name, c, gpu),
+          at: (c) => [c].filter(takes),
+          caseOf: (c) => c,
+        }),
       );
     }),
-    ...given(op.differentiable.size > 0, () =>
-      of("the gradient is the slope of the reference", () =>
-        check(casesOf(op, 3000), (c) => slope(op, c, gpu), runsFor(op, 12)),
-      ),
+    ...given(slopes, () =>
+      claim("the gradient is the slope of the reference", casesOf(op, 3000), runsFor(op, 12), (c) => slope(op, c, gpu)),
     ),
     ...given(op.differentiable.size > 1, () =>
-      of("a gradient alone is that among all", () => check(casesOf(op, 3000), (c) => alone(op, c, gpu), 2)),
+      claim("a gradient alone is that among all", casesOf(op, 3000), 2, (c) => alone(op, c, gpu)),
     ),
     ...given(gpu.facts.f16 && op.sig.outputs.some(({ dtype }) => dtype === "T"), () =>
-      of("f16 storage differs from the reference by its rounding", () =>
-        check(casesOf(op, 3000), (c) => half(op, c, gpu), 5),
-      ),
+      claim("f16 storage differs from the reference by its rounding", casesOf(op, 3000), 5, (c) => half(op, c, gpu)),
     ),
     ...given(shared !== undefined, () =>
-      of("a disagreeing axis is a ShapeError that names the op", async () => disagree(op, shared!)),
+      claimOf<undefined>({
+        sentence: "a disagreeing axis is a ShapeError that names the op",
+        cases: fc.constant(undefined),
+        runs: 1,
+        holds: async () => disagree(op, shared!),
+        at: () => [undefined],
+        caseOf: () => undefined,
+      }),
     ),
   ];
 }
 
-const given = (holds: boolean, make: () => OpTest): OpTest[] => (holds ? [make()] : []);
+const given = (holds: boolean, make: () => Claim<unknown>): Claim<unknown>[] => (holds ? [make()] : []);
 
-/** Runs all derived tests of an op on an open GPU; `passed` hears the name of each. The first failure is thrown: its message has the smallest case. */
-export async function checkOp(op: Op, gpu: Gpu, passed: (name: string) => void = () => {}): Promise<void> {
-  for (const { name, run } of testsOf(op, gpu)) {
-    await run();
-    passed(name);
-  }
+/**
+ * The tests of one op, in the order in which a fault is easiest to read; all, or those that `options` ask for. They draw the same
+ * cases in each run. Each throws a ClaimError, whose last line repeats it. Errors: UsageError for options that are none.
+ */
+export const testsOf = (op: Op, gpu: Gpu, options: ClaimOptions = {}): OpTest[] => examined(op, gpu, options).tests;
+
+/** The same, with what the interpreter found of races when they have run. */
+export function examined(op: Op, gpu: Gpu, options: ClaimOptions): { tests: OpTest[]; races: () => Races } {
+  const { claim: noRace, races } = raceClaim(op);
+  const claims = claimsOf(op, gpu, noRace);
+  const replay = readOptions(
+    op,
+    options,
+    claims.map(({ sentence }) => sentence),
+  );
+  const wanted = claims.filter(({ sentence }) => replay.claim === undefined || sentence === replay.claim);
+  const tests = wanted.map((each) => ({
+    name: `${op.name}: ${each.sentence}`,
+    claim: each.sentence,
+    run: async () => {
+      useRunner(gpu); // whichever GPU was opened last
+      await testClaim(op, each, replay);
+      if (each.sentence === noRace.sentence) tell(op, races());
+    },
+  }));
+  return { tests, races };
 }
 
 const runsFor = (op: Op, runs: number): number => runs * Math.min(3, Math.max(1, op.test.attrs?.length ?? 1));
@@ -119,16 +164,26 @@ const openInputs = (op: Op, attrs: Attrs): string[] =>
     .filter(({ name, dtype }) => dtype !== "u32" && dtype !== "i32" && !op.test.finite?.(attrs as never)[name])
     .map(({ name }) => name);
 
-/** A case, an input of it, and what one of its elements becomes; where only positive numbers are defined, not −∞. */
-const oddCases = (op: Op) =>
+/** What an element of an input may become: where only positive numbers are defined, not −∞. */
+const oddValues = (op: Op, input: string): number[] =>
+  op.test.draw?.[input] === "positive" ? [NaN, Infinity] : [NaN, Infinity, -Infinity];
+
+/** A case, an input of it, and what one of its elements becomes. */
+const oddCases = (op: Op): fc.Arbitrary<OddCase> =>
   casesOf(op, 3000)
     .filter(({ attrs }) => openInputs(op, attrs).length > 0)
     .chain((c) =>
-      fc.constantFrom(...openInputs(op, c.attrs)).chain((input) => {
-        const values = op.test.draw?.[input] === "positive" ? [NaN, Infinity] : [NaN, Infinity, -Infinity];
-        return fc.record({ c: fc.constant(c), input: fc.constant(input), value: fc.constantFrom(...values) });
-      }),
+      fc.constantFrom(...openInputs(op, c.attrs)).chain((input) =>
+        fc.record({
+          c: fc.constant(c),
+          input: fc.constant(input),
+          value: fc.constantFrom(...oddValues(op, input)),
+        }),
+      ),
     );
+
+const oddAt = (op: Op, c: Case): OddCase[] =>
+  openInputs(op, c.attrs).flatMap((input) => oddValues(op, input).map((value) => ({ c, input, value })));
 
 const kindOf = (x: number): string => (Number.isNaN(x) ? "NaN" : Number.isFinite(x) ? "finite" : String(x));
 

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compute, type Tensor, tensor } from "../../engine/index.ts";
 import { layernorm, matmul, matmulNT, matmulTN, softmax } from "../../kernels/index.ts";
-import { check, gaussian, near, uniform } from "./derive.ts";
+import { gaussian, near, uniform } from "./derive.ts";
 import { openTestGpu } from "../kit/gpu.ts";
 
 /** What we use of the package's own types, which demand the DOM. */
@@ -81,6 +81,14 @@ const sizes = fc.record({
   K: fc.integer({ min: 1, max: 50 }),
   seed: fc.integer({ min: 1, max: 2 ** 30 }),
 });
+
+/** Runs a property at cases drawn from SEED. */
+const check = <C>(cases: fc.Arbitrary<C>, property: (c: C) => Promise<void>, numRuns: number): Promise<void> =>
+  fc.assert(fc.asyncProperty(cases, property), {
+    numRuns,
+    seed: Number(process.env.SEED ?? 2022),
+    includeErrorInReport: true,
+  });
 
 /** Sums of up to 70 products of about 1, rounded to 24 bits. */
 const tolerance = 1e-5;

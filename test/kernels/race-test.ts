@@ -39,10 +39,21 @@ const readsPadding = ({ pass }: Launch): boolean =>
   /^(attention|subjectAttention)\w* (scores|ds|dw|dr)$/.test(pass.label);
 
 /** Lanes that exchange values need neighbours; places do not depend on them. */
-const exchanges = ({ code }: KernelText): boolean => /\bsubgroupShuffle/.test(code);
+export const exchanges = ({ code }: KernelText): boolean => /\bsubgroupShuffle/.test(code);
+
+/** What the interpreter does not do, or not as WGSL says, and how a text shows it. */
+const limits: readonly [pattern: RegExp, reason: string][] = [
+  [/\bf16\b/, "they store f16"],
+  [/\bvar\s*<\s*private\s*>/, "their private variables would be shared"],
+  [/\btexture\w*|\bsampler\b/, "they use textures"],
+  [
+    /\bfn (?!main\b)\w+\([^{]*\{(?:(?!\n\}|\bfn )[\s\S])*?(?:Barrier\(|workgroupUniformLoad)/,
+    "they have a barrier inside a function",
+  ],
+];
 
 /** Why the interpreter cannot run a text, if it cannot. */
-const beyond = ({ code }: KernelText): string | undefined => (/\bf16\b/.test(code) ? "they store f16" : undefined);
+export const beyond = ({ code }: KernelText): string | undefined => limits.find(([pattern]) => pattern.test(code))?.[1];
 
 /** Texts -> how often they ran, and reasons -> the texts that cannot. */
 export const timesRun = new Map<string, number>();
@@ -103,10 +114,17 @@ function run(op: Op, c: Case, launches: readonly Launch[]): void {
   const play = (launch: Launch) => {
     timesRun.set(launch.text.code, (timesRun.get(launch.text.code) ?? 0) + 1);
     const faults = interpret(launch, values).filter(
-      (fault) => !(readsPadding(launch) && /^read of b outside/.test(fault)),
+      ({ text }) => !(readsPadding(launch) && /^read of b outside/.test(text)),
     );
     const where = `${launch.pass.label} ${JSON.stringify(launch.dims)}`;
-    assert.is(faults.length, 0, `${where}: ${faults.slice(0, 3).join("; ")}`);
+    assert.is(
+      faults.length,
+      0,
+      `${where}: ${faults
+        .slice(0, 3)
+        .map(({ text }) => text)
+        .join("; ")}`,
+    );
   };
   launches.filter(({ pass }) => !pass.backward).forEach(play);
   const valuesHold = !(op.name in wrongValues) && !launches.some(({ text }) => exchanges(text));

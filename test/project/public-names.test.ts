@@ -63,8 +63,8 @@ const names: Record<string, string> = {
     ProbeSplit Protocol Reweighting Row RunSummary Savgol ScoreOptions Smoothing SoftmaxModel SplitFeatures Stream
     Targets Task TaskResult ZeroShotClass ZeroShotScore`,
   test: `
-    checkOp testsOf
-    OpTest`,
+    ClaimError checkOp testsOf
+    CheckCase CheckOptions Checked ClaimOptions OpTest Races`,
 };
 
 /** Names behind `type` in the layer's index.ts; its `export *` lines bring no types of their own but those of errors. */
