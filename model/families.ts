@@ -92,6 +92,10 @@ function carried(file: Stored, among: readonly Family[]): { known?: Known; fault
   }
 }
 
+/** The file that would tell the configuration of a file of weights, where it lies beside it; undefined where none would. */
+export const besideOf = (file: Stored, among = families): string | undefined =>
+  among.map((family) => family.beside?.(file)).find((name) => name !== undefined);
+
 /** What is known of a model by the name of a published configuration. */
 export function presetNamed(name: string, among = families): object {
   const lower = name.toLowerCase();

@@ -2,6 +2,7 @@
 // family's own folder, its recipe and its data sets knows a family's name: the table is families.ts.
 import type { Json } from "../data/formats/json.ts";
 import type { Stored } from "../data/formats/content.ts";
+import type { MadeTensor } from "../data/formats/made.ts";
 import type { WeightFile } from "../data/formats/weights.ts";
 import type { Tensor } from "../engine/index.ts";
 import type { Mix } from "./clip/attention.ts";
@@ -74,8 +75,12 @@ export interface FileLayout {
   readonly backboneOnly: boolean;
   /** The name in the file of each tensor of the model, by its official name. */
   readonly names: ReadonlyMap<string, string>;
+  /** Those of `names` that the file holds in parts, transposed or under another shape. */
+  readonly made?: ReadonlyMap<string, MadeTensor>;
   /** Tensors that are no parameters and are passed over. */
   readonly ignored: readonly string[];
+  /** What was dropped from names, in sentences. */
+  readonly notes?: readonly string[];
   /** Why the kind is unknown. */
   readonly reason: string;
 }
@@ -128,6 +133,8 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   override(json: Json, where: string): Partial<C>;
   /** Describes a file by its header alone; never fails. `stored` is a configuration that lies beside the file. */
   describe(file: Stored, stored?: C): Description<C>;
+  /** The file that tells the configuration of such a file of weights, where it lies beside it. */
+  beside?(file: Stored): string | undefined;
   /** The configuration to load a described file with: its own, with what is known better, and frames of another side. Errors: CheckpointError. */
   decide(described: Description<C>, override?: object, side?: number): C;
   build(config: C, init: Init): M;

@@ -12,6 +12,7 @@ import type { GpuOptions } from "../../engine/index.ts";
 import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
 import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
 import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
+import { tellRemarks } from "../inputs.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -43,6 +44,7 @@ async function attention(input: string[], flags: Flags): Promise<void> {
   const there = await stat(flags.out).catch(() => undefined);
   if (there && !there.isDirectory()) throw new UsageError(`--out: ${flags.out} is not a folder`);
   const { plan, close } = await openPlan(flags);
+  const notes = tellRemarks(plan);
   try {
     const { takes, subjectTower } = plan.model;
     if (!subjectTower)
@@ -56,7 +58,7 @@ async function attention(input: string[], flags: Flags): Promise<void> {
     const { pictures, names, mask } = footage;
     const title = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}, ${subjectTower.told.toUpperCase()}`;
     const clip = { title, frames: shownFrames(pictures, names, mask), maps };
-    const numbers = numbersOf(clip, subjectTower.told);
+    const numbers = { ...numbersOf(clip, subjectTower.told), notes };
     await write(flags.out, clip, numbers);
     printResult(flags.json, numbers, () => page(flags.out, clip, footage));
   } finally {

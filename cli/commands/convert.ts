@@ -8,6 +8,7 @@ import { configNamed } from "../../model/checkpoint/config-file.ts";
 import { openModel } from "../../model/checkpoint/open.ts";
 import { safetensorsBytes, safetensorsSize } from "../../data/formats/safetensors.ts";
 import { type ShardedFile, shardedFiles } from "../../data/formats/safetensors-index.ts";
+import { below } from "../../data/formats/made.ts";
 import { type Conversion, planConversion } from "../../model/checkpoint/conversion.ts";
 import { CONFIG, whole } from "../flags.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -19,6 +20,7 @@ interface Flags {
   shardSize?: string;
   image?: string;
   config?: string;
+  prefix?: string;
   strict: boolean;
   inert: string[];
   json?: boolean;
@@ -36,6 +38,7 @@ export function command(): Command {
     )
     .option("--shard-size <size>", "most bytes of tensors in one file: 500M, 2G")
     .option("--image <side>", "resize positions for frames of this many pixels")
+    .option("--prefix <prefix>", "take only tensors whose names begin so, without it: one of several models in a file")
     .option(...CONFIG)
     .option("--no-strict", "take names and shapes that do not fit the model as they are")
     .option(
@@ -52,8 +55,10 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
   const shard = flags.shardSize === undefined ? undefined : sizeOf(flags.shardSize);
   const stem = await stemOf(from, to, shard !== undefined);
   const config = flags.config === undefined ? undefined : await configNamed(flags.config);
-  const { file, stored } = await openModel(from, { inert: flags.inert }, config);
+  const opened = await openModel(from, { inert: flags.inert }, config);
+  const { stored } = opened;
   try {
+    const file = flags.prefix === undefined ? opened.file : below(opened.file, flags.prefix);
     const { dtype, part, strict } = flags;
     const image = flags.image === undefined ? undefined : whole("image", flags.image, 1, 4096);
     const plan = await planConversion(file, { dtype, part, strict, image, config }, stored);
@@ -61,7 +66,7 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
     const written = await writeInto(dirname(to), files);
     printResult(flags.json, summary(from, plan, written), () => page(plan, written));
   } finally {
-    await file.close();
+    await opened.file.close();
   }
 }
 

@@ -13,7 +13,15 @@ import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";
 import type { VideoText } from "../../model/family.ts";
 import { safetensorsBytes } from "../../data/formats/safetensors.ts";
-import { type InputFlags, type Inputs, openInputs, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import {
+  type InputFlags,
+  type Inputs,
+  openInputs,
+  tellRemarks,
+  visualKinds,
+  warnOfUnseen,
+  withInputs,
+} from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -44,6 +52,7 @@ export function command({ gpu }: Context): Command {
 async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
   await checkOut(flags.out);
   const { plan, close } = await openPlan(flags);
+  const notes = tellRemarks(plan);
   const progress = new Progress({
     phases: [
       ["load the model", 5],
@@ -63,7 +72,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     await write(flags, { kind, ids }, features);
     progress.end();
     warnOfUnseen({ unseen });
-    tell(flags, kind, features, seconds);
+    tell(flags, kind, features, seconds, notes);
   } finally {
     progress.end();
     await close();
@@ -147,10 +156,10 @@ async function write(
   await replaceFile(out, safetensorsBytes([entry], metadata));
 }
 
-function tell({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number): void {
+function tell({ out, json }: Flags, kind: Kind, { shape }: Matrix, seconds: number, notes: readonly string[]): void {
   const [rows, width] = shape;
   const perSecond = rows / seconds;
   const things = kind === "images" || kind === "texts" ? kind : "clips";
   const line = `${out}: ${rows} x ${width}, rows of unit length; ${perSecond.toFixed(1)} ${things}/s`;
-  printResult(json, { out, kind, rows, width, seconds, perSecond }, () => line);
+  printResult(json, { out, kind, rows, width, seconds, perSecond, notes }, () => line);
 }

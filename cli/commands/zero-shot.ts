@@ -21,7 +21,15 @@ import {
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
 import { linesOf } from "./encode.ts";
-import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfUnseen, withInputs } from "../inputs.ts";
+import {
+  type InputFlags,
+  openInputs,
+  tellRemarks,
+  type VisualKind,
+  visualKinds,
+  warnOfUnseen,
+  withInputs,
+} from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
@@ -74,6 +82,8 @@ export interface ZeroShotPage {
   readonly kind: VisualKind;
   readonly templates: readonly string[];
   readonly classes: readonly ZeroShotClass[];
+  /** What was dropped, resized or started fresh when the model was loaded. */
+  readonly notes: readonly string[];
   /** Classes of each input, best first. */
   readonly inputs: readonly {
     readonly id: string;
@@ -111,6 +121,7 @@ async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Prom
   const prompted = promptedTasks(benchmark, prompts);
   const workers = workersFlag(flags.workers);
   const { plan, close } = await openPlan(flags);
+  tellRemarks(plan); // they are among the page's notes
   const makes: [string, number][] = [["make data", Math.max(1, 0.02 * clipsToMake(flags.data))]];
   const progress = new Progress({ phases: [...makes, [`features of ${split}`, 60], ["texts", 5]] });
   try {
@@ -143,6 +154,7 @@ async function scoreInputs(
     ],
   });
   const { plan, close } = await openPlan(flags);
+  const notes = tellRemarks(plan);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
     const { ids, unseen, pixels } = await openInputs(kind, given, flags, plan.model.takes);
@@ -153,7 +165,12 @@ async function scoreInputs(
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      return pageOf({ checkpoint: basename(flags.checkpoint), kind, templates, classes }, ids, features, classifier);
+      return pageOf(
+        { checkpoint: basename(flags.checkpoint), kind, templates, classes, notes },
+        ids,
+        features,
+        classifier,
+      );
     };
     progress.start("load the model", 1);
     const page = await withModel(plan, work, (done, of) => progress.at(done / of));

@@ -8,6 +8,7 @@ import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions }
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 import { cacheFolder } from "../../engine/index.ts";
 import { withModel } from "../../model/checkpoint/open-model.ts";
+import { remarksOf } from "../../model/checkpoint/remarks.ts";
 import type { VideoText, LoadPlan } from "../../model/index.ts";
 import type { Matrix } from "../matrix.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
@@ -93,7 +94,7 @@ function said(
   return {
     source: `${checkpoint} (${plan.report.kind}, ${hash.slice(0, 12)})`,
     notes: [
-      ...plan.report.notes,
+      ...remarksOf(plan.report),
       ...places.flatMap(({ benchmark }) => benchmark.notes),
       ...left.map(({ benchmark, cache }) => leftOut(benchmark, cache)),
       `features are kept in ${cache}`,

@@ -10,6 +10,7 @@ import { planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
 import { type FileDtype, toFloat32 } from "../../data/formats/dtypes.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
+import { withMade } from "../../data/formats/made.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 
 export interface ConversionOptions {
@@ -52,10 +53,11 @@ export async function planConversion(
 
   const resized = plan?.sources.find(({ resize }) => resize);
   const { layout } = known;
+  const seen = part === "model" ? withMade(file, layout.made) : file;
   const officialNames = new Map(
     [...layout.names].map(([official, name]) => [
       name,
-      layout.backboneOnly ? name.slice(layout.prefix.length) : official,
+      layout.backboneOnly ? official.replace(/^backbone\./, "") : official,
     ]),
   );
   const names =
@@ -64,8 +66,8 @@ export async function planConversion(
   const entries = names.map((name): SafetensorsEntry => {
     const to = part === "model" ? officialNames.get(name)! : name;
     const finite = isModel.has(name);
-    if (name === resized?.stored) return resizedEntry(file, to, name, resized.resize!, dtype);
-    return entryOf(file, to, name, dtype, finite);
+    if (name === resized?.stored) return resizedEntry(seen, to, name, resized.resize!, dtype);
+    return entryOf(seen, to, name, dtype, finite);
   });
   const kept = new Set(names);
   const metadata = {

@@ -6,6 +6,7 @@ import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
 import type { GpuOptions, Tensor } from "../../engine/index.ts";
 import type { FileDtype } from "../../data/formats/dtypes.ts";
 import { Init, named } from "../params.ts";
+import { withMade } from "../../data/formats/made.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import { describe, familiesText, type Known, type Usual } from "../families.ts";
 import type { Description, Family, Resize, VideoText } from "../family.ts";
@@ -80,14 +81,15 @@ export async function planLoad<M extends VideoText = Usual>(
 }
 
 async function plan<M extends VideoText>(
-  file: WeightFile,
+  opened: WeightFile,
   { strict = true, seed = 0, config: known, image }: PlanOptions,
   stored?: Known,
 ): Promise<LoadPlan<M>> {
-  const description = describe(file, stored);
+  const description = describe(opened, stored);
   if (description.kind === "unknown")
-    throw new FormatError(`${basename(file.path)}: not a model of ${familiesText()}: ${description.reason}`);
+    throw new FormatError(`${basename(opened.path)}: not a model of ${familiesText()}: ${description.reason}`);
   const { family, layout } = description;
+  const file = withMade(opened, layout.made);
   const config = family.decide(description, known, image);
   const init = new Init(seed);
   const model = family.build(config, init);
@@ -142,14 +144,13 @@ function sourceOf(
   if (!/^B?F\d+$/.test(dtype))
     throw new CheckpointError(`${quoted(stored)} is ${dtype}; parameters are F64, F32, F16 or BF16`);
   const source = { name, tensor, stored, dtype, resize: undefined };
-  if (same(shape, tensor.shape) || isScalar(shape, tensor)) return source;
+  if (same(longer(shape), longer(tensor.shape))) return source;
   const resize = resized(shape);
   return resize ? { ...source, resize } : "misshapen";
 }
 
-/** One number is one number, whether its file says [] or [1]. */
-const isScalar = (shape: readonly number[], { shape: wanted }: Tensor) =>
-  wanted.length === 0 && shape.every((size) => size === 1);
+/** The axes that matter: [1, D] has the numbers of [D] in the same order, and one number is one, whether [] or [1]. */
+const longer = (shape: readonly number[]) => shape.filter((size) => size !== 1);
 
 const same = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((size, i) => size === b[i]);

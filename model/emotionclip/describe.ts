@@ -1,6 +1,7 @@
 // What a file of weights holds of an EmotionCLIP: its sizes by names and shapes, and what it says of itself.
 import { CheckpointError, EngineError } from "../../engine/errors.ts";
 import { at, type Stored } from "../../data/formats/content.ts";
+import { madeTensors } from "../../data/formats/made.ts";
 import type { Description } from "../family.ts";
 import { faultOf, type ModelConfig } from "./config.ts";
 import { configOf, headsGuessed, type ModelSizes, sizesOf } from "./infer.ts";
@@ -14,24 +15,27 @@ export type ConfigOverride = {
 /** Describes a file by its header alone; never fails. `stored` is the configuration that it carries, or that lies beside it. */
 export function describeEmotionClip(file: Stored, stored?: ModelConfig): Omit<Description<ModelConfig>, "family"> {
   const layout = layoutOf(file);
-  const unknown = { kind: layout.kind, layout, sizes: undefined, config: undefined, notes: [] };
+  const { notes: dropped = [] } = layout;
+  const unknown = { kind: layout.kind, layout, sizes: undefined, config: undefined, notes: dropped };
   if (layout.kind === "unknown") return { ...unknown, reason: layout.reason };
   try {
+    const tensors = madeTensors(file.tensors, layout.made);
     const sizes = sizesOf(
-      new Map([...layout.names].map(([to, from]) => [to, file.tensors.get(from)!])),
+      new Map([...layout.names].map(([to, from]) => [to, tensors.get(from)!])),
       layout.backboneOnly,
     );
     const kind = layout.backboneOnly ? layout.kind : "EmotionCLIP of this program";
-    if (stored) return { kind, layout, sizes, config: stored, reason: "", notes: [] };
+    if (stored) return { kind, layout, sizes, config: stored, reason: "", notes: dropped };
     const { activation, note } = activationOf(file, layout.kind);
     const config = configOf(sizes, { activation, ...headsGuessed(sizes) });
-    const notes = note ? [note] : [];
+    const notes = note ? [...dropped, note] : dropped;
     const reason = faultOf(config);
     if (!reason) return { kind: layout.kind, layout, sizes, config, reason: "", notes };
     return { kind: layout.kind, layout, sizes, config, reason: openQuestion(config) ?? reason, notes };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return { ...unknown, reason: error.message };
+    const whose = layout.kind === "Hugging Face CLIP" ? "names of Hugging Face's CLIP, but " : "";
+    return { ...unknown, reason: whose + error.message };
   }
 }
 
@@ -46,6 +50,11 @@ function openQuestion({ vision, text }: ModelConfig): string | undefined {
 /** No tensor shows it: OpenAI's models have QuickGELU; others say it in the name of configuration or file, if at all. */
 function activationOf(file: Stored, kind: string): { activation: ModelConfig["activation"]; note?: string } {
   if (kind === "OpenAI CLIP") return { activation: "quickGelu" };
+  if (kind === "Hugging Face CLIP")
+    return {
+      activation: "quickGelu",
+      note: "its tensors do not tell activation and heads, which config.json beside them or --config would: QuickGELU (LAION's have gelu) and width/64 unless given",
+    };
   const named = at(file.content, "args", "backbone_config");
   if (typeof named === "string" && /quickgelu/i.test(named))
     return { activation: "quickGelu", note: "QuickGELU, as the checkpoint's backbone_config says" };

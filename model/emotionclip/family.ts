@@ -7,6 +7,8 @@ import { gridOf, type ModelConfig } from "./config.ts";
 import { type ConfigOverride, decideConfig, describeEmotionClip } from "./describe.ts";
 import { EmotionClip } from "./emotionclip.ts";
 import { groupsOf } from "./groups.ts";
+import { isHuggingFaceConfig } from "./hugging-face-config.ts";
+import { layoutOf } from "./layout.ts";
 import { configFromValue } from "./official-config.ts";
 import { preset, presetNames } from "./presets.ts";
 
@@ -69,9 +71,11 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
   parse: configFromValue,
   override(json, where) {
     const config = configFromValue(json, where);
-    return isObject(json) && "vision_cfg" in json ? (towers(config) as Partial<ModelConfig>) : config;
+    const isTowers = isObject(json) && ("vision_cfg" in json || isHuggingFaceConfig(json));
+    return isTowers ? (towers(config) as Partial<ModelConfig>) : config;
   },
   describe: (file, stored) => ({ family: emotionClip, ...describeEmotionClip(file, stored) }),
+  beside: (file) => (layoutOf(file).kind === "Hugging Face CLIP" ? "config.json" : undefined),
   decide(described, override: ConfigOverride = {}, side) {
     const vision = { ...override.vision, ...(side !== undefined && { image: side }) };
     return decideConfig(described, { ...override, vision });

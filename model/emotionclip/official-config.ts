@@ -19,6 +19,7 @@ import {
   type VisionConfig,
   wholeBetween,
 } from "./config.ts";
+import { fromHuggingFace, isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { vitB32 } from "./presets.ts";
 
 const size = wholeBetween(2 ** 24);
@@ -82,16 +83,21 @@ export function configFromJson(bytes: Uint8Array, file: string): ModelConfig {
 }
 
 /**
- * A parsed configuration -> the model: in the form that our files carry (`ModelConfig` itself), or in the official one, where a
- * CLIP tower alone gets the published head and SAP.
+ * A parsed configuration -> the model: in the form that our files carry (`ModelConfig` itself), or in the official one or Hugging
+ * Face's, where a CLIP tower alone gets the published head and SAP.
  */
 export function configFromValue(value: Json, file: string): ModelConfig {
   if (!isObject(value)) throw new FormatError(`${file}: the top is ${shown(value)}, expected an object`);
-  const isOfficial = "clip" in value || "vision_cfg" in value;
-  const config = isOfficial ? official(value, file) : stored(value, file);
+  const config = formOf(value)(value, file);
   const fault = faultOf(config);
   if (fault) throw new FormatError(`${file}: ${fault}`);
   return config;
+}
+
+/** Which form a configuration has, by the fields that only it has. */
+function formOf(value: { [key: string]: Json }): (value: { [key: string]: Json }, file: string) => ModelConfig {
+  if ("clip" in value || "vision_cfg" in value) return official;
+  return isHuggingFaceConfig(value) ? fromHuggingFace : stored;
 }
 
 function stored(value: Json, file: string): ModelConfig {
