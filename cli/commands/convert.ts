@@ -8,7 +8,7 @@ import { configNamed } from "../../model/checkpoint/config-file.ts";
 import { openModel } from "../../model/checkpoint/open.ts";
 import { safetensorsBytes, safetensorsSize } from "../../data/formats/safetensors.ts";
 import { type ShardedFile, shardedFiles } from "../../data/formats/safetensors-index.ts";
-import { below } from "../../data/formats/made.ts";
+import { below } from "../../data/formats/below.ts";
 import { type Conversion, planConversion } from "../../model/checkpoint/conversion.ts";
 import { CONFIG, whole } from "../flags.ts";
 import { printResult } from "../terminal/streams.ts";

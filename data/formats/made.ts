@@ -1,10 +1,7 @@
 // Tensors that a file does not hold as such, but whose numbers it has: several joined along their first axis, one transposed, or
 // one under another shape. A view of the file gives them like its own.
-import { basename } from "node:path";
-import { UsageError } from "../../engine/errors.ts";
-import { type Room, type StoredTensor, TensorRef } from "./content.ts";
+import type { Room, StoredTensor } from "./content.ts";
 import { type FileDtype, itemBytes, toFloat32 } from "./dtypes.ts";
-import { quoted } from "./json.ts";
 import type { WeightFile } from "./weights.ts";
 
 /** A tensor made of others of the same file. */
@@ -48,22 +45,6 @@ export function withMade(file: WeightFile, made: Made = new Map()): WeightFile {
     bytes,
     floats: async (name) =>
       made.has(name) ? toFloat32(tensors.get(name)!.dtype, await bytes(name)) : file.floats(name),
-  };
-}
-
-/** The part of a file whose names begin with `prefix`, under their rest; UsageError where there is none. */
-export function below(file: WeightFile, prefix: string): WeightFile {
-  const names = [...file.tensors.keys()].filter((name) => name.startsWith(prefix) && name !== prefix);
-  if (names.length === 0)
-    throw new UsageError(`${basename(file.path)}: --prefix: no tensor's name begins with ${quoted(prefix)}`);
-  const rest = (name: string) => name.slice(prefix.length);
-  return {
-    ...file,
-    tensors: new Map(names.map((name) => [rest(name), file.tensors.get(name)!])),
-    content: new Map(names.map((name) => [rest(name), new TensorRef(rest(name))])),
-    floats: (name) => file.floats(prefix + name),
-    bytes: (name) => file.bytes(prefix + name),
-    chunks: (name, room) => file.chunks(prefix + name, room),
   };
 }
 

@@ -62,10 +62,12 @@ async function openAlone(path: string, options: WeightOptions): Promise<ModelFil
   const name = besideOf(file);
   const config = name === undefined || storedIn(file) ? undefined : join(dirname(file.path), name);
   if (config === undefined || !existsSync(config)) return { file, stored: undefined };
-  return readJson(config, basename(dirname(resolve(config)))).then(
-    (json) => ({ file, stored: readConfig(json, name!) }),
-    (error: Error) => ({ file, stored: undefined, fault: error.message }),
-  );
+  const label = basename(dirname(resolve(config)));
+  try {
+    return { file, stored: readConfig(await readJson(config, label), `${label}/${name}`) };
+  } catch (error) {
+    return { file, stored: undefined, fault: (error as Error).message };
+  }
 }
 
 async function openCheckpoint(folder: string): Promise<ModelFile> {

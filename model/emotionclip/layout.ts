@@ -6,7 +6,7 @@ import type { MadeTensor } from "../../data/formats/made.ts";
 import type { FileLayout } from "../family.ts";
 import { foreignFamily, foreignReason } from "./foreign.ts";
 import { clipName, isCounter, isHuggingFace, isOneOfThree, joinedProjections } from "./hugging-face.ts";
-import { type Place, placesIn, plainName } from "./places.ts";
+import { type ModelPlace, placesIn, plainName } from "./places.ts";
 
 export type Kind =
   | "EmotionCLIP checkpoint"
@@ -150,7 +150,7 @@ function prefixNotes(prefix: string, used: readonly string[]): string[] {
   return notes;
 }
 
-function severalReason(places: readonly Place[]): string {
+function severalReason(places: readonly ModelPlace[]): string {
   const list = places.slice(0, 4).map(({ prefix, count }) => `${shownPrefix(prefix)} (${count} tensors of its towers)`);
   const all = places.length > 4 ? [...list, `${places.length - 4} more`] : list;
   const which = quoted(places.at(-1)!.prefix);

@@ -13,7 +13,7 @@ const tower = [
 const once = /^(backbone\.)?(visual\.conv1\.weight|vision_model\.embeddings\.patch_embedding\.weight)$/;
 
 /** The names of a file below one prefix that are a model's. */
-export interface Place {
+export interface ModelPlace {
   /** In front of the model's names: "model.", "state_dict.module.", mostly nothing. */
   readonly prefix: string;
   /** How many of them are those of a tower. */
@@ -30,7 +30,7 @@ export const plainName = (name: string): string =>
     .join(".");
 
 /** All places where names of a tower begin, most names first. */
-export function placesIn(names: Iterable<string>): Place[] {
+export function placesIn(names: Iterable<string>): ModelPlace[] {
   const found = new Map<string, { count: number; isWhole: boolean }>();
   for (const name of names) {
     const place = placeOf(name);
@@ -41,9 +41,13 @@ export function placesIn(names: Iterable<string>): Place[] {
   return Array.from(found, ([prefix, place]) => ({ prefix, ...place })).sort((a, b) => b.count - a.count);
 }
 
+/** Segments that may stand in front of a model's names. */
+const deepest = 12;
+
 /** Nearest to the front of a name where that of a tower begins. */
 function placeOf(name: string): { prefix: string; isWhole: boolean } | undefined {
-  for (let at = 0; at >= 0; at = nextSegment(name, at)) {
+  let at = 0;
+  for (let depth = 0; depth < deepest && at >= 0; depth++, at = nextSegment(name, at)) {
     if (wrappers.has(name.slice(at, name.indexOf(".", at)))) continue;
     const local = plainName(name.slice(at));
     if (tower.some((known) => known.test(local))) return { prefix: name.slice(0, at), isWhole: once.test(local) };
