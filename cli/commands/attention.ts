@@ -15,6 +15,7 @@ import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
 import { tellRemarks } from "../inputs.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { pairOf } from "../../data/pixels/side.ts";
 import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -83,23 +84,25 @@ function numbersOf({ frames, maps }: ShownClip, subject: string) {
       name: label,
       box: box ?? null,
       area: box ? areaOf(box) : null,
-      inside: box ? layers.map((layer) => shareInside(mapAt(maps, layer, frame), onPatches(box, maps))) : null,
+      inside: box
+        ? layers.map((layer) => shareInside(mapAt(maps, layer, frame), onPatches(box, maps), maps.grid))
+        : null,
     })),
   };
 }
 
 async function write(folder: string, clip: ShownClip, numbers: object): Promise<void> {
   const { frames, maps } = clip;
-  const { layers, grid, weights, covered } = maps;
+  const { layers, grid, weights } = maps;
   await makeFolder(folder);
   await replaceFile(join(folder, "sheet.png"), await encodePng(sheet(clip)));
   for (const [frame, { image, box }] of frames.entries())
     for (let layer = 0; layer < layers; layer++) {
-      const drawn = overlay(image, mapAt(maps, layer, frame), topOf(maps, layer), covered);
+      const drawn = overlay(image, mapAt(maps, layer, frame), topOf(maps, layer), maps.covered, grid);
       if (box) outline(drawn, box);
       await replaceFile(join(folder, overlayName(frame, layer)), await encodePng(drawn));
     }
-  const shape = [layers, frames.length, grid, grid];
+  const shape = [layers, frames.length, ...pairOf(grid)];
   await replaceFile(join(folder, "attention.npy"), npyBytes([{ shape, data: weights }]));
   await replaceFile(join(folder, "attention.json"), `${JSON.stringify(numbers, undefined, 1)}\n`);
 }

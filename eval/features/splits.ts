@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { makeFolder } from "../../data/formats/disk.ts";
 import { Lock } from "../../data/formats/lock.ts";
 import { type Benchmark, type BenchmarkName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
+import { type Side, sideText } from "../../data/pixels/side.ts";
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 import { cacheFolder } from "../../engine/index.ts";
 import { withModel } from "../../model/checkpoint/open-model.ts";
@@ -115,6 +116,9 @@ async function visualHash({ file, config, sources, report }: LoadPlan): Promise<
   return hash.digest("hex");
 }
 
+/** Side of a frame as part of a key. */
+const sideKey = (side: Side): string | number => (typeof side === "number" ? side : sideText(side));
+
 async function openPlace(
   benchmark: Benchmark,
   checkpoint: string,
@@ -126,7 +130,7 @@ async function openPlace(
     benchmark: benchmark.name,
     split: benchmark.split,
     checkpoint,
-    input: { kind: benchmark.kind, frames: benchmark.frames, side: takes.side },
+    input: { kind: benchmark.kind, frames: benchmark.frames, side: sideKey(takes.side) },
     data: await fingerprint(benchmark),
     samples: benchmark.samples.length,
     width: embed,

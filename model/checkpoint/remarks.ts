@@ -1,4 +1,5 @@
 // What a person is told of a file that was taken: whatever was dropped, resized or started fresh, a sentence for each.
+import { sideText } from "../../data/pixels/side.ts";
 import type { LoadReport } from "./plan.ts";
 
 /** Said once on stderr by every command that loads a model, and part of its JSON. */
@@ -8,7 +9,7 @@ export function remarksOf({ notes, fresh, resized }: LoadReport): string[] {
     said.push(
       `${fresh.length} parameters are not in the file and have seeded initial values, not trained ones: ${namesOf(fresh)}`,
     );
-  if (resized) said.push(`positions resized from ${resized.from}x${resized.from} to ${resized.to}x${resized.to}`);
+  if (resized) said.push(`positions resized from ${sideText(resized.from)} to ${sideText(resized.to)}`);
   return said;
 }
 

@@ -25,13 +25,13 @@ export function describeEmotionClip(file: Stored, stored?: ModelConfig): Omit<De
       layout.backboneOnly,
     );
     const kind = layout.backboneOnly ? layout.kind : "EmotionCLIP of this program";
-    if (stored) return { kind, layout, sizes, config: stored, reason: "", notes: dropped };
+    if (stored) return { kind, layout, sizes, held: stored, config: stored, reason: "", notes: dropped };
     const { activation, note } = activationOf(file, layout.kind);
     const config = configOf(sizes, { activation, ...headsGuessed(sizes) });
     const notes = note ? [...dropped, note] : dropped;
     const reason = faultOf(config);
     if (!reason) return { kind: layout.kind, layout, sizes, config, reason: "", notes };
-    return { kind: layout.kind, layout, sizes, config, reason: openQuestion(config) ?? reason, notes };
+    return { kind: layout.kind, layout, sizes, config, reason: openQuestion(config, sizes) ?? reason, notes };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     const whose = layout.kind === "Hugging Face CLIP" ? "names of Hugging Face's CLIP, but " : "";
@@ -40,7 +40,9 @@ export function describeEmotionClip(file: Stored, stored?: ModelConfig): Omit<De
 }
 
 /** What only a person can answer: towers whose heads follow no rule. */
-function openQuestion({ vision, text }: ModelConfig): string | undefined {
+function openQuestion({ vision, text }: ModelConfig, { rows }: ModelSizes): string | undefined {
+  if (vision.image === 0)
+    return `backbone.visual.positional_embedding has ${rows} rows; a square grid has n² + 1, and of a rectangle the configuration must tell vision.image: [height, width]`;
   const open = Object.entries({ vision, text }).filter(([, { heads }]) => heads === 0);
   if (open.length === 0) return undefined;
   const list = open.map(([name, { width }]) => `${name}.heads (width ${width} is no multiple of 64)`);
@@ -75,7 +77,7 @@ export function decideConfig(
     throw new CheckpointError(
       `a model of other sizes than the configuration's\n  ${differing.slice(0, 12).join("\n  ")}`,
     );
-  const fault = openQuestion(merged) ?? faultOf(merged);
+  const fault = openQuestion(merged, sizes as ModelSizes) ?? faultOf(merged);
   if (fault) throw new CheckpointError(fault);
   return merged;
 }

@@ -2,6 +2,7 @@
 // around them, and our own, which add what the official code has no word for.
 import * as v from "valibot";
 import { isObject, type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { pairOf, sideOf } from "../../data/pixels/side.ts";
 import { FormatError, nearest } from "../../engine/errors.ts";
 import {
   faultOf,
@@ -29,7 +30,7 @@ const clip = v.strictObject({
   embed_dim: size,
   quick_gelu: v.optional(flag),
   vision_cfg: v.strictObject({
-    image_size: size,
+    image_size: v.union([size, v.strictTuple([size, size])], "a whole number, or [height, width]"),
     patch_size: size,
     width: size,
     head_width: v.optional(size),
@@ -116,7 +117,7 @@ function ofClip({ embed_dim, quick_gelu, vision_cfg, text_cfg }: v.InferOutput<t
   const { image_size, patch_size, width, head_width = 64, layers, mlp_ratio = 4 } = vision_cfg;
   const heads = Math.floor(width / head_width);
   const vision: VisionConfig = {
-    image: image_size,
+    image: sideOf(...pairOf(image_size)),
     patch: patch_size,
     width,
     layers,
