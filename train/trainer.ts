@@ -1,5 +1,5 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
-import { countOf, pairOf } from "../data/pixels/side.ts";
+import { cellsOf, pairOf } from "../data/pixels/side.ts";
 import { type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
@@ -90,7 +90,7 @@ function upload(
   B = captions.length,
 ): ClipTensors {
   const { frames: T, side, context } = model.takes;
-  const [size, pixels] = [pairOf(side), countOf(side)];
+  const [size, pixels] = [pairOf(side), cellsOf(side)];
   const rows = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + B) * width);
   const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(captions.slice(from, from + B)));
   return {

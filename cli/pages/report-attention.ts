@@ -10,7 +10,7 @@ import {
   topOf,
 } from "../../eval/attention/maps.ts";
 import { heatRgb } from "../../eval/attention/heat.ts";
-import { countOf, heightOf, pairOf, sideText, widthOf } from "../../data/pixels/side.ts";
+import { cellsOf, rowsOf, pairOf, sideText, columnsOf } from "../../data/pixels/side.ts";
 import { type Html, html } from "./html.ts";
 
 /** A clip as the page shows it. */
@@ -32,7 +32,7 @@ export const attentionFigure = (clips: readonly ReportClip[]): Html[] => clips.m
 function clipFigure(clip: ReportClip, index: number): Html {
   const { caption, frames, maps } = clip;
   const { layers, grid, weights } = maps;
-  if (frames.length !== maps.frames || weights.length !== layers * frames.length * countOf(grid))
+  if (frames.length !== maps.frames || weights.length !== layers * frames.length * cellsOf(grid))
     throw new FormatError(
       `report: ${weights.length} weights for ${layers} layers, ${frames.length} frames and ${sideText(grid)} patches`,
     );
@@ -72,7 +72,7 @@ function overlay(
   image: string,
 ): Html {
   const [rows, columns] = pairOf(grid);
-  const [high, wide] = [(96 * heightOf(covered)) / rows, (96 * widthOf(covered)) / columns];
+  const [high, wide] = [(96 * rowsOf(covered)) / rows, (96 * columnsOf(covered)) / columns];
   const patches = Array.from(weights, (weight, p) => {
     const share = Math.min(1, Math.max(0, weight / top));
     const [x, y] = [(p % columns) * wide, Math.floor(p / columns) * high].map(round);

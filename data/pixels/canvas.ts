@@ -5,7 +5,7 @@ import type { Box } from "./boxes.ts";
 import { normaliseInto } from "./image.ts";
 import { maskInto, maskThroughInto } from "./mask.ts";
 import { centred, coveringSize, type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
-import { countOf, heightOf, type Side, sizeOf, widthOf } from "./side.ts";
+import { cellsOf, rowsOf, type Side, sizeOf, columnsOf } from "./side.ts";
 import type { Pixels, Square } from "./view.ts";
 
 /** Where the subject of a frame is: boxes in pixels of the picture that they are drawn on. */
@@ -24,8 +24,8 @@ export type Crop = (size: Size, side: Side) => Rect;
 /** A crop anywhere in the picture: two draws each, row first, whatever the size, so that later ones do not depend on it. */
 export function anywhere(random: Random): Crop {
   return ({ width, height }, side) => {
-    const y = random.below(height - heightOf(side) + 1);
-    const x = random.below(width - widthOf(side) + 1);
+    const y = random.below(height - rowsOf(side) + 1);
+    const x = random.below(width - columnsOf(side) + 1);
     return { x, y, ...sizeOf(side) };
   };
 }
@@ -46,7 +46,7 @@ export class Canvas {
     frames: number,
     readonly square: Square,
   ) {
-    this.#pixels = countOf(square.side);
+    this.#pixels = cellsOf(square.side);
     this.frames = new Float32Array(frames * 3 * this.#pixels);
     this.mask = new Float32Array(frames * this.#pixels);
   }

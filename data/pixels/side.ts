@@ -3,25 +3,25 @@
 /** Pixels or patches: the side of a square, or height and width. */
 export type Side = number | readonly [height: number, width: number];
 
-export const heightOf = (side: Side): number => (typeof side === "number" ? side : side[0]);
-export const widthOf = (side: Side): number => (typeof side === "number" ? side : side[1]);
+export const rowsOf = (side: Side): number => (typeof side === "number" ? side : side[0]);
+export const columnsOf = (side: Side): number => (typeof side === "number" ? side : side[1]);
 
 /** Rows and columns. */
-export const pairOf = (side: Side): readonly [height: number, width: number] => [heightOf(side), widthOf(side)];
+export const pairOf = (side: Side): readonly [height: number, width: number] => [rowsOf(side), columnsOf(side)];
 
 /** One number where both are equal. */
 export const sideOf = (height: number, width: number): Side => (height === width ? height : [height, width]);
 
 export const sizeOf = (side: Side): { width: number; height: number } => ({
-  height: heightOf(side),
-  width: widthOf(side),
+  height: rowsOf(side),
+  width: columnsOf(side),
 });
 
 /** Pixels of a frame, or patches. */
-export const countOf = (side: Side): number => heightOf(side) * widthOf(side);
+export const cellsOf = (side: Side): number => rowsOf(side) * columnsOf(side);
 
 /** As people write it: "7x7", height first. */
-export const sideText = (side: Side): string => `${heightOf(side)}x${widthOf(side)}`;
+export const sideText = (side: Side): string => `${rowsOf(side)}x${columnsOf(side)}`;
 
 /** Both numbers through one function. */
 export const mapSide = (side: Side, f: (length: number) => number): Side =>

@@ -1,7 +1,7 @@
 // What a model is shown of a clip: how many frames, which part of each, and at which size. The rule for the size is here
 // and nowhere else; canvas.ts draws by it.
 
-import { heightOf, mapSide, type Side, widthOf } from "./side.ts";
+import { rowsOf, mapSide, type Side, columnsOf } from "./side.ts";
 
 /**
  * What is seen of a picture: its short side becomes `resize` pixels, of which `side` x `side` are cut out. For rectangles both are
@@ -58,12 +58,12 @@ export function publishedResize<S extends Side>(side: S, of: 256 | 224 = 256): S
  * because a crop of 64 from 73 pixels would cut off people in the embedded data set.
  */
 export function modelResize<S extends Side>(side: S): S {
-  return Math.min(heightOf(side), widthOf(side)) >= PUBLISHED_SIDE ? publishedResize(side) : side;
+  return Math.min(rowsOf(side), columnsOf(side)) >= PUBLISHED_SIDE ? publishedResize(side) : side;
 }
 
 /** Whether a crop of `side` fits pictures resized to `resize`. */
 export const fits = ({ side, resize }: Square): boolean =>
-  heightOf(side) <= heightOf(resize) && widthOf(side) <= widthOf(resize);
+  rowsOf(side) <= rowsOf(resize) && columnsOf(side) <= columnsOf(resize);
 
 /** How frames are shown to a model of this many frames and this side. */
 export function viewOf({ frames, image }: { readonly frames: number; readonly image: Side }) {

@@ -1,7 +1,7 @@
 // The samples of a benchmark as batches, in order, loaded ahead by threads. Any number of threads gives the same bytes.
 import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 import { type BadSample, type BadSampleRule, Tally } from "../bad-samples.ts";
-import { countOf, pairOf, type Side } from "../pixels/side.ts";
+import { cellsOf, pairOf, type Side } from "../pixels/side.ts";
 import type { Pixels, Shown } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
 import { Lanes } from "../threads/lanes.ts";
@@ -112,7 +112,7 @@ class Rows {
     readonly next: number,
     { frames, side }: Frame,
   ) {
-    const pixels = (next - first) * frames * countOf(side);
+    const pixels = (next - first) * frames * cellsOf(side);
     this.#frames = new Float32Array(3 * pixels);
     this.#mask = new Float32Array(pixels);
   }

@@ -1,5 +1,5 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
-import { countOf, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
+import { cellsOf, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import { attentionRow, concat, expandTo, first, mean, slice } from "../../kernels/index.ts";
 import type { Mix, SubjectTower, VideoText } from "../../model/index.ts";
@@ -31,7 +31,7 @@ export async function attentionMaps(model: VideoText, { frames, mask }: Pixels):
   if (!tower) throw new UsageError("this model has no subject token: it was made with subject none");
   const { layers, grid, patch } = tower;
   const size = pairOf(model.takes.side);
-  const [pixels, patches] = [countOf(model.takes.side), countOf(grid)];
+  const [pixels, patches] = [cellsOf(model.takes.side), cellsOf(grid)];
   const N = mask.length / pixels;
   if (!Number.isInteger(N) || N < 1 || frames.length !== 3 * mask.length)
     throw new ShapeError(
@@ -92,8 +92,8 @@ function rowOf(mix: Mix, qkv_BLC: Tensor, heads: number, row: number): Tensor {
 
 /** The map of one frame in one layer, a weight for each patch, row by row. */
 export function mapAt({ frames, grid, weights }: AttentionMaps, layer: number, frame: number): Float32Array {
-  const at = (layer * frames + frame) * countOf(grid);
-  return weights.subarray(at, at + countOf(grid));
+  const at = (layer * frames + frame) * cellsOf(grid);
+  return weights.subarray(at, at + cellsOf(grid));
 }
 
 /** Share of the weight that lies in the box; a patch that is half inside counts half. */
@@ -120,7 +120,7 @@ export const areaOf = ([left, top, right, bottom]: ShareBox): number =>
 
 /** The largest weight of a layer over all frames: the top of its colour scale. */
 export function topOf({ weights, frames, grid }: AttentionMaps, layer: number): number {
-  const length = frames * countOf(grid);
+  const length = frames * cellsOf(grid);
   return weights.subarray(layer * length, (layer + 1) * length).reduce((a, b) => Math.max(a, b), 0);
 }
 

@@ -1,7 +1,7 @@
 // Attention drawn over the frames: single overlays, and a sheet of a clip with a column per frame and a row per layer.
 import { resizeBilinear } from "../../data/pixels/bilinear.ts";
 import { type Image, resize, type Size } from "../../data/pixels/resize.ts";
-import { heightOf as heightOfSide, type Side, sizeOf, widthOf as widthOfSide } from "../../data/pixels/side.ts";
+import { rowsOf, type Side, sizeOf, columnsOf } from "../../data/pixels/side.ts";
 import type { ShownClip, ShownFrame } from "./clip.ts";
 import { heatRgb } from "./heat.ts";
 import { fitted, heightOf, widthOf, write } from "./letters.ts";
@@ -18,7 +18,7 @@ export function overlay(
   covered: Side,
   grid: Side = Math.round(Math.sqrt(weights.length)),
 ): Image {
-  const seen = { width: Math.round(width * widthOfSide(covered)), height: Math.round(height * heightOfSide(covered)) };
+  const seen = { width: Math.round(width * columnsOf(covered)), height: Math.round(height * rowsOf(covered)) };
   const smooth = resizeBilinear(weights, sizeOf(grid), seen);
   const drawn = new Uint8Array(3 * width * height);
   for (let y = 0; y < height; y++)

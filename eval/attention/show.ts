@@ -1,6 +1,6 @@
 // What the subject token of a model in training looks at (figure 5 of the paper): a few clips of a split with their maps.
 import { denormalise } from "../../data/pixels/image.ts";
-import { countOf, type Side } from "../../data/pixels/side.ts";
+import { cellsOf, type Side } from "../../data/pixels/side.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import type { Trainer } from "../../train/trainer.ts";
@@ -15,7 +15,7 @@ const few = 3;
 export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<ShownClip[]> {
   const view = trainerView(trainer);
   const loader = new Loader(set, { ...view, ...forEvaluation, batch: few, seed: 0, workers: 0 });
-  const pixels = view.frames * countOf(view.side);
+  const pixels = view.frames * cellsOf(view.side);
   const shown: ShownClip[] = [];
   try {
     for await (const { captions, frames, mask } of loader.batches(0, 1))
@@ -37,7 +37,7 @@ export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<S
 }
 
 function framesOf(frames: Float32Array, mask: Float32Array, { frames: T, side }: { frames: number; side: Side }) {
-  const n = 3 * countOf(side);
+  const n = 3 * cellsOf(side);
   const numbers = Array.from({ length: T }, (_, t) => t);
   const pictures = numbers.map((t) => denormalise(frames.subarray(t * n, (t + 1) * n), side));
   return shownFrames(

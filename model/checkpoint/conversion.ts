@@ -10,7 +10,7 @@ import { planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
 import { type FileDtype, toFloat32 } from "../../data/formats/dtypes.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
-import { countOf, pairOf, type Side } from "../../data/pixels/side.ts";
+import { cellsOf, pairOf, type Side } from "../../data/pixels/side.ts";
 import type { Resize } from "../family.ts";
 import { withMade } from "../../data/formats/made.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
@@ -126,7 +126,7 @@ function resizedEntry(
     const table = resizePositions(await file.floats(stored), pairOf(from), pairOf(to));
     return narrowed(new Uint8Array(table.buffer), "F32", dtype, true, `${basename(file.path)}: ${quoted(stored)}`);
   };
-  return { name, dtype, shape: [countOf(to) + 1, shape[1]], bytes };
+  return { name, dtype, shape: [cellsOf(to) + 1, shape[1]], bytes };
 }
 
 /** One buffer for all pieces: each is written before the next is read. */

@@ -1,7 +1,7 @@
 // What a model is made of: one schema, from which come the types, the ranges, the form in files and the names of choices.
 // Published configurations are in presets.ts, the small one in stage.ts.
 import * as v from "valibot";
-import { countOf, mapSide, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
+import { cellsOf, mapSide, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
 import { UsageError } from "../../engine/errors.ts";
 
 /** A whole number in a range; the message says which. */
@@ -120,7 +120,7 @@ export const gridOf = ({ image, patch }: Pick<VisionConfig, "image" | "patch">):
 };
 
 /** Patches of a frame. */
-export const patchesOf = (vision: Pick<VisionConfig, "image" | "patch">): number => countOf(gridOf(vision));
+export const patchesOf = (vision: Pick<VisionConfig, "image" | "patch">): number => cellsOf(gridOf(vision));
 
 /** The settings of SAAM; undefined for other subjects. */
 export function saamOf({ subject, saam, vision }: ModelConfig): SaamConfig | undefined {
