@@ -1,4 +1,5 @@
 // A batch of any model from a seed alone: no files, no data set. What a step costs does not depend on the values.
+import { pairOf } from "../data/pixels/side.ts";
 import { tensor } from "../engine/index.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { endPositions } from "../model/clip/text-encoder.ts";
@@ -13,15 +14,19 @@ export interface Noise extends StepInputs {
 /** Frames of noise, a box in each, texts of random words, sentiments: from the seed alone. */
 export function noise({ head, vision, text }: ModelConfig, B: number, seed: number): Noise {
   const { frames: T } = head;
-  const { image: S } = vision;
+  const [height, width] = pairOf(vision.image);
+  const pixels = height * width;
   const { context: W, vocabulary: V } = text;
   const random = uniform(seed);
   const whole = (most: number) => Math.floor(most * random());
-  const frames = gaussians(B * T * 3 * S * S, seed + 1);
-  const mask = new Float32Array(B * T * S * S);
+  const frames = gaussians(B * T * 3 * pixels, seed + 1);
+  const mask = new Float32Array(B * T * pixels);
   for (let n = 0; n < B * T; n++) {
-    const [left, top, side] = [whole(S / 2), whole(S / 2), 1 + whole(S / 2)];
-    for (let y = top; y < top + side; y++) mask.fill(1, (n * S + y) * S + left, (n * S + y) * S + left + side);
+    const [left, top, side] = [whole(width / 2), whole(height / 2), 1 + whole(Math.min(height, width) / 2)];
+    for (let y = top; y < top + side; y++) {
+      const start = (n * height + y) * width + left;
+      mask.fill(1, start, start + side);
+    }
   }
   const tokens = new Uint32Array(B * W);
   for (let b = 0; b < B; b++) {
@@ -36,8 +41,8 @@ export function noise({ head, vision, text }: ModelConfig, B: number, seed: numb
   return {
     sentiments: sentiment,
     clips: (from, count) => ({
-      frames_BT3SS: tensor(rows(frames, T * 3 * S * S, from, count), [count, T, 3, S, S]),
-      mask_BTSS: tensor(rows(mask, T * S * S, from, count), [count, T, S, S]),
+      frames_BT3SS: tensor(rows(frames, T * 3 * pixels, from, count), [count, T, 3, height, width]),
+      mask_BTSS: tensor(rows(mask, T * pixels, from, count), [count, T, height, width]),
       tokens_BW: tensor(rows(tokens, W, from, count), [count, W], "u32"),
       ends_B: tensor(endPositions(rows(tokens, W, from, count) as Uint32Array, W), [count], "u32"),
     }),

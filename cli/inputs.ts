@@ -9,6 +9,8 @@ import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { GpuOptions } from "../engine/index.ts";
 import type { Pixels, Stream } from "../eval/features/encode.ts";
+import type { LoadPlan } from "../model/checkpoint/plan.ts";
+import { remarksOf } from "../model/checkpoint/remarks.ts";
 import type { Takes } from "../model/family.ts";
 import { batchFlag, boxRule, NO_SUBJECT, withCheckpoint } from "./flags.ts";
 
@@ -54,6 +56,13 @@ export interface Inputs {
   readonly unseen: readonly string[];
   /** Of those read so far, the clips with fewer frames than the model takes, some of which it is shown twice or more. */
   readonly short: readonly string[];
+}
+
+/** Says on stderr what was dropped, resized or started fresh when the model was planned; the sentences, for the JSON. */
+export function tellRemarks({ file, report }: Pick<LoadPlan, "file" | "report">): string[] {
+  const remarks = remarksOf(report);
+  for (const remark of remarks) process.stderr.write(`${basename(file.path)}: ${remark}\n`);
+  return remarks;
 }
 
 /** What of some inputs is not as it was asked for. */

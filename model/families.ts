@@ -1,5 +1,5 @@
 // The families that are known, and which of them a file or a configuration is of.
-import { isObject, type Json, parseJson } from "../data/formats/json.ts";
+import { isObject, type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { at, type Stored } from "../data/formats/content.ts";
 import { EngineError, FormatError } from "../engine/errors.ts";
 import type { EmotionClip } from "./emotionclip/emotionclip.ts";
@@ -78,8 +78,20 @@ export function describe(file: Stored, stored?: Known, among = families): Descri
   const found =
     all.find(({ family, kind }) => family === known?.family && kind !== "unknown") ??
     all.find(({ kind }) => kind !== "unknown");
-  if (!found) return { ...all[0], reason: all.map(({ reason }) => reason).join("; ") };
-  return fault === undefined ? found : { ...found, sizes: undefined, config: undefined, notes: [], reason: fault };
+  const unread = unreadNotes(file);
+  if (!found) return { ...all[0], notes: unread, reason: [...all.map(({ reason }) => reason), ...unread].join("; ") };
+  const notes = [...found.notes, ...unread];
+  return fault === undefined
+    ? { ...found, notes }
+    : { ...found, sizes: undefined, config: undefined, notes: unread, reason: fault };
+}
+
+/** What a pickle has of classes that are not known, in a sentence. */
+function unreadNotes({ unread = new Map() }: Stored): string[] {
+  if (unread.size === 0) return [];
+  const names = Array.from(unread, ([name, count]) => (count > 1 ? `${quoted(name)} (${count})` : quoted(name)));
+  const list = names.length > 8 ? `${names.slice(0, 8).join(", ")} and ${names.length - 8} more` : names.join(", ");
+  return [`outside the weights, what is of classes that are not known is left as data, nothing of it run: ${list}`];
 }
 
 /** The configuration in a file's metadata, or why it is none. */
@@ -91,6 +103,10 @@ function carried(file: Stored, among: readonly Family[]): { known?: Known; fault
     return { fault: error.message };
   }
 }
+
+/** The file that would tell the configuration of a file of weights, where it lies beside it; undefined where none would. */
+export const besideOf = (file: Stored, among = families): string | undefined =>
+  among.map((family) => family.beside?.(file)).find((name) => name !== undefined);
 
 /** What is known of a model by the name of a published configuration. */
 export function presetNamed(name: string, among = families): object {

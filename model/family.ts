@@ -2,7 +2,9 @@
 // family's own folder, its recipe and its data sets knows a family's name: the table is families.ts.
 import type { Json } from "../data/formats/json.ts";
 import type { Stored } from "../data/formats/content.ts";
+import type { MadeTensor } from "../data/formats/made.ts";
 import type { WeightFile } from "../data/formats/weights.ts";
+import type { Side } from "../data/pixels/side.ts";
 import type { Tensor } from "../engine/index.ts";
 import type { Mix } from "./clip/attention.ts";
 import type { Block } from "./clip/block.ts";
@@ -13,8 +15,8 @@ import type { Group, Init } from "./params.ts";
 export interface Takes {
   /** T, frames of a clip. */
   readonly frames: number;
-  /** S, side of a frame in pixels. */
-  readonly side: number;
+  /** S, side of a frame in pixels; [height, width] of frames that are no squares. */
+  readonly side: Side;
   /** W, tokens of a text. */
   readonly context: number;
   /** V, ids of its tokenizer. */
@@ -38,8 +40,8 @@ export interface SubjectTower {
   /** How it is told of the subject, for a title: "sap". */
   readonly told: string;
   readonly layers: number;
-  /** Patches along one side of a frame, and pixels along one side of a patch. */
-  readonly grid: number;
+  /** Patches along one side of a frame, or [rows, columns] where they differ; and pixels along one side of a patch. */
+  readonly grid: Side;
   readonly patch: number;
   /** frames_N3SS, mask_NSS -> its blocks in turn. */
   blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Iterable<Passed>;
@@ -74,8 +76,12 @@ export interface FileLayout {
   readonly backboneOnly: boolean;
   /** The name in the file of each tensor of the model, by its official name. */
   readonly names: ReadonlyMap<string, string>;
+  /** Those of `names` that the file holds in parts, transposed or under another shape. */
+  readonly made?: ReadonlyMap<string, MadeTensor>;
   /** Tensors that are no parameters and are passed over. */
   readonly ignored: readonly string[];
+  /** What was dropped from names, in sentences. */
+  readonly notes?: readonly string[];
   /** Why the kind is unknown. */
   readonly reason: string;
 }
@@ -87,6 +93,8 @@ export interface Description<C extends object = object> {
   readonly layout: FileLayout;
   /** What the shapes fix; undefined where they cannot be read. */
   readonly sizes: object | undefined;
+  /** The configuration that the file carries, or that lies beside it. */
+  readonly held?: C;
   /** The model that the file holds; undefined where shapes do not tell it, and then `reason` says why. */
   readonly config: C | undefined;
   readonly reason: string;
@@ -94,10 +102,10 @@ export interface Description<C extends object = object> {
   readonly notes: readonly string[];
 }
 
-/** Sides of two square grids of patches. */
+/** Two grids of patches: the side of a square one, or [rows, columns]. */
 export interface Resize {
-  readonly from: number;
-  readonly to: number;
+  readonly from: Side;
+  readonly to: Side;
 }
 
 /** How a file fills the parameters of a model, where names and shapes alone do not say it. */
@@ -108,8 +116,11 @@ export interface Filling<C extends object> {
   readonly constants: ReadonlySet<string>;
   /** Whether a parameter may be missing from a backbone alone: it is what the family adds. */
   isAdded(name: string): boolean;
-  /** How a stored table of positions becomes that of the model; undefined where it cannot, or where it is none. */
-  resize(name: string, stored: readonly number[], wanted: readonly number[], config: C): Resize | undefined;
+  /**
+   * How a stored table of positions becomes that of the model; undefined where it cannot, need not, or where it is none. `held` is
+   * the configuration that the file was written with, where that is known.
+   */
+  resize(name: string, stored: readonly number[], wanted: readonly number[], config: C, held?: C): Resize | undefined;
   /** Remarks on constants that are not what they must be; with `strict` a CheckpointError. */
   check(file: WeightFile, names: ReadonlyMap<string, string>, config: C, strict: boolean): Promise<string[]>;
 }
@@ -128,8 +139,10 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   override(json: Json, where: string): Partial<C>;
   /** Describes a file by its header alone; never fails. `stored` is a configuration that lies beside the file. */
   describe(file: Stored, stored?: C): Description<C>;
+  /** The file that tells the configuration of such a file of weights, where it lies beside it. */
+  beside?(file: Stored): string | undefined;
   /** The configuration to load a described file with: its own, with what is known better, and frames of another side. Errors: CheckpointError. */
-  decide(described: Description<C>, override?: object, side?: number): C;
+  decide(described: Description<C>, override?: object, side?: Side): C;
   build(config: C, init: Init): M;
   readonly filling: Filling<C>;
   /** Parameters that share a learning rate and a decay, in the family's official order. */

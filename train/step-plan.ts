@@ -1,5 +1,6 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
+import { pairOf } from "../data/pixels/side.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
 import { Learner } from "./learner.ts";
@@ -42,11 +43,11 @@ export function planStep(
   let learner: Learner | undefined;
   const report = planOnly(facts, maxBinding, () => {
     learner = new Learner(config, settings, family);
-    const { frames: T, side: S, context: W } = learner.model.takes;
+    const { frames: T, side, context: W } = learner.model.takes;
     learner.record(1, settings.lr, {
       clips: (_, count) => ({
-        frames_BT3SS: placeholder([count, T, 3, S, S]),
-        mask_BTSS: placeholder([count, T, S, S]),
+        frames_BT3SS: placeholder([count, T, 3, ...pairOf(side)]),
+        mask_BTSS: placeholder([count, T, ...pairOf(side)]),
         tokens_BW: placeholder([count, W], "u32"),
         ends_B: placeholder([count], "u32"),
       }),
@@ -76,10 +77,10 @@ export function planStep(
 export function planForward(config: object, facts: DeviceFacts): PlanReport {
   return planOnly(facts, Number.POSITIVE_INFINITY, () => {
     const model = families[0].build(config, new Init(0));
-    const { frames: T, side: S, context: W } = model.takes;
+    const { frames: T, side, context: W } = model.takes;
     using scope = new Scope();
     void scope;
-    keep(model.encodeVideo(placeholder([1, T, 3, S, S]), placeholder([1, T, S, S])));
+    keep(model.encodeVideo(placeholder([1, T, 3, ...pairOf(side)]), placeholder([1, T, ...pairOf(side)])));
     keep(model.encodeText(placeholder([1, W], "u32"), placeholder([1], "u32")));
   });
 }

@@ -1,4 +1,5 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
+import { cellsOf, pairOf } from "../data/pixels/side.ts";
 import { type Tensor, tensor } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
@@ -88,12 +89,13 @@ function upload(
   from = 0,
   B = captions.length,
 ): ClipTensors {
-  const { frames: T, side: S, context } = model.takes;
+  const { frames: T, side, context } = model.takes;
+  const [size, pixels] = [pairOf(side), cellsOf(side)];
   const rows = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + B) * width);
   const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(captions.slice(from, from + B)));
   return {
-    frames_BT3SS: tensor(rows(frames, T * 3 * S * S), [B, T, 3, S, S]),
-    mask_BTSS: tensor(rows(mask, T * S * S), [B, T, S, S]),
+    frames_BT3SS: tensor(rows(frames, T * 3 * pixels), [B, T, 3, ...size]),
+    mask_BTSS: tensor(rows(mask, T * pixels), [B, T, ...size]),
     tokens_BW: tensor(tokens_BW, [B, context], "u32"),
     ends_B: tensor(ends_B, [B], "u32"),
   };

@@ -12,8 +12,10 @@ import type { GpuOptions } from "../../engine/index.ts";
 import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
 import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
 import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
+import { tellRemarks } from "../inputs.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { pairOf } from "../../data/pixels/side.ts";
 import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -43,6 +45,7 @@ async function attention(input: string[], flags: Flags): Promise<void> {
   const there = await stat(flags.out).catch(() => undefined);
   if (there && !there.isDirectory()) throw new UsageError(`--out: ${flags.out} is not a folder`);
   const { plan, close } = await openPlan(flags);
+  const notes = tellRemarks(plan);
   try {
     const { takes, subjectTower } = plan.model;
     if (!subjectTower)
@@ -56,7 +59,7 @@ async function attention(input: string[], flags: Flags): Promise<void> {
     const { pictures, names, mask } = footage;
     const title = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}, ${subjectTower.told.toUpperCase()}`;
     const clip = { title, frames: shownFrames(pictures, names, mask), maps };
-    const numbers = numbersOf(clip, subjectTower.told);
+    const numbers = { ...numbersOf(clip, subjectTower.told), notes };
     await write(flags.out, clip, numbers);
     printResult(flags.json, numbers, () => page(flags.out, clip, footage));
   } finally {
@@ -81,23 +84,25 @@ function numbersOf({ frames, maps }: ShownClip, subject: string) {
       name: label,
       box: box ?? null,
       area: box ? areaOf(box) : null,
-      inside: box ? layers.map((layer) => shareInside(mapAt(maps, layer, frame), onPatches(box, maps))) : null,
+      inside: box
+        ? layers.map((layer) => shareInside(mapAt(maps, layer, frame), onPatches(box, maps), maps.grid))
+        : null,
     })),
   };
 }
 
 async function write(folder: string, clip: ShownClip, numbers: object): Promise<void> {
   const { frames, maps } = clip;
-  const { layers, grid, weights, covered } = maps;
+  const { layers, grid, weights } = maps;
   await makeFolder(folder);
   await replaceFile(join(folder, "sheet.png"), await encodePng(sheet(clip)));
   for (const [frame, { image, box }] of frames.entries())
     for (let layer = 0; layer < layers; layer++) {
-      const drawn = overlay(image, mapAt(maps, layer, frame), topOf(maps, layer), covered);
+      const drawn = overlay(image, mapAt(maps, layer, frame), topOf(maps, layer), maps.covered, grid);
       if (box) outline(drawn, box);
       await replaceFile(join(folder, overlayName(frame, layer)), await encodePng(drawn));
     }
-  const shape = [layers, frames.length, grid, grid];
+  const shape = [layers, frames.length, ...pairOf(grid)];
   await replaceFile(join(folder, "attention.npy"), npyBytes([{ shape, data: weights }]));
   await replaceFile(join(folder, "attention.json"), `${JSON.stringify(numbers, undefined, 1)}\n`);
 }

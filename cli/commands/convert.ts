@@ -8,6 +8,8 @@ import { configNamed } from "../../model/checkpoint/config-file.ts";
 import { openModel } from "../../model/checkpoint/open.ts";
 import { safetensorsBytes, safetensorsSize } from "../../data/formats/safetensors.ts";
 import { type ShardedFile, shardedFiles } from "../../data/formats/safetensors-index.ts";
+import { type Side, sideOf, sideText } from "../../data/pixels/side.ts";
+import { below } from "../../data/formats/below.ts";
 import { type Conversion, planConversion } from "../../model/checkpoint/conversion.ts";
 import { CONFIG, whole } from "../flags.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -19,6 +21,7 @@ interface Flags {
   shardSize?: string;
   image?: string;
   config?: string;
+  prefix?: string;
   strict: boolean;
   inert: string[];
   json?: boolean;
@@ -35,7 +38,8 @@ export function command(): Command {
         .default("model"),
     )
     .option("--shard-size <size>", "most bytes of tensors in one file: 500M, 2G")
-    .option("--image <side>", "resize positions for frames of this many pixels")
+    .option("--image <side>", "resize positions for frames of this many pixels: 384, or height x width: 256x128")
+    .option("--prefix <prefix>", "take only tensors whose names begin so, without it: one of several models in a file")
     .option(...CONFIG)
     .option("--no-strict", "take names and shapes that do not fit the model as they are")
     .option(
@@ -52,17 +56,26 @@ async function convert(from: string, to: string, flags: Flags): Promise<void> {
   const shard = flags.shardSize === undefined ? undefined : sizeOf(flags.shardSize);
   const stem = await stemOf(from, to, shard !== undefined);
   const config = flags.config === undefined ? undefined : await configNamed(flags.config);
-  const { file, stored } = await openModel(from, { inert: flags.inert }, config);
+  const opened = await openModel(from, { inert: flags.inert }, config);
+  const { stored } = opened;
   try {
+    const file = flags.prefix === undefined ? opened.file : below(opened.file, flags.prefix);
     const { dtype, part, strict } = flags;
-    const image = flags.image === undefined ? undefined : whole("image", flags.image, 1, 4096);
+    const image = flags.image === undefined ? undefined : imageFlag(flags.image);
     const plan = await planConversion(file, { dtype, part, strict, image, config }, stored);
     const files = filesOf(plan, basename(stem), shard);
     const written = await writeInto(dirname(to), files);
     printResult(flags.json, summary(from, plan, written), () => page(plan, written));
   } finally {
-    await file.close();
+    await opened.file.close();
   }
+}
+
+/** "384", or "256x128": height first. */
+function imageFlag(text: string): Side {
+  const [height, width = height, ...rest] = text.split("x").map((length) => whole("image", length, 1, 4096));
+  if (rest.length > 0) throw new UsageError(`--image: "${text.slice(0, 40)}" is neither 384 nor 256x128`);
+  return sideOf(height, width);
 }
 
 function sizeOf(text: string): number {
@@ -167,7 +180,7 @@ function page({ kind, entries, resized, notes }: Conversion, files: readonly Wri
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   return [
     `${kind}: ${entries.length} tensors, ${megabytes(bytes)}`,
-    ...(resized ? [`positions resized from ${resized.from}x${resized.from} to ${resized.to}x${resized.to}`] : []),
+    ...(resized ? [`positions resized from ${sideText(resized.from)} to ${sideText(resized.to)}`] : []),
     ...notes.map((note) => `note: ${note}`),
     ...files.map(({ name, sha256 }) => `${sha256}  ${name}`),
     "",

@@ -20,6 +20,7 @@ import {
   type Inputs,
   type Oddities,
   openInputs,
+  tellRemarks,
   visualKinds,
   warnOfOddities,
   withInputs,
@@ -56,6 +57,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
   if (empty >= 0) throw new UsageError(`input ${empty + 1} of ${given.length} is empty; a path is expected there`);
   await checkOut(flags.out);
   const { plan, close } = await openPlan(flags);
+  const notes = tellRemarks(plan);
   const progress = new Progress({
     phases: [
       ["load the model", 5],
@@ -76,7 +78,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     progress.end();
     warnOfOddities(odd, plan.model.takes);
     warn(warnings);
-    tell(flags, { kind, texts }, features, seconds, odd);
+    tell(flags, { kind, texts }, features, seconds, { ...odd, notes });
   } finally {
     progress.end();
     await close();
@@ -163,11 +165,11 @@ function tell(
   { kind, texts }: { kind: Kind; texts: TextsReport | undefined },
   { shape }: Matrix,
   seconds: number,
-  odd: Oddities,
+  told: Oddities & { readonly notes: readonly string[] },
 ): void {
   const [rows, width] = shape;
   const perSecond = rows / seconds;
   const things = kind === "images" || kind === "texts" ? kind : "clips";
   const line = `${out}: ${rows} x ${width}, rows of unit length; ${perSecond.toFixed(1)} ${things}/s`;
-  printResult(json, { out, kind, rows, width, seconds, perSecond, ...odd, texts }, () => line);
+  printResult(json, { out, kind, rows, width, seconds, perSecond, ...told, texts }, () => line);
 }

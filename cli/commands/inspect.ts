@@ -45,7 +45,7 @@ export async function inspectModel(
   path: string,
   { norms = true, inert = [] }: { norms?: boolean; inert?: readonly string[] } = {},
 ): Promise<Inspection> {
-  const { file, stored } = await openModelFile(path, { inert });
+  const { file, stored, fault } = await openModelFile(path, { inert });
   try {
     const { kind, reason, notes, config } = describe(file, stored);
     const tensors: TensorRow[] = [];
@@ -57,7 +57,7 @@ export async function inspectModel(
       format: file.format,
       kind,
       reason,
-      notes,
+      notes: fault === undefined ? notes : [...notes, fault],
       config,
       tensors,
       elements: sum(({ shape }) => countOf(shape)),

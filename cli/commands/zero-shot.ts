@@ -25,7 +25,15 @@ import {
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
 import { readTextLines } from "../../data/footage/lines.ts";
-import { type InputFlags, openInputs, type VisualKind, visualKinds, warnOfOddities, withInputs } from "../inputs.ts";
+import {
+  type InputFlags,
+  openInputs,
+  tellRemarks,
+  type VisualKind,
+  visualKinds,
+  warnOfOddities,
+  withInputs,
+} from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
@@ -86,6 +94,8 @@ export interface ZeroShotPage {
   readonly short: readonly string[];
   /** What becomes of the prompts. */
   readonly texts: TextsReport;
+  /** What was dropped, resized or started fresh when the model was loaded. */
+  readonly notes: readonly string[];
   /** Classes of each input, best first. */
   readonly inputs: readonly {
     readonly id: string;
@@ -122,6 +132,7 @@ async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Prom
   const prompted = promptedTasks(benchmark, protocol, prompts);
   const workers = workersFlag(flags.workers);
   const { plan, close } = await openPlan(flags);
+  tellRemarks(plan); // they are among the page's notes
   const makes: [string, number][] = [["make data", Math.max(1, 0.02 * clipsToMake(flags.data))]];
   const progress = new Progress({ phases: [...makes, [`features of ${split}`, 60], ["texts", 5]] });
   try {
@@ -159,6 +170,7 @@ async function scoreInputs(
     ],
   });
   const { plan, close } = await openPlan(flags);
+  const notes = tellRemarks(plan);
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
     refuseUnknown(tokenizer, classes);
@@ -171,7 +183,7 @@ async function scoreInputs(
       refuseTwins(classes, classifier);
       progress.start("encode", ids.length);
       const features = await (kind === "images" ? encodeImages : encodeVideos)(model, pixels, options);
-      const about = { checkpoint: basename(flags.checkpoint), kind, templates, classes, texts, unseen, short };
+      const about = { checkpoint: basename(flags.checkpoint), kind, templates, classes, texts, unseen, short, notes };
       return pageOf(about, ids, features, classifier);
     };
     progress.start("load the model", 1);

@@ -10,13 +10,14 @@ import {
   topOf,
 } from "../../eval/attention/maps.ts";
 import { heatRgb } from "../../eval/attention/heat.ts";
+import { cellsOf, rowsOf, pairOf, sideText, columnsOf } from "../../data/pixels/side.ts";
 import { type Html, html } from "./html.ts";
 
 /** A clip as the page shows it. */
 export interface ReportClip {
   readonly caption: string;
   readonly frames: readonly {
-    /** JPEG file, square. */
+    /** JPEG file; drawn as a square. */
     readonly jpeg: Uint8Array;
     /** The subject's box, where there is one. */
     readonly box: ShareBox | undefined;
@@ -31,9 +32,9 @@ export const attentionFigure = (clips: readonly ReportClip[]): Html[] => clips.m
 function clipFigure(clip: ReportClip, index: number): Html {
   const { caption, frames, maps } = clip;
   const { layers, grid, weights } = maps;
-  if (frames.length !== maps.frames || weights.length !== layers * frames.length * grid ** 2)
+  if (frames.length !== maps.frames || weights.length !== layers * frames.length * cellsOf(grid))
     throw new FormatError(
-      `report: ${weights.length} weights for ${layers} layers, ${frames.length} frames and ${grid} x ${grid} patches`,
+      `report: ${weights.length} weights for ${layers} layers, ${frames.length} frames and ${sideText(grid)} patches`,
     );
   const rows = Array.from({ length: layers }, (_, layer) => layerRow(clip, index, layer));
   return html`<figure class="clip">
@@ -57,7 +58,7 @@ function layerRow({ frames, maps }: ReportClip, index: number, layer: number): H
     const weights = mapAt(maps, layer, frame);
     const picture = overlay(weights, maps, top, box, `f${index}-${frame}`);
     if (!box) return html`<td>${picture}</td>`;
-    const [inside, area] = [shareInside(weights, onPatches(box, maps)), areaOf(box)].map(percent);
+    const [inside, area] = [shareInside(weights, onPatches(box, maps), maps.grid), areaOf(box)].map(percent);
     return html`<td>${picture}<small title="share of the attention to patches that falls on the subject; the box covers ${area} of the frame"><b>${inside}</b> <span>box ${area}</span></small></td>`;
   });
   return html`<tr><th scope="row"><span>layer ${layer + 1}</span><small>max ${percent(top)}</small></th>${cells}</tr>`;
@@ -70,11 +71,12 @@ function overlay(
   box: ShareBox | undefined,
   image: string,
 ): Html {
-  const step = (96 * covered) / grid;
+  const [rows, columns] = pairOf(grid);
+  const [high, wide] = [(96 * rowsOf(covered)) / rows, (96 * columnsOf(covered)) / columns];
   const patches = Array.from(weights, (weight, p) => {
     const share = Math.min(1, Math.max(0, weight / top));
-    const [x, y] = [(p % grid) * step, Math.floor(p / grid) * step].map(round);
-    return html`<rect x="${x}" y="${y}" width="${round(step)}" height="${round(step)}" fill="${heat(share)}"><title>${percent(weight)}</title></rect>`;
+    const [x, y] = [(p % columns) * wide, Math.floor(p / columns) * high].map(round);
+    return html`<rect x="${x}" y="${y}" width="${round(wide)}" height="${round(high)}" fill="${heat(share)}"><title>${percent(weight)}</title></rect>`;
   });
   return html`<svg viewBox="0 0 96 96" role="img" aria-label="attention over the frame"><use href="#${image}" class="under"/><g class="patches">${patches}</g>${outline(box)}</svg>`;
 }

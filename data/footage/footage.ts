@@ -8,7 +8,8 @@ import { foreignKind, KIND_BYTES, pictureKind } from "../pixels/kinds.ts";
 import { inOrder } from "../threads/in-order.ts";
 import { readHead } from "../formats/regular.ts";
 import type { Image, Size } from "../pixels/resize.ts";
-import { modelResize, type Pixels } from "../pixels/view.ts";
+import type { Side } from "../pixels/side.ts";
+import { fits, modelResize, type Pixels } from "../pixels/view.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
@@ -17,10 +18,10 @@ import { openVideo } from "./video.ts";
 export interface FootageOptions {
   /** Frames to take, evenly spaced as in evaluation, repeated where there are fewer; "all" takes each once. */
   readonly frames: number | "all";
-  /** Side of the model's square pictures in pixels. */
-  readonly side: number;
+  /** Side of the model's pictures in pixels; [height, width] of rectangles. */
+  readonly side: Side;
   /** Short side before the crop: 256 for 224 and in proportion above; below, the whole frame, as small models are trained. */
-  readonly resize?: number;
+  readonly resize?: Side;
   /** First and last frame to choose from, numbered from 0, both included; the whole footage. */
   readonly range?: readonly [first: number, last: number];
   /** Where the subject is; nowhere, which leaves the masks empty. */
@@ -50,7 +51,8 @@ const AHEAD = 4;
  */
 export async function readFootage(source: string | readonly string[], options: FootageOptions): Promise<Footage> {
   const { frames, side, resize = modelResize(side), range, subject = nobody } = options;
-  if (side > resize) throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
+  if (!fits({ side, resize }))
+    throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   const reel = await openReel(typeof source === "string" ? [source] : source);
   const chosen = choose(reel, frames, range);
   const canvas = new Canvas(chosen.length, { side, resize });

@@ -47,6 +47,8 @@ export interface Stored {
   readonly format: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly content: Content;
+  /** Classes in a pickle that are not known, with the number of their objects: kept as data, never made. */
+  readonly unread?: ReadonlyMap<string, number>;
 }
 
 /** An entry of nested dicts. */

@@ -21,6 +21,8 @@ export interface WeightFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Everything the file holds; of safetensors, its tensors by name and "__metadata__". */
   readonly content: Content;
+  /** Classes in a pickle that are not known, with the number of their objects: kept as data, never made. */
+  readonly unread?: ReadonlyMap<string, number>;
   /** The elements as float32, row-major, whatever the dtype in the file. */
   floats(name: string): Promise<Float32Array>;
   /** The elements in their dtype: row-major, little-endian. */
@@ -80,6 +82,7 @@ function torchWeights(path: string, file: Bytes, torch: TorchFile): WeightFile {
     format: torch.format,
     tensors: torch.tensors,
     content: torch.content,
+    unread: torch.unread,
     bytes: async (name) => all(name, info(name)),
     floats: async (name) => {
       const tensor = info(name);

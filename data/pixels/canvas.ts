@@ -4,7 +4,8 @@ import type { Random } from "../philox.ts";
 import type { Box } from "./boxes.ts";
 import { normaliseInto } from "./image.ts";
 import { maskInto, maskThroughInto } from "./mask.ts";
-import { centred, type Image, type Rect, resizeCrop, type Size, shortSideSize } from "./resize.ts";
+import { centred, coveringSize, type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
+import { cellsOf, rowsOf, type Side, sizeOf, columnsOf } from "./side.ts";
 import type { Pixels, Square } from "./view.ts";
 
 /** Where the subject of a frame is: boxes in pixels of the picture that they are drawn on. */
@@ -18,14 +19,14 @@ export interface SubjectMask {
 }
 
 /** The place of the square in a resized picture. */
-export type Crop = (size: Size, side: number) => Rect;
+export type Crop = (size: Size, side: Side) => Rect;
 
 /** A crop anywhere in the picture: two draws each, row first, whatever the size, so that later ones do not depend on it. */
 export function anywhere(random: Random): Crop {
   return ({ width, height }, side) => {
-    const y = random.below(height - side + 1);
-    const x = random.below(width - side + 1);
-    return { x, y, width: side, height: side };
+    const y = random.below(height - rowsOf(side) + 1);
+    const x = random.below(width - columnsOf(side) + 1);
+    return { x, y, ...sizeOf(side) };
   };
 }
 
@@ -38,14 +39,14 @@ export class Canvas {
   readonly frames: Float32Array<ArrayBuffer>;
   /** [frames, S, S], 1 where the subject is, else 0. */
   readonly mask: Float32Array<ArrayBuffer>;
-  /** Pixels of a frame, S * S. */
+  /** Pixels of a frame. */
   readonly #pixels: number;
 
   constructor(
     frames: number,
     readonly square: Square,
   ) {
-    this.#pixels = square.side ** 2;
+    this.#pixels = cellsOf(square.side);
     this.frames = new Float32Array(frames * 3 * this.#pixels);
     this.mask = new Float32Array(frames * this.#pixels);
   }
@@ -53,7 +54,7 @@ export class Canvas {
   /** Draws frame `slot`; `name` begins the message of a refusal. Returns what is seen, as RGB bytes. */
   draw(slot: number, image: Image, subject: SubjectMask, name: string, crop: Crop = centred): Image {
     const { side, resize } = this.square;
-    const size = shortSideSize(image, resize);
+    const size = coveringSize(image, resize);
     if (area(size) > MOST_PIXELS)
       throw new FormatError(`${name}: is ${image.width}x${image.height}, too long and thin to be resized`);
     const at = crop(size, side);

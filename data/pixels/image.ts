@@ -1,5 +1,6 @@
 // Encoded pictures -> RGB bytes -> the model's input. sharp only decodes here: its resize is not PIL's, which is in
 // resize.ts.
+import { pairOf, type Side } from "./side.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { codec } from "./codec.ts";
 import { expectedPicture, pictureKind } from "./kinds.ts";
@@ -56,14 +57,15 @@ export function normaliseInto(out: Float32Array, at: number, { data, width, heig
   }
 }
 
-/** One normalised frame [3, S, S] back to RGB bytes. */
-export function denormalise(frame: Float32Array, side: number): Image {
-  const n = side * side;
+/** One normalised frame [3, height, width] back to RGB bytes. */
+export function denormalise(frame: Float32Array, side: Side): Image {
+  const [height, width] = pairOf(side);
+  const n = width * height;
   const data = new Uint8Array(3 * n);
   for (let i = 0; i < n; i++)
     for (let c = 0; c < 3; c++)
       data[3 * i + c] = Math.min(255, Math.max(0, Math.round(255 * (frame[c * n + i] * STD[c] + MEAN[c]))));
-  return { data, width: side, height: side };
+  return { data, width, height };
 }
 
 /** The float of each byte per channel, rounded to float32 after each operation as torchvision does. */

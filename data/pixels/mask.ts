@@ -1,6 +1,7 @@
 // Boxes in pixels -> masks of the subject, by the rules of the official preprocessing; and back to the box around a mask.
 import { resizeBilinear } from "./bilinear.ts";
 import type { Box } from "./boxes.ts";
+import { pairOf, type Side } from "./side.ts";
 import { centred, type Rect, type Size, shortSideSize } from "./resize.ts";
 
 /** Sets out[at …] (crop.width * crop.height values, row by row) to 1 inside any box and 0 elsewhere. */
@@ -49,16 +50,17 @@ export function maskThroughInto(
   for (let i = 0; i < resized.length; i++) if (resized[i] > 0.5) out[at + i] = 1;
 }
 
-/** The box around a mask [S, S] as shares of the frame: left, top, right, bottom; zeros for an empty mask. */
-export function boxOfMask(mask: Float32Array, side: number): [number, number, number, number] {
-  let [left, top, right, bottom] = [side, side, 0, 0];
-  for (let y = 0; y < side; y++)
-    for (let x = 0; x < side; x++) {
-      if (mask[y * side + x] <= 0) continue;
+/** The box around a mask [height, width] as shares of the frame: left, top, right, bottom; zeros for an empty mask. */
+export function boxOfMask(mask: Float32Array, side: Side): [number, number, number, number] {
+  const [height, width] = pairOf(side);
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      if (mask[y * width + x] <= 0) continue;
       left = Math.min(left, x);
       top = Math.min(top, y);
       right = Math.max(right, x + 1);
       bottom = Math.max(bottom, y + 1);
     }
-  return right > left ? [left / side, top / side, right / side, bottom / side] : [0, 0, 0, 0];
+  return right > left ? [left / width, top / height, right / width, bottom / height] : [0, 0, 0, 0];
 }

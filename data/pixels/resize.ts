@@ -3,6 +3,7 @@
 //
 // The passes for six taps keep their weights in registers; from 640x360 to 224x224 they take 1.6 ms where one loop for
 // any number of taps takes 2.7 ms.
+import { type Side, sizeOf } from "./side.ts";
 import { FRACTION_BITS, type Taps, tapsFor, USUAL } from "./taps.ts";
 
 /** A picture: interleaved 8-bit RGB, rows from the top; `data` holds width * height * 3 bytes. */
@@ -31,6 +32,17 @@ export function shortSideSize({ width, height }: Size, short: number): Size {
   return { width: Math.floor((short * width) / height), height: short };
 }
 
+/** The size in which a picture is seen whole or cut: its short side `target`, or just covering a rectangle, in proportion. */
+export function coveringSize(picture: Size, target: Side): Size {
+  if (typeof target === "number") return shortSideSize(picture, target);
+  const [height, width] = target;
+  const ratio = Math.min(picture.height / height, picture.width / width);
+  return {
+    height: Math.max(height, Math.round(picture.height / ratio)),
+    width: Math.max(width, Math.round(picture.width / ratio)),
+  };
+}
+
 /** Offset of a centred crop: half of what is left over, halves to the even integer (116 for 455 and 224). */
 export function centreOffset(size: number, crop: number): number {
   const half = (size - crop) / 2;
@@ -38,9 +50,10 @@ export function centreOffset(size: number, crop: number): number {
   return half - down === 0.5 ? down + (down % 2) : Math.round(half);
 }
 
-/** The square of `side` pixels in the middle of a picture of this size. */
-export function centred({ width, height }: Size, side: number): Rect {
-  return { x: centreOffset(width, side), y: centreOffset(height, side), width: side, height: side };
+/** The square, or rectangle, of `side` pixels in the middle of a picture of this size. */
+export function centred({ width, height }: Size, side: Side): Rect {
+  const crop = sizeOf(side);
+  return { x: centreOffset(width, crop.width), y: centreOffset(height, crop.height), ...crop };
 }
 
 /** The whole picture at another size: PIL's antialiased bicubic filter (a = -0.5), byte for byte. */

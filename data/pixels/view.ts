@@ -1,12 +1,17 @@
 // What a model is shown of a clip: how many frames, which part of each, and at which size. The rule for the size is here
 // and nowhere else; canvas.ts draws by it.
 
-/** The square that is seen of a picture: its short side becomes `resize` pixels, of which `side` x `side` are cut out. */
+import { rowsOf, mapSide, type Side, columnsOf } from "./side.ts";
+
+/**
+ * What is seen of a picture: its short side becomes `resize` pixels, of which `side` x `side` are cut out. For rectangles both are
+ * [height, width]: the picture is resized in proportion until it just covers `resize` (as open_clip does), and `side` is cut out.
+ */
 export interface Square {
-  /** Side of the square crop in pixels, S. */
-  readonly side: number;
-  /** Short side to which pictures are resized before the crop. */
-  readonly resize: number;
+  /** Side of the square crop in pixels, S; or height and width. */
+  readonly side: Side;
+  /** Short side to which pictures are resized before the crop; or height and width to cover. */
+  readonly resize: Side;
 }
 
 /** How a clip becomes the model's input. */
@@ -44,19 +49,23 @@ const PUBLISHED_SIDE = 224;
  * Short side for a crop of `side`, framed as the official code frames its data sets at 224: cut from 256 (Emotic: from
  * 224, the whole short side). At other sides both shrink or grow together, so that the same part is seen.
  */
-export function publishedResize(side: number, of: 256 | 224 = 256): number {
-  return Math.round((of * side) / PUBLISHED_SIDE);
+export function publishedResize<S extends Side>(side: S, of: 256 | 224 = 256): S {
+  return mapSide(side, (length) => Math.round((of * length) / PUBLISHED_SIDE)) as S;
 }
 
 /**
  * Short side for a model's own pictures: as published from 224 on; a smaller model is trained and shown whole short sides,
  * because a crop of 64 from 73 pixels would cut off people in the embedded data set.
  */
-export function modelResize(side: number): number {
-  return side >= PUBLISHED_SIDE ? publishedResize(side) : side;
+export function modelResize<S extends Side>(side: S): S {
+  return Math.min(rowsOf(side), columnsOf(side)) >= PUBLISHED_SIDE ? publishedResize(side) : side;
 }
 
+/** Whether a crop of `side` fits pictures resized to `resize`. */
+export const fits = ({ side, resize }: Square): boolean =>
+  rowsOf(side) <= rowsOf(resize) && columnsOf(side) <= columnsOf(resize);
+
 /** How frames are shown to a model of this many frames and this side. */
-export function viewOf({ frames, image }: { readonly frames: number; readonly image: number }) {
+export function viewOf({ frames, image }: { readonly frames: number; readonly image: Side }) {
   return { frames, side: image, resize: modelResize(image) };
 }

@@ -1,6 +1,7 @@
 // The samples of a benchmark as batches, in order, loaded ahead by threads. Any number of threads gives the same bytes.
 import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 import { type BadSample, type BadSampleRule, Tally } from "../bad-samples.ts";
+import { cellsOf, pairOf, type Side } from "../pixels/side.ts";
 import type { Pixels, Shown } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
 import { Lanes } from "../threads/lanes.ts";
@@ -12,8 +13,8 @@ import { type Frame, IN_HAND, type Loadable, loadSample } from "./load.ts";
 export interface BatchOptions extends BadSampleRule {
   /** Samples in a batch. */
   readonly batch: number;
-  /** Side of the square crop in pixels, S; 224 as published. */
-  readonly side: number;
+  /** Side of the square crop in pixels, S, 224 as published; [height, width] of rectangles. */
+  readonly side: Side;
   /** Loading threads; 0 loads on the calling one. */
   readonly workers: number;
   /** Samples loaded ahead; a batch of them. */
@@ -111,7 +112,7 @@ class Rows {
     readonly next: number,
     { frames, side }: Frame,
   ) {
-    const pixels = (next - first) * frames * side * side;
+    const pixels = (next - first) * frames * cellsOf(side);
     this.#frames = new Float32Array(3 * pixels);
     this.#mask = new Float32Array(pixels);
   }
@@ -136,7 +137,7 @@ class Rows {
 
 function check({ batch, side, workers, from = 0, ahead = 1, maxBad = 0 }: BatchOptions): void {
   const least = { batch: 1, side: 1, ahead: 1, workers: 0, from: 0 };
-  for (const [name, value] of Object.entries({ batch, side, ahead, workers, from })) {
+  for (const [name, value] of Object.entries({ batch, side: Math.min(...pairOf(side)), ahead, workers, from })) {
     const bound = least[name as keyof typeof least];
     if (!Number.isSafeInteger(value) || value < bound)
       throw new UsageError(`${name} is ${value}, expected a whole number of at least ${bound}`);

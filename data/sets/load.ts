@@ -7,6 +7,7 @@ import { boxesOf, scaleBox } from "../pixels/boxes.ts";
 import { Canvas, type SubjectMask } from "../pixels/canvas.ts";
 import { decodeImage } from "../pixels/image.ts";
 import type { Image, Size } from "../pixels/resize.ts";
+import { pairOf, type Side } from "../pixels/side.ts";
 import { type Pixels, publishedResize, type View, viewOf } from "../pixels/view.ts";
 import { drawSample } from "../shards/frames.ts";
 import { ShardReader } from "../shards/shards.ts";
@@ -22,8 +23,8 @@ export const IN_HAND = 2;
 export interface Frame {
   /** Frames of a sample, T; for shards, whose frames are chosen when they are read. */
   readonly frames: number;
-  /** Side of the square crop in pixels, S. */
-  readonly side: number;
+  /** Side of the square crop in pixels, S; [height, width] of rectangles. */
+  readonly side: Side;
 }
 
 /** What is needed of a sample to load it. */
@@ -31,7 +32,8 @@ export type Loadable = Pick<BenchmarkSample, "id" | "source">;
 
 /** Reads one sample. What is wrong with it is a FormatError that names the sample and the file. */
 export async function loadSample(sample: Loadable, { frames, side }: Frame): Promise<Pixels> {
-  if (!Number.isSafeInteger(side) || side < 1) throw new UsageError(`side is ${side}, expected a whole number above 0`);
+  if (!pairOf(side).every((length) => Number.isSafeInteger(length) && length >= 1))
+    throw new UsageError(`side is ${side}, expected a whole number above 0`);
   const { source, id } = sample;
   if (source.kind === "faulty") throw new FormatError(`${quoted(id)}: ${source.reason}`);
   if (source.kind === "shard") return loadShard(source, { frames, side });
@@ -58,7 +60,7 @@ async function loadShard({ sample, categories }: ShardSource, { frames, side }: 
 }
 
 /** Pictures of the official data sets are framed as the official code does it, at any side. */
-async function loadFiles(source: FileSource, side: number): Promise<Pixels> {
+async function loadFiles(source: FileSource, side: Side): Promise<Pixels> {
   const { frames, root } = source;
   const images = await onceEach(frames, (name) => readPicture(root, name)); // a short clip shows a frame several times
   const canvas = new Canvas(frames.length, { side, resize: publishedResize(side, source.resize) });

@@ -2,7 +2,8 @@
 // workers gives the same batches, and a run can go on from any step.
 import { UsageError } from "../../engine/errors.ts";
 import { type BadSampleRule, Tally } from "../bad-samples.ts";
-import type { View } from "../pixels/view.ts";
+import { pairOf } from "../pixels/side.ts";
+import { fits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
 import { Lanes } from "../threads/lanes.ts";
 import { type BatchPlan, type BatchSource, type ClipBatch, type Made, makeBatch } from "./batch.ts";
@@ -116,8 +117,8 @@ function check(
   const whole = {
     batch,
     frames,
-    side,
-    resize,
+    side: Math.min(...pairOf(side)),
+    resize: Math.min(...pairOf(resize)),
     workers,
     ...(prefetch !== undefined && { prefetch }),
     ...(together !== undefined && { together }),
@@ -127,7 +128,8 @@ function check(
     if (!Number.isSafeInteger(value) || value < least)
       throw new UsageError(`${name} is ${value}, expected a whole number of at least ${least}`);
   }
-  if (side > resize) throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
+  if (!fits({ side, resize }))
+    throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   if (order === "shuffled" && batch > samples)
     throw new UsageError(`a batch of ${batch} clips, but the split has only ${samples}`);
 }

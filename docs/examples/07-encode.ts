@@ -7,16 +7,17 @@ import { allocate, EmotionClip, groupsOf, Init, loadModel, named, stageModel } f
 const [path, ...folders] = process.argv.slice(2); // such as runs/stage, and folders of frames or videos
 const gpu = await openGpu();
 const model = path ? (await loadModel(path)).model : untrained();
-const { frames: T, side: S, context } = model.takes;
+const { frames: T, side, context } = model.takes;
+const [height, width] = typeof side === "number" ? [side, side] : side; // some models take rectangles
 const tokenizer = path ? await loadTokenizer(path) : (await openTokenizer()).rows(context);
 
 // A clip is T frames as the model takes them, and a mask that shows the subject in each. Files are read so:
-const read = folders.map((folder) => readFootage(folder, { frames: T, side: S }));
+const read = folders.map((folder) => readFootage(folder, { frames: T, side }));
 
 // Without files: waves of three lengths, and somebody in the left half.
 const waves = [1, 2, 3].map((k) => ({
-  frames: Float32Array.from({ length: T * 3 * S * S }, (_, i) => Math.sin(k * (i % S))),
-  mask: Float32Array.from({ length: T * S * S }, (_, i) => (i % S < S / 2 ? 1 : 0)),
+  frames: Float32Array.from({ length: T * 3 * height * width }, (_, i) => Math.sin(k * (i % width))),
+  mask: Float32Array.from({ length: T * height * width }, (_, i) => (i % width < width / 2 ? 1 : 0)),
 }));
 
 const clips = await encodeVideos(model, folders.length ? await Promise.all(read) : waves, { batch: 2 });

@@ -3,7 +3,7 @@ import { boxOfMask } from "../../data/pixels/mask.ts";
 import type { Image } from "../../data/pixels/resize.ts";
 import type { AttentionMaps, ShareBox } from "./maps.ts";
 
-/** A frame as the model saw it, square, with its name and the subject's box if there is one. */
+/** A frame as the model saw it, with its name and the subject's box if there is one. */
 export interface ShownFrame {
   readonly image: Image;
   readonly label: string;
@@ -23,7 +23,7 @@ export function shownFrames(pictures: readonly Image[], labels: readonly string[
   const pixels = mask.length / pictures.length;
   return pictures.map((image, t): ShownFrame => {
     const own = mask.subarray(t * pixels, (t + 1) * pixels);
-    const box = own.some((value) => value > 0) ? boxOfMask(own, Math.sqrt(pixels)) : undefined;
+    const box = own.some((value) => value > 0) ? boxOfMask(own, [image.height, image.width]) : undefined;
     return { image, label: labels[t], box };
   });
 }

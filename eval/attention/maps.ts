@@ -1,4 +1,5 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
+import { cellsOf, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import { attentionRow, concat, expandTo, first, mean, slice } from "../../kernels/index.ts";
 import type { Mix, SubjectTower, VideoText } from "../../model/index.ts";
@@ -7,14 +8,14 @@ import type { Pixels } from "../features/encode.ts";
 /** A box as shares of the frame: left, top, right, bottom. */
 export type ShareBox = readonly [left: number, top: number, right: number, bottom: number];
 
-/** Weights [layers, frames, grid · grid], rows from the top. Those of a frame sum to at most 1: cls and hmn take the rest. */
+/** Weights [layers, frames, patches], row by row from the top. Those of a frame sum to at most 1: cls and hmn take the rest. */
 export interface AttentionMaps {
   readonly layers: number;
   readonly frames: number;
-  /** Patches along one side. */
-  readonly grid: number;
-  /** Share of a frame's side that lies in whole patches. */
-  readonly covered: number;
+  /** Patches along one side, or [rows, columns] where they differ. */
+  readonly grid: Side;
+  /** Share of a frame's side that lies in whole patches; of height and of width where they differ. */
+  readonly covered: Side;
   readonly weights: Float32Array;
 }
 
@@ -29,22 +30,29 @@ export async function attentionMaps(model: VideoText, { frames, mask }: Pixels):
   const tower = model.subjectTower;
   if (!tower) throw new UsageError("this model has no subject token: it was made with subject none");
   const { layers, grid, patch } = tower;
-  const S = model.takes.side;
-  const N = mask.length / S ** 2;
+  const size = pairOf(model.takes.side);
+  const [pixels, patches] = [cellsOf(model.takes.side), cellsOf(grid)];
+  const N = mask.length / pixels;
   if (!Number.isInteger(N) || N < 1 || frames.length !== 3 * mask.length)
     throw new ShapeError(
-      `${frames.length} numbers of frames and ${mask.length} of masks; the model takes [T, 3, ${S}, ${S}]`,
+      `${frames.length} numbers of frames and ${mask.length} of masks; the model takes [T, 3, ${size.join(", ")}]`,
     );
-  const weights = new Float32Array(layers * N * grid ** 2);
+  const weights = new Float32Array(layers * N * patches);
   for (let from = 0; from < N; from += together) {
     const count = Math.min(together, N - from);
     const some = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + count) * width);
     const maps = await compute(() =>
-      subjectRows(tower, tensor(some(frames, 3 * S * S), [count, 3, S, S]), tensor(some(mask, S * S), [count, S, S])),
+      subjectRows(
+        tower,
+        tensor(some(frames, 3 * pixels), [count, 3, ...size]),
+        tensor(some(mask, pixels), [count, ...size]),
+      ),
     );
-    for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * grid ** 2);
+    for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * patches);
   }
-  return { layers, frames: N, grid, covered: (grid * patch) / S, weights };
+  const [rows, columns] = pairOf(grid);
+  const covered = sideOf((rows * patch) / size[0], (columns * patch) / size[1]);
+  return { layers, frames: N, grid, covered, weights };
 }
 
 /**
@@ -82,21 +90,26 @@ function rowOf(mix: Mix, qkv_BLC: Tensor, heads: number, row: number): Tensor {
   return slice(concat(parts, 2), 0, L, 2);
 }
 
-/** The map of one frame in one layer, grid · grid weights. */
+/** The map of one frame in one layer, a weight for each patch, row by row. */
 export function mapAt({ frames, grid, weights }: AttentionMaps, layer: number, frame: number): Float32Array {
-  const at = (layer * frames + frame) * grid ** 2;
-  return weights.subarray(at, at + grid ** 2);
+  const at = (layer * frames + frame) * cellsOf(grid);
+  return weights.subarray(at, at + cellsOf(grid));
 }
 
 /** Share of the weight that lies in the box; a patch that is half inside counts half. */
-export function shareInside(weights: ArrayLike<number>, [left, top, right, bottom]: ShareBox): number {
-  const side = Math.round(Math.sqrt(weights.length));
-  const overlap = (at: number, from: number, to: number) =>
+export function shareInside(
+  weights: ArrayLike<number>,
+  [left, top, right, bottom]: ShareBox,
+  grid: Side = Math.round(Math.sqrt(weights.length)),
+): number {
+  const [rows, columns] = pairOf(grid);
+  const overlap = (at: number, from: number, to: number, side: number) =>
     Math.max(0, Math.min(at + 1, to * side) - Math.max(at, from * side));
   let [total, inside] = [0, 0];
   for (let p = 0; p < weights.length; p++) {
     total += weights[p];
-    inside += weights[p] * overlap(p % side, left, right) * overlap(Math.floor(p / side), top, bottom);
+    inside +=
+      weights[p] * overlap(p % columns, left, right, columns) * overlap(Math.floor(p / columns), top, bottom, rows);
   }
   return total > 0 ? inside / total : 0;
 }
@@ -107,12 +120,13 @@ export const areaOf = ([left, top, right, bottom]: ShareBox): number =>
 
 /** The largest weight of a layer over all frames: the top of its colour scale. */
 export function topOf({ weights, frames, grid }: AttentionMaps, layer: number): number {
-  const length = frames * grid ** 2;
+  const length = frames * cellsOf(grid);
   return weights.subarray(layer * length, (layer + 1) * length).reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** A box as shares of the part of the frame that patches cover. */
 export const onPatches = (box: ShareBox, { covered }: AttentionMaps): ShareBox => {
-  const [a, b, c, d] = box.map((share) => Math.min(1, share / covered));
+  const [high, wide] = pairOf(covered);
+  const [a, b, c, d] = box.map((share, i) => Math.min(1, share / (i % 2 ? high : wide)));
   return [a, b, c, d];
 };

@@ -1,6 +1,7 @@
 // Attention drawn over the frames: single overlays, and a sheet of a clip with a column per frame and a row per layer.
 import { resizeBilinear } from "../../data/pixels/bilinear.ts";
-import { type Image, resize } from "../../data/pixels/resize.ts";
+import { type Image, resize, type Size } from "../../data/pixels/resize.ts";
+import { rowsOf, type Side, sizeOf, columnsOf } from "../../data/pixels/side.ts";
 import type { ShownClip, ShownFrame } from "./clip.ts";
 import { heatRgb } from "./heat.ts";
 import { fitted, heightOf, widthOf, write } from "./letters.ts";
@@ -10,16 +11,22 @@ import { areaOf, type AttentionMaps, mapAt, onPatches, type ShareBox, shareInsid
  * A frame in grey, under the colours of its weights: from weight 0, dark, to `top`, bright. Between the centres of patches
  * weights are interpolated; pixels behind the last whole patch have none.
  */
-export function overlay({ data, width, height }: Image, weights: Float32Array, top: number, covered: number): Image {
-  const grid = Math.round(Math.sqrt(weights.length));
-  const side = Math.round(width * covered);
-  const smooth = resizeBilinear(weights, { width: grid, height: grid }, { width: side, height: side });
+export function overlay(
+  { data, width, height }: Image,
+  weights: Float32Array,
+  top: number,
+  covered: Side,
+  grid: Side = Math.round(Math.sqrt(weights.length)),
+): Image {
+  const seen = { width: Math.round(width * columnsOf(covered)), height: Math.round(height * rowsOf(covered)) };
+  const smooth = resizeBilinear(weights, sizeOf(grid), seen);
   const drawn = new Uint8Array(3 * width * height);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
       const at = 3 * (y * width + x);
       const grey = 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2];
-      const share = x < side && y < side && top > 0 ? Math.min(1, smooth[y * side + x] / top) : 0;
+      const isSeen = x < seen.width && y < seen.height && top > 0;
+      const share = isSeen ? Math.min(1, smooth[y * seen.width + x] / top) : 0;
       const cover = 0.45 + 0.3 * share; // faces stay visible under the brightest colour
       const colour = heatRgb(share);
       for (let c = 0; c < 3; c++) drawn[at + c] = Math.round((1 - cover) * grey + cover * colour[c]);
@@ -54,6 +61,12 @@ const faint = [110, 113, 120] as const;
 const paper = 255;
 const meaning = "inside: share of the attention to patches that falls in the box";
 
+/** A frame on the sheet: its longer side is a cell's. */
+function cellOf({ width, height }: Size): Size {
+  const longer = Math.max(width, height);
+  return { width: Math.round((cell * width) / longer), height: Math.round((cell * height) / longer) };
+}
+
 /** The whole clip: frames with their boxes on top, then every layer, each on a colour scale of its own. */
 export function sheet({ title, frames, maps }: ShownClip): Image {
   const head = 4 * line;
@@ -79,7 +92,7 @@ export function sheet({ title, frames, maps }: ShownClip): Image {
 }
 
 function drawColumn(page: Image, x: number, head: number, frame: ShownFrame, maps: AttentionMaps, column: number) {
-  const small = resize(frame.image, { width: cell, height: cell });
+  const small = resize(frame.image, cellOf(frame.image));
   const { box } = frame;
   const original: Image = { ...small, data: small.data.slice() };
   if (box) outline(original, box);
@@ -88,10 +101,18 @@ function drawColumn(page: Image, x: number, head: number, frame: ShownFrame, map
   for (let layer = 0; layer < maps.layers; layer++) {
     const y = head + (layer + 1) * (cell + line);
     const weights = mapAt(maps, layer, column);
-    const drawn = overlay(small, weights, topOf(maps, layer), maps.covered);
+    const drawn = overlay(small, weights, topOf(maps, layer), maps.covered, maps.grid);
     if (box) outline(drawn, box, 1);
     paste(page, drawn, x, y);
-    if (box) write(page, x, y + cell + 5, `${percent(shareInside(weights, onPatches(box, maps)))} inside`, 2, faint);
+    if (box)
+      write(
+        page,
+        x,
+        y + cell + 5,
+        `${percent(shareInside(weights, onPatches(box, maps), maps.grid))} inside`,
+        2,
+        faint,
+      );
   }
 }
 

@@ -1,5 +1,6 @@
 // What the subject token of a model in training looks at (figure 5 of the paper): a few clips of a split with their maps.
 import { denormalise } from "../../data/pixels/image.ts";
+import { cellsOf, type Side } from "../../data/pixels/side.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import type { Trainer } from "../../train/trainer.ts";
@@ -27,9 +28,10 @@ export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<S
   return shown;
 }
 
-function framesOf(frames: Float32Array, mask: Float32Array, { frames: T, side }: { frames: number; side: number }) {
+function framesOf(frames: Float32Array, mask: Float32Array, { frames: T, side }: { frames: number; side: Side }) {
+  const n = 3 * cellsOf(side);
   const numbers = Array.from({ length: T }, (_, t) => t);
-  const pictures = numbers.map((t) => denormalise(frames.subarray(3 * t * side ** 2, 3 * (t + 1) * side ** 2), side));
+  const pictures = numbers.map((t) => denormalise(frames.subarray(t * n, (t + 1) * n), side));
   return shownFrames(
     pictures,
     numbers.map((t) => `frame ${t + 1}`),

@@ -1,4 +1,5 @@
 // Features of the samples of an opened data set, batch by batch.
+import { cellsOf, type Side } from "../../data/pixels/side.ts";
 import { type BatchOptions, type BenchmarkBatch, benchmarkBatches } from "../../data/sets/batches.ts";
 import type { Benchmark } from "../../data/sets/benchmark.ts";
 import { type StopRequest, untilStopped } from "../../data/threads/long-work.ts";
@@ -42,6 +43,6 @@ export async function benchmarkFeatures(
 const BATCH_BYTES = 64 * 2 ** 20;
 
 /** Samples that are 64 MB of pixels, at most the official 128. */
-function batchOf({ frames }: Benchmark, side: number): number {
-  return Math.min(128, Math.max(1, Math.floor(BATCH_BYTES / (frames * 3 * side * side * 4))));
+function batchOf({ frames }: Benchmark, side: Side): number {
+  return Math.min(128, Math.max(1, Math.floor(BATCH_BYTES / (frames * 3 * cellsOf(side) * 4))));
 }

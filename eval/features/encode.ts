@@ -1,6 +1,7 @@
 // Features from a loaded model: batches in, rows of unit length out, in the order given. The one way there; a row is a clip, a
 // picture or a text.
 import { readAhead, piped, type Stream } from "../../data/threads/piped.ts";
+import { cellsOf, pairOf } from "../../data/pixels/side.ts";
 import type { Pixels } from "../../data/pixels/view.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
@@ -26,16 +27,16 @@ export function featureRows<B>(
 
 /** Clips of takes.frames frames -> v_BE. */
 export function videoFeatures(model: VideoText, { frames, mask }: Pixels): Tensor {
-  const { frames: T, side: S } = model.takes;
-  const B = mask.length / (T * S * S);
-  return model.encodeVideo(tensor(frames, [B, T, 3, S, S]), tensor(mask, [B, T, S, S]));
+  const { frames: T, side } = model.takes;
+  const B = mask.length / (T * cellsOf(side));
+  return model.encodeVideo(tensor(frames, [B, T, 3, ...pairOf(side)]), tensor(mask, [B, T, ...pairOf(side)]));
 }
 
 /** Single pictures -> v_BE, without the temporal head. */
 export function imageFeatures(model: VideoText, { frames, mask }: Pixels): Tensor {
-  const S = model.takes.side;
-  const B = mask.length / (S * S);
-  return model.encodeImage(tensor(frames, [B, 3, S, S]), tensor(mask, [B, S, S]));
+  const { side } = model.takes;
+  const B = mask.length / cellsOf(side);
+  return model.encodeImage(tensor(frames, [B, 3, ...pairOf(side)]), tensor(mask, [B, ...pairOf(side)]));
 }
 
 /** Rows of ids, one after another -> t_BE. */
@@ -56,13 +57,15 @@ export interface EncodeOptions {
 /** Clips of takes.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
 export function encodeVideos(model: VideoText, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
   const { frames, side } = model.takes;
-  return encodeRows(clips, model.embed, options, (batch) => videoFeatures(model, together(batch, frames * side ** 2)));
+  return encodeRows(clips, model.embed, options, (batch) =>
+    videoFeatures(model, together(batch, frames * cellsOf(side))),
+  );
 }
 
 /** Single pictures -> [N, E], without the temporal head. */
 export function encodeImages(model: VideoText, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
   const { side } = model.takes;
-  return encodeRows(images, model.embed, options, (batch) => imageFeatures(model, together(batch, side ** 2)));
+  return encodeRows(images, model.embed, options, (batch) => imageFeatures(model, together(batch, cellsOf(side))));
 }
 
 /** Texts -> [N, E]; the tokenizer is the one that the model was trained with (`tokenizerOf`). */

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { makeFolder } from "../../data/formats/disk.ts";
 import { Lock } from "../../data/formats/lock.ts";
 import { type Benchmark, type SetName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
+import { type Side, sideText } from "../../data/pixels/side.ts";
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 import { HealthError } from "../../engine/errors.ts";
 import { shortSamples } from "../../data/sets/benchmark.ts";
 import { cacheFolder } from "../../engine/index.ts";
 import { withModel } from "../../model/checkpoint/open-model.ts";
+import { remarksOf } from "../../model/checkpoint/remarks.ts";
 import type { VideoText, LoadPlan } from "../../model/index.ts";
 import type { Matrix } from "../matrix.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
@@ -101,7 +103,7 @@ function said(
   return {
     source: `${checkpoint} (${plan.report.kind}, ${hash.slice(0, 12)})`,
     notes: [
-      ...plan.report.notes,
+      ...remarksOf(plan.report),
       ...new Set(places.flatMap(({ benchmark }) => benchmark.notes)),
       ...short,
       ...left.map(({ benchmark, cache }) => leftOut(benchmark, cache)),
@@ -124,6 +126,9 @@ async function visualHash({ file, config, sources, report }: LoadPlan): Promise<
   return hash.digest("hex");
 }
 
+/** Side of a frame as part of a key. */
+const sideKey = (side: Side): string | number => (typeof side === "number" ? side : sideText(side));
+
 async function openPlace(
   benchmark: Benchmark,
   checkpoint: string,
@@ -135,7 +140,7 @@ async function openPlace(
     benchmark: benchmark.name,
     split: benchmark.split,
     checkpoint,
-    input: { kind: benchmark.kind, frames: benchmark.frames, side: takes.side },
+    input: { kind: benchmark.kind, frames: benchmark.frames, side: sideKey(takes.side) },
     data: await fingerprint(benchmark),
     samples: benchmark.samples.length,
     width: embed,

@@ -10,6 +10,9 @@ import { planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
 import { type FileDtype, toFloat32 } from "../../data/formats/dtypes.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
+import { cellsOf, pairOf, type Side } from "../../data/pixels/side.ts";
+import type { Resize } from "../family.ts";
+import { withMade } from "../../data/formats/made.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 
 export interface ConversionOptions {
@@ -17,8 +20,8 @@ export interface ConversionOptions {
   readonly dtype: "keep" | "f32" | "f16" | "bf16";
   /** The model alone, under its official names; or all tensors of the file under theirs, and what it says of its training. */
   readonly part: "model" | "all";
-  /** Side of the frames in pixels: positions are resized to its grid. */
-  readonly image?: number;
+  /** Side of the frames in pixels, or [height, width]: positions are resized to its grid. */
+  readonly image?: Side;
   /** What the file does not tell of the model. */
   readonly config?: object;
   readonly strict?: boolean;
@@ -29,7 +32,7 @@ export interface Conversion {
   readonly metadata: Readonly<Record<string, string>>;
   readonly kind: string;
   readonly config: Usual["config"] | undefined;
-  readonly resized: { readonly from: number; readonly to: number } | undefined;
+  readonly resized: Resize | undefined;
   readonly notes: readonly string[];
 }
 
@@ -52,10 +55,11 @@ export async function planConversion(
 
   const resized = plan?.sources.find(({ resize }) => resize);
   const { layout } = known;
+  const seen = part === "model" ? withMade(file, layout.made) : file;
   const officialNames = new Map(
     [...layout.names].map(([official, name]) => [
       name,
-      layout.backboneOnly ? name.slice(layout.prefix.length) : official,
+      layout.backboneOnly ? official.replace(/^backbone\./, "") : official,
     ]),
   );
   const names =
@@ -64,8 +68,8 @@ export async function planConversion(
   const entries = names.map((name): SafetensorsEntry => {
     const to = part === "model" ? officialNames.get(name)! : name;
     const finite = isModel.has(name);
-    if (name === resized?.stored) return resizedEntry(file, to, name, resized.resize!, dtype);
-    return entryOf(file, to, name, dtype, finite);
+    if (name === resized?.stored) return resizedEntry(seen, to, name, resized.resize!, dtype);
+    return entryOf(seen, to, name, dtype, finite);
   });
   const kept = new Set(names);
   const metadata = {
@@ -113,16 +117,16 @@ function resizedEntry(
   file: WeightFile,
   name: string,
   stored: string,
-  { from, to }: { readonly from: number; readonly to: number },
+  { from, to }: Resize,
   wanted: ConversionOptions["dtype"],
 ): SafetensorsEntry {
   const { dtype: before, shape } = file.tensors.get(stored)!;
   const dtype = wanted === "keep" ? before : formats[wanted];
   const bytes = async (): Promise<Uint8Array> => {
-    const table = resizePositions(await file.floats(stored), [from, from], [to, to]);
+    const table = resizePositions(await file.floats(stored), pairOf(from), pairOf(to));
     return narrowed(new Uint8Array(table.buffer), "F32", dtype, true, `${basename(file.path)}: ${quoted(stored)}`);
   };
-  return { name, dtype, shape: [to * to + 1, shape[1]], bytes };
+  return { name, dtype, shape: [cellsOf(to) + 1, shape[1]], bytes };
 }
 
 /** One buffer for all pieces: each is written before the next is read. */

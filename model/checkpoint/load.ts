@@ -13,7 +13,8 @@ import {
 } from "../../engine/index.ts";
 import { convert, type FileDtype, itemBytes } from "../../data/formats/dtypes.ts";
 import type { Usual } from "../families.ts";
-import type { VideoText } from "../family.ts";
+import { pairOf } from "../../data/pixels/side.ts";
+import type { Resize, VideoText } from "../family.ts";
 import type { WeightOptions, WeightFile } from "../../data/formats/weights.ts";
 import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
@@ -99,15 +100,10 @@ export async function readParameters(
   await arrived();
 }
 
-async function readResized(
-  file: WeightFile,
-  stored: string,
-  tensor: Tensor,
-  { from, to }: { from: number; to: number },
-): Promise<void> {
+async function readResized(file: WeightFile, stored: string, tensor: Tensor, { from, to }: Resize): Promise<void> {
   const table = await file.floats(stored);
   refuseNonFinite(file, stored, table, 0);
-  assign(tensor, resizePositions(table, [from, from], [to, to]));
+  assign(tensor, resizePositions(table, pairOf(from), pairOf(to)));
 }
 
 /** The way from a file to the device: one buffer for all pieces, and a wait where much is under way. */

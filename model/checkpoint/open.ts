@@ -1,11 +1,12 @@
 // From a path to one open file of weights: a file is itself; of a run's folder it is the model at its end, or else the newest
 // checkpoint, whose bytes are checked against its manifest.
+import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
-import { type Known, readConfig, storedIn } from "../families.ts";
+import { besideOf, type Known, readConfig, storedIn } from "../families.ts";
 import { type WeightOptions, openWeights, type WeightFile } from "../../data/formats/weights.ts";
 import { checkpointName, checkpointSteps, readManifest, verify } from "./folder.ts";
 
@@ -31,16 +32,42 @@ export async function openModelFile(path: string, options: WeightOptions = {}): 
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isFolder) return { file: await openWeights(path, options), stored: undefined };
+  if (!isFolder) return openAlone(path, options);
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     throw new FormatError(`${basename(path)}: a folder that cannot be read (${error.code})`, { cause: error });
   });
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
-  if (whole) return { file: await openWeights(join(path, whole), options), stored: undefined };
+  if (whole) return openAlone(join(path, whole), options);
   if (names.includes("manifest.json")) return openCheckpoint(path);
+  const foreign = published.find((name) => names.includes(name));
+  if (foreign) return openAlone(join(path, foreign), options);
   const [newest] = await checkpointSteps(path);
   if (newest !== undefined) return openCheckpoint(join(path, checkpointName(newest)));
-  throw new FormatError(`${basename(path)}: a folder without checkpoint.safetensors or a checkpoint ckpt-…`);
+  throw new FormatError(
+    `${basename(path)}: a folder without checkpoint.safetensors, a checkpoint ckpt-… or ${published[0]}`,
+  );
+}
+
+/** The weights in a folder as Hugging Face's hub has them. */
+const published = [
+  "model.safetensors",
+  "pytorch_model.bin",
+  "open_clip_model.safetensors",
+  "open_clip_pytorch_model.bin",
+];
+
+/** One file, with the configuration that lies beside it where files of its kind have one. */
+async function openAlone(path: string, options: WeightOptions): Promise<ModelFile> {
+  const file = await openWeights(path, options);
+  const name = besideOf(file);
+  const config = name === undefined || storedIn(file) ? undefined : join(dirname(file.path), name);
+  if (config === undefined || !existsSync(config)) return { file, stored: undefined };
+  const label = basename(dirname(resolve(config)));
+  try {
+    return { file, stored: readConfig(await readJson(config, label), `${label}/${name}`) };
+  } catch (error) {
+    return { file, stored: undefined, fault: (error as Error).message };
+  }
 }
 
 async function openCheckpoint(folder: string): Promise<ModelFile> {

@@ -6,6 +6,8 @@ import { CheckpointError, FormatError, nearest } from "../../engine/errors.ts";
 import type { GpuOptions, Tensor } from "../../engine/index.ts";
 import type { FileDtype } from "../../data/formats/dtypes.ts";
 import { Init, named } from "../params.ts";
+import type { Side } from "../../data/pixels/side.ts";
+import { withMade } from "../../data/formats/made.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import { describe, familiesText, type Known, type Usual } from "../families.ts";
 import type { Description, Family, Resize, VideoText } from "../family.ts";
@@ -13,8 +15,8 @@ import type { Description, Family, Resize, VideoText } from "../family.ts";
 export interface PlanOptions {
   /** Parts of the configuration that the file does not tell, or that are to differ: heads, activation, image, head, subject. */
   readonly config?: object;
-  /** Side of the frames in pixels, where it is to differ: positions are resized to its grid. */
-  readonly image?: number;
+  /** Side of the frames in pixels, or [height, width], where it is to differ: positions are resized to its grid. */
+  readonly image?: Side;
   /** Refuse missing and unexpected names and other shapes (default); otherwise they are listed, and start fresh. */
   readonly strict?: boolean;
   /** Of the parameters that the file does not have. */
@@ -24,7 +26,7 @@ export interface PlanOptions {
 /** What loading a file came to. */
 export interface LoadReport {
   readonly kind: Description["kind"];
-  /** Sides of the grids between which the frame tower's positions were resized. */
+  /** The grids between which the frame tower's positions were resized. */
   readonly resized: Resize | undefined;
   /** Parameters with seeded initial values: a head on a backbone, SAAM's, and what is missing when not strict. */
   readonly fresh: readonly string[];
@@ -80,14 +82,15 @@ export async function planLoad<M extends VideoText = Usual>(
 }
 
 async function plan<M extends VideoText>(
-  file: WeightFile,
+  opened: WeightFile,
   { strict = true, seed = 0, config: known, image }: PlanOptions,
   stored?: Known,
 ): Promise<LoadPlan<M>> {
-  const description = describe(file, stored);
+  const description = describe(opened, stored);
   if (description.kind === "unknown")
-    throw new FormatError(`${basename(file.path)}: not a model of ${familiesText()}: ${description.reason}`);
+    throw new FormatError(`${basename(opened.path)}: not a model of ${familiesText()}: ${description.reason}`);
   const { family, layout } = description;
+  const file = withMade(opened, layout.made);
   const config = family.decide(description, known, image);
   const init = new Init(seed);
   const model = family.build(config, init);
@@ -103,7 +106,7 @@ async function plan<M extends VideoText>(
 /** Each parameter with its place in the file, in file order, and what does not fit. */
 function matched(
   file: WeightFile,
-  { family, layout }: Description,
+  { family, layout, held }: Description,
   config: object,
   parameters: ReadonlyMap<string, Tensor>,
 ) {
@@ -117,7 +120,7 @@ function matched(
     const found =
       from === undefined
         ? "absent"
-        : sourceOf(file, name, tensor, from, (shape) => family.filling.resize(name, shape, tensor.shape, config));
+        : sourceOf(file, name, tensor, from, (shape) => family.filling.resize(name, shape, tensor.shape, config, held));
     if (typeof found === "object") sources.push(found);
     else fresh.push(name);
     if (found === "absent" && !(backboneOnly && isAdded(name))) faults.missing.push(name);
@@ -142,14 +145,13 @@ function sourceOf(
   if (!/^B?F\d+$/.test(dtype))
     throw new CheckpointError(`${quoted(stored)} is ${dtype}; parameters are F64, F32, F16 or BF16`);
   const source = { name, tensor, stored, dtype, resize: undefined };
-  if (same(shape, tensor.shape) || isScalar(shape, tensor)) return source;
   const resize = resized(shape);
-  return resize ? { ...source, resize } : "misshapen";
+  if (resize) return { ...source, resize };
+  return same(longer(shape), longer(tensor.shape)) ? source : "misshapen";
 }
 
-/** One number is one number, whether its file says [] or [1]. */
-const isScalar = (shape: readonly number[], { shape: wanted }: Tensor) =>
-  wanted.length === 0 && shape.every((size) => size === 1);
+/** The axes that matter: [1, D] has the numbers of [D] in the same order, and one number is one, whether [] or [1]. */
+const longer = (shape: readonly number[]) => shape.filter((size) => size !== 1);
 
 const same = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((size, i) => size === b[i]);

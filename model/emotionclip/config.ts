@@ -1,6 +1,7 @@
 // What a model is made of: one schema, from which come the types, the ranges, the form in files and the names of choices.
 // Published configurations are in presets.ts, the small one in stage.ts.
 import * as v from "valibot";
+import { cellsOf, mapSide, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
 import { UsageError } from "../../engine/errors.ts";
 
 /** A whole number in a range; the message says which. */
@@ -37,7 +38,11 @@ const size = {
 
 /** A ViT frame encoder. Lengths in pixels, widths in channels. */
 const vision = v.strictObject({
-  image: wholeBetween(4096),
+  /** Side of square frames, or [height, width]. */
+  image: v.union(
+    [wholeBetween(4096), v.strictTuple([wholeBetween(4096), wholeBetween(4096)])],
+    "a whole number from 1 to 4096, or [height, width] of such",
+  ),
   patch: wholeBetween(4096),
   width: size.width,
   layers: size.layers,
@@ -108,8 +113,14 @@ export type SaamConfig = NonNullable<ModelConfig["saam"]>;
 export type Subject = ModelConfig["subject"];
 export type TowerActivation = ModelConfig["activation"];
 
-/** Patches along one side of a frame; a remainder at the right and bottom is dropped. */
-export const gridOf = ({ image, patch }: VisionConfig): number => Math.floor(image / patch);
+/** Patches along one side of a frame, or [rows, columns] where they differ; a remainder at the right and bottom is dropped. */
+export const gridOf = ({ image, patch }: Pick<VisionConfig, "image" | "patch">): Side => {
+  const [rows, columns] = pairOf(mapSide(image, (length) => Math.floor(length / patch)));
+  return sideOf(rows, columns);
+};
+
+/** Patches of a frame. */
+export const patchesOf = (vision: Pick<VisionConfig, "image" | "patch">): number => cellsOf(gridOf(vision));
 
 /** The settings of SAAM; undefined for other subjects. */
 export function saamOf({ subject, saam, vision }: ModelConfig): SaamConfig | undefined {
@@ -137,8 +148,8 @@ const shown = (value: unknown): string =>
 /** What the fields must be to each other. */
 function ruleFault(config: ModelConfig): string | undefined {
   const { embed, vision, text, head } = config;
-  if (vision.patch > vision.image)
-    return `vision.patch is ${vision.patch}, expected a whole number from 1 to ${vision.image}`;
+  const shortest = Math.min(...pairOf(vision.image));
+  if (vision.patch > shortest) return `vision.patch is ${vision.patch}, expected a whole number from 1 to ${shortest}`;
   const divided: [name: string, width: number, heads: number][] = [
     ["vision", vision.width, vision.heads],
     ["text", text.width, text.heads],
@@ -159,7 +170,7 @@ function saamFault(config: ModelConfig): string | undefined {
   if (layers > vision.layers)
     return `saam.layers is ${layers}, expected a whole number from 0 to the ${vision.layers} blocks`;
   const { heads } = vision;
-  const L = gridOf(vision) ** 2 + 2;
+  const L = patchesOf(vision) + 2;
   const shapes = [[1], [heads], [heads, L], [L, L], [heads, L, L]].map((shape) => `[${shape.join(",")}]`);
   const found = `[${(logit ?? [heads]).join(",")}]`;
   return shapes.includes(found) ? undefined : `saam.logit is ${found}, expected ${shapes.join(", ")}`;

@@ -1,6 +1,7 @@
 // What a file of weights holds of an EmotionCLIP: its sizes by names and shapes, and what it says of itself.
 import { CheckpointError, EngineError } from "../../engine/errors.ts";
 import { at, type Stored } from "../../data/formats/content.ts";
+import { madeTensors } from "../../data/formats/made.ts";
 import type { Description } from "../family.ts";
 import { faultOf, type ModelConfig } from "./config.ts";
 import { configOf, headsGuessed, type ModelSizes, sizesOf } from "./infer.ts";
@@ -14,29 +15,34 @@ export type ConfigOverride = {
 /** Describes a file by its header alone; never fails. `stored` is the configuration that it carries, or that lies beside it. */
 export function describeEmotionClip(file: Stored, stored?: ModelConfig): Omit<Description<ModelConfig>, "family"> {
   const layout = layoutOf(file);
-  const unknown = { kind: layout.kind, layout, sizes: undefined, config: undefined, notes: [] };
+  const { notes: dropped = [] } = layout;
+  const unknown = { kind: layout.kind, layout, sizes: undefined, config: undefined, notes: dropped };
   if (layout.kind === "unknown") return { ...unknown, reason: layout.reason };
   try {
+    const tensors = madeTensors(file.tensors, layout.made);
     const sizes = sizesOf(
-      new Map([...layout.names].map(([to, from]) => [to, file.tensors.get(from)!])),
+      new Map([...layout.names].map(([to, from]) => [to, tensors.get(from)!])),
       layout.backboneOnly,
     );
     const kind = layout.backboneOnly ? layout.kind : "EmotionCLIP of this program";
-    if (stored) return { kind, layout, sizes, config: stored, reason: "", notes: [] };
+    if (stored) return { kind, layout, sizes, held: stored, config: stored, reason: "", notes: dropped };
     const { activation, note } = activationOf(file, layout.kind);
     const config = configOf(sizes, { activation, ...headsGuessed(sizes) });
-    const notes = note ? [note] : [];
+    const notes = note ? [...dropped, note] : dropped;
     const reason = faultOf(config);
     if (!reason) return { kind: layout.kind, layout, sizes, config, reason: "", notes };
-    return { kind: layout.kind, layout, sizes, config, reason: openQuestion(config) ?? reason, notes };
+    return { kind: layout.kind, layout, sizes, config, reason: openQuestion(config, sizes) ?? reason, notes };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return { ...unknown, reason: error.message };
+    const whose = layout.kind === "Hugging Face CLIP" ? "names of Hugging Face's CLIP, but " : "";
+    return { ...unknown, reason: whose + error.message };
   }
 }
 
 /** What only a person can answer: towers whose heads follow no rule. */
-function openQuestion({ vision, text }: ModelConfig): string | undefined {
+function openQuestion({ vision, text }: ModelConfig, { rows }: ModelSizes): string | undefined {
+  if (vision.image === 0)
+    return `backbone.visual.positional_embedding has ${rows} rows; a square grid has n² + 1, and of a rectangle the configuration must tell vision.image: [height, width]`;
   const open = Object.entries({ vision, text }).filter(([, { heads }]) => heads === 0);
   if (open.length === 0) return undefined;
   const list = open.map(([name, { width }]) => `${name}.heads (width ${width} is no multiple of 64)`);
@@ -46,6 +52,11 @@ function openQuestion({ vision, text }: ModelConfig): string | undefined {
 /** No tensor shows it: OpenAI's models have QuickGELU; others say it in the name of configuration or file, if at all. */
 function activationOf(file: Stored, kind: string): { activation: ModelConfig["activation"]; note?: string } {
   if (kind === "OpenAI CLIP") return { activation: "quickGelu" };
+  if (kind === "Hugging Face CLIP")
+    return {
+      activation: "quickGelu",
+      note: "its tensors do not tell activation and heads, which config.json beside them or --config would: QuickGELU (LAION's have gelu) and width/64 unless given",
+    };
   const named = at(file.content, "args", "backbone_config");
   if (typeof named === "string" && /quickgelu/i.test(named))
     return { activation: "quickGelu", note: "QuickGELU, as the checkpoint's backbone_config says" };
@@ -66,7 +77,7 @@ export function decideConfig(
     throw new CheckpointError(
       `a model of other sizes than the configuration's\n  ${differing.slice(0, 12).join("\n  ")}`,
     );
-  const fault = openQuestion(merged) ?? faultOf(merged);
+  const fault = openQuestion(merged, sizes as ModelSizes) ?? faultOf(merged);
   if (fault) throw new CheckpointError(fault);
   return merged;
 }

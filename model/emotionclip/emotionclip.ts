@@ -55,8 +55,9 @@ export class EmotionClip implements VideoText<ModelConfig> {
 
   /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
   encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping): Tensor {
-    const [B, T, , S] = frames_BT3SS.shape;
-    const f_NE = this.backbone.visual.forward(frames_BT3SS.reshape([B * T, 3, S, S]), mask_BTSS.reshape([B * T, S, S]));
+    const [B, T, , height, width] = frames_BT3SS.shape;
+    const frames_N3SS = frames_BT3SS.reshape([B * T, 3, height, width]);
+    const f_NE = this.backbone.visual.forward(frames_N3SS, mask_BTSS.reshape([B * T, height, width]));
     return normalize(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop));
   }
 

@@ -1,12 +1,13 @@
 // The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3: prompting, "SAP", or masking of
 // attention, "SAAM"), or is not told.
+import type { Side } from "../../data/pixels/side.ts";
 import type { Tensor } from "../../engine/index.ts";
 import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
 import { everyToken } from "../clip/attention.ts";
 import { Block } from "../clip/block.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
 import { SubjectBlock } from "./subject-block.ts";
-import { gridOf, type ModelConfig, saamOf } from "./config.ts";
+import { gridOf, patchesOf, type ModelConfig, saamOf } from "./config.ts";
 import type { Passed, SubjectTower } from "../family.ts";
 import type { Init } from "../params.ts";
 
@@ -37,7 +38,7 @@ export class FrameEncoder implements SubjectTower {
       projection: fan,
     };
     this.class_embedding = init.normal([width], std);
-    this.positional_embedding = init.normal([gridOf(vision) ** 2 + 1, width], initial?.position ?? std);
+    this.positional_embedding = init.normal([patchesOf(vision) + 1, width], initial?.position ?? std);
     this.proj = init.normal([width, embed], std);
     if (subject === "saam") this.hmn_embedding = init.normal([width], std);
     this.conv1 = { weight: init.uniform([width, 3, patch, patch], initial?.patch ?? (3 * patch * patch) ** -0.5) };
@@ -88,7 +89,7 @@ export class FrameEncoder implements SubjectTower {
     return this.config.vision.layers;
   }
 
-  get grid(): number {
+  get grid(): Side {
     return gridOf(this.config.vision);
   }
 

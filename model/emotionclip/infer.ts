@@ -7,6 +7,8 @@ import { preset, presetNames, vitB32 } from "./presets.ts";
 
 /** Sizes that the tensors fix: a configuration that differs belongs to another model. */
 export interface ModelSizes {
+  /** Rows of the frame tower's positions: patches and one. An image of 0 is one that they do not tell: no square has as many. */
+  readonly rows: number;
   readonly embed: number;
   readonly vision: Pick<VisionConfig, "image" | "patch" | "width" | "layers" | "mlp">;
   readonly text: Pick<TextConfig, "context" | "vocabulary" | "width" | "layers">;
@@ -25,13 +27,13 @@ export function sizesOf(tensors: Tensors, backboneOnly: boolean): ModelSizes {
   const [width, , patch] = shapeOf(tensors, "backbone.visual.conv1.weight", 4);
   const [rows] = shapeOf(tensors, "backbone.visual.positional_embedding", 2);
   const grid = Math.round(Math.sqrt(rows - 1));
-  if (grid < 1 || grid ** 2 + 1 !== rows)
-    throw new CheckpointError(`backbone.visual.positional_embedding has ${rows} rows; a square grid has n² + 1`);
+  const isSquare = grid >= 1 && grid ** 2 + 1 === rows;
   const [context, textWidth] = shapeOf(tensors, "backbone.positional_embedding", 2);
   return {
+    rows,
     embed: shapeOf(tensors, "backbone.text_projection", 2)[1],
     vision: {
-      image: patch * grid,
+      image: isSquare ? patch * grid : 0,
       patch,
       width,
       layers: blocks(tensors, "backbone.visual.transformer.resblocks."),

@@ -2,6 +2,7 @@
 // around them, and our own, which add what the official code has no word for.
 import * as v from "valibot";
 import { isObject, type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { pairOf, sideOf } from "../../data/pixels/side.ts";
 import { FormatError, nearest } from "../../engine/errors.ts";
 import {
   faultOf,
@@ -19,6 +20,7 @@ import {
   type VisionConfig,
   wholeBetween,
 } from "./config.ts";
+import { fromHuggingFace, isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { vitB32 } from "./presets.ts";
 
 const size = wholeBetween(2 ** 24);
@@ -28,7 +30,7 @@ const clip = v.strictObject({
   embed_dim: size,
   quick_gelu: v.optional(flag),
   vision_cfg: v.strictObject({
-    image_size: size,
+    image_size: v.union([size, v.strictTuple([size, size])], "a whole number, or [height, width]"),
     patch_size: size,
     width: size,
     head_width: v.optional(size),
@@ -82,16 +84,21 @@ export function configFromJson(bytes: Uint8Array, file: string): ModelConfig {
 }
 
 /**
- * A parsed configuration -> the model: in the form that our files carry (`ModelConfig` itself), or in the official one, where a
- * CLIP tower alone gets the published head and SAP.
+ * A parsed configuration -> the model: in the form that our files carry (`ModelConfig` itself), or in the official one or Hugging
+ * Face's, where a CLIP tower alone gets the published head and SAP.
  */
 export function configFromValue(value: Json, file: string): ModelConfig {
   if (!isObject(value)) throw new FormatError(`${file}: the top is ${shown(value)}, expected an object`);
-  const isOfficial = "clip" in value || "vision_cfg" in value;
-  const config = isOfficial ? official(value, file) : stored(value, file);
+  const config = formOf(value)(value, file);
   const fault = faultOf(config);
   if (fault) throw new FormatError(`${file}: ${fault}`);
   return config;
+}
+
+/** Which form a configuration has, by the fields that only it has. */
+function formOf(value: { [key: string]: Json }): (value: { [key: string]: Json }, file: string) => ModelConfig {
+  if ("clip" in value || "vision_cfg" in value) return official;
+  return isHuggingFaceConfig(value) ? fromHuggingFace : stored;
 }
 
 function stored(value: Json, file: string): ModelConfig {
@@ -110,7 +117,7 @@ function ofClip({ embed_dim, quick_gelu, vision_cfg, text_cfg }: v.InferOutput<t
   const { image_size, patch_size, width, head_width = 64, layers, mlp_ratio = 4 } = vision_cfg;
   const heads = Math.floor(width / head_width);
   const vision: VisionConfig = {
-    image: image_size,
+    image: sideOf(...pairOf(image_size)),
     patch: patch_size,
     width,
     layers,

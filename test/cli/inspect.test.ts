@@ -245,21 +245,24 @@ for (const [what, bytes, message] of hostile)
     });
   });
 
-test("a class that the caller accepts is shown as data", async () => {
+test("a class that is not known is shown as data and said; one that reaches out is refused unless accepted", async () => {
   await inTemporary(async (folder) => {
     const path = join(folder, "path.pt");
-    const made = [global("pathlib", "PosixPath"), tuple(text("logs")), REDUCE];
-    writeFileSync(
-      path,
-      zip(torchEntries({ pickle: pickle(dict([text("a"), tensor(storage("0"), [4], [1])], [text("where"), made])) })),
-    );
-    isRefusal(
-      await runProgram(CLI, ["inspect", path]),
-      /names "pathlib\.PosixPath".*--inert "pathlib\.PosixPath" accepts it as data/,
-    );
-    const { code, stdout } = await runProgram(CLI, ["inspect", path, "--inert", "pathlib.PosixPath"]);
+    const fileWith = (module: string, name: string) => {
+      const made = [global(module, name), tuple(text("logs")), REDUCE];
+      const root = dict([text("a"), tensor(storage("0"), [4], [1])], [text("where"), made]);
+      writeFileSync(path, zip(torchEntries({ pickle: pickle(root) })));
+    };
+    fileWith("pathlib", "PosixPath");
+    const shown = await runProgram(CLI, ["inspect", path]);
+    assert.is(shown.code, 0);
+    assert.match(shown.stdout, /<class> {2}"pathlib\.PosixPath"/);
+    assert.match(shown.stdout, /left as data, nothing of it run: "pathlib\.PosixPath"/);
+    fileWith("os", "system");
+    isRefusal(await runProgram(CLI, ["inspect", path]), /names "os\.system".*--inert "os\.system" accepts it as data/);
+    const { code, stdout } = await runProgram(CLI, ["inspect", path, "--inert", "os.system"]);
     assert.is(code, 0);
-    assert.match(stdout, /<class> {2}"pathlib\.PosixPath"/);
+    assert.match(stdout, /<class> {2}"os\.system"/);
   });
 });
 

@@ -25,7 +25,7 @@ import { inTemporary } from "../kit/temporary.ts";
 await sharedGpu();
 
 const config: ModelConfig = { ...tiny, vision: { ...tiny.vision, layers: 3, image: 32 } };
-const S = config.vision.image;
+const S = Number(config.vision.image); // a square
 
 const modelOf = (subject: ModelConfig["subject"]) =>
   new Trainer({ ...config, subject }, tokenizer, { ...settings, subject }).model;

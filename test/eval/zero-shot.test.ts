@@ -32,7 +32,7 @@ test.after(() => free());
 
 const inputs = fixture("tiny/inputs.safetensors");
 const { frames: T } = config.head;
-const { image: S } = config.vision;
+const S = Number(config.vision.image); // a square
 
 /** The six golden clips. */
 const clips: Pixels[] = Array.from({ length: 6 }, (_, b) => ({

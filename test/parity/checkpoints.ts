@@ -171,7 +171,8 @@ const sorted = (fields: object | undefined) => Object.entries(fields ?? {}).sort
 
 /** The wanted configuration with every size that the shapes give in its place; they do not tell a remainder of the frame. */
 function mergedSizes(want: ModelConfig, sizes: ModelSizes): Partial<ModelConfig> {
-  const { image, patch } = want.vision;
+  const { patch } = want.vision;
+  const image = Number(want.vision.image); // a square
   const isWhole = sizes.vision.image === image - (image % patch);
   return {
     embed: sizes.embed,
@@ -257,7 +258,7 @@ async function stored(verdict: Verdict, weights: WeightFile, order: Record<strin
 function features(inputs: TensorFile, { model, config }: Loaded): Reads {
   const of = (...names: string[]): GoldenTensor => inputs.tensor(names.find((name) => inputs.has(name))!);
   const [video, mask, text] = [of("in.video", "image"), of("in.video_mask", "mask"), of("in.text", "text")];
-  const S = config.vision.image;
+  const S = Number(config.vision.image); // a square
   const N = mask.data.length / S / S;
   const reads: Reads = {};
   using scope = new Scope();

@@ -166,7 +166,7 @@ function sharing(visual: FrameEncoder, config: ModelConfig): FrameEncoder {
 
 function firstFrames(of: ModelFolder, count: number) {
   const [video, mask] = [of.input("video"), of.input("video_mask")];
-  const S = of.config.vision.image;
+  const S = Number(of.config.vision.image); // a square
   return {
     frames_N3SS: tensor(video.data.slice(0, count * 3 * S * S), [count, 3, S, S]),
     mask_NSS: tensor(mask.data.slice(0, count * S * S), [count, S, S]),

@@ -197,7 +197,7 @@ export class ModelMaker {
   async #variants(files: GoldenFiles, at: string, seen: ReadonlyMap<string, Node>): Promise<void> {
     const { config } = this.made;
     const { embed, vision, head } = config;
-    const [T, S] = [head.frames, vision.image];
+    const [T, S] = [head.frames, Number(vision.image)]; // squares
     const video = this.#input("video");
     const frames = Array.from(video).slice(0, T * 3 * S * S);
     const mask = Array.from(this.#input("video_mask")).slice(0, T * S * S);
@@ -253,7 +253,7 @@ function randomWeights(config: ModelConfig, random: () => number): Tensors {
 
 function randomInputs({ config, clips: B }: Made, random: () => number): Tensors {
   const { vision, text, head } = config;
-  const [T, S] = [head.frames, vision.image];
+  const [T, S] = [head.frames, Number(vision.image)]; // squares
   const normals = (n: number) => Float32Array.from({ length: n }, () => gaussian(random));
   const sentiment = normals(B * 7).map((v) => 3 * v);
   const dup = sentiment.slice();

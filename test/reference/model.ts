@@ -1,4 +1,5 @@
 // The whole model in float64 from its specification, with every intermediate under the name that golden files have for it.
+import { pairOf } from "../../data/pixels/side.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import {
   add,
@@ -32,6 +33,8 @@ export interface Inputs {
   /** [B, W] */
   readonly text: ArrayLike<number>;
 }
+
+type Pair = readonly [height: number, width: number];
 
 /** Which keys a query may see; rows count over sequences and heads. */
 type Allowed = (row: number, column: number) => boolean;
@@ -80,16 +83,16 @@ export class Reference {
   /** Frame features [N, E]. */
   frames(video: ArrayLike<number>, mask: ArrayLike<number>): Node {
     const { vision, subject } = this.config;
-    const { image: S, patch: R, width: D, heads } = vision;
-    const side = Math.floor(S / R);
-    const P = side * side;
-    const N = mask.length / S / S;
+    const { patch: R, width: D, heads } = vision;
+    const size = pairOf(vision.image);
+    const P = Math.floor(size[0] / R) * Math.floor(size[1] / R);
+    const N = mask.length / size[0] / size[1];
     const p = (name: string) => this.#of(`backbone.visual.${name}`);
     const kernel = p("conv1.weight").reshape(D, 3 * R * R);
-    const patches = this.#record("patch_embed", linear(constant([N, P, 3 * R * R], pixels(video, N, S, R)), kernel));
+    const patches = this.#record("patch_embed", linear(constant([N, P, 3 * R * R], pixels(video, N, size, R)), kernel));
     const positions = p("positional_embedding");
     const z = add(append(repeated(p("class_embedding"), N), patches), positions);
-    const cover = coverage(mask, N, S, R);
+    const cover = coverage(mask, N, size, R);
     let x = z;
     if (subject === "sap") {
       const table = transpose(
@@ -236,24 +239,25 @@ export function endsOf(ids: ArrayLike<number>, W: number): number[] {
 }
 
 /** Each patch as a row, channel by channel; what is left of a frame at the bottom and right belongs to none. */
-function pixels(video: ArrayLike<number>, N: number, S: number, R: number): Float64Array {
-  const side = Math.floor(S / R);
-  return Float64Array.from({ length: N * side * side * 3 * R * R }, (_, i) => {
+function pixels(video: ArrayLike<number>, N: number, [height, width]: Pair, R: number): Float64Array {
+  const [high, wide] = [Math.floor(height / R), Math.floor(width / R)];
+  return Float64Array.from({ length: N * high * wide * 3 * R * R }, (_, i) => {
     const [column, row, channel] = [i % R, Math.floor(i / R) % R, Math.floor(i / R / R) % 3];
-    const [patch, n] = [Math.floor(i / R / R / 3) % (side * side), Math.floor(i / R / R / 3 / side / side)];
-    const [y, x] = [Math.floor(patch / side) * R + row, (patch % side) * R + column];
-    return video[((n * 3 + channel) * S + y) * S + x];
+    const [patch, n] = [Math.floor(i / R / R / 3) % (high * wide), Math.floor(i / R / R / 3 / high / wide)];
+    const [y, x] = [Math.floor(patch / wide) * R + row, (patch % wide) * R + column];
+    return video[((n * 3 + channel) * height + y) * width + x];
   });
 }
 
 /** Mean of the mask over each patch. */
-function coverage(mask: ArrayLike<number>, N: number, S: number, R: number): Float64Array {
-  const side = Math.floor(S / R);
-  const cover = new Float64Array(N * side * side);
+function coverage(mask: ArrayLike<number>, N: number, [height, width]: Pair, R: number): Float64Array {
+  const [high, wide] = [Math.floor(height / R), Math.floor(width / R)];
+  const cover = new Float64Array(N * high * wide);
   for (let n = 0; n < N; n++)
-    for (let y = 0; y < side * R; y++)
-      for (let x = 0; x < side * R; x++)
-        cover[(n * side + Math.floor(y / R)) * side + Math.floor(x / R)] += mask[(n * S + y) * S + x] / (R * R);
+    for (let y = 0; y < high * R; y++)
+      for (let x = 0; x < wide * R; x++)
+        cover[(n * high + Math.floor(y / R)) * wide + Math.floor(x / R)] +=
+          mask[(n * height + y) * width + x] / (R * R);
   return cover;
 }
 

@@ -24,7 +24,7 @@ export const settings: Settings = { ...defaults, steps: 8, batch: 8, lr: 3e-3, w
 /** B clips of noise, the same for the same step: frames, a box per frame, captions, sentiment. */
 export function syntheticBatch(step: number, { head, vision }: ModelConfig = tiny, B = settings.batch): ClipBatch {
   const random = uniform(1000 + step);
-  const pixels = B * head.frames * vision.image ** 2;
+  const pixels = B * head.frames * Number(vision.image) ** 2;
   const noise = (n: number) => Float32Array.from({ length: n }, () => gaussian(random));
   const word = () => words[Math.floor(words.length * random())];
   return {

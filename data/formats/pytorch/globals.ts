@@ -2,6 +2,7 @@
 // else is refused. What is allowed is not called either; each entry says how the description of its result is made.
 import { quoted } from "../json.ts";
 import { type FileDtype, itemBytes } from "../dtypes.ts";
+import { isDoor } from "./doors.ts";
 import { countOf, reach } from "./storage.ts";
 import { Dict, Foreign, Global, kindOf, List, TorchStorage, TorchTensor, Tuple, type PickleValue } from "./values.ts";
 
@@ -60,6 +61,10 @@ const inert = new Set([
 
 /** Decides about names. `accepted` are further ones to keep as data, as in "pathlib.PosixPath". */
 export class Globals {
+  /** Names that are not among the allowed, with the objects that would have been made of them. */
+  readonly unknown = new Map<string, number>();
+  /** Those of them by which a file reaches out of itself. */
+  readonly doors = new Set<string>();
   private readonly accepted: ReadonlySet<string>;
   constructor(
     accepted: readonly string[],
@@ -68,26 +73,36 @@ export class Globals {
     this.accepted = new Set(accepted);
   }
 
-  /** The mention of a name, or its refusal. */
+  /** The mention of a name. One that is not among the allowed stands for itself, and for nothing that could be called. */
   find(module: string, name: string): Global {
     const global = new Global(module, name);
     const isKnown = makers.has(keyOf(global)) || (module === "torch" && (storages.has(name) || dtypes.has(name)));
     if (isKnown || this.isInert(global)) return global;
-    return this.fail(
-      `pickle names ${quoted(global.path)}, which is not among the allowed; nothing was called (--inert ${quoted(global.path)} accepts it as data)`,
-    );
+    if (!this.unknown.has(global.path)) this.unknown.set(global.path, 0);
+    if (isDoor(module, name)) this.doors.add(global.path);
+    return new Global(module, name, false);
   }
 
-  /** REDUCE: what the name would make of `args`. */
+  /** A placeholder for what a name that is not known would have made. */
+  placeholder(global: Global, args: readonly PickleValue[], isWeight = rebuilds(global)): Foreign {
+    this.unknown.set(global.path, 1 + (this.unknown.get(global.path) ?? 0));
+    return new Foreign(global, args, isWeight);
+  }
+
+  /** REDUCE: what the name would make of `args`; with a placeholder among them, a placeholder. */
   reduce(global: Global, args: readonly PickleValue[]): PickleValue {
+    if (!global.isKnown) return this.placeholder(global, args);
+    if (this.isInert(global)) return new Foreign(global, args);
+    const odd = args.find(isPlaceholder);
+    if (odd) return this.placeholder(odd.global, args, odd.isWeight);
     const make = makers.get(keyOf(global));
     if (make) return make(args, (what) => this.fail(`pickle: ${global.name}: ${what}`));
-    if (this.isInert(global)) return new Foreign(global, args);
     return this.fail(`pickle: ${quoted(global.path)} makes nothing`);
   }
 
   /** NEWOBJ: an object of a foreign class, or an empty OrderedDict. */
   create(global: Global, args: readonly PickleValue[]): PickleValue {
+    if (!global.isKnown) return this.placeholder(global, args);
     if (this.isInert(global)) return new Foreign(global, args);
     if (keyOf(global) === "collections OrderedDict" && args.length === 0) return new Dict();
     return this.fail(`pickle: NEWOBJ of ${quoted(global.path)}`);
@@ -102,6 +117,26 @@ const keyOf = ({ module, name }: Global) => `${module} ${name}`;
 
 /** A class of a TorchScript archive, defined by code in it that is never looked at. */
 export const isScripted = ({ module }: Global) => module === "__torch__" || module.startsWith("__torch__.");
+
+/** Whether a value stands for something of a class that is not known. */
+export const isPlaceholder = (value: PickleValue | undefined): value is Foreign =>
+  value instanceof Foreign && !value.global.isKnown;
+
+/** PyTorch's makers of tensors and kinds of storages, of which only some are read. */
+export const rebuilds = ({ module, name }: Global) => /^torch(\.|$)/.test(module) && /^_?rebuild|Storage$/.test(name);
+
+/** What is said of names that are not among the allowed: all of them at once, and what to do. */
+export function unknownNames(names: Iterable<string>, why: string, accepts: boolean): string {
+  const all = [...names];
+  const shown = all.slice(0, mostNames).map(quoted);
+  const list = all.length > mostNames ? `${shown.join(", ")} and ${all.length - mostNames} more` : shown.join(", ");
+  const [verb, them] = all.length > 1 ? ["are", "them"] : ["is", "it"];
+  const flags = shown.map((name) => `--inert ${name}`).join(" ");
+  const way = accepts ? ` (${flags} accepts ${them} as data)` : "";
+  return `pickle names ${list}, which ${verb} not among the allowed${why}; nothing was called${way}`;
+}
+
+const mostNames = 16;
 
 /** The dtype of a storage class. */
 export const storageDtype = ({ module, name }: Global): FileDtype | undefined =>

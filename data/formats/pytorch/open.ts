@@ -17,6 +17,8 @@ export interface TorchFile {
   readonly format: "pytorch" | "pytorch legacy" | "torchscript";
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly content: Content;
+  /** Classes that are not known, with the number of their objects: kept as data, and never made. */
+  readonly unread: ReadonlyMap<string, number>;
   pieces(name: string, room: (length: number) => Uint8Array): AsyncIterable<Uint8Array>;
 }
 
@@ -36,6 +38,7 @@ export function openArchive(file: Bytes, inert: readonly string[] = []): TorchFi
   const cursor = new Cursor(memory, 0, pickle.length);
   const unpickled = unpickle(cursor, "zip", inert);
   if (cursor.left) file.fail(`pickle: ${cursor.left} bytes after its end`);
+  const tree = treeOf(unpickled.value, (what) => file.fail(what));
   const unpacked: Unpacked = {};
   const data = new Map<string, StorageData>();
   for (const storage of unpickled.storages.values()) {
@@ -44,7 +47,7 @@ export function openArchive(file: Bytes, inert: readonly string[] = []): TorchFi
     checkSize(file, storage, entry.size);
     data.set(storage.key, new StorageData(file, entry, unpacked));
   }
-  return torchFile(file, "pytorch", unpickled, data);
+  return torchFile(file, "pytorch", tree, unpickled.unknown, data);
 }
 
 /** The one folder of the archive, which holds data.pkl. */
@@ -95,8 +98,10 @@ export function openLegacy(file: Bytes, inert: readonly string[] = []): TorchFil
   if (!(system instanceof Dict)) return file.fail("legacy file: the third pickle is not a dict");
   if (system.entries.get("little_endian") !== true) file.fail("legacy file: not little-endian");
   const unpickled = next();
+  const tree = treeOf(unpickled.value, (what) => file.fail(what)); // names that are not known are told before storages
   const { value: keys } = next();
-  return torchFile(file, "pytorch legacy", unpickled, readStorages(file, unpickled.storages, keys, at));
+  const data = readStorages(file, unpickled.storages, keys, at);
+  return torchFile(file, "pytorch legacy", tree, unpickled.unknown, data);
 }
 
 /** Behind the pickles: a count and the elements, for each key in order, to the end of the file. */
@@ -139,16 +144,17 @@ function checkSize(file: Bytes, storage: TorchStorage, size: number): void {
 function torchFile(
   file: Bytes,
   format: TorchFile["format"],
-  { value }: Unpickled,
+  { content, tensors }: ReturnType<typeof treeOf>,
+  unread: Unpickled["unknown"],
   data: ReadonlyMap<string, StorageData>,
 ): TorchFile {
-  const { content, tensors } = treeOf(value, (what) => file.fail(what));
   checkTotal(file, tensors, data);
   const isScript = content instanceof Inert && content.name.startsWith("__torch__.");
   return {
     format: isScript ? "torchscript" : format,
     tensors: new Map(Array.from(tensors, ([name, { view }]) => [name, { dtype: view.dtype, shape: view.shape }])),
     content,
+    unread,
     pieces: (name, room) => {
       const { storage, view } = tensors.get(name)!;
       return viewPieces(data.get(storage.key)!, view, room);

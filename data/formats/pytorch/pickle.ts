@@ -2,7 +2,7 @@
 // would make, names resolve by a list of what is allowed, and nothing is ever called (reliability: CVE-2025-32434 and its kin).
 import { quoted } from "../json.ts";
 import type { Cursor } from "./cursor.ts";
-import { count, type Fail, Globals, setItem, storageDtype } from "./globals.ts";
+import { count, type Fail, Globals, isPlaceholder, setItem, storageDtype, unknownNames } from "./globals.ts";
 import { Dict, Foreign, Global, kindOf, List, Real, TorchStorage, Tuple, type PickleValue } from "./values.ts";
 
 /** Limits: objects made, values pushed, memo entries, open marks, bytes of a name and of a whole number. */
@@ -21,6 +21,8 @@ export interface Unpickled {
   readonly value: PickleValue;
   /** By key, each of its whole length. */
   readonly storages: Map<string, TorchStorage>;
+  /** Names that are not among the allowed, with the number of placeholders that stand for what they would have made. */
+  readonly unknown: ReadonlyMap<string, number>;
 }
 
 /** Persistent ids have five parts in archives; in legacy files a sixth says which part of a storage is meant. */
@@ -29,7 +31,7 @@ export type Style = "zip" | "legacy";
 /** Reads one pickle from the cursor, to its STOP. `inert` names further classes to keep as data. */
 export function unpickle(cursor: Cursor, style: Style, inert: readonly string[] = []): Unpickled {
   const machine = new Machine(cursor, style, inert);
-  return { value: machine.run(), storages: machine.storages };
+  return { value: machine.run(), storages: machine.storages, unknown: machine.globals.unknown };
 }
 
 class Machine {
@@ -38,12 +40,17 @@ class Machine {
   /** Heights of the stack where MARKs stand. */
   private readonly marks: number[] = [];
   private readonly memo = new Map<number, PickleValue>();
-  private readonly globals: Globals;
+  readonly globals: Globals;
   private pushes = 0;
   /** Where the opcode began that is being read, counted from the pickle's start. */
   private opcodeAt = 0;
   private objects = 0;
-  readonly fail: Fail = (what) => this.cursor.fail(what);
+  /** A fault behind names that are not known may be theirs. */
+  readonly fail: Fail = (what) => {
+    const { unknown, doors } = this.globals;
+    const names = doors.size ? doors : unknown.keys();
+    return this.cursor.fail(unknown.size ? `${what}; the ${unknownNames(names, "", true)}` : what);
+  };
 
   constructor(
     readonly cursor: Cursor,
@@ -71,6 +78,8 @@ class Machine {
   private finish(): PickleValue {
     if (this.marks.length) this.fail("an open MARK at STOP");
     if (this.stack.length !== 1) this.fail(`${this.stack.length} values at STOP; 1 is right`);
+    const { doors } = this.globals;
+    if (doors.size) this.cursor.file.fail(unknownNames(doors, "", true));
     return this.stack[0];
   }
 
@@ -139,6 +148,10 @@ class Machine {
   reduce(): void {
     const args = this.pop();
     const callable = this.pop();
+    if (isPlaceholder(callable)) {
+      this.push(this.globals.placeholder(callable.global, [callable, args]));
+      return;
+    }
     if (!(callable instanceof Global)) this.fail(`REDUCE of ${kindOf(callable)}`);
     if (!(args instanceof Tuple)) this.fail(`REDUCE with ${kindOf(args)} for arguments`);
     this.push(this.globals.reduce(callable, args.items));
@@ -167,6 +180,7 @@ class Machine {
 
   setItems(pairs: readonly PickleValue[]): void {
     const dict = this.top();
+    if (isPlaceholder(dict)) return void dict.items.push(...pairs);
     if (!(dict instanceof Dict)) this.fail(`SETITEMS on ${kindOf(dict)}`);
     if (pairs.length % 2) this.fail(`SETITEMS with ${pairs.length} values, an odd number`);
     for (let i = 0; i < pairs.length; i += 2) setItem(dict, pairs[i], pairs[i + 1], this.fail);
@@ -174,6 +188,7 @@ class Machine {
 
   append(values: readonly PickleValue[]): void {
     const list = this.top();
+    if (isPlaceholder(list)) return void list.items.push(...values);
     if (!(list instanceof List)) this.fail(`APPENDS on ${kindOf(list)}`);
     for (const value of values) list.items.push(value);
   }
@@ -185,6 +200,10 @@ class Machine {
     const [tag, type, key, location, total, part] = parts;
     if (tag !== "storage" || parts.length !== (this.style === "zip" ? 5 : 6))
       this.fail(`a persistent id that is ${kindOf(id)}; only storages are read`);
+    if (type instanceof Global && !type.isKnown) {
+      this.push(this.globals.placeholder(type, [], true));
+      return;
+    }
     const dtype = type instanceof Global ? storageDtype(type) : undefined;
     if (!dtype) this.fail(`a storage of ${type instanceof Global ? quoted(type.path) : kindOf(type)}`);
     if (typeof key !== "string") this.fail(`a storage with ${kindOf(key)} for its key`);

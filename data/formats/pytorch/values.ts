@@ -25,6 +25,8 @@ export class Global {
   constructor(
     readonly module: string,
     readonly name: string,
+    /** Whether the list of what is allowed has it; of another one nothing is known, and nothing made but a placeholder. */
+    readonly isKnown = true,
   ) {}
 
   get path(): string {
@@ -35,9 +37,13 @@ export class Global {
 /** An object of a foreign class: what it would have been made with and filled with. */
 export class Foreign {
   state: PickleValue | undefined;
+  /** What was put into it after it was made, where it is a container of a class that is not known. */
+  readonly items: PickleValue[] = [];
   constructor(
     readonly global: Global,
     readonly args: readonly PickleValue[],
+    /** Whether it stands for numbers that cannot be read: a storage or tensor of a kind that is not known. */
+    readonly isWeight = false,
   ) {}
 }
 
