@@ -4,6 +4,7 @@ import type { Sizes } from "../../engine/declare/signature.ts";
 import { ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -34,11 +35,11 @@ export const crossEntropy = op({
   forward: [
     pass(
       "logits_NC:f32 targets_N:u32 -> top_N:f32 rest_N:f32 nll_N:f32",
-      [numbers, panels, rows, lse],
+      [numbers, panels, levels, rows, lse],
       ({ N }, consts) => subgroupGrid(N, consts),
       { label: "rows", uniforms },
     ),
-    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, mean], () => 1, { label: "mean", uniforms }),
+    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, levels, mean], () => 1, { label: "mean", uniforms }),
   ],
   backward: [
     pass(

@@ -4,6 +4,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -56,11 +57,11 @@ const added = counted(
     "ids_N:u32 order_N:u32 dy_ND dtable_VD -> dtable_VD",
     {
       any: {
-        source: [panels, rows, dtable],
+        source: [panels, levels, rows, dtable],
         grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / consts.SG), consts),
       },
       vec4: {
-        source: [panels, rows, dtable4],
+        source: [panels, levels, rows, dtable4],
         grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / 4 / consts.SG), consts),
         available,
       },

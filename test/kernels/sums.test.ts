@@ -50,6 +50,9 @@ for (const [shape, axis] of [
   [[100, 100_003], 1],
   [[70, 2 ** 17], 1],
   [[2 ** 21, 4], 0],
+  [[2 ** 23, 1], 0],
+  [[1, 2 ** 23], 1],
+  [[2 ** 22, 3], 0],
   [[2 ** 20 + 3, 3], 0],
   [[2, 2 ** 17, 33], 1],
   [[8190, 100], 0],
@@ -75,6 +78,8 @@ async function gradientIs(x: () => Tensor, f: (x: Tensor) => Tensor, want: numbe
 
 for (const [N, D] of [
   [2 ** 21, 4],
+  [2 ** 23, 1],
+  [2 ** 22, 3],
   [2 ** 20 + 1, 3],
   [20_000, 64],
 ]) {
@@ -106,36 +111,34 @@ for (const [N, D] of [
       N * v,
     ));
 
-  // One lane adds a row of the table by itself: chains of 160.
   test(`gradient of one embedding in ${N} places, width ${D}`, () =>
     gradientIs(
       () => full([1, D]),
       (t) => embedding(t, tensor(new Uint32Array(N), [N], "u32")),
       N * v,
-      2e-6,
     ));
 }
 
-test("crossEntropy of 2²¹ rows, whose classes are ignored or not", async () => {
-  const N = 2 ** 21;
+test("crossEntropy of 2²³ rows, whose classes are ignored or not", async () => {
+  const N = 2 ** 23;
   const targets = () =>
     tensor(
       Uint32Array.from({ length: N }, (_, i) => i % 2),
       [N],
       "u32",
     );
-  await all(() => crossEntropy(full([N, 3]), targets()), Math.log(3));
-  await all(() => crossEntropy(full([N, 3]), targets(), { ignore: 1 }), Math.log(3));
+  await all(() => crossEntropy(full([N, 2]), targets()), Math.log(2));
+  await all(() => crossEntropy(full([N, 2]), targets(), { ignore: 1 }), Math.log(2));
 });
 
-test("softmax, logSoftmax, crossEntropy of rows of 2²¹ classes", async () => {
-  const C = 2 ** 21 - 1;
-  await all(() => softmax(full([2, C])), 1 / C);
-  await all(() => logSoftmax(full([2, C])), -Math.log(C));
-  await all(() => crossEntropy(full([2, C]), tensor(new Uint32Array(2), [2], "u32")), Math.log(C));
+test("softmax, logSoftmax, crossEntropy of rows of 2²³ classes", async () => {
+  const C = 2 ** 23 - 1;
+  await all(() => softmax(full([1, C])), 1 / C);
+  await all(() => logSoftmax(full([1, C])), -Math.log(C));
+  await all(() => crossEntropy(full([1, C]), tensor(new Uint32Array(1), [1], "u32")), Math.log(C));
 });
 
-test("normalize of rows of 2²¹ numbers", () => all(() => normalize(full([2, 2 ** 21])), 2 ** -10.5));
+test("normalize of rows of 2²³ numbers", () => all(() => normalize(full([1, 2 ** 23])), 2 ** -11.5));
 
 test("the norm of 2²³ gradients", () => all(() => gradNorm([full([2 ** 23])]).norm, v * 2 ** 11.5));
 
