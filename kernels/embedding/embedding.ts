@@ -81,6 +81,7 @@ export const embedding = op({
   about: "y_n = table[ids_n]: embeddings of token ids; NaN for an id beyond the table",
   sig: "table_VD ids_N:u32 -> y_ND",
   derive: digits,
+  chooses: { ids: { along: "V", called: "row of the table" } },
   ways: {
     compared: { forward: looked, backward: [cleared, ...compared, added] },
     sorted: { forward: looked, backward: [cleared, ...sorted, added] },
@@ -106,6 +107,7 @@ export const rowGather = op({
   name: "rowGather",
   about: "y_n = x[n, index_n]: one token of every sequence; NaN for an index beyond",
   sig: "x_NLD index_N:u32 -> y_ND",
+  chooses: { index: { along: "L", called: "token" } },
   forward: [
     counted(
       pass("x_NLD index_N:u32 -> y_ND", [numbers, row], ({ N, D }, consts) => lanesGrid(N * D, consts)),
