@@ -40,6 +40,8 @@ export interface Outcome {
   readonly before: readonly Row[];
   readonly after: readonly Row[];
   readonly seconds: number;
+  /** Steps whose update was skipped, since numbers were not finite. */
+  readonly skipped: { readonly count: number; readonly steps: readonly number[] };
 }
 
 /** The outcome, and what is shown of the model. */
@@ -93,12 +95,13 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
     const probe = () => job.evaluator?.(trainer.model) ?? evaluate(trainer, job.sets, () => {});
-    const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
+    const { steps, skipped } = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
     const metadata = metadataOf({ family: trainer.family, config: trainer.model.config });
     await run.finish(trainer.modelEntries(), { ...metadata, words });
-    const outcome: Outcome = { before, after, seconds: (performance.now() - began) / 1000 };
+    const seconds = (performance.now() - began) / 1000;
+    const outcome: Outcome = { before, after, seconds, skipped: { count: skipped.length, steps: skipped } };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     const attention = settings.subject === "none" ? [] : await attentionClips(trainer, job.sets.test);
     return { ...outcome, parameters: trainer.parameters, attention };

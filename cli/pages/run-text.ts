@@ -10,10 +10,13 @@ export interface ComparedRun extends Outcome {
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`.padStart(8);
 
 /** Before and after, a line for each figure. */
-export function rowsText({ before, after }: Outcome, report: string): string {
+export function rowsText({ before, after, skipped }: Outcome, report: string): string {
   const lines = before.map(([name, value], i) => `  ${name.padEnd(16)}${percent(value)}   ${percent(after[i][1])}`);
-  return `held-out clips         untrained    trained\n${lines.join("\n")}\nreport: ${report}`;
+  return `held-out clips         untrained    trained\n${lines.join("\n")}\n${skippedText(skipped)}report: ${report}`;
 }
+
+const skippedText = ({ count }: Outcome["skipped"]): string =>
+  count > 0 ? `skipped steps: ${count}, with numbers that are not finite (results.json names them)\n` : "";
 
 /** Mean and sample standard deviation. */
 interface Spread {

@@ -12,7 +12,7 @@
 // Both add over k in order into f32, PANEL k's at a time, and then those sums, so they agree bit for bit where fma is not fused. One
 // chain of additions over K = 3072 rounds four times as much: in float32 the blocks of ViT-B/32 were up to 1.10 times the tolerance
 // of the official numbers away, with panels of 512 / 256 / 128 they are 0.77 / 0.61 / 0.35. Panels cost 2 / 6 / 8 % of the time.
-// Where there are more than 32 panels their sums go 32 by 32 into sums of a level above, so that the error stays what it is.
+// Where there are more than 64 panels their sums go 64 by 64 into sums of a level above, so that the error stays what it is.
 import activations from "../lib/activation.wgsl";
 import erf from "../lib/erf.wgsl";
 import type { Activation } from "./activation.ts";
@@ -21,7 +21,7 @@ import type { Activation } from "./activation.ts";
 const PANEL = 128;
 
 /** Sums that become one of the level above. */
-const FAN = 32;
+const FAN = 64;
 
 /** Levels above the sums of panels that a sum over k needs; registers of its own for each, so no more than that. */
 export const levelsFor = (depth: number): number => [1, 2].filter((level) => depth > PANEL * FAN ** level).length;
