@@ -122,7 +122,7 @@ export const prompt = op({
   flops: ({ N, P, D }) => 2 * N * P * D,
   bench: [{ N: 128, P: 49, L: 50, D: 768 }],
   test: {
-    sizes: { P: [1, 3, 4, 7], L: [2, 4, 5, 8] },
+    sizes: { N: [1, 2, 3, 33, 300], P: [1, 3, 4, 7], L: [2, 4, 5, 8], D: [1, 3, 4] }, // 300 terms are two levels
     where: ({ P, L }) => L === P + 1,
     draw: { cover: (random, _, n) => Array.from({ length: n }, () => Math.max(0, 1.5 * random() - 0.5)) },
     attrs: [{}, { indicator: true }],
