@@ -26,7 +26,7 @@ export type Draw = "gaussian" | "positive" | ((random: () => number, dims: Sizes
 type F64 = Float64Array;
 
 /** The axis that an input's numbers choose along, what such a number is called, and one more number that is allowed. */
-export interface Choice {
+export interface Chooser {
   readonly along: string;
   readonly called: string;
   readonly besides?: (attrs: Attrs) => number | undefined;
@@ -41,7 +41,7 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   /** Axes that inputs do not have, and checks of those they have: returns the further sizes or throws ShapeError. */
   derive?: (dims: Dims<S> & Sizes, attrs: A) => { [K in X]: number };
   /** Inputs whose numbers choose along an axis. Those that come from the host are refused where they are out of range. */
-  chooses?: { [name: string]: Choice };
+  chooses?: { [name: string]: Chooser };
   forward?: readonly Pass[];
   backward?: readonly Pass[];
   /** Several complete ways (fused, composed), and the choice among them. */
@@ -83,7 +83,7 @@ export interface Op {
   readonly attrs: Attrs;
   readonly axes: readonly string[];
   readonly derive?: (dims: Sizes, attrs: Attrs) => Sizes;
-  readonly chooses: Readonly<Record<string, Choice>>;
+  readonly chooses: Readonly<Record<string, Chooser>>;
   readonly ways: ReadonlyMap<string, CompiledWay>;
   readonly way: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
   readonly ref: (inputs: Record<string, F64>, dims: Sizes, attrs: Attrs) => Record<string, ArrayLike<number>>;
