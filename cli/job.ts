@@ -52,13 +52,15 @@ export interface Outcome {
   readonly before: readonly NotedRow[];
   readonly after: readonly NotedRow[];
   readonly seconds: number;
+  readonly data: Job["about"];
   /** The clips, and those of them that could not be read. */
   readonly clips: Record<keyof EvaluationSets, ClipsOutcome>;
   /** Showings of training in which another clip stood in for a bad one, and steps that gave no gradient. */
   readonly training: TrainingFaults;
+  /** Steps whose update was skipped, since numbers were not finite. */
+  readonly skipped: { readonly count: number; readonly steps: readonly number[] };
   /** What was said of the clips and settings before training. */
   readonly warnings: readonly string[];
-  readonly data: Job["about"];
 }
 
 /** The outcome, and what is shown of the model. */
@@ -141,7 +143,7 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
     const probe = () => job.evaluator?.(trainer.model, ruleOf(job, settings)) ?? evaluated(job, trainer, ledger);
-    const steps = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
+    const { steps, skipped } = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
     const metadata = metadataOf({ family: trainer.family, config: trainer.model.config });
@@ -153,6 +155,7 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
       data: job.about,
       clips: { train: ledger.outcome("train"), test: ledger.outcome("test") },
       training: await faultsIn(join(folder, "metrics.jsonl")),
+      skipped: { count: skipped.length, steps: skipped },
       warnings,
     };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);

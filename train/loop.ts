@@ -21,23 +21,32 @@ export class Watch {
 
   constructor(readonly skipped: number[] = []) {}
 
-  /** Notes one step; too many bad ones are a HealthError. */
-  note({ step, loss, bad }: StepReport, samples: readonly string[]): boolean {
-    if (bad === 0 && Number.isFinite(loss)) {
+  /** Notes one step; undefined if it is sound, else what became of it. Too many such steps are a HealthError. */
+  note(report: StepReport, samples: readonly string[]): string | undefined {
+    const { step } = report;
+    const fault = faultOf(report);
+    if (fault === undefined) {
       this.#inARow = 0;
-      return true;
+      return undefined;
     }
     this.#inARow++;
     this.skipped.push(step);
     const recent = this.skipped.filter((other) => other > step - 1000).length;
-    if (this.#inARow < patience.inARow && recent < patience.inAThousand) return false;
+    if (this.#inARow < patience.inARow && recent < patience.inAThousand) return fault;
     throw new HealthError(
-      `training stopped at step ${step}: the loss is ${loss}, ${bad} gradient elements are not finite; ` +
+      `training stopped at step ${step}: it was ${fault}; ` +
         `${this.#inARow} steps in a row and ${recent} of the last thousand were skipped\n` +
-        `  clips of this step: ${samples.slice(0, 4).join(", ")}${samples.length > 4 ? ", …" : ""}\n` +
+        `  clips of this step: ${some(samples)}\n` +
         "  nothing was changed by these steps; a lower --lr or a look at those clips may help",
     );
   }
+}
+
+/** What became of a step with numbers that are not finite. The device decides, by the gradients and their norm alone. */
+function faultOf({ loss, norm, bad }: StepReport): string | undefined {
+  if (bad > 0) return `skipped: ${bad} gradient elements are not finite, the loss is ${loss}`;
+  if (!Number.isFinite(norm)) return `skipped: the norm of the gradients is ${norm}, the loss is ${loss}`;
+  return Number.isFinite(loss) ? undefined : `made although the loss is ${loss}: all gradients are finite`;
 }
 
 /** Where batches come from: those of global steps `from` … `until − 1`. */
@@ -45,6 +54,12 @@ type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
 
 /** A figure of merit by name, as a fraction; NaN where it is not defined, and then the reason. */
 type Figure = readonly [name: string, value: number, note?: string];
+
+/** The steps that are done, and which of them (resumed ones too) were skipped for numbers that are not finite. */
+export interface Done {
+  readonly steps: number;
+  readonly skipped: readonly number[];
+}
 
 export interface LoopOptions {
   readonly trainer: Trainer;
@@ -57,8 +72,8 @@ export interface LoopOptions {
   readonly evaluate?: () => Promise<readonly Figure[]>;
 }
 
-/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. Returns the steps done. */
-export async function trainLoop(options: LoopOptions): Promise<number> {
+/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. */
+export async function trainLoop(options: LoopOptions): Promise<Done> {
   const { trainer, run, progress, stop, evaluate } = options;
   const { settings } = trainer;
   const { from, watch } = await resume(trainer, run);
@@ -72,16 +87,19 @@ export async function trainLoop(options: LoopOptions): Promise<number> {
   for await (const finished of steps(from, options)) {
     done = finished.report.step;
     const goesOn = done < settings.steps && stop.requested === undefined;
-    const isSound = watch.note(finished.report, finished.batch.keys);
+    const fault = watch.note(finished.report, finished.batch.keys);
+    if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
     const probes = goesOn && isDue(done, settings.evalEvery) ? await evaluate?.() : undefined;
-    await run.append(lineOf(finished, isSound, probes));
+    await run.append(lineOf(finished, fault === undefined, probes));
     tell(progress, finished, probes);
-    if (isSound && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
+    if (!fault && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
     if (goesOn && isDue(done, settings.checkpointEvery)) await save();
   }
   await save();
-  return done;
+  return { steps: done, skipped: watch.skipped };
 }
+
+const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", ")}${clips.length > 4 ? ", …" : ""}`;
 
 /** An update whose numbers have been read back. */
 interface Finished {

@@ -16,7 +16,8 @@ export function rowsText(outcome: Outcome, report: string): string {
   const { before, after } = outcome;
   const lines = before.map(([name, value], i) => `  ${name.padEnd(16)}${percent(value)}   ${percent(after[i][1])}`);
   const head = "held-out clips         untrained    trained";
-  return [head, ...lines, ...noteLines(after), ...faultLines(outcome), `report: ${report}`].join("\n");
+  const faults = [...faultLines(outcome), ...skippedLine(outcome)];
+  return [head, ...lines, ...noteLines(after), ...faults, `report: ${report}`].join("\n");
 }
 
 /** Counts of what was replaced, left out, repeated or skipped; none where all was well. */
@@ -43,6 +44,9 @@ export function faultLines({ clips, training, warnings }: Outcome): string[] {
 
 const noteLines = (rows: readonly NotedRow[]) =>
   rows.flatMap(([name, , note]) => (note === undefined ? [] : [`  ${name}: ${note}`]));
+
+const skippedLine = ({ skipped: { count } }: Outcome): string[] =>
+  count > 0 ? [`skipped steps: ${count}, with numbers that are not finite (results.json names them)`] : [];
 
 /** Mean and sample standard deviation. */
 interface Spread {

@@ -25,6 +25,13 @@ export type Draw = "gaussian" | "positive" | ((random: () => number, dims: Sizes
 
 type F64 = Float64Array;
 
+/** The axis that an input's numbers choose along, what such a number is called, and one more number that is allowed. */
+export interface Chooser {
+  readonly along: string;
+  readonly called: string;
+  readonly besides?: (attrs: Attrs) => number | undefined;
+}
+
 /** The declaration of an op; see docs/DESIGN.md, "The life of an op". */
 export interface OpDeclaration<S extends string, A extends Attrs, X extends string> {
   name: string;
@@ -33,6 +40,8 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   attrs?: A;
   /** Axes that inputs do not have, and checks of those they have: returns the further sizes or throws ShapeError. */
   derive?: (dims: Dims<S> & Sizes, attrs: A) => { [K in X]: number };
+  /** Inputs whose numbers choose along an axis. Those that come from the host are refused where they are out of range. */
+  chooses?: { [name: string]: Chooser };
   forward?: readonly Pass[];
   backward?: readonly Pass[];
   /** Several complete ways (fused, composed), and the choice among them. */
@@ -74,6 +83,7 @@ export interface Op {
   readonly attrs: Attrs;
   readonly axes: readonly string[];
   readonly derive?: (dims: Sizes, attrs: Attrs) => Sizes;
+  readonly chooses: Readonly<Record<string, Chooser>>;
   readonly ways: ReadonlyMap<string, CompiledWay>;
   readonly way: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
   readonly ref: (inputs: Record<string, F64>, dims: Sizes, attrs: Attrs) => Record<string, ArrayLike<number>>;
@@ -129,6 +139,7 @@ function compile(d: OpDeclaration<string, Attrs, string>, id: number): Op {
     attrs: d.attrs ?? {},
     axes: axesOf(sig),
     derive: d.derive as Op["derive"],
+    chooses: d.chooses ?? {},
     ways: new Map(),
     way: (d.way ?? (() => Object.keys(ways)[0])) as Op["way"],
     ref: d.ref as Op["ref"],

@@ -15,10 +15,16 @@ const margin = 256;
 const guarded = -0x60a2d;
 
 export class Guard implements Runner {
-  #runs = 0;
+  #turn: number;
   #checks: Promise<void>[] = [];
 
-  constructor(readonly inner: Runner) {}
+  /** `turn` says with which of the poisons the first run begins. */
+  constructor(
+    readonly inner: Runner,
+    turn = 0,
+  ) {
+    this.#turn = turn;
+  }
 
   get facts(): DeviceFacts {
     return this.inner.facts;
@@ -35,7 +41,7 @@ export class Guard implements Runner {
   run(segment: Segment, structure: Int32Array, numbers: readonly number[], wanted: Wanted) {
     const wide = segment.values.map(widened);
     const replace = (value: Value) => (segment.values[value.index] === value ? wide[value.index] : value);
-    const poison = poisons[this.#runs++ % poisons.length];
+    const poison = poisons[this.#turn++ % poisons.length];
     const alone: Segment = {
       ...segment,
       calls: segment.calls.map((call) => ({ ...call, values: call.values.map((value) => value && replace(value)) })),

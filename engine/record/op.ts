@@ -3,6 +3,7 @@ import { declareOp, type Op, type OpDeclaration } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
 import { bindAxes, type FreshOutputs, type InputWords, shapeError, shapeOf, type Sizes } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
+import { checkChoices } from "./choices.ts";
 import { runner } from "./runner.ts";
 import { currentScope } from "./scope.ts";
 import type { Entry } from "./segment.ts";
@@ -42,6 +43,7 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   }
   const bound = bindAxes(op, tensors);
   const dims = op.derive ? Object.assign(bound.dims, op.derive(bound.dims, attrs)) : bound.dims;
+  checkChoices(op, values, dims, attrs);
   const way = op.ways.size === 1 ? op.ways.keys().next().value! : chooseWay(op, dims, attrs);
   const recorded: Entry = { op, way, values, dims, attrs, T: bound.T, at: 0 };
   scope.run(recorded, op.ways.get(way)!.forward);

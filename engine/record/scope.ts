@@ -208,6 +208,7 @@ export class Scope implements Disposable, OpenScope {
   upload(data: TypedArray | Uint16Array, numel: number, dtype: Dtype): Value {
     const value = this.make(numel, dtype);
     this.#uploads.push({ value, data });
+    if (data instanceof Uint32Array) value.host = data;
     this.#structure.push(-numel);
     this.#structure.push(dtype === "f16" ? 2 : 4);
     return value;

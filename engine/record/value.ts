@@ -36,6 +36,8 @@ export class Value {
   /** The scope's segment (part between two flushes) it was recorded in, and its position there. */
   segment = 0;
   index = -1;
+  /** Numbers that choose (u32), as the host sent them: what takes them can refuse them by name. */
+  host: Uint32Array | undefined = undefined;
   /** A gradient flows to it. */
   needsGrad = false;
   /** An op computed it from something that needs a gradient: its gradient flows on, through that op. */

@@ -3,7 +3,9 @@ import { LimitError, ShapeError } from "../../engine/errors.ts";
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import * as composed from "./composed.ts";
 import * as fused from "./fused.ts";
@@ -145,9 +147,14 @@ export const attentionRow = op({
     return { H, K };
   },
   forward: [
-    pass("qkv_BLC -> p_BHL:f32", [numbers, rows, map], ({ B, H }, { WG, SG }) => ceilDiv(B * H, WG / SG), {
-      uniforms: ({ L, K }, { row, causal }) => ({ visible: causal ? Number(row) + 1 : L, scale: K ** -0.5 }),
-    }),
+    pass(
+      "qkv_BLC -> p_BHL:f32",
+      [numbers, panels, levels, rows, map],
+      ({ B, H }, { WG, SG }) => ceilDiv(B * H, WG / SG),
+      {
+        uniforms: ({ L, K }, { row, causal }) => ({ visible: causal ? Number(row) + 1 : L, scale: K ** -0.5 }),
+      },
+    ),
   ],
   ref({ qkv }, dims, { row, causal }) {
     const { B, H, L } = dims;

@@ -4,7 +4,9 @@
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { type Attrs, ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { type TileLayout, product, type Shape } from "../matmul/tile.ts";
 import probabilities from "./probabilities.wgsl";
@@ -42,7 +44,7 @@ interface HeadProduct {
 function perHead(options: HeadProduct, shapeOf: (dims: Sizes) => HeadShape): Pass {
   const { form, a, b, c } = options;
   const general = product({ ...options, shape: (dims: Sizes) => ({ ...shapeOf(dims), batch: [dims.B, dims.H] }) });
-  const variants = new Map([...general.variants].filter(([name]) => name === "sg8" || name === "wg32"));
+  const variants = new Map([...general.variants].filter(([name]) => ["sg8", "sg32", "wg32"].includes(name)));
   for (const rows of heights[form])
     variants.set(`rows${rows}`, {
       source: ({ device, dims }) =>
@@ -52,10 +54,17 @@ function perHead(options: HeadProduct, shapeOf: (dims: Sizes) => HeadShape): Pas
       rename: { a, b, c },
       available: (_, { K }) => K % 4 === 0,
     });
-  const pick = ({ K, L }: Sizes, { software, subgroup }: DeviceFacts) =>
-    !software ? "wg32" : K % 4 ? "sg8" : `rows${heightFor(form, L, subgroup)}`;
+  const pick = (dims: Sizes, { software, subgroup }: DeviceFacts) => {
+    const { K, L } = dims;
+    if (!software) return "wg32";
+    if (shapeOf(dims).K > oneChain) return L > 24 ? "sg32" : "sg8";
+    return K % 4 ? "sg8" : `rows${heightFor(form, L, subgroup)}`;
+  };
   return { ...general, variants, pick };
 }
+
+/** Sums of more terms are for tiles that add in panels: one chain of additions rounds in proportion to its length. */
+const oneChain = 256;
 
 /** Rows of the tiles. 51 and 77 tokens are 2 and 3 times 26; TN tiles come in whole vec4s. */
 const heights: Record<AttentionForm, readonly number[]> = { NN: [8, 26], NT: [8, 26], TN: [8, 28, 52] };
@@ -109,11 +118,19 @@ function rowPass(
   rename: Record<string, string>,
   uniforms: (dims: Sizes, attrs: Attrs) => Record<string, number>,
 ): Pass {
-  const variant = (source: string): Variant => ({ source: [numbers, rows, source], grid: perRow, uniforms, rename });
+  const variant = (...source: string[]): Variant => ({
+    source: [numbers, rows, ...source],
+    grid: perRow,
+    uniforms,
+    rename,
+  });
   const fits = ({ M }: Sizes, { subgroup }: DeviceFacts) => M <= 16 * subgroup;
   return passOf(
     sig,
-    { short: { ...variant(short), available: (device, dims) => fits(dims, device) }, long: variant(long) },
+    {
+      short: { ...variant(short), available: (device, dims) => fits(dims, device) },
+      long: variant(panels, levels, long),
+    },
     (dims, device) => (fits(dims, device) ? "short" : "long"),
     label,
   );

@@ -7,6 +7,7 @@ struct Dims { B: u32, L: u32, H: u32, K: u32, row: u32, visible: u32, scale: f32
 @group(0) @binding(1) var<storage, read_write> p: array<f32>;        // [B, H, L]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -20,17 +21,26 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
 
   var top = LOWEST;
   for (var j = lane; j < dim.visible; j += SG) {
-    var sum = 0.0;
-    for (var c = 0u; c < dim.K; c++) {
-      sum += f32(qkv[first + dim.row * 3 * D + c]) * f32(qkv[first + j * 3 * D + D + c]);
+    var products = Levels();
+    for (var near = 0u; near < dim.K; near += 4 * PANEL) {
+      var panel = SUM();
+      for (var c = near; c < min(near + 4 * PANEL, dim.K); c++) {
+        panel += f32(qkv[first + dim.row * 3 * D + c]) * f32(qkv[first + j * 3 * D + D + c]);
+      }
+      products = with_panel(products, panel);
     }
-    p[start + j] = sum * dim.scale;
-    top = max(top, sum * dim.scale);
+    let score = whole(products) * dim.scale;
+    p[start + j] = score;
+    top = max(top, score);
   }
   top = subgroupMax(top);
-  var sum = 0.0;
-  for (var j = lane; j < dim.visible; j += SG) { sum += nan_exp(p[start + j] - top); }
-  let share = 1.0 / subgroupAdd(sum);
+  var sums = Levels();
+  for (var near = lane; near < dim.visible; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, dim.visible); j += SG) { panel += nan_exp(p[start + j] - top); }
+    sums = with_panel(sums, panel);
+  }
+  let share = 1.0 / subgroupAdd(whole(sums));
   for (var j = lane; j < dim.L; j += SG) {
     if (j < dim.visible) { p[start + j] = exp(p[start + j] - top) * share; } else { p[start + j] = 0.0; }
   }

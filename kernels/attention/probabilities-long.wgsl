@@ -7,6 +7,7 @@ struct Dims { L: u32, M: u32, rows: u32, causal: u32 }
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;   // [B, H, L, M]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 /// Scores of keys 4j .. 4j + 3; those beyond the visible ones cannot win.
@@ -26,12 +27,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   var top = LOWEST;
   for (var j = lane; j < M4; j += SG) { top = max(top, max4(scores(start, j, visible))); }
   top = subgroupMax(top);
-  var sum = 0.0;
-  for (var j = lane; j < M4; j += SG) {
-    let e = select(vec4f(), exp(scores(start, j, visible) - top), 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
-    p[start + j] = e;
-    sum += sum4(e);
+  var sums = Levels();
+  for (var near = lane; near < M4; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, M4); j += SG) {
+      let e = select(vec4f(), exp(scores(start, j, visible) - top), 4 * j + vec4u(0, 1, 2, 3) < vec4u(visible));
+      p[start + j] = e;
+      panel += sum4(e);
+    }
+    sums = with_panel(sums, panel);
   }
-  let scale = 1.0 / subgroupAdd(sum);
+  let scale = 1.0 / subgroupAdd(whole(sums));
   for (var j = lane; j < M4; j += SG) { p[start + j] *= scale; }
 }

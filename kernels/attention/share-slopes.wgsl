@@ -8,6 +8,7 @@ struct Dims { B: u32, H: u32, L: u32, M: u32, hadamard: u32 }
 @group(0) @binding(4) var<storage, read_write> dshare: array<f32>;     // [H, L, L]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -15,21 +16,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let at = (wid.x + wid.y * nwg.x) * WG + lane;
   if (at >= dim.H * dim.L * dim.L) { return; }
   let row = at / dim.L;
-  var sum = 0.0;
-  for (var far = 0u; far < dim.B; far += STRETCH) {
-    var sumStretch = 0.0;
-    let farEnd = min(far + STRETCH, dim.B);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var sumPanel = 0.0;
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var b = near; b < nearEnd; b++) {
-        let line = b * dim.H * dim.L + row;
-        let i = line * dim.M + at % dim.L;
-        sumPanel += s[i] * select(g[line] - dw[i], dw[i] * (u[i] - 1.0), dim.hadamard == 1);
-      }
-      sumStretch += sumPanel;
+  var sums = Levels();
+  for (var near = 0u; near < dim.B; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, dim.B);
+    for (var b = near; b < nearEnd; b++) {
+      let line = b * dim.H * dim.L + row;
+      let i = line * dim.M + at % dim.L;
+      panel += s[i] * select(g[line] - dw[i], dw[i] * (u[i] - 1.0), dim.hadamard == 1);
     }
-    sum += sumStretch;
+    sums = with_panel(sums, panel);
   }
-  dshare[at] = sum;
+  dshare[at] = whole(sums);
 }

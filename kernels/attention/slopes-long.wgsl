@@ -7,6 +7,7 @@ struct Dims { M: u32, rows: u32, scale: f32 }
 @group(0) @binding(1) var<storage, read_write> ds: array<vec4f>;   // [B, H, L, M]
 var<immediate> dim: Dims;
 
+alias SUM = vec4f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -17,12 +18,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let M4 = dim.M / 4;
   let start = row * M4;
 
-  var sum = vec4f();
-  for (var j = lane; j < M4; j += SG) {
-    let weight = p[start + j];
-    sum += select(vec4f(), weight * ds[start + j], weight > vec4f());
+  var sums = Levels();
+  for (var near = lane; near < M4; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, M4); j += SG) {
+      let weight = p[start + j];
+      panel += select(vec4f(), weight * ds[start + j], weight > vec4f());
+    }
+    sums = with_panel(sums, panel);
   }
-  let mean = subgroupAdd(sum4(sum));
+  let mean = subgroupAdd(sum4(whole(sums)));
   for (var j = lane; j < M4; j += SG) {
     let weight = p[start + j];
     let slope = select(vec4f(), weight * (ds[start + j] - mean) * dim.scale, weight > vec4f());

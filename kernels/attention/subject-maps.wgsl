@@ -14,6 +14,7 @@ struct Dims { L: u32, M: u32, H: u32, P: u32, rows: u32, threshold: f32, hadamar
 @group(0) @binding(5) var<storage, read_write> w: array<f32>;     // [B, H, L, M], padding 0
 var<immediate> dim: Dims;
 
+alias SUM = vec3f; // of S, of S·A, of U
 override WG: u32 = 64;
 
 /// exp z; what is beyond the allowed tokens may be above their maximum, and counts nothing.
@@ -49,19 +50,20 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   top = subgroupMax(top);
   topU = subgroupMax(topU);
 
-  var sum = 0.0;
-  var sumU = 0.0;
-  var moved = 0.0;
-  for (var j = lane; j < dim.L; j += SG) {
-    let v = z[start + j];
-    let e = exp(v - top);
-    sum += e;
-    moved += e * share[shares + j];
-    sumU += select(0.0, share_of(v - topU), allowed(b, i, j));
+  var levels = Levels();
+  for (var near = lane; near < dim.L; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, dim.L); j += SG) {
+      let v = z[start + j];
+      let e = exp(v - top);
+      panel += SUM(e, e * share[shares + j], select(0.0, share_of(v - topU), allowed(b, i, j)));
+    }
+    levels = with_panel(levels, panel);
   }
-  let scale = 1.0 / subgroupAdd(sum);
-  let scaleU = 1.0 / subgroupAdd(sumU);
-  let amount = subgroupAdd(moved) * scale;
+  let sums = subgroupAdd(whole(levels));
+  let scale = 1.0 / sums.x;
+  let scaleU = 1.0 / sums.z;
+  let amount = sums.y * scale;
 
   for (var j = lane; j < dim.M; j += SG) {
     let inside = j < dim.L;

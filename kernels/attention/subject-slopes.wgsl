@@ -14,6 +14,7 @@ struct Dims { L: u32, M: u32, H: u32, rows: u32, scale: f32, hadamard: u32 }
 @group(0) @binding(5) var<storage, read_write> g: array<f32>;       // [B, H, L]
 var<immediate> dim: Dims;
 
+alias SUM = vec2f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -25,28 +26,33 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let shares = (row % (dim.H * dim.L)) * dim.L;
   let hadamard = dim.hadamard == 1;
 
-  var along = 0.0;
-  var moved = 0.0;
-  for (var j = lane; j < dim.L; j += SG) {
-    along += dw[start + j] * u[start + j];
-    moved += s[start + j] * share[shares + j];
+  var moves = Levels();
+  for (var near = lane; near < dim.L; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, dim.L); j += SG) {
+      panel += SUM(dw[start + j] * u[start + j], s[start + j] * share[shares + j]);
+    }
+    moves = with_panel(moves, panel);
   }
-  let gain = subgroupAdd(along);
-  let amount = subgroupAdd(moved);
+  let moved = subgroupAdd(whole(moves));
+  let gain = moved.x;
+  let amount = moved.y;
   if (lane == 0) { g[row] = gain; }
 
-  var sumS = 0.0;
-  var sumU = 0.0;
-  for (var j = lane; j < dim.L; j += SG) {
-    let d = dw[start + j];
-    let A = share[shares + j];
-    let p = s[start + j];
-    let q = u[start + j];
-    sumS += p * (d * (1.0 - A) + A * select(gain, d * q, hadamard));
-    sumU += q * (d * select(amount, p * A, hadamard));
+  var slopes = Levels();
+  for (var near = lane; near < dim.L; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, dim.L); j += SG) {
+      let d = dw[start + j];
+      let A = share[shares + j];
+      let p = s[start + j];
+      let q = u[start + j];
+      let dS = d * (1.0 - A) + A * select(gain, d * q, hadamard);
+      panel += SUM(p * dS, q * (d * select(amount, p * A, hadamard)));
+    }
+    slopes = with_panel(slopes, panel);
   }
-  sumS = subgroupAdd(sumS);
-  sumU = subgroupAdd(sumU);
+  let sums = subgroupAdd(whole(slopes)); // Σ S dS, Σ U dU
 
   for (var j = lane; j < dim.M; j += SG) {
     var value = 0.0;
@@ -57,7 +63,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
       let q = u[start + j];
       let dS = d * (1.0 - A) + A * select(gain, d * q, hadamard);
       let dU = d * select(amount, p * A, hadamard);
-      value = (p * (dS - sumS) + q * (dU - sumU)) * dim.scale;
+      value = (p * (dS - sums.x) + q * (dU - sums.y)) * dim.scale;
     }
     dz[start + j] = value;
   }

@@ -5,6 +5,7 @@ import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -85,7 +86,7 @@ const fits = ({ L, P, C, H }: Sizes) => P === L - 2 && C % (3 * H) === 0;
 
 const maps = pass(
   "z_BHLM:f32 share_HLL:f32 cover_BP:f32 -> s_BHLM:f32 u_BHLM:f32 w_BHLM:f32",
-  [numbers, rows, subjectMaps],
+  [numbers, panels, levels, rows, subjectMaps],
   perRow,
   { label: "maps", uniforms: (dims, { mode }) => ({ rows: countRows(dims), hadamard: mode === "hadamard" ? 1 : 0 }) },
 );
@@ -100,17 +101,22 @@ export const subjectAttention = op({
   forward: [scoresInto("z"), maps, valuesFrom("w")],
   backward: [
     slopesInto("dw"),
-    pass("dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 share_HLL:f32 -> dz_BHLM:f32 g_BHL:f32", [rows, subjectSlopes], perRow, {
-      label: "dz",
-      uniforms: (dims, { mode }) => ({
-        rows: countRows(dims),
-        scale: dims.K ** -0.5,
-        hadamard: mode === "hadamard" ? 1 : 0,
-      }),
-    }),
+    pass(
+      "dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 share_HLL:f32 -> dz_BHLM:f32 g_BHL:f32",
+      [panels, levels, rows, subjectSlopes],
+      perRow,
+      {
+        label: "dz",
+        uniforms: (dims, { mode }) => ({
+          rows: countRows(dims),
+          scale: dims.K ** -0.5,
+          hadamard: mode === "hadamard" ? 1 : 0,
+        }),
+      },
+    ),
     pass(
       "dw_BHLM:f32 s_BHLM:f32 u_BHLM:f32 g_BHL:f32 -> dshare_HLL:f32",
-      [panels, shareSlopes],
+      [panels, levels, shareSlopes],
       ({ H, L }, { WG }) => ceilDiv(H * L * L, WG),
       { uniforms: (_, { mode }) => ({ hadamard: mode === "hadamard" ? 1 : 0 }) },
     ),
@@ -162,11 +168,11 @@ export const subjectAttentionTwoHop = op({
     mapProduct("TN", "r", "dw", "du"),
     pass(
       "dw_BHLM:f32 dr_BHLM:f32 du_BHLM:f32 s_BHLM:f32 u_BHLM:f32 share_HLL:f32 -> dz_BHLM:f32",
-      [rows, twoHopSlopes],
+      [panels, levels, rows, twoHopSlopes],
       perRow,
       { label: "dz", uniforms: (dims) => ({ rows: countRows(dims), scale: dims.K ** -0.5 }) },
     ),
-    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", [panels, twoHopShare], ({ H, L }, { WG }) =>
+    pass("dw_BHLM:f32 dr_BHLM:f32 s_BHLM:f32 -> dshare_HLL:f32", [panels, levels, twoHopShare], ({ H, L }, { WG }) =>
       ceilDiv(H * L * L, WG),
     ),
     valueGradient("w"),

@@ -7,26 +7,22 @@ struct Dims { B: u32, H: u32, L: u32, M: u32 }
 @group(0) @binding(3) var<storage, read_write> dshare: array<f32>;     // [H, L, L]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let at = (wid.x + wid.y * nwg.x) * WG + lane;
   if (at >= dim.H * dim.L * dim.L) { return; }
-  var sum = 0.0;
-  for (var far = 0u; far < dim.B; far += STRETCH) {
-    var sumStretch = 0.0;
-    let farEnd = min(far + STRETCH, dim.B);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var sumPanel = 0.0;
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var b = near; b < nearEnd; b++) {
-        let i = (b * dim.H * dim.L + at / dim.L) * dim.M + at % dim.L;
-        sumPanel += s[i] * (dr[i] - dw[i]);
-      }
-      sumStretch += sumPanel;
+  var sums = Levels();
+  for (var near = 0u; near < dim.B; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, dim.B);
+    for (var b = near; b < nearEnd; b++) {
+      let i = (b * dim.H * dim.L + at / dim.L) * dim.M + at % dim.L;
+      panel += s[i] * (dr[i] - dw[i]);
     }
-    sum += sumStretch;
+    sums = with_panel(sums, panel);
   }
-  dshare[at] = sum;
+  dshare[at] = whole(sums);
 }

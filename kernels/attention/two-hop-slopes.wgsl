@@ -11,6 +11,7 @@ struct Dims { L: u32, M: u32, H: u32, rows: u32, scale: f32 }
 @group(0) @binding(6) var<storage, read_write> dz: array<f32>;     // [B, H, L, M], padding 0
 var<immediate> dim: Dims;
 
+alias SUM = vec2f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -21,22 +22,24 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = row * dim.M;
   let shares = (row % (dim.H * dim.L)) * dim.L;
 
-  var sumS = 0.0;
-  var sumU = 0.0;
-  for (var j = lane; j < dim.L; j += SG) {
-    let A = share[shares + j];
-    sumS += s[start + j] * (dw[start + j] * (1.0 - A) + A * dr[start + j]);
-    sumU += u[start + j] * du[start + j];
+  var slopes = Levels();
+  for (var near = lane; near < dim.L; near += PANEL * SG) {
+    var panel = SUM();
+    for (var j = near; j < min(near + PANEL * SG, dim.L); j += SG) {
+      let A = share[shares + j];
+      let dS = dw[start + j] * (1.0 - A) + A * dr[start + j];
+      panel += SUM(s[start + j] * dS, u[start + j] * du[start + j]);
+    }
+    slopes = with_panel(slopes, panel);
   }
-  sumS = subgroupAdd(sumS);
-  sumU = subgroupAdd(sumU);
+  let sums = subgroupAdd(whole(slopes)); // Σ S dS, Σ U dU
 
   for (var j = lane; j < dim.M; j += SG) {
     var value = 0.0;
     if (j < dim.L) {
       let A = share[shares + j];
       let dS = dw[start + j] * (1.0 - A) + A * dr[start + j];
-      value = (s[start + j] * (dS - sumS) + u[start + j] * (du[start + j] - sumU)) * dim.scale;
+      value = (s[start + j] * (dS - sums.x) + u[start + j] * (du[start + j] - sums.y)) * dim.scale;
     }
     dz[start + j] = value;
   }

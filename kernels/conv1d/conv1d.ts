@@ -4,6 +4,7 @@ import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid } from "../lib/flat.ts";
+import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
 import dw from "./dw.wgsl";
 import dx from "./dx.wgsl";
@@ -26,7 +27,7 @@ export const conv1d = op({
   ],
   backward: [
     pass("dy_BUE w_E13:f32 -> dx_BTE", dx, ({ B, T, E }, consts) => lanesGrid(B * T * E, consts), { uniforms }),
-    pass("dy_BUE x_BTE -> dw_E13:f32", [panels, dw], ({ E }, consts) => lanesGrid(3 * E, consts), { uniforms }),
+    pass("dy_BUE x_BTE -> dw_E13:f32", [panels, levels, dw], ({ E }, consts) => lanesGrid(3 * E, consts), { uniforms }),
   ],
   ref({ x, w }, { B, T, E, U }) {
     const y = new Float64Array(B * U * E);

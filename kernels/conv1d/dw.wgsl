@@ -6,6 +6,7 @@ struct Dims { B: u32, frames: u32, E: u32, U: u32 }
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;   // [E, 1, 3]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -15,20 +16,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= 3 * dim.E) { return; }
   let e = id / 3;
   let k = id % 3;
-  var sum = 0.0;
-  for (var far = 0u; far < dim.B * dim.U; far += STRETCH) {
-    var sumStretch = 0.0;
-    let farEnd = min(far + STRETCH, dim.B * dim.U);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var sumPanel = 0.0;
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var t = near; t < nearEnd; t++) {
-        let at = (t / dim.U * dim.frames + t % dim.U + k) * dim.E + e;
-        sumPanel += f32(dy[t * dim.E + e]) * f32(x[at]);
-      }
-      sumStretch += sumPanel;
+  var sums = Levels();
+  for (var near = 0u; near < dim.B * dim.U; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, dim.B * dim.U);
+    for (var t = near; t < nearEnd; t++) {
+      let at = (t / dim.U * dim.frames + t % dim.U + k) * dim.E + e;
+      panel += f32(dy[t * dim.E + e]) * f32(x[at]);
     }
-    sum += sumStretch;
+    sums = with_panel(sums, panel);
   }
-  dw[id] = sum;
+  dw[id] = whole(sums);
 }

@@ -4,6 +4,7 @@ import type { Sizes } from "../../engine/declare/signature.ts";
 import { ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -11,15 +12,20 @@ import dlogits from "./dlogits.wgsl";
 import lse from "./lse.wgsl";
 import mean from "./mean.wgsl";
 
-/** The ignored class as the targets hold it: −100 is 2³² − 100 there. */
+/** The ignored class as the targets hold it, if there is one: −100 is 2³² − 100 there. */
+const ignored = (attrs: Attrs): number | undefined =>
+  Number.isFinite(attrs.ignore) ? Number(attrs.ignore) >>> 0 : undefined;
+
 const uniforms = (_: Sizes, attrs: Attrs) => {
-  const ignore = Number(attrs.ignore);
-  return Number.isFinite(ignore) ? { ignores: 1, ignored: ignore >>> 0 } : { ignores: 0, ignored: 0 };
+  const also = ignored(attrs);
+  return { ignores: also === undefined ? 0 : 1, ignored: also ?? 0 };
 };
 
 /**
  * logits_NC targets_N:u32 -> loss. Rows whose target is `ignore` (−100, or any number; none by default) count neither in
- * the loss nor in its mean; a target that is neither it nor a class makes the loss NaN, and its row of the gradient.
+ * the loss nor in its mean; where all are ignored the mean is of nothing, NaN as in PyTorch, and the gradient 0. A target that
+ * is neither it nor a class is refused with ShapeError where it comes from the host; where an op computed it, it makes the
+ * loss NaN, and its row of the gradient.
  */
 export const crossEntropy = op({
   name: "crossEntropy",
@@ -27,18 +33,20 @@ export const crossEntropy = op({
   sig: "logits_NC:f32 targets_N:u32 -> loss:f32",
   attrs: { ignore: Infinity },
   derive(_, { ignore }) {
-    if (Number.isFinite(ignore) && !Number.isInteger(ignore))
+    if (Number.isFinite(ignore) && !(Number.isInteger(ignore) && ignore >= -(2 ** 31) && ignore < 2 ** 32))
       throw new ShapeError(`crossEntropy: ignore is ${ignore}, expected a class number`);
     return {};
   },
+  chooses: { targets: { along: "C", called: "class", besides: ignored } },
+
   forward: [
     pass(
       "logits_NC:f32 targets_N:u32 -> top_N:f32 rest_N:f32 nll_N:f32",
-      [numbers, panels, rows, lse],
+      [numbers, panels, levels, rows, lse],
       ({ N }, consts) => subgroupGrid(N, consts),
       { label: "rows", uniforms },
     ),
-    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, mean], () => 1, { label: "mean", uniforms }),
+    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, levels, mean], () => 1, { label: "mean", uniforms }),
   ],
   backward: [
     pass(
@@ -49,10 +57,10 @@ export const crossEntropy = op({
     ),
   ],
   ref({ logits, targets }: Record<string, Float64Array>, { N, C }, { ignore }) {
-    const ignored = Number.isFinite(ignore) ? ignore >>> 0 : Number.NaN;
+    const left = ignored({ ignore });
     let [loss, count] = [0, 0];
     for (let n = 0; n < N; n++) {
-      if (targets[n] === ignored) continue;
+      if (targets[n] === left) continue;
       const row = logits.subarray(n * C, (n + 1) * C);
       const top = Math.max(...row);
       const rest = Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));

@@ -11,6 +11,7 @@ struct Dims { N: u32, C: u32, ignores: u32, ignored: u32 }
 @group(0) @binding(4) var<storage, read_write> nll: array<f32>;     // [N]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -22,24 +23,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   var most = LOWEST;
   for (var c = lane; c < dim.C; c += SG) { most = max(most, logits[start + c]); }
   most = subgroupMax(most);
-  var sum = 0.0;
-  for (var whole = lane; whole < dim.C; whole += 64 * STRETCH * SG) {
-    var sumWhole = 0.0;
-    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.C);
-    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
-      var sumStretch = 0.0;
-      let farEnd = min(far + STRETCH * SG, wholeEnd);
-      for (var near = far; near < farEnd; near += PANEL * SG) {
-        var sumPanel = 0.0;
-        let nearEnd = min(near + PANEL * SG, farEnd);
-        for (var c = near; c < nearEnd; c += SG) { sumPanel += nan_exp(logits[start + c] - most); }
-        sumStretch += sumPanel;
-      }
-      sumWhole += sumStretch;
-    }
-    sum += sumWhole;
+  var sums = Levels();
+  for (var near = lane; near < dim.C; near += PANEL * SG) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL * SG, dim.C);
+    for (var c = near; c < nearEnd; c += SG) { panel += nan_exp(logits[start + c] - most); }
+    sums = with_panel(sums, panel);
   }
-  sum = nan_log(subgroupAdd(sum));
+  let sum = nan_log(subgroupAdd(whole(sums)));
   if (lane == 0) {
     top[n] = most;
     rest[n] = sum;

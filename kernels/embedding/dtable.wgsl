@@ -10,6 +10,7 @@ struct Dims { V: u32, N: u32, D: u32 }
 @group(0) @binding(3) var<storage, read_write> dtable: array<T>;       // [V, D]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -29,22 +30,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     let middle = (end + beyond) / 2;
     if (ids[order[middle]] == id) { end = middle + 1; } else { beyond = middle; }
   }
-  var sum = 0.0;
-  for (var whole = place; whole < end; whole += 64 * STRETCH) {
-    var sumWhole = 0.0;
-    let wholeEnd = min(whole + 64 * STRETCH, end);
-    for (var far = whole; far < wholeEnd; far += STRETCH) {
-      var sumStretch = 0.0;
-      let farEnd = min(far + STRETCH, wholeEnd);
-      for (var near = far; near < farEnd; near += PANEL) {
-        var sumPanel = 0.0;
-        let nearEnd = min(near + PANEL, farEnd);
-        for (var k = near; k < nearEnd; k++) { sumPanel += f32(dy[order[k] * dim.D + d]); }
-        sumStretch += sumPanel;
-      }
-      sumWhole += sumStretch;
-    }
-    sum += sumWhole;
+  var sums = Levels();
+  for (var near = place; near < end; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, end);
+    for (var k = near; k < nearEnd; k++) { panel += f32(dy[order[k] * dim.D + d]); }
+    sums = with_panel(sums, panel);
   }
-  dtable[id * dim.D + d] = T(sum);
+  dtable[id * dim.D + d] = T(whole(sums));
 }

@@ -11,6 +11,7 @@ struct Dims { V: u32, N: u32, D: u32 }
 @group(0) @binding(3) var<storage, read_write> dtable: array<vec4<T>>;       // [V, D]
 var<immediate> dim: Dims;
 
+alias SUM = vec4f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -31,30 +32,20 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     let middle = (end + beyond) / 2;
     if (ids[order[middle]] == id) { end = middle + 1; } else { beyond = middle; }
   }
-  var sum = vec4f();
-  for (var whole = place; whole < end; whole += 64 * STRETCH * 4) {
-    var sumWhole = vec4f();
-    let wholeEnd = min(whole + 64 * STRETCH * 4, end);
-    for (var far = whole; far < wholeEnd; far += 4 * STRETCH) {
-      var sumStretch = vec4f();
-      let farEnd = min(far + 4 * STRETCH, wholeEnd);
-      for (var near = far; near < farEnd; near += 4 * PANEL) {
-        var sumPanel = vec4f();
-        let nearEnd = min(near + 4 * PANEL, farEnd);
-        var k = near;
-        for (; k + 3 < nearEnd; k += 4) {
-          let a = vec4f(dy[order[k] * D4 + d]);
-          let b = vec4f(dy[order[k + 1] * D4 + d]);
-          let c = vec4f(dy[order[k + 2] * D4 + d]);
-          let e = vec4f(dy[order[k + 3] * D4 + d]);
-          sumPanel += (a + b) + (c + e);
-        }
-        for (; k < nearEnd; k++) { sumPanel += vec4f(dy[order[k] * D4 + d]); }
-        sumStretch += sumPanel;
-      }
-      sumWhole += sumStretch;
+  var sums = Levels();
+  for (var near = place; near < end; near += PANEL * 4) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL * 4, end);
+    var k = near;
+    for (; k + 3 < nearEnd; k += 4) {
+      let a = vec4f(dy[order[k] * D4 + d]);
+      let b = vec4f(dy[order[k + 1] * D4 + d]);
+      let c = vec4f(dy[order[k + 2] * D4 + d]);
+      let e = vec4f(dy[order[k + 3] * D4 + d]);
+      panel += (a + b) + (c + e);
     }
-    sum += sumWhole;
+    for (; k < nearEnd; k++) { panel += vec4f(dy[order[k] * D4 + d]); }
+    sums = with_panel(sums, panel);
   }
-  dtable[id * D4 + d] = vec4<T>(sum);
+  dtable[id * D4 + d] = vec4<T>(whole(sums));
 }

@@ -4,6 +4,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -56,11 +57,11 @@ const added = counted(
     "ids_N:u32 order_N:u32 dy_ND dtable_VD -> dtable_VD",
     {
       any: {
-        source: [panels, rows, dtable],
+        source: [panels, levels, rows, dtable],
         grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / consts.SG), consts),
       },
       vec4: {
-        source: [panels, rows, dtable4],
+        source: [panels, levels, rows, dtable4],
         grid: ({ N, D }, consts) => subgroupGrid(N * Math.ceil(D / 4 / consts.SG), consts),
         available,
       },
@@ -80,6 +81,7 @@ export const embedding = op({
   about: "y_n = table[ids_n]: embeddings of token ids; NaN for an id beyond the table",
   sig: "table_VD ids_N:u32 -> y_ND",
   derive: digits,
+  chooses: { ids: { along: "V", called: "row of the table" } },
   ways: {
     compared: { forward: looked, backward: [cleared, ...compared, added] },
     sorted: { forward: looked, backward: [cleared, ...sorted, added] },
@@ -105,6 +107,7 @@ export const rowGather = op({
   name: "rowGather",
   about: "y_n = x[n, index_n]: one token of every sequence; NaN for an index beyond",
   sig: "x_NLD index_N:u32 -> y_ND",
+  chooses: { index: { along: "L", called: "token" } },
   forward: [
     counted(
       pass("x_NLD index_N:u32 -> y_ND", [numbers, row], ({ N, D }, consts) => lanesGrid(N * D, consts)),

@@ -2,7 +2,9 @@
 import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import { lanesGrid } from "../lib/flat.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
+import panels from "../lib/panels.wgsl";
 import logSoftmax from "./log-softmax.wgsl";
 import weights from "./weights.wgsl";
 
@@ -16,10 +18,10 @@ export const klWeights = op({
   sig: "s_BQ:f32 -> w_BB:f32",
   attrs: { beta: 10, form: "code" as "code" | "paper" },
   forward: [
-    pass("s_BQ:f32 -> lp_BQ:f32", [numbers, logSoftmax], ({ B }, consts) => lanesGrid(B, consts), {
+    pass("s_BQ:f32 -> lp_BQ:f32", [numbers, panels, levels, logSoftmax], ({ B }, consts) => lanesGrid(B, consts), {
       label: "log softmax",
     }),
-    pass("lp_BQ:f32 -> w_BB:f32", [numbers, weights], ({ B }, consts) => lanesGrid(B * B, consts), {
+    pass("lp_BQ:f32 -> w_BB:f32", [numbers, panels, levels, weights], ({ B }, consts) => lanesGrid(B * B, consts), {
       label: "weights",
       uniforms: (_, { form }) => ({ paper: Number(form === "paper") }),
     }),

@@ -7,6 +7,7 @@ struct Dims { B: u32, Q: u32 }
 @group(0) @binding(1) var<storage, read_write> lp: array<f32>;     // [B, Q]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -17,8 +18,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = b * dim.Q;
   var top = s[start];
   for (var q = 1u; q < dim.Q; q++) { top = max(top, s[start + q]); }
-  var sum = 0.0;
-  for (var q = 0u; q < dim.Q; q++) { sum += nan_exp(s[start + q] - top); }
-  let logSum = nan_log(sum);
+  var sums = Levels();
+  for (var near = 0u; near < dim.Q; near += PANEL) {
+    var panel = SUM();
+    for (var q = near; q < min(near + PANEL, dim.Q); q++) { panel += nan_exp(s[start + q] - top); }
+    sums = with_panel(sums, panel);
+  }
+  let logSum = nan_log(whole(sums));
   for (var q = 0u; q < dim.Q; q++) { lp[start + q] = s[start + q] - top - logSum; }
 }

@@ -8,6 +8,7 @@ struct Dims { B: u32, Q: u32, beta: f32, paper: u32 }
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;     // [B, B]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -19,8 +20,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let j = id % dim.B;
   let a = select(j, i, dim.paper != 0) * dim.Q;
   let b = select(i, j, dim.paper != 0) * dim.Q;
-  var kl = 0.0;
-  for (var q = 0u; q < dim.Q; q++) { kl += exp(lp[a + q]) * (lp[a + q] - lp[b + q]); }
+  var sums = Levels();
+  for (var near = 0u; near < dim.Q; near += PANEL) {
+    var panel = SUM();
+    for (var q = near; q < min(near + PANEL, dim.Q); q++) { panel += exp(lp[a + q]) * (lp[a + q] - lp[b + q]); }
+    sums = with_panel(sums, panel);
+  }
+  let kl = whole(sums);
   let weight = nan_or(kl, min(dim.beta / max(abs(kl), max(dim.beta * 1e-6, 1e-30)), 1e6));
   w[id] = select(weight, 0.0, i == j || dim.beta == 0);
 }

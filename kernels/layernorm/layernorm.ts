@@ -4,12 +4,13 @@ import { ceilDiv, pass, passOf, type Variant } from "../../engine/declare/pass.t
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { partsFor } from "../lib/panels.ts";
+import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import dx from "./dx.wgsl";
-import dxRagged from "./dx-ragged.wgsl";
+import dxLong from "./dx-long.wgsl";
 import forward from "./forward.wgsl";
-import forwardRagged from "./forward-ragged.wgsl";
+import forwardLong from "./forward-long.wgsl";
 import sums from "./sums.wgsl";
 import sumsRagged from "./sums-ragged.wgsl";
 import total from "./total.wgsl";
@@ -17,13 +18,24 @@ import total from "./total.wgsl";
 /** Subgroups take ROWS rows each (1 where the kernel does not say). */
 const perRows: Variant["grid"] = ({ N }, { WG, SG, ROWS = 1 }) => ceilDiv(ceilDiv(N, ROWS), WG / SG);
 
+/** What the texts of long rows leave open: elements as stored and as summed, one or four columns each. */
+const single = "alias X = T;\nalias SUM = f32;\nconst COLUMNS: u32 = 1;\nfn across(v: f32) -> f32 { return v; }\n";
+const fours =
+  "alias X = vec4<T>;\nalias SUM = vec4f;\nconst COLUMNS: u32 = 4;\nfn across(v: vec4f) -> f32 { return sum4(v); }\n";
+
+const inQuads = (_: unknown, { D }: Sizes): boolean => D % 4 === 0;
+/** Columns that lanes add in one chain each. */
+const longest = 8192;
+
 /** Few fat subgroups where loads are the cost, many thin ones where there are lanes to fill. */
-const rowVariants = (quad: string, ragged: string): Record<string, Variant> => ({
-  shared: { source: [rows, quad], grid: perRows, available: (_, { D }) => D % 4 === 0 },
-  single: { source: [rows, quad], grid: perRows, constants: { ROWS: 1 }, available: (_, { D }) => D % 4 === 0 },
-  ragged: { source: [rows, ragged], grid: perRows },
+const rowVariants = (quad: string, long: string): Record<string, Variant> => ({
+  shared: { source: [rows, quad], grid: perRows, available: inQuads },
+  single: { source: [rows, quad], grid: perRows, constants: { ROWS: 1 }, available: inQuads },
+  long: { source: [fours, panels, levels, rows, long], grid: perRows, available: inQuads },
+  ragged: { source: [single, panels, levels, rows, long], grid: perRows },
 });
-const pickRows = ({ D }: Sizes, { software }: DeviceFacts) => (D % 4 ? "ragged" : software ? "shared" : "single");
+const pickRows = ({ D }: Sizes, { software }: DeviceFacts) =>
+  D % 4 ? "ragged" : D > longest ? "long" : software ? "shared" : "single";
 
 /** y = gain · (x − μ)/√(σ² + eps) + bias over the last axis: x_ND, gain_D, bias_D -> y_ND. */
 export const layernorm = op({
@@ -31,14 +43,14 @@ export const layernorm = op({
   about: "y = gain · (x − μ)/√(σ² + eps) + bias over the last axis (Ba, Kiros & Hinton 2016)",
   sig: "x_ND gain_D:f32 bias_D:f32 -> y_ND",
   attrs: { eps: 1e-5 },
-  /** R chunks of rows for the sums over rows. */
-  derive: ({ N }) => ({ R: partsFor(N, 8) }),
+  /** R chunks of at most 256 rows for the sums over rows. */
+  derive: ({ N }) => ({ R: Math.max(partsFor(N, 8), ceilDiv(N, 256)) }),
 
   forward: [
-    passOf("x_ND gain_D:f32 bias_D:f32 -> y_ND mean_N:f32 rstd_N:f32", rowVariants(forward, forwardRagged), pickRows),
+    passOf("x_ND gain_D:f32 bias_D:f32 -> y_ND mean_N:f32 rstd_N:f32", rowVariants(forward, forwardLong), pickRows),
   ],
   backward: [
-    passOf("dy_ND x_ND gain_D:f32 mean_N:f32 rstd_N:f32 -> dx_ND", rowVariants(dx, dxRagged), pickRows, "dx"),
+    passOf("dy_ND x_ND gain_D:f32 mean_N:f32 rstd_N:f32 -> dx_ND", rowVariants(dx, dxLong), pickRows, "dx"),
     passOf(
       "dy_ND x_ND mean_N:f32 rstd_N:f32 -> gainPart_RD:f32 biasPart_RD:f32",
       {
@@ -52,7 +64,7 @@ export const layernorm = op({
       ({ D }) => (D % 4 ? "ragged" : "quad"),
       "sums",
     ),
-    pass("gainPart_RD:f32 biasPart_RD:f32 -> dgain_D:f32 dbias_D:f32", [panels, total], ({ D }, { WG }) =>
+    pass("gainPart_RD:f32 biasPart_RD:f32 -> dgain_D:f32 dbias_D:f32", [panels, levels, total], ({ D }, { WG }) =>
       ceilDiv(D, WG),
     ),
   ],

@@ -7,32 +7,26 @@ struct Dims { D: u32, R: u32 }
 @group(0) @binding(3) var<storage, read_write> dbias: array<f32>;      // [D]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let j = id.x;
   if (j >= dim.D) { return; }
-  var gain = 0.0;
-  var bias = 0.0;
-  for (var far = 0u; far < dim.R; far += STRETCH) {
-    var gainStretch = 0.0;
-    var biasStretch = 0.0;
-    let farEnd = min(far + STRETCH, dim.R);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var gainPanel = 0.0;
-      var biasPanel = 0.0;
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var r = near; r < nearEnd; r++) {
-        gainPanel += gainPart[r * dim.D + j];
-        biasPanel += biasPart[r * dim.D + j];
-      }
-      gainStretch += gainPanel;
-      biasStretch += biasPanel;
+  var gains = Levels();
+  var biases = Levels();
+  for (var near = 0u; near < dim.R; near += PANEL) {
+    var gain = 0.0;
+    var bias = 0.0;
+    let nearEnd = min(near + PANEL, dim.R);
+    for (var r = near; r < nearEnd; r++) {
+      gain += gainPart[r * dim.D + j];
+      bias += biasPart[r * dim.D + j];
     }
-    gain += gainStretch;
-    bias += biasStretch;
+    gains = with_panel(gains, gain);
+    biases = with_panel(biases, bias);
   }
-  dgain[j] = gain;
-  dbias[j] = bias;
+  dgain[j] = whole(gains);
+  dbias[j] = whole(biases);
 }

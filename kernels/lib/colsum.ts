@@ -2,6 +2,7 @@
 import { ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import { partsFor } from "./panels.ts";
+import levels from "./levels.wgsl";
 import panels from "./panels.wgsl";
 import colsum from "./colsum.wgsl";
 
@@ -23,7 +24,7 @@ export function columnSum(sig: string, shape: (dims: Sizes) => ColumnSum, label 
     const of = (type: string) => (wide === 4 ? `vec4<${type}>` : type);
     const prefix = `alias X = ${of(x.dtype)};\nalias Y = ${of(y.dtype)};\nalias SUM = ${of("f32")};\n`;
     return {
-      source: [prefix, panels, colsum],
+      source: [prefix, panels, levels, colsum],
       grid: (dims, { WG }) => ceilDiv(shape(dims).parts * (shape(dims).width / wide), WG),
       uniforms: (dims) => {
         const { rows, width, parts } = shape(dims);

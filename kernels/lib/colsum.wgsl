@@ -17,18 +17,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= dim.parts * dim.width) { return; }
   let p = id / dim.width;
   let end = min((p + 1) * dim.part, dim.rows) * dim.width;
-  var sum = SUM();
   let start = p * dim.part * dim.width + id % dim.width;
-  for (var far = start; far < end; far += STRETCH * dim.width) {
-    var sumStretch = SUM();
-    let farEnd = min(far + STRETCH * dim.width, end);
-    for (var near = far; near < farEnd; near += PANEL * dim.width) {
-      var sumPanel = SUM();
-      let nearEnd = min(near + PANEL * dim.width, farEnd);
-      for (var i = near; i < nearEnd; i += dim.width) { sumPanel += SUM(x[i]); }
-      sumStretch += sumPanel;
-    }
-    sum += sumStretch;
+  var sums = Levels();
+  for (var near = start; near < end; near += PANEL * dim.width) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL * dim.width, end);
+    for (var i = near; i < nearEnd; i += dim.width) { panel += SUM(x[i]); }
+    sums = with_panel(sums, panel);
   }
-  y[id] = Y(sum);
+  y[id] = Y(whole(sums));
 }

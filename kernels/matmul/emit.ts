@@ -12,12 +12,19 @@
 // Both add over k in order into f32, PANEL k's at a time, and then those sums, so they agree bit for bit where fma is not fused. One
 // chain of additions over K = 3072 rounds four times as much: in float32 the blocks of ViT-B/32 were up to 1.10 times the tolerance
 // of the official numbers away, with panels of 512 / 256 / 128 they are 0.77 / 0.61 / 0.35. Panels cost 2 / 6 / 8 % of the time.
+// Where there are more than 64 panels their sums go 64 by 64 into sums of a level above, so that the error stays what it is.
 import activations from "../lib/activation.wgsl";
 import erf from "../lib/erf.wgsl";
 import type { Activation } from "./activation.ts";
 
 /** Summands of one chain of additions; a multiple of every step. */
 const PANEL = 128;
+
+/** Sums that become one of the level above. */
+const FAN = 64;
+
+/** Levels above the sums of panels that a sum over k needs; registers of its own for each, so no more than that. */
+export const levelsFor = (depth: number): number => [1, 2].filter((level) => depth > PANEL * FAN ** level).length;
 
 export type ProductForm = "NN" | "NT" | "TN";
 export type Role = "a" | "b" | "c" | "factor" | "bias" | "pre" | "residual";
@@ -51,6 +58,8 @@ export interface EmittedKernel {
   readonly structure: ProductStructure;
   readonly access: Access;
   readonly subgroup: number;
+  /** Levels of sums above those of panels (levelsFor). */
+  readonly levels: number;
   /** Fields of Dims beyond rows, cols, depth, lda, ldb, ldc, in order. */
   readonly fields: readonly string[];
   /** Element type of every tensor: T or f32. */
@@ -267,8 +276,11 @@ function position(operand: "a" | "b", access: Access, row?: string): string {
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-/** The sums of a tile, four columns of each row. */
-const totals = (rows: number): string[] => range(rows).map((r) => `  var total${r} = vec4f();`);
+/** The sums of a tile, four columns of each row: total0, total1, … of panels, total0_1, … of the levels above. */
+const totals = (rows: number, levels: number): string[] =>
+  range(levels + 1).flatMap((level) => range(rows).map((r) => `  var ${totalOf(r, level)} = vec4f();`));
+
+const totalOf = (row: number, level: number): string => `total${row}${level ? `_${level}` : ""}`;
 
 /** Opens the loop over panels of k; s0, s1, … are the sums within one. */
 const panels = (rows: number): string[] => [
@@ -277,7 +289,18 @@ const panels = (rows: number): string[] => [
   ...range(rows).map((r) => `  var s${r} = vec4f();`),
 ];
 
-const endOfPanel = (rows: number): string[] => [...range(rows).map((r) => `  total${r} += s${r};`), "  }"];
+/** Closes it: the panel's sums are added, full levels carried upwards, and after the last panel all levels joined. */
+const endOfPanel = (rows: number, levels: number): string[] => [
+  ...range(rows).map((r) => `  total${r} += s${r};`),
+  ...range(levels).map((level) => {
+    const moves = range(rows).map(
+      (r) => `${totalOf(r, level + 1)} += ${totalOf(r, level)}; ${totalOf(r, level)} = vec4f();`,
+    );
+    return `  if ((stop - start) % ${PANEL * FAN ** (level + 1)}u == 0u) { ${moves.join(" ")} }`;
+  }),
+  "  }",
+  ...range(levels).flatMap((level) => range(rows).map((r) => `  total${r} += ${totalOf(r, level + 1)};`)),
+];
 
 /**
  * Per step of four k's: each lane loads its share of a (`rows` vec4s among SG lanes) and, for each k, its own four
@@ -296,7 +319,7 @@ function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }): string
     for (const j of range(4))
       lines.push(`  let bAt${j} = ${position("b", access, `min(col + ${j}u, dim.cols - 1u)`)};`);
   else lines.push(`  let bAt = ${position("b", access)};`);
-  lines.push(...totals(rows));
+  lines.push(...totals(rows, kernel.levels));
   if (kernel.types.residual) lines.push(...touch(rows, subgroup));
   lines.push(...panels(rows), "  for (var q = panel / 4u; q < (stop + 3u) / 4u; q++) {");
   for (const j of range(4))
@@ -313,7 +336,7 @@ function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }): string
           .join(", ")});`,
       );
   lines.push(...(form === "TN" ? columnsOfA(rows, subgroup) : rowsOfA(rows, subgroup)), "  }");
-  return [...lines, ...endOfPanel(rows), ...finish(kernel, rows)];
+  return [...lines, ...endOfPanel(rows, kernel.levels), ...finish(kernel, rows)];
 }
 
 /**
@@ -391,7 +414,7 @@ function workgroupTile(kernel: EmittedKernel, structure: Extract<ProductStructur
     `  let colIn = lane % ${TX}u * 4u;`,
     `  let row = row0 + rowIn;`,
     `  let col = col0 + colIn;`,
-    ...totals(own),
+    ...totals(own, kernel.levels),
     ...panels(own),
     `  for (var step = panel; step < stop; step += ${KT}u) {`,
     ...copy("a", form, access, tile.rows, TX * TY, KT),
@@ -405,7 +428,7 @@ function workgroupTile(kernel: EmittedKernel, structure: Extract<ProductStructur
     "    }",
     "    workgroupBarrier();",
     "  }",
-    ...endOfPanel(own),
+    ...endOfPanel(own, kernel.levels),
     ...finish(kernel, own),
   ];
   return lines;

@@ -10,6 +10,7 @@ struct Dims { B: u32, E: u32 }
 @group(0) @binding(4) var<storage, read_write> part: array<f32>;     // [B]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -17,11 +18,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
   let b = subgroup_index(wid, nwg, subgroup);
   if (b >= dim.B) { return; }
-  var sum = 0.0;
-  for (var i = b * dim.E + lane; i < (b + 1) * dim.E; i += SG) {
-    sum += u[i] * f32(v[i]);
-    dv[i] = T(scale[0] * u[i]);
+  let end = (b + 1) * dim.E;
+  var sums = Levels();
+  for (var near = b * dim.E + lane; near < end; near += 4 * PANEL * SG) {
+    var panel = SUM();
+    let nearEnd = min(near + 4 * PANEL * SG, end);
+    for (var i = near; i < nearEnd; i += SG) {
+      panel += u[i] * f32(v[i]);
+      dv[i] = T(scale[0] * u[i]);
+    }
+    sums = with_panel(sums, panel);
   }
-  sum = subgroupAdd(sum);
+  let sum = subgroupAdd(whole(sums));
   if (lane == 0) { part[b] = sum; }
 }

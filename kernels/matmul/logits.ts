@@ -4,6 +4,8 @@ import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import { columnSum } from "../lib/colsum.ts";
 import { subgroupGrid } from "../lib/flat.ts";
+import levels from "../lib/levels.wgsl";
+import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { contract } from "./contract.ts";
 import scaled from "./logits-dv.wgsl";
@@ -18,7 +20,9 @@ export const logits = op({
   backward: [
     contract("dy_BC v_BE scale:f32 -> dt_CE", { factor: "scale" }),
     contract("dy_BC t_CE -> u_BE:f32", { label: "dy t" }),
-    pass("u_BE:f32 v_BE scale:f32 -> dv_BE part_B:f32", [rows, scaled], ({ B }, consts) => subgroupGrid(B, consts)),
+    pass("u_BE:f32 v_BE scale:f32 -> dv_BE part_B:f32", [panels, levels, rows, scaled], ({ B }, consts) =>
+      subgroupGrid(B, consts),
+    ),
     columnSum("part_B:f32 -> dscale:f32", ({ B }) => ({ rows: B, width: 1, parts: 1 })),
   ],
   ref(inputs, { B, C, E }) {

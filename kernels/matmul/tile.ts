@@ -16,6 +16,7 @@ import type { Activation } from "./activation.ts";
 import {
   type Access,
   emit,
+  levelsFor,
   type ProductForm,
   type EmittedKernel,
   type Role,
@@ -135,6 +136,7 @@ function kernelOf(
     structure,
     access: accessOf(shape),
     subgroup: device.subgroup,
+    levels: levelsFor(shape.split === undefined ? shape.K : chunkOf(shape.K, shape.split)),
     fields: Object.keys(fieldsOf(shape)).slice(6),
     types,
     activation: options.activation?.(attrs) ?? "none",

@@ -7,6 +7,7 @@ struct Dims { N: u32, D: u32, floor: f32 }
 @group(0) @binding(3) var<storage, read_write> dx: array<T>;   // [N, D]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -19,24 +20,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let scale = 1.0 / nan_or(length, max(length, dim.floor));
   let radial = select(0.0, scale, length > dim.floor);
 
-  var along = 0.0;
-  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
-    var alongWhole = 0.0;
-    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
-    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
-      var alongStretch = 0.0;
-      let farEnd = min(far + STRETCH * SG, wholeEnd);
-      for (var near = far; near < farEnd; near += PANEL * SG) {
-        var alongPanel = 0.0;
-        let nearEnd = min(near + PANEL * SG, farEnd);
-        for (var j = near; j < nearEnd; j += SG) { alongPanel += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
-        alongStretch += alongPanel;
-      }
-      alongWhole += alongStretch;
-    }
-    along += alongWhole;
+  var sums = Levels();
+  for (var near = lane; near < dim.D; near += PANEL * SG) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL * SG, dim.D);
+    for (var j = near; j < nearEnd; j += SG) { panel += f32(dy[start + j]) * (f32(x[start + j]) * radial); }
+    sums = with_panel(sums, panel);
   }
-  along = subgroupAdd(along);
+  let along = subgroupAdd(whole(sums));
   for (var j = lane; j < dim.D; j += SG) {
     dx[start + j] = T((f32(dy[start + j]) - f32(x[start + j]) * radial * along) * scale);
   }

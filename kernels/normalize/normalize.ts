@@ -1,6 +1,7 @@
 // Rows of unit length.
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -15,8 +16,8 @@ export const normalize = op({
   about: "y = x / max(‖x‖₂, floor) over the last axis",
   sig: "x_ND -> y_ND",
   attrs: { floor: 1e-12 },
-  forward: [pass("x_ND -> y_ND norm_N:f32", [numbers, panels, rows, forward], perRow)],
-  backward: [pass("dy_ND x_ND norm_N:f32 -> dx_ND", [numbers, panels, rows, dx], perRow)],
+  forward: [pass("x_ND -> y_ND norm_N:f32", [numbers, panels, levels, rows, forward], perRow)],
+  backward: [pass("dy_ND x_ND norm_N:f32 -> dx_ND", [numbers, panels, levels, rows, dx], perRow)],
   ref({ x }, { N, D }, { floor }) {
     const y = new Float64Array(N * D);
     for (let n = 0; n < N; n++) {

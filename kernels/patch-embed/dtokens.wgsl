@@ -6,6 +6,7 @@ struct Dims { N: u32, L: u32, D: u32 }
 @group(0) @binding(2) var<storage, read_write> dpos: array<f32>;      // [L, D]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -14,18 +15,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let all = dim.L * dim.D;
   let q = (wid.x + wid.y * nwg.x) * WG + lane;
   if (q >= all) { return; }
-  var sum = 0.0;
-  for (var far = 0u; far < dim.N; far += STRETCH) {
-    var sumStretch = 0.0;
-    let farEnd = min(far + STRETCH, dim.N);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var sumPanel = 0.0;
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var n = near; n < nearEnd; n++) { sumPanel += f32(dz[n * all + q]); }
-      sumStretch += sumPanel;
-    }
-    sum += sumStretch;
+  var sums = Levels();
+  for (var near = 0u; near < dim.N; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, dim.N);
+    for (var n = near; n < nearEnd; n++) { panel += f32(dz[n * all + q]); }
+    sums = with_panel(sums, panel);
   }
-  dpos[q] = sum;
-  if (q < dim.D) { dcls[q] = sum; }
+  dpos[q] = whole(sums);
+  if (q < dim.D) { dcls[q] = whole(sums); }
 }

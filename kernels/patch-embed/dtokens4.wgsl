@@ -6,6 +6,7 @@ struct Dims { N: u32, L: u32, D: u32 }
 @group(0) @binding(2) var<storage, read_write> dpos: array<vec4f>;      // [L, D]
 var<immediate> dim: Dims;
 
+alias SUM = vec4f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -15,18 +16,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let all = dim.L * D4;
   let q = (wid.x + wid.y * nwg.x) * WG + lane;
   if (q >= all) { return; }
-  var sum = vec4f();
-  for (var far = 0u; far < dim.N; far += STRETCH) {
-    var sumStretch = vec4f();
-    let farEnd = min(far + STRETCH, dim.N);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var sumPanel = vec4f();
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var n = near; n < nearEnd; n++) { sumPanel += vec4f(dz[n * all + q]); }
-      sumStretch += sumPanel;
-    }
-    sum += sumStretch;
+  var sums = Levels();
+  for (var near = 0u; near < dim.N; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, dim.N);
+    for (var n = near; n < nearEnd; n++) { panel += vec4f(dz[n * all + q]); }
+    sums = with_panel(sums, panel);
   }
-  dpos[q] = sum;
-  if (q < D4) { dcls[q] = sum; }
+  dpos[q] = whole(sums);
+  if (q < D4) { dcls[q] = whole(sums); }
 }

@@ -6,6 +6,7 @@ import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
+import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
 import { matmulNT } from "../matmul/matmul.ts";
 import { windowPass } from "../shape/window.ts";
@@ -110,8 +111,12 @@ export const addTokens = op({
     passOf(
       "dz_NLD -> dcls_D:f32 dpos_LD:f32",
       {
-        any: { source: [panels, dtokens], grid: ({ L, D }, consts) => lanesGrid(L * D, consts) },
-        vec4: { source: [panels, dtokens4], grid: ({ L, D }, consts) => lanesGrid((L * D) / 4, consts), available },
+        any: { source: [panels, levels, dtokens], grid: ({ L, D }, consts) => lanesGrid(L * D, consts) },
+        vec4: {
+          source: [panels, levels, dtokens4],
+          grid: ({ L, D }, consts) => lanesGrid((L * D) / 4, consts),
+          available,
+        },
       },
       byWidth,
       "dcls dpos",

@@ -5,6 +5,7 @@ struct Dims { N: u32, I: u32, J: u32, R: u32 }
 @group(0) @binding(1) var<storage, read_write> cover: array<f32>;     // [N, P]
 var<immediate> dim: Dims;
 
+alias SUM = vec4f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -18,10 +19,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let p = id % (high * wide);
   let start = ((id / (high * wide)) * dim.I + (p / wide) * R) * dim.J + (p % wide) * R;
   let across = R / 4;
-  var sum = vec4f();
-  for (var i = lane; i < R * across; i += SG) {
-    sum += vec4f(mask[(start + (i / across) * dim.J) / 4 + i % across]);
+  var sums = Levels();
+  for (var near = lane; near < R * across; near += 4 * PANEL * SG) {
+    var panel = SUM();
+    let nearEnd = min(near + 4 * PANEL * SG, R * across);
+    for (var i = near; i < nearEnd; i += SG) {
+      panel += vec4f(mask[(start + (i / across) * dim.J) / 4 + i % across]);
+    }
+    sums = with_panel(sums, panel);
   }
-  let total = subgroupAdd(sum4(sum));
+  let total = subgroupAdd(sum4(whole(sums)));
   if (lane == 0) { cover[id] = total / f32(R * R); }
 }

@@ -6,6 +6,7 @@ struct Dims { N: u32, P: u32, L: u32, D: u32, indicator: u32 }
 @group(0) @binding(2) var<storage, read_write> dpos: array<vec4f>;       // [L, D]
 var<immediate> dim: Dims;
 
+alias SUM = vec4f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -16,20 +17,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= dim.L * width) { return; }
   let l = id / width;
   let d = id % width;
-  var sum = vec4f();
-  for (var far = 0u; far < dim.N; far += STRETCH) {
-    var sumStretch = vec4f();
-    let farEnd = min(far + STRETCH, dim.N);
-    for (var near = far; near < farEnd; near += PANEL) {
-      var sumPanel = vec4f();
-      let nearEnd = min(near + PANEL, farEnd);
-      for (var n = near; n < nearEnd; n++) {
-        let a = cover[n * dim.P + max(l, 1) - 1];
-        sumPanel += select(a, select(0.0, 1.0, a > 0), dim.indicator != 0) * dhmn[n * width + d];
-      }
-      sumStretch += sumPanel;
+  var sums = Levels();
+  for (var near = 0u; near < dim.N; near += PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL, dim.N);
+    for (var n = near; n < nearEnd; n++) {
+      let a = cover[n * dim.P + max(l, 1) - 1];
+      panel += select(a, select(0.0, 1.0, a > 0), dim.indicator != 0) * dhmn[n * width + d];
     }
-    sum += sumStretch;
+    sums = with_panel(sums, panel);
   }
-  dpos[id] = select(vec4f(), sum, l > 0);
+  dpos[id] = select(vec4f(), whole(sums), l > 0);
 }

@@ -4,6 +4,7 @@ import { type Attrs, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
+import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { patchesIn, side } from "../patch-embed/patch-embed.ts";
@@ -26,9 +27,13 @@ export const cover = op({
     passOf(
       "mask_NIJ -> cover_NP:f32",
       {
-        any: { source: [rows, coverText], uniforms: side, grid: ({ N, P }, consts) => subgroupGrid(N * P, consts) },
+        any: {
+          source: [panels, levels, rows, coverText],
+          uniforms: side,
+          grid: ({ N, P }, consts) => subgroupGrid(N * P, consts),
+        },
         vec4: {
-          source: [rows, cover4],
+          source: [panels, levels, rows, cover4],
           uniforms: side,
           grid: ({ N, P }, consts) => subgroupGrid(N * P, consts),
           available: (_, { J, K }) => J % 4 === 0 && K % 16 === 0,
@@ -79,8 +84,13 @@ export const prompt = op({
     passOf(
       "cover_NP:f32 pos_LD:f32 -> hmn_ND:f32",
       {
-        any: { source: promptText, grid: ({ N, D }, consts) => lanesGrid(N * D, consts), uniforms },
-        vec4: { source: prompt4, grid: ({ N, D }, consts) => lanesGrid((N * D) / 4, consts), uniforms, available },
+        any: { source: [panels, levels, promptText], grid: ({ N, D }, consts) => lanesGrid(N * D, consts), uniforms },
+        vec4: {
+          source: [panels, levels, prompt4],
+          grid: ({ N, D }, consts) => lanesGrid((N * D) / 4, consts),
+          uniforms,
+          available,
+        },
       },
       byWidth,
     ),
@@ -89,9 +99,9 @@ export const prompt = op({
     passOf(
       "cover_NP:f32 dhmn_ND:f32 -> dpos_LD:f32",
       {
-        any: { source: [panels, dpos], grid: ({ L, D }, consts) => lanesGrid(L * D, consts), uniforms },
+        any: { source: [panels, levels, dpos], grid: ({ L, D }, consts) => lanesGrid(L * D, consts), uniforms },
         vec4: {
-          source: [panels, dpos4],
+          source: [panels, levels, dpos4],
           grid: ({ L, D }, consts) => lanesGrid((L * D) / 4, consts),
           uniforms,
           available,
@@ -112,7 +122,7 @@ export const prompt = op({
   flops: ({ N, P, D }) => 2 * N * P * D,
   bench: [{ N: 128, P: 49, L: 50, D: 768 }],
   test: {
-    sizes: { P: [1, 3, 4, 7], L: [2, 4, 5, 8] },
+    sizes: { N: [1, 2, 3, 33, 300], P: [1, 3, 4, 7], L: [2, 4, 5, 8], D: [1, 3, 4] }, // 300 terms are two levels
     where: ({ P, L }) => L === P + 1,
     draw: { cover: (random, _, n) => Array.from({ length: n }, () => Math.max(0, 1.5 * random() - 0.5)) },
     attrs: [{}, { indicator: true }],

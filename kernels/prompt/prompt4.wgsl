@@ -6,6 +6,7 @@ struct Dims { N: u32, P: u32, D: u32, indicator: u32 }
 @group(0) @binding(2) var<storage, read_write> hmn: array<vec4f>;        // [N, D]
 var<immediate> dim: Dims;
 
+alias SUM = vec4f;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -16,10 +17,15 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (id >= dim.N * width) { return; }
   let n = id / width;
   let d = id % width;
-  var sum = vec4f();
-  for (var p = 0u; p < dim.P; p++) {
-    let a = cover[n * dim.P + p];
-    sum += select(a, select(0.0, 1.0, a > 0), dim.indicator != 0) * pos[(p + 1) * width + d];
+  var sums = Levels();
+  for (var near = 0u; near < dim.P; near += 4 * PANEL) {
+    var panel = SUM();
+    let nearEnd = min(near + 4 * PANEL, dim.P);
+    for (var p = near; p < nearEnd; p++) {
+      let a = cover[n * dim.P + p];
+      panel += select(a, select(0.0, 1.0, a > 0), dim.indicator != 0) * pos[(p + 1) * width + d];
+    }
+    sums = with_panel(sums, panel);
   }
-  hmn[id] = sum;
+  hmn[id] = whole(sums);
 }

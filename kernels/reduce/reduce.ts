@@ -107,6 +107,9 @@ function spreadPass(x: string, y: string, uniforms: Factor): Pass {
 /** Chunks of the two-launch sum. */
 const chunksOf = ({ A }: { A: number }) => ({ C: partsFor(A, 64, 256) });
 
+/** In chunks where few places have many terms each, and where one launch would add too many in a row. */
+const wayOf = ({ N, A, M }: Sizes) => (A >= 1024 && (N * M <= 64 || A > 8192) ? "chunked" : "once");
+
 function reduction(name: string, about: string, factor: (A: number) => number) {
   const uniforms: Factor = ({ A }) => ({ factor: factor(A) });
   const backward = [spreadPass("dy", "dx", uniforms)];
@@ -119,7 +122,7 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
       once: { forward: [sumPass("x", "y", uniforms)], backward },
       chunked: { forward: chunkedSum("x", "y", uniforms), backward },
     },
-    way: ({ N, A, M }) => (A >= 1024 && (N * M <= 64 || A > 8192) ? "chunked" : "once"),
+    way: wayOf,
     ref({ x }, { N, A, M }) {
       const y = new Float64Array(N * M);
       for (let i = 0; i < N * A * M; i++) y[Math.floor(i / (A * M)) * M + (i % M)] += factor(A) * x[i];
@@ -155,14 +158,20 @@ const maxOver = op({
   bench: [{ N: 16, A: 8, M: 512 }],
 });
 
+const unscaled: Factor = () => ({ factor: 1 });
+const repeated = [spreadPass("x", "y", unscaled)];
+
 const repeat = op({
   name: "repeat",
   about: "y_nam = x_nm for every a",
   sig: "x_NM -> y_NAM",
   attrs: { times: 50 },
   derive: (_, { times }) => ({ A: times, ...chunksOf({ A: times }) }),
-  forward: [spreadPass("x", "y", () => ({ factor: 1 }))],
-  backward: [sumPass("dy", "dx", () => ({ factor: 1 }))],
+  ways: {
+    once: { forward: repeated, backward: [sumPass("dy", "dx", unscaled)] },
+    chunked: { forward: repeated, backward: chunkedSum("dy", "dx", unscaled) },
+  },
+  way: wayOf,
   ref: ({ x }, { N, A, M }) => ({
     y: Float64Array.from({ length: N * A * M }, (_, i) => x[Math.floor(i / (A * M)) * M + (i % M)]),
   }),

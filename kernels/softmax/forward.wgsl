@@ -5,6 +5,7 @@ struct Dims { N: u32, D: u32 }
 @group(0) @binding(1) var<storage, read_write> y: array<T>;    // [N, D]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -17,23 +18,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   var top = LOWEST;
   for (var j = lane; j < dim.D; j += SG) { top = max(top, f32(x[start + j])); }
   top = subgroupMax(top);
-  var sum = 0.0;
-  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
-    var sumWhole = 0.0;
-    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
-    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
-      var sumStretch = 0.0;
-      let farEnd = min(far + STRETCH * SG, wholeEnd);
-      for (var near = far; near < farEnd; near += PANEL * SG) {
-        var sumPanel = 0.0;
-        let nearEnd = min(near + PANEL * SG, farEnd);
-        for (var j = near; j < nearEnd; j += SG) { sumPanel += nan_exp(f32(x[start + j]) - top); }
-        sumStretch += sumPanel;
-      }
-      sumWhole += sumStretch;
-    }
-    sum += sumWhole;
+  var sums = Levels();
+  for (var near = lane; near < dim.D; near += PANEL * SG) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL * SG, dim.D);
+    for (var j = near; j < nearEnd; j += SG) { panel += nan_exp(f32(x[start + j]) - top); }
+    sums = with_panel(sums, panel);
   }
-  let scale = 1.0 / subgroupAdd(sum);
+  let scale = 1.0 / subgroupAdd(whole(sums));
   for (var j = lane; j < dim.D; j += SG) { y[start + j] = T(exp(f32(x[start + j]) - top) * scale); }
 }

@@ -6,6 +6,7 @@ struct Dims { N: u32, D: u32 }
 @group(0) @binding(2) var<storage, read_write> dx: array<T>;   // [N, D]
 var<immediate> dim: Dims;
 
+alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
@@ -15,24 +16,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (row >= dim.N) { return; }
   let start = row * dim.D;
 
-  var sum = 0.0;
-  for (var whole = lane; whole < dim.D; whole += 64 * STRETCH * SG) {
-    var sumWhole = 0.0;
-    let wholeEnd = min(whole + 64 * STRETCH * SG, dim.D);
-    for (var far = whole; far < wholeEnd; far += STRETCH * SG) {
-      var sumStretch = 0.0;
-      let farEnd = min(far + STRETCH * SG, wholeEnd);
-      for (var near = far; near < farEnd; near += PANEL * SG) {
-        var sumPanel = 0.0;
-        let nearEnd = min(near + PANEL * SG, farEnd);
-        for (var j = near; j < nearEnd; j += SG) { sumPanel += f32(dy[start + j]); }
-        sumStretch += sumPanel;
-      }
-      sumWhole += sumStretch;
-    }
-    sum += sumWhole;
+  var sums = Levels();
+  for (var near = lane; near < dim.D; near += PANEL * SG) {
+    var panel = SUM();
+    let nearEnd = min(near + PANEL * SG, dim.D);
+    for (var j = near; j < nearEnd; j += SG) { panel += f32(dy[start + j]); }
+    sums = with_panel(sums, panel);
   }
-  sum = subgroupAdd(sum);
+  let sum = subgroupAdd(whole(sums));
   for (var j = lane; j < dim.D; j += SG) {
     dx[start + j] = T(f32(dy[start + j]) - nan_exp(f32(y[start + j])) * sum);
   }

@@ -1,6 +1,7 @@
 // Softmax and its logarithm over the last axis. Attention has its own, with masks (attention/).
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
+import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -43,8 +44,8 @@ export const softmax = op({
   name: "softmax",
   about: "y = exp(x) / Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
-  forward: [pass("x_ND -> y_ND", [numbers, panels, rows, forward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [panels, rows, dx], perRow)],
+  forward: [pass("x_ND -> y_ND", [numbers, panels, levels, rows, forward], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [panels, levels, rows, dx], perRow)],
   ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D).map(Math.exp) }),
   flops: ({ N, D }) => 5 * N * D,
   bench,
@@ -56,8 +57,8 @@ export const logSoftmax = op({
   name: "logSoftmax",
   about: "y = x − log Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
-  forward: [pass("x_ND -> y_ND", [numbers, panels, rows, logForward], perRow)],
-  backward: [pass("dy_ND y_ND -> dx_ND", [numbers, panels, rows, logDx], perRow)],
+  forward: [pass("x_ND -> y_ND", [numbers, panels, levels, rows, logForward], perRow)],
+  backward: [pass("dy_ND y_ND -> dx_ND", [numbers, panels, levels, rows, logDx], perRow)],
   ref: ({ x }, { D }) => ({ y: logSoftmax64(x, D) }),
   flops: ({ N, D }) => 4 * N * D,
   bench,

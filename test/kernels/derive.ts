@@ -156,6 +156,7 @@ export async function runOp(
     const args = op.sig.inputs.map((term) => {
       const dtype = term.dtype === "T" ? T : term.dtype;
       const made = tensor(inputs[term.name], shapeFor(term, sizes), dtype);
+      made.value.host = undefined; // as if computed: the kernel sees what the host would refuse
       if (upstream && names.has(term.name)) made.value.needsGrad = true;
       return made;
     });

@@ -199,6 +199,13 @@ test("snce: a removed pair far above the others does not hide them", async () =>
 const nll = (row: readonly number[], target: number) =>
   Math.log(row.reduce((total, v) => total + Math.exp(v), 0)) - row[target];
 
+/** Numbers that choose, as if an op had computed them: the host does not see them. */
+function computed(numbers: readonly number[]): Tensor {
+  const made = tensor([...numbers], [numbers.length], "u32");
+  made.value.host = undefined;
+  return made;
+}
+
 test("crossEntropy: a class that is none makes loss and row NaN, the ignored one counts nowhere", async () => {
   const rows = [
     [1, 2, 3],
@@ -206,7 +213,7 @@ test("crossEntropy: a class that is none makes loss and row NaN, the ignored one
     [3, 1, 0],
   ];
   const of = (targets: number[], ignore?: number) =>
-    slopeOf((l) => crossEntropy(l, tensor(targets, [3], "u32"), { ignore }), rows.flat(), [3, 3]);
+    slopeOf((l) => crossEntropy(l, computed(targets), { ignore }), rows.flat(), [3, 3]);
   for (const none of [3, -100, 2 ** 32 - 1]) {
     const { y, dx } = await of([0, none, 1]);
     assert.equal(y, [NaN]);
@@ -217,10 +224,37 @@ test("crossEntropy: a class that is none makes loss and row NaN, the ignored one
   assert.equal(skipped.dx.slice(3, 6), [0, 0, 0]);
   near((await of([0, 2, 1], -100)).y, [(nll(rows[0], 0) + nll(rows[1], 2) + nll(rows[2], 1)) / 3], 1e-6, "loss");
   near((await of([0, 2, 1], 0)).y, [(nll(rows[1], 2) + nll(rows[2], 1)) / 2], 1e-6, "loss");
-  assert.equal((await of([-1, -1, -1], -1)).y, [NaN]);
+  const none = await of([-1, -1, -1], -1);
+  assert.equal([none.y, none.dx], [[NaN], row(0, 9)]); // as PyTorch: the mean of nothing, and no gradient
   using scope = new Scope();
   const half = () => crossEntropy(tensor([1, 2], [1, 2]), tensor([0], [1], "u32"), { ignore: 0.5 });
   assert.throws(half, /crossEntropy: ignore is 0.5, expected a class number/);
+  const far = () => crossEntropy(tensor([1, 2], [1, 2]), tensor([0], [1], "u32"), { ignore: -(2 ** 32) });
+  assert.throws(far, /crossEntropy: ignore is -4294967296, expected a class number/);
+  void scope;
+});
+
+test("numbers from the host that choose nothing are refused by name", () => {
+  using scope = new Scope();
+  const logits = () => tensor([1, 2, 3, 4, 5, 6], [2, 3]);
+  const classes = (...numbers: number[]) => tensor(numbers, [2], "u32");
+  const refused = (f: () => unknown, said: RegExp) =>
+    assert.throws(f, (error: Error) => error.name === "ShapeError" && said.test(error.message));
+  refused(
+    () => crossEntropy(logits(), classes(0, -100)),
+    /^crossEntropy: targets\[1\] is -100, which is no class\n {2}expected {2}0 to 2 \(C is 3\)$/,
+  );
+  refused(() => crossEntropy(logits(), classes(3, 1), { ignore: -100 }), /targets\[0\] is 3[^]*0 to 2 .*, or -100$/);
+  refused(() => crossEntropy(logits(), tensor(new Uint32Array([0, 7]), [2], "u32")), /targets\[1\] is 7/);
+  refused(
+    () => embedding(logits(), classes(1, 2)),
+    /^embedding: ids\[1\] is 2, which is no row of the table\n.*0 to 1 /,
+  );
+  refused(
+    () => rowGather(tensor([1, 2], [2, 1, 1]), classes(0, 1)),
+    /^rowGather: index\[1\] is 1, which is no token\n/,
+  );
+  crossEntropy(logits(), classes(-100, 2), { ignore: -100 });
   void scope;
 });
 
@@ -228,10 +262,10 @@ test("an id beyond the table, an index beyond the row: NaN, and no gradient", as
   for (const D of [3, 4])
     for (const beyond of [2, 5, -1]) {
       const table = Array.from({ length: 2 * D }, (_, i) => i + 1);
-      const a = await slopeOf((t) => embedding(t, tensor([1, beyond], [2], "u32")), table, [2, D]);
+      const a = await slopeOf((t) => embedding(t, computed([1, beyond])), table, [2, D]);
       assert.equal(a.y, [...table.slice(D), ...row(NaN, D)]);
       assert.equal(a.dx, [...row(0, D), ...row(1, D)]);
-      const b = await slopeOf((x) => rowGather(x, tensor([beyond], [1], "u32")), table, [1, 2, D]);
+      const b = await slopeOf((x) => rowGather(x, computed([beyond])), table, [1, 2, D]);
       assert.equal(b.y, row(NaN, D));
       assert.equal(b.dx, row(0, 2 * D));
     }

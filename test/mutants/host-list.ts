@@ -119,12 +119,8 @@ export const hostMutations: readonly HostMutation[] = [
       "false",
       "saved and measured one step late",
     ],
-    [
-      "train/training",
-      "bad === 0 && Number.isFinite(loss)",
-      "bad === 0 || Number.isFinite(loss)",
-      "bad gradients with a good loss pass",
-    ],
+    ["train/training", "if (bad > 0)", "if (bad < 0)", "bad gradients with a good loss pass"],
+    ["train/training", "!Number.isFinite(norm)", "false", "a step skipped for its norm is told as made"],
   ),
   ...of(
     "train/trainer.ts",

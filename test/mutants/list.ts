@@ -47,6 +47,11 @@ export const mutations: readonly Mutation[] = [
     ["exp", "* (WG * STEPS); }", "* WG; }", "chunks start too early"],
     ["square", "start + WG * STEPS", "start + WG", "chunks too short"],
   ),
+  ...of(
+    "kernels/lib/levels.wgsl",
+    ["klWeights", "sums.second + sums.first", "sums.second", "the last panels lost"],
+    ["prompt", "next.second += next.first;", "", "a full level lost"],
+  ),
   ...of("kernels/lib/erf.wgsl", ["gelu", "-3.7612447e-1", "3.7612447e-1", "swapped sign"]),
   ...of(
     "kernels/pointwise.ts",
@@ -218,7 +223,7 @@ export const mutations: readonly Mutation[] = [
     ["subjectAttention", "j > 0 && subject(b, j)", "subject(b, max(j, 1))", "the prompt sees the class token"],
     ["subjectAttention", "p * (1.0 - A)", "p", "attention is copied, not moved"],
   ),
-  ...of("kernels/attention/subject-slopes.wgsl", ["subjectAttention", "(dU - sumU)", "dU", "term dropped"]),
+  ...of("kernels/attention/subject-slopes.wgsl", ["subjectAttention", "(dU - sums.y)", "dU", "term dropped"]),
   ...of("kernels/attention/share-slopes.wgsl", ["subjectAttention", "g[line] - dw[i]", "g[line]", "term dropped"]),
   ...of("kernels/attention/two-hop-slopes.wgsl", [
     "subjectAttentionTwoHop",
@@ -234,7 +239,7 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/patch-embed/dtokens.wgsl", ["tokens", "if (q < dim.D)", "if (q <= dim.D)", "one too many"]),
   ...of("kernels/prompt/cover.wgsl", ["cover", "f32(R * R)", "f32(R)", "sum, not mean"]),
   ...of("kernels/prompt/prompt.wgsl", ["prompt", "pos[(p + 1) * width", "pos[p * width", "the class token's position"]),
-  ...of("kernels/prompt/dpos4.wgsl", ["prompt", "select(vec4f(), sum, l > 0)", "sum", "missing mask"]),
+  ...of("kernels/prompt/dpos4.wgsl", ["prompt", "select(vec4f(), whole(sums), l > 0)", "whole(sums)", "missing mask"]),
   ...of("kernels/kl-weights/log-softmax.wgsl", ["klWeights", " - top - logSum", " - top", "not normalised"]),
   ...of(
     "kernels/kl-weights/weights.wgsl",

@@ -131,9 +131,15 @@ async function train(
       return step >= until && until < given.steps ? 130 : undefined;
     },
   };
-  const progress = new Progress({ phases: [["train", 1]], stream: { write: () => {} } });
+  let said = "";
+  const stream = {
+    write: (text: string) => {
+      said += text;
+    },
+  };
+  const progress = new Progress({ phases: [["train", 1]], stream });
   try {
-    return { steps: await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate }), trainer };
+    return { ...(await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate })), trainer, said };
   } finally {
     await run.close();
   }
@@ -200,8 +206,14 @@ test("a run that is stopped and resumed ends with the bits of one that was not",
 
 test("two bad steps in a row are skipped, counted and logged with their clips; a good one starts the count anew", () =>
   inTemporary(async (folder) => {
-    const { steps } = await train(folder, settings, { bad: [2, 3, 5, 6] });
+    const { steps, skipped: told, said } = await train(folder, settings, { bad: [2, 3, 5, 6] });
     assert.is(steps, settings.steps);
+    assert.equal(told, [2, 3, 5, 6]);
+    for (const step of told) {
+      const lines = said.split("\n").filter((line) => line.includes(`step ${step} skipped`));
+      assert.is(lines.length, 1, said);
+      assert.match(lines[0], /skipped: \d+ gradient elements are not finite, the loss is NaN; clips \S+, \S+/);
+    }
     const skipped = logOf(folder).filter((line) => line.skipped !== undefined);
     assert.equal(
       skipped.map(({ step }) => step),
@@ -243,10 +255,10 @@ const unsound: [string, Partial<typeof report>][] = [
   ["the loss is not a number though the gradients are finite", { loss: Number.NaN }],
 ];
 for (const [what, change] of unsound)
-  test(`a step is skipped where ${what}`, () => {
+  test(`a step counts as unsound where ${what}`, () => {
     const watch = new Watch();
-    assert.is(watch.note(report, []), true);
-    assert.is(watch.note({ ...report, step: 2, ...change }, []), false);
+    assert.is(watch.note(report, []), undefined);
+    assert.type(watch.note({ ...report, step: 2, ...change }, []), "string");
     assert.equal(watch.skipped, [2]);
   });
 
@@ -256,7 +268,22 @@ test("ten skipped steps of a thousand end training, though no three come in a ro
   assert.is(watch.skipped.length, 9);
   assert.throws(() => watch.note({ ...report, step: 19, bad: 1 }, []), /1 steps in a row and 10 of the last thousand/);
   const later = new Watch([...watch.skipped.slice(0, 9)]);
-  assert.is(later.note({ ...report, step: 1_001, bad: 1 }, []), false);
+  assert.type(later.note({ ...report, step: 1_001, bad: 1 }, []), "string");
+});
+
+test("a step whose norm overflows is skipped by the device and told as skipped; a loss alone is told for what it is", () => {
+  assert.is(new Watch().note(report, []), undefined);
+  assert.match(
+    new Watch().note({ ...report, norm: Infinity }, [])!,
+    /^skipped: the norm of the gradients is Infinity, the loss is 1$/,
+  );
+  assert.match(
+    new Watch().note({ ...report, loss: Infinity }, [])!,
+    /^made although the loss is Infinity: all gradients are finite$/,
+  );
+  const resumed = new Watch([1]);
+  resumed.note({ ...report, step: 4, bad: 3, loss: Number.NaN }, []);
+  assert.equal(resumed.skipped, [1, 4]);
 });
 
 test("the third bad step in a row ends training with exit code 5", () =>

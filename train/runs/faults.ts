@@ -6,8 +6,6 @@ export interface TrainingFaults {
   readonly replaced: number;
   /** Steps without a gradient, from which nothing was learnt. */
   readonly idle: number;
-  /** Steps that were skipped because their numbers were not finite. */
-  readonly skipped: number;
 }
 
 /** Counts them in a metrics.jsonl; lines that are damaged count for nothing. */
@@ -17,7 +15,6 @@ export async function faultsIn(path: string): Promise<TrainingFaults> {
   return {
     replaced: count(({ replaced }) => (Array.isArray(replaced) ? replaced.length : 0)),
     idle: count(({ norm, skipped }) => Number(norm === 0 && skipped === undefined)),
-    skipped: count(({ skipped }) => Number(skipped !== undefined)),
   };
 }
 
