@@ -43,6 +43,9 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ["Date", new Date().toISOString().slice(0, 10)],
       ["Seed", String(settings.seed)],
       ...faultLines(trained).map((line) => ["To know", line] as const),
+      ...(trained.moves ?? []).map(
+        ({ step, changes }) => ["Moved", `after step ${step}: ${changes.join(", ")}`] as const,
+      ),
       ...(damaged > 0 ? [["Log", `${damaged} damaged lines, left out of the curves`] as const] : []),
     ],
     settings,

@@ -1,6 +1,6 @@
 // The data sets that the paper evaluates on, and the embedded one, behind one call.
-import { statSync } from "node:fs";
 import { basename } from "node:path";
+import { foundAt } from "../formats/regular.ts";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import type { Benchmark } from "./benchmark.ts";
@@ -50,7 +50,7 @@ export async function openBenchmark(name: BenchmarkName, root: string, options: 
   if (!Number.isSafeInteger(frames) || frames < 1 || frames > 1000)
     throw new UsageError(`frames is ${frames}, expected a whole number from 1 to 1000`);
   const switches = resolveSwitches(options);
-  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory())
+  if (!foundAt(root, basename(root))?.isDirectory())
     throw new FormatError(`${basename(root)}: the folder of ${name} is not there, or is no folder`);
   const { samples, notes = [] } = await read({ root, split, frames, switches });
   if (samples.length === 0) throw new FormatError(`${name}: the split ${split} has no samples`);

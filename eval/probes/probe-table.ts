@@ -2,10 +2,11 @@
 // by BoLD's protocol, and how well clips and captions find each other.
 
 import { ShapeError } from "../../engine/errors.ts";
+import { atOnce } from "./in-turns.ts";
 import { project } from "./linear-algebra.ts";
 import { extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
 import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
-import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
+import { decide, fitRidge, oneVsRestScores, oneVsRestSteps, predictClasses, softmaxSteps } from "./probes.ts";
 import { protocols, type Target } from "./protocol.ts";
 
 /** One split: features of clips [N, E] as the model gives them, and what is known of the subject of each clip. */
@@ -37,14 +38,26 @@ function strengthOf(target: Target): number {
  * one side only make AUC NaN; then two more rows give the means over the classes that have both. Which rows there are
  * depends on the labels alone, so tables of different models line up.
  */
-export function probeStage({ train, test }: { readonly train: ProbeSplit; readonly test: ProbeSplit }): Row[] {
+export function probeStage(splits: { readonly train: ProbeSplit; readonly test: ProbeSplit }): Row[] {
+  return atOnce(probeStageSteps(splits));
+}
+
+/** The same, yielding wherever it may be left. */
+export function* probeStageSteps({
+  train,
+  test,
+}: {
+  readonly train: ProbeSplit;
+  readonly test: ProbeSplit;
+}): Generator<void, Row[]> {
   const [x, z] = [normalizeRows(train.features), normalizeRows(test.features)];
   const isLabelled = train.categories.shape[1] > 0 && test.categories.shape[1] > 0; // shards may come without labels
-  const rows = isLabelled ? labelRows(x, z, train, test) : [];
+  const rows = isLabelled ? yield* labelRows(x, z, train, test) : [];
   if (train.emotion && test.emotion) {
-    const model = fitSoftmax(x, train.emotion, { C: strengthOf("label") });
+    const model = yield* softmaxSteps(x, train.emotion, { C: strengthOf("label") });
     rows.push(["emotion", accuracy(test.emotion, predictClasses(model, z))]);
   }
+  yield;
   if (test.text) {
     const asked = firstOfEach(test.captions);
     const pick = (m: Matrix) => (asked ? takeRows(m, asked) : m);
@@ -55,8 +68,9 @@ export function probeStage({ train, test }: { readonly train: ProbeSplit; readon
 }
 
 /** How well the labels are found: x and z are the normalised features of the splits. */
-function labelRows(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit): Row[] {
-  const scores = oneVsRestScores(fitOneVsRest(x, train.categories, { C: strengthOf("labels") }), z);
+function* labelRows(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit): Generator<void, Row[]> {
+  const model = yield* oneVsRestSteps(x, train.categories, { C: strengthOf("labels") });
+  const scores = oneVsRestScores(model, z);
   const ap = macroAveragePrecision(test.categories, scores);
   const auc = macroRocAuc(test.categories, scores);
   const vad = decide(fitRidge(x, train.vad, { alpha: strengthOf("values") }), z);

@@ -49,7 +49,7 @@ function* scoreSteps(
   for (const task of protocol.tasks) {
     const known = tests.filter(({ targets }) => targets[task.target]);
     if (!train.targets[task.target] || known.length === 0) continue;
-    const predict = fit(task, x, train.targets, options.switches);
+    const predict = yield* fit(task, x, train.targets, options.switches);
     yield;
     for (const split of known) results.push(yield* judge(task, split, predict(split), train.targets, options));
   }

@@ -2,6 +2,7 @@
 // checkpoint, whose bytes are checked against its manifest.
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { causeOf } from "../../data/formats/cause.ts";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
@@ -33,7 +34,7 @@ export async function openModelFile(path: string, options: WeightOptions = {}): 
   );
   if (!isFolder) return { file: await openWeights(path, options), stored: undefined };
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    throw new FormatError(`${basename(path)}: a folder that cannot be read (${error.code})`, { cause: error });
+    throw new FormatError(`${basename(path)}: a folder that cannot be read: ${causeOf(error)}`, { cause: error });
   });
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
   if (whole) return { file: await openWeights(join(path, whole), options), stored: undefined };

@@ -88,7 +88,12 @@ export const hostMutations: readonly HostMutation[] = [
     ["train/schedule", "Math.floor(it / epochIterations)", "Math.ceil(it / epochIterations)", "epochs begin late"],
     ["train/schedule", "warmup: 10_000", "warmup: 1_000", "shorter warm-up than published"],
     ["train/schedule", "length: 25", "length: 30", "more epochs than published"],
-    ["train/schedule", "(Math.PI * at) / length", "(Math.PI * at) / (length + 1)", "never at the floor"],
+    [
+      "train/schedule",
+      "(Math.PI * (at - begin)) / length",
+      "(Math.PI * (at - begin)) / (length + 1)",
+      "never at the floor",
+    ],
     ["train/schedule", "factor * (1 - share) + share)", "factor * share + 1 - share)", "warm-up falls"],
   ),
   ...of(
@@ -216,8 +221,8 @@ export const hostMutations: readonly HostMutation[] = [
     ],
     [
       "eval/probe-table",
-      "fitSoftmax(x, train.emotion",
-      "fitSoftmax(z, test.emotion",
+      "softmaxSteps(x, train.emotion",
+      "softmaxSteps(z, test.emotion",
       "fitted on what it is measured on",
     ],
     [

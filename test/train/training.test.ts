@@ -133,7 +133,7 @@ async function train(
   };
   const progress = new Progress({ phases: [["train", 1]], stream: { write: () => {} } });
   try {
-    return { steps: await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate }), trainer };
+    return { ...(await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate })), trainer };
   } finally {
     await run.close();
   }

@@ -1,0 +1,30 @@
+// What the log of a run says of steps that were not as they should be; it holds every step once, also of a resumed run.
+import { readFile } from "node:fs/promises";
+
+export interface TrainingFaults {
+  /** Showings in which another clip stood in for a bad one. */
+  readonly replaced: number;
+  /** Steps without a gradient, from which nothing was learnt. */
+  readonly idle: number;
+  /** Steps that were skipped because their numbers were not finite. */
+  readonly skipped: number;
+}
+
+/** Counts them in a metrics.jsonl; lines that are damaged count for nothing. */
+export async function faultsIn(path: string): Promise<TrainingFaults> {
+  const lines = (await readFile(path, "utf8")).split("\n").map(lineIn);
+  const count = (of: (line: Record<string, unknown>) => number) => lines.reduce((sum, line) => sum + of(line), 0);
+  return {
+    replaced: count(({ replaced }) => (Array.isArray(replaced) ? replaced.length : 0)),
+    idle: count(({ norm, skipped }) => Number(norm === 0 && skipped === undefined)),
+    skipped: count(({ skipped }) => Number(skipped !== undefined)),
+  };
+}
+
+function lineIn(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
