@@ -13,7 +13,7 @@ import { amount, table } from "./table.ts";
 export function command({ gpu }: { gpu(): GpuOptions }): Command {
   return new Command()
     .option("--model <name>", "a published one", "ViT-B-32")
-    .option("--batch <n>", "clips of the training step (default: 2 in software, the published 128 on a GPU)")
+    .option("--batch-size <n>", "clips of the training step (default: 2 in software, the published 128 on a GPU)")
     .option("--micro <n>", "clips encoded at a time; 0: all (default: all, or as many as fit)")
     .option("--rounds <n>", "rounds in which forward, step and matmul take turns", "2")
     .option("--json", "one JSON object instead of text")
@@ -23,18 +23,18 @@ export function command({ gpu }: { gpu(): GpuOptions }): Command {
 
 interface Flags {
   model: string;
-  batch?: string;
+  batchSize?: string;
   micro?: string;
   rounds: string;
   json?: boolean;
   write?: boolean;
 }
 
-async function run({ model, batch, micro, rounds, json, write }: Flags, options: GpuOptions): Promise<void> {
+async function run({ model, batchSize, micro, rounds, json, write }: Flags, options: GpuOptions): Promise<void> {
   const config = preset(model);
   const given = {
     model,
-    batch: wholeOf("--batch", batch, 2),
+    batch: wholeOf("--batch-size", batchSize, 2),
     micro: wholeOf("--micro", micro, 0),
     rounds: wholeOf("--rounds", rounds, 1)!,
   };

@@ -2,6 +2,7 @@
 // numbers. The conventions are those of kernels/: `// [N, D]` behind a binding is its shape in scalars, `Dims` its numbers.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { readFault } from "../data/formats/cause.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
 import { toHalf } from "../engine/half.ts";
@@ -83,7 +84,7 @@ function readText(path: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    throw new UsageError(`${basename(path)}: cannot be read (${code === "ENOENT" ? "no such file" : code})`);
+    throw new UsageError(`${basename(path)}: ${readFault(error)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 // emotionclip profile: any of our commands under the profiler, or a kernel file of one's own.
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
+import { causeOf } from "../data/formats/cause.ts";
 import { DiskError, UsageError } from "../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../engine/device/open.ts";
 import { ideal, type Roofline } from "../engine/device/roofline.ts";
@@ -130,7 +131,7 @@ function writeTrace(path: string, profiler: Profiler): void {
   try {
     writeFileSync(path, JSON.stringify(traceOf(profiler.spans(), profiler.adapter)));
   } catch (error) {
-    throw new DiskError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    throw new DiskError(`${path}: cannot be written: ${causeOf(error)}`, { cause: error });
   }
   console.error(`trace in ${path}: open it in https://ui.perfetto.dev or chrome://tracing`);
   if (profiler.dropped) console.error(`  the last ${profiler.dropped} spans are not in it`);

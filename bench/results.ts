@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { causeOf } from "../data/formats/cause.ts";
 import { DiskError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
 
@@ -26,7 +27,7 @@ export function writeResults({ facts: { adapter }, info }: Gpu, what: string, re
     mkdirSync(`${root}bench/results`, { recursive: true });
     writeFileSync(path, `${JSON.stringify({ ...about, ...result }, undefined, 1)}\n`);
   } catch (error) {
-    throw new DiskError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    throw new DiskError(`${path}: cannot be written: ${causeOf(error)}`, { cause: error });
   }
   console.error(`written to ${path}`);
 }

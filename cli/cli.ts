@@ -2,8 +2,10 @@
 // and it imports a command's module only when that command runs.
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
-import { DiskError, EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
+import { DiskError, EngineError, FormatError, UsageError } from "../engine/errors.ts";
+import { commandOf, explainWords, unknownCommand } from "./explain.ts";
 import { ADAPTER, type Context, DEADLINE, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
+import { takeOtherNames } from "./names.ts";
 
 /** One subcommand. Its module exports `command()`, which declares flags and action. */
 export interface CommandEntry {
@@ -11,12 +13,19 @@ export interface CommandEntry {
   readonly about: string;
   /** It looks at empty arguments itself: a text may be empty. */
   readonly takesEmpty?: true;
+  /** What others call it: it works as well, with a hint. */
+  readonly alias?: string;
   load(): Promise<{ command(context: Context): Command }>;
 }
 
 /** Every subcommand of `emotionclip`; adding one is adding a line. */
 export const commands: readonly CommandEntry[] = [
-  { name: "start", about: "the main job: data, training, probes, report", load: () => import("./commands/start.ts") },
+  {
+    name: "start",
+    alias: "train",
+    about: "the main job: data, training, probes, report",
+    load: () => import("./commands/start.ts"),
+  },
   {
     name: "doctor",
     about: "show the GPU adapter and what the engine uses of it",
@@ -95,6 +104,7 @@ export const commands: readonly CommandEntry[] = [
     about: "choose the matmul structures that are fastest on this adapter",
     load: () => import("../bench/tune.ts"),
   },
+  { name: "version", about: "the same as --version", load: () => import("./commands/version.ts") },
 ];
 
 /**
@@ -108,13 +118,17 @@ export async function program(words: readonly string[], given: GpuOptions = {}):
   const root = new Command("emotionclip")
     .description("EmotionCLIP on WebGPU: train, evaluate and look inside, on any GPU or none")
     .option(ADAPTER, "the GPU to use: a part of its name (also EMOTIONCLIP_ADAPTER)")
-    .helpCommand("help [command]", "show the flags of a command");
+    .version(await versionFor(words), "-V, --version", "this program's version, and those of webgpu and Node")
+    .helpCommand(false);
   refuseEmptyValues(root);
   const wanted = commandOf(words);
-  for (const entry of commands)
-    root.addCommand(
-      entry.name === wanted ? await loaded(entry, context) : new Command(entry.name).description(entry.about),
-    );
+  for (const entry of commands) {
+    const isWanted = wanted !== undefined && [entry.name, entry.alias].includes(wanted);
+    const command = isWanted ? await loaded(entry, context) : new Command(entry.name).description(entry.about);
+    root.addCommand(entry.alias ? command.alias(entry.alias) : command);
+    if (wanted !== undefined && wanted === entry.alias) hint(`${wanted} is ${entry.name} in this version`);
+  }
+  root.addCommand(helpOf(root));
   root.hook("preAction", (_, action) => {
     flags = action.optsWithGlobals<GpuFlags>();
   });
@@ -122,9 +136,24 @@ export async function program(words: readonly string[], given: GpuOptions = {}):
   return root;
 }
 
-/** The word that names the command: the first that is neither a flag, nor the adapter's name, nor `help`. */
-const commandOf = (words: readonly string[]) =>
-  words.find((word, i) => !word.startsWith("-") && word !== "help" && words[i - 1] !== "--adapter");
+const hint = (line: string) => void process.stderr.write(`${line}\n`);
+
+/** Versions are looked up only for who asks. */
+const versionFor = async (words: readonly string[]) =>
+  words.some((word) => word === "--version" || word === "-V")
+    ? (await import("./commands/version.ts")).versionText()
+    : "";
+
+/** `help [command]`; a word that names no command is refused as it is without `help`. */
+const helpOf = (root: Command) =>
+  new Command("help")
+    .argument("[command]")
+    .description("show the flags of a command")
+    .action((word: string | undefined) => {
+      const found = root.commands.find((each) => word === each.name() || each.aliases().includes(word!));
+      if (word !== undefined && !found) throw new UsageError(unknownCommand(word, root));
+      (found ?? root).outputHelp();
+    });
 
 /** One command as its module declares it, with the flags that all commands share. */
 export async function loaded(entry: CommandEntry, context: Context): Promise<Command> {
@@ -132,6 +161,7 @@ export async function loaded(entry: CommandEntry, context: Context): Promise<Com
   if (!entry.takesEmpty) command.hook("preAction", (_, action) => refuseEmptyWords(action));
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
   if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");
+  for (const each of [command, ...command.commands]) takeOtherNames(each, hint);
   command
     .option(MEMORY, "most memory the engine may take: 800M, 2.5G (also EMOTIONCLIP_GPU_MEMORY)")
     .option(DEADLINE, "without progress for so long the GPU counts as hung (120; also EMOTIONCLIP_GPU_DEADLINE)");
@@ -179,37 +209,8 @@ export async function runCommand(words: readonly string[], given: GpuOptions = {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return; // help was asked for and shown
-    throw new UsageError(explain(error, root, words));
+    throw new UsageError(explainWords(error, root, words));
   }
-}
-
-function explain(error: CommanderError, root: Command, words: readonly string[]): string {
-  const message = error.message.replace(/^error: /, "");
-  const typed = /'([^']*)'/.exec(message)?.[1] ?? "";
-  const command = root.commands.find((each) => each.name() === commandOf(words)) ?? root;
-  const help = `emotionclip ${command === root ? "" : `${command.name()} `}--help`;
-  if (error.code === "commander.unknownCommand") {
-    const known = command.commands.map((each) => each.name());
-    return `unknown command "${typed}"${suggest(typed, known)}; known: ${known.join(", ")}`;
-  }
-  if (error.code === "commander.unknownOption") {
-    const flag = typed.split("=")[0];
-    return `unknown flag ${flag}${suggest(flag, flagsOf(command))}; ${help} lists them`;
-  }
-  if (error.code === "commander.help")
-    return `${command.name()} needs a subcommand: ${command.commands.map((each) => each.name()).join(", ")}`;
-  return `${message}; see ${help}`;
-}
-
-const suggest = (typed: string, known: string[]) => {
-  const near = nearest(typed, known);
-  return near ? ` (did you mean ${near}?)` : "";
-};
-
-/** The long flags of a command and of all below it. */
-export function flagsOf(command: Command): string[] {
-  const own = command.options.flatMap(({ long, short }) => [long, short]).filter((flag) => flag != null);
-  return [...own, "--help", "-h", ...command.commands.flatMap(flagsOf)];
 }
 
 /** What an error began with: an end of scope that throws as well hides the error that it ends for. */

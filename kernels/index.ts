@@ -20,7 +20,7 @@ export {
 } from "./pointwise.ts";
 export { add, div, mul, sub } from "./broadcast.ts";
 export { cast } from "./cast/cast.ts";
-export { expandTo, maximum, mean, sum } from "./reduce/reduce.ts";
+export { amax, expandTo, maximum, mean, sum } from "./reduce/reduce.ts";
 export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
 export * from "./embedding/embedding.ts";
 export * from "./matmul/matmul.ts";

@@ -6,6 +6,7 @@ import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Loader } from "../data/shards/loader.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
+import { changesOf, type Platform, versions } from "./runs/platform.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import { learningRate, stepSchedule } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
@@ -59,6 +60,8 @@ type Figure = readonly [name: string, value: number, note?: string];
 export interface Done {
   readonly steps: number;
   readonly skipped: readonly number[];
+  /** Where a run went on elsewhere than it was: what may make its bits others than those of an uninterrupted run. */
+  readonly moves: readonly Move[];
 }
 
 export interface LoopOptions {
@@ -68,35 +71,68 @@ export interface LoopOptions {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
-  /** Measures the model as it stands, every `evalEvery` steps, into the step's log line. */
-  readonly evaluate?: () => Promise<readonly Figure[]>;
+  /** Measures the model as it stands, every `evalEvery` steps, into the step's log line; undefined when it was stopped. */
+  readonly evaluate?: () => Promise<readonly Figure[] | undefined>;
+}
+
+/** A change of adapter or versions at the resume after a step. */
+export interface Move {
+  readonly step: number;
+  readonly changes: readonly string[];
 }
 
 /** Trains from the run's newest checkpoint to the last step, or until a stop is requested. */
 export async function trainLoop(options: LoopOptions): Promise<Done> {
-  const { trainer, run, progress, stop, evaluate } = options;
+  const { trainer, progress, stop } = options;
   const { settings } = trainer;
-  const { from, watch } = await resume(trainer, run);
+  const { from, watch, moves, unmeasured } = await resume(options);
   progress.start("train", settings.steps, from);
+  if (unmeasured && !(await measured(unmeasured, options))) return { steps: from, skipped: watch.skipped, moves };
   let [done, saved] = [from, from];
   let isIdleSaid = false;
-  const save = async () => {
-    if (done > saved) await checkpoint(done, options, watch);
+  const save = async (line?: LogLine) => {
+    const state = { skipped: watch.skipped, ...(moves.length && { moves }), ...(line && { unmeasured: line }) };
+    if (done > saved) await checkpoint(done, options, state);
     saved = done;
   };
   for await (const finished of steps(from, options)) {
     done = finished.report.step;
-    const goesOn = done < settings.steps && stop.requested === undefined;
     const fault = watch.note(finished.report, finished.batch.keys);
     if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
-    const probes = goesOn && isDue(done, settings.evalEvery) ? await evaluate?.() : undefined;
-    await run.append(lineOf(finished, fault === undefined, probes));
-    tell(progress, finished, probes);
+    const line = lineOf(finished, fault === undefined);
+    if (!(await measured(line, options))) {
+      await save(line);
+      return { steps: done, skipped: watch.skipped, moves };
+    }
+    progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${finished.clipsPerSecond.toFixed(0)} clips/s`);
+    const goesOn = done < settings.steps && stop.requested === undefined;
     if (!fault && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
     if (goesOn && isDue(done, settings.checkpointEvery)) await save();
   }
   await save();
-  return { steps: done, skipped: watch.skipped };
+  return { steps: done, skipped: watch.skipped, moves };
+}
+
+/** Logs a step, with the model's figures where they are due. False when a stop was requested before they were known: then nothing is. */
+async function measured(line: LogLine, { trainer, run, progress, stop, evaluate }: LoopOptions): Promise<boolean> {
+  const { steps, evalEvery } = trainer.settings;
+  if (!evaluate || line.step === steps || !isDue(line.step, evalEvery)) {
+    await run.append(line);
+    return true;
+  }
+  const found = stop.requested === undefined ? await evaluate() : undefined;
+  if (!found) return false;
+  await run.append({
+    ...line,
+    probes: Object.fromEntries(found.map(([name, value]) => [name, value])),
+    ...undefinedOf(found),
+  });
+  // Shown are two decimals of a percent, as by the official evaluator; the log has all digits.
+  const percents = found.map(
+    ([name, value]) => `${name} ${Number.isNaN(value) ? "not defined" : (100 * value).toFixed(2)}`,
+  );
+  progress.say(`step ${line.step}: ${percents.join("  ")}`);
+  return true;
 }
 
 const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", ")}${clips.length > 4 ? ", …" : ""}`;
@@ -136,11 +172,7 @@ async function* steps(from: number, { trainer, loader, stop }: LoopOptions): Asy
 /** Whether something that happens every so many steps happens at this one; 0 is never. */
 const isDue = (step: number, every: number) => every > 0 && step % every === 0;
 
-function lineOf(
-  { report, lr, batch: { keys, replaced = [] }, clipsPerSecond }: Finished,
-  isSound: boolean,
-  probes?: readonly Figure[],
-): LogLine {
+function lineOf({ report, lr, batch: { keys, replaced = [] }, clipsPerSecond }: Finished, isSound: boolean): LogLine {
   const { step, loss, norm, bad, logitScale } = report;
   return {
     step,
@@ -151,7 +183,6 @@ function lineOf(
     clipsPerSecond: Math.round(10 * clipsPerSecond) / 10,
     ...(!isSound && { skipped: bad, clips: [...keys] }),
     ...(replaced.length > 0 && { replaced: [...replaced] }),
-    ...(probes && { probes: Object.fromEntries(probes.map(([name, value]) => [name, value])), ...undefinedOf(probes) }),
   };
 }
 
@@ -163,13 +194,12 @@ function undefinedOf(probes: readonly Figure[]): { notDefined?: Record<string, s
     : {};
 }
 
-/** Shown are two decimals of a percent, as by the official evaluator; the log has all digits. */
-function tell(progress: Meter, { report, clipsPerSecond }: Finished, probes: readonly Figure[] | undefined): void {
-  const percents = probes?.map(
-    ([name, value]) => `${name} ${Number.isNaN(value) ? "not defined" : (100 * value).toFixed(2)}`,
-  );
-  if (percents) progress.say(`step ${report.step}: ${percents.join("  ")}`);
-  progress.at(report.step, `loss ${report.loss.toFixed(3)}  ${clipsPerSecond.toFixed(0)} clips/s`);
+/** What a checkpoint holds of the loop. */
+interface LoopState {
+  readonly skipped: number[];
+  readonly moves?: readonly Move[];
+  /** The line of its step, where a stop came before the figures that belong to it. */
+  readonly unmeasured?: LogLine;
 }
 
 /** Once a run: a step that changes nothing but by weight decay. */
@@ -181,19 +211,39 @@ function sayIdle(progress: Meter, { report, batch }: Finished, settings: Setting
   return true;
 }
 
-async function resume(trainer: Trainer, run: RunFolder): Promise<{ from: number; watch: Watch }> {
+interface Resumed {
+  readonly from: number;
+  readonly watch: Watch;
+  readonly moves: readonly Move[];
+  readonly unmeasured?: LogLine;
+}
+
+async function resume({ trainer, run, gpu, progress }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: 0, watch: new Watch() };
+  if (!found) return { from: 0, watch: new Watch(), moves: [] };
   try {
     await trainer.load(found.model, found.optimizer);
-    const { skipped = [] } = (found.manifest.state ?? {}) as { skipped?: number[] };
-    return { from: found.manifest.step, watch: new Watch(skipped) };
+    const { step, state } = found.manifest;
+    const { skipped = [], moves = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
+    const changes = changesOf(found.manifest, platformOf(gpu));
+    if (changes.length)
+      progress.say(
+        `warning: the run goes on elsewhere than it was at step ${step}: ${changes.join(", ")}; its results may differ in their last digits`,
+      );
+    const all = changes.length ? [...moves, { step, changes }] : moves;
+    return { from: step, watch: new Watch(skipped), moves: all, unmeasured };
   } finally {
     await found.close();
   }
 }
 
-async function checkpoint(step: number, { trainer, loader, run, gpu }: LoopOptions, watch: Watch): Promise<void> {
+const platformOf = ({ facts }: Gpu): Platform => ({
+  adapter: facts.adapter,
+  subgroupSize: facts.subgroup,
+  versions: versions(),
+});
+
+async function checkpoint(step: number, { trainer, loader, run, gpu }: LoopOptions, state: LoopState): Promise<void> {
   const { settings } = trainer;
   await run.save({
     step,
@@ -202,9 +252,8 @@ async function checkpoint(step: number, { trainer, loader, run, gpu }: LoopOptio
     seed: settings.seed,
     rng: { step },
     best: null,
-    state: { skipped: watch.skipped },
-    adapter: gpu.facts.adapter,
-    subgroupSize: gpu.facts.subgroup,
+    state: JSON.parse(JSON.stringify(state)),
+    ...platformOf(gpu),
     commit: commitOf(),
     tensors: { model: trainer.modelEntries(), optimizer: trainer.optimizerEntries() },
   });

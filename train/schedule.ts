@@ -4,6 +4,8 @@
 interface Cosine {
   /** Half a period of the cosine: epochs of the run, or iterations where `cosineBy` says so (`max_epochs`). */
   readonly length: number;
+  /** Where the cosine begins, in its own unit; the official one begins with the run (0), and so below the base rate after a warm-up. */
+  readonly begin?: number;
   /** Rate at the end of the cosine (`lr_min`, the same for all groups). */
   readonly floor: number;
   /** Iterations of an epoch. */
@@ -27,10 +29,32 @@ export function paperSchedule(epochIterations: number): Schedule {
   return { length: 25, floor: 1e-10, epochIterations, cosineBy: "epoch", ...warmUp };
 }
 
-/** For short runs: a cosine that moves every step of `steps` down to `floor`, after `warmup` steps. */
+/**
+ * For runs in steps: up to the base rate in `warmup` steps, which is reached at the step after them, then a cosine that moves every
+ * step and comes to `floor` at the end of `steps`. A warm-up of `steps` or more does not come to its end.
+ */
 export function stepSchedule(steps: number, warmup: number, floor: number): Schedule {
-  const cosine = { length: steps, floor, epochIterations: steps, cosineBy: "iteration" } as const;
+  const length = Math.max(1, steps - warmup);
+  const cosine = { length, begin: warmup, floor, epochIterations: steps, cosineBy: "iteration" } as const;
   return { ...cosine, warmup, warmupBy: "iteration", mode: "auto", factor: 1e-2 };
+}
+
+/** What is to be said where the rate that is asked for never comes. */
+export function warmupFaults({ steps, warmup, lr, lrEnd }: ShortRun): string[] {
+  if (warmup < steps) return [];
+  const most = learningRate(lr, steps - 1, stepSchedule(steps, warmup, lrEnd));
+  return [
+    `the warm-up of ${warmup} steps is not over when the run of ${steps} ends: ` +
+      `the learning rate comes to ${most.toPrecision(3)} and not to ${lr}; a smaller --warmup leaves room`,
+  ];
+}
+
+/** The settings of a schedule in steps. */
+interface ShortRun {
+  readonly steps: number;
+  readonly warmup: number;
+  readonly lr: number;
+  readonly lrEnd: number;
 }
 
 /** Rate of iteration `it`, counted from 0, for a group whose rate is `base` (spec 4.3). */
@@ -49,7 +73,7 @@ export function learningRate(base: number, it: number, schedule: Schedule): numb
   return base * schedule.factor * (1 - share) + cosine(base, end, schedule) * share;
 }
 
-/** cos(e) = floor + (base − floor)·(1 + cos(π e / E))/2 */
-function cosine(base: number, at: number, { floor, length }: Schedule): number {
-  return floor + ((base - floor) * (1 + Math.cos((Math.PI * at) / length))) / 2;
+/** cos(e) = floor + (base − floor)·(1 + cos(π e / E))/2, e counted from where the cosine begins. */
+function cosine(base: number, at: number, { floor, length, begin = 0 }: Schedule): number {
+  return floor + ((base - floor) * (1 + Math.cos((Math.PI * (at - begin)) / length))) / 2;
 }

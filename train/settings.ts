@@ -25,9 +25,13 @@ export const schema = {
   },
   beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
   form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
-  lr: { check: real(1e-12, 10), value: 2e-3, about: "largest learning rate" },
-  lrEnd: { check: real(0, 10), value: 1e-5, about: "learning rate at the last step" },
-  warmup: { check: whole(0, 1e7), value: 40, about: "steps over which the learning rate rises" },
+  lr: { check: real(1e-12, 10), value: 2e-3, about: "learning rate at the top of the warm-up" },
+  lrEnd: { check: real(0, 10), value: 1e-5, about: "learning rate that the cosine comes to at the end" },
+  warmup: {
+    check: whole(0, 1e7),
+    value: 40,
+    about: "steps over which the learning rate rises to its top; the cosine follows",
+  },
   decay: { check: real(0, 10), value: 0.05, about: "weight decay of matrices" },
   beta1: { check: real(0, 0.999999), value: 0.9, about: "AdamW: decay of the first moment" },
   beta2: { check: real(0, 0.999999), value: 0.98, about: "AdamW: decay of the second moment" },
@@ -60,12 +64,18 @@ const shape = v.strictObject(
   Object.fromEntries(Object.entries(schema).map(([name, { check }]) => [name, check])) as Checks,
 );
 
-/** Checks settings; an unknown name or a value out of range is a UsageError that says what is allowed. */
-export function checkSettings(given: Partial<Record<keyof Settings, unknown>>): Settings {
+/**
+ * Checks settings; an unknown name or a value out of range is a UsageError that says what is allowed.
+ * @param called how the message calls a setting, where a user gave it by another name
+ */
+export function checkSettings(
+  given: Partial<Record<keyof Settings, unknown>>,
+  called: (name: keyof Settings) => string = (name) => `settings: ${name}`,
+): Settings {
   const result = v.safeParse(shape, { ...defaults, ...given });
   if (result.success) return result.output;
   const [{ path, message }] = result.issues;
   const { key, value } = path![0];
   if (!(String(key) in schema)) throw new UsageError(`settings: unknown name "${key}"`);
-  throw new UsageError(`settings: ${key} is ${JSON.stringify(value)}: ${message}`);
+  throw new UsageError(`${called(key as keyof Settings)} is ${JSON.stringify(value)}: ${message}`);
 }

@@ -134,6 +134,8 @@ async function writeAll(folder: string, files: readonly ShardedFile[]): Promise<
       }
     }
     const written: WrittenFile[] = [];
+    const index = files.at(-1)!.name; // it says that the shards belong together: an old one must not speak of new ones
+    if (files.length > 1 && before.has(index)) await remove(`${folder}/${index}`);
     for (const [i, { name }] of files.entries()) {
       written.push({ name, ...(await open[i].commit()) });
     }

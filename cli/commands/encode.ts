@@ -70,7 +70,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
     const work = async (model: VideoText) => {
       progress.start("encode", ids.length);
       const began = performance.now();
-      const features = await encode(model, { batch: flags.batch, at: (done) => progress.at(done) });
+      const features = await encode(model, { batch: flags.batchSize, at: (done) => progress.at(done) });
       return { features, seconds: (performance.now() - began) / 1000 };
     };
     const { features, seconds } = await withModel(plan, work, (done, of) => progress.at(done / of));

@@ -33,9 +33,9 @@ import { checkPlace } from "../pages/page.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
 import { newestRun } from "../../train/runs/runs.ts";
-import { gracefulStop } from "../terminal/stop.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import type { StopRequest } from "../../data/threads/long-work.ts";
-import { print, printResult } from "../terminal/streams.ts";
+import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 interface Flags {
@@ -53,7 +53,7 @@ interface Flags {
   json?: boolean;
   html?: string;
   cache?: string;
-  batch?: string;
+  batchSize?: string;
   workers?: string;
   maxBad: number;
 }
@@ -86,7 +86,7 @@ export function command({ gpu }: Context): Command {
     .option("--json", "one JSON object instead of text")
     .option("--html <file>", "also write a page of its own, without network")
     .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
-    .option("--batch <n>", "samples given to the model at once (default: 64 MB of pixels)")
+    .option("--batch-size <n>", "samples given to the model at once (default: 64 MB of pixels)")
     .option("--workers <n>", "decoding threads (default: a core is left for the rest)")
     .addOption(maxBad())
     .action((name: string, flags: Flags) => run(name, { ...flags, gpu: gpu() }));
@@ -115,7 +115,7 @@ async function run(name: string, flags: Flags): Promise<void> {
       { switches, resamples: options.resamples },
       isStopped,
     );
-    if (!scored) return print("stopped; the features are kept, the same command only fits the probes");
+    if (!scored) return printStopped("the features are kept, the same command only fits the probes");
     tasks.push(...scored);
   }
   const lacking =
@@ -172,7 +172,7 @@ async function optionsOf(name: string, flags: Flags): Promise<EvalOptions> {
     switchOptions,
     switches: resolveSwitches(switchOptions),
     resamples: whole("bootstrap", flags.bootstrap, 0, 1e6),
-    batch: flags.batch === undefined ? undefined : batchFlag(flags.batch),
+    batch: flags.batchSize === undefined ? undefined : batchFlag(flags.batchSize),
     workers: workersFlag(flags.workers),
     maxBad: flags.maxBad,
   };
@@ -243,7 +243,7 @@ async function fromModel(options: EvalOptions, flags: Flags, stop: StopRequest):
     const data = await benchmarkFolder(options.benchmark, flags.data, progress, stop);
     const extraction = data !== undefined && { ...options, plan, checkpoint, data, cache };
     const found = extraction ? await extractSplits(extraction, progress, stop) : undefined;
-    if (!found) print("stopped; the same command goes on from the batches that are done");
+    if (!found) printStopped("the same command goes on from the batches that are done");
     return found;
   } finally {
     progress.end();

@@ -5,8 +5,9 @@ import { type DeviceFacts, type GpuOptions, openGpu } from "../../engine/index.t
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 import { stageModel } from "../../model/emotionclip/stage.ts";
 import { preset, presetNames } from "../../model/emotionclip/presets.ts";
-import { setting, whole } from "../flags.ts";
-import { checkSettings, defaults, type Settings } from "../../train/settings.ts";
+import { whole } from "../flags.ts";
+import { settingsOf, withSettings } from "../settings.ts";
+import type { Settings } from "../../train/settings.ts";
 import {
   fittingMicro,
   type DeviceLimits,
@@ -26,32 +27,24 @@ const configOf = (name: string): ModelConfig =>
 const extraTokens = 4;
 
 export function command({ gpu }: Context): Command {
-  return new Command()
-    .option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage")
-    .option("--batch <n>", "clips per update", String(defaults.batch))
-    .option("--micro <n>", "clips encoded at a time, 0 for all", String(defaults.micro))
+  const made = new Command().option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage");
+  return withSettings(made, ["batch", "micro"])
     .option("--frames <n>", "frames per clip (default: the model's)")
     .option("--json", "one JSON object instead of text")
     .action((flags: Flags) => plan(flags, gpu()));
 }
 
-interface Flags {
+interface Flags extends Record<string, unknown> {
   model: string;
-  batch: string;
-  micro: string;
   frames?: string;
   json?: boolean;
 }
 
-async function plan({ model, batch, micro, frames, json }: Flags, options: GpuOptions): Promise<void> {
+async function plan({ model, frames, json, ...flags }: Flags, options: GpuOptions): Promise<void> {
   const given = configOf(model);
   const config =
     frames === undefined ? given : { ...given, head: { ...given.head, frames: whole("frames", frames, 1, 1024) } };
-  const settings = checkSettings({
-    batch: setting("batch", batch),
-    micro: setting("micro", micro),
-    dropout: config.head.dropout,
-  });
+  const settings = settingsOf(flags, { dropout: config.head.dropout });
   const gpu = await openGpu(options);
   const { facts } = gpu;
   const { budget, maxBinding } = gpu.memory;

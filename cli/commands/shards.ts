@@ -13,12 +13,12 @@ import { clipOf, divide } from "../../data/official/clips.ts";
 import { published } from "../../data/official/index-file.ts";
 import { TrainingSet } from "../../data/official/training-set.ts";
 import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
-import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
+import { type Meter, orStopped, Stopped, type StopRequest } from "../../data/threads/long-work.ts";
 import { isOneSentiment } from "../../train/vanishing.ts";
 import { real, whole } from "../flags.ts";
 import { Progress } from "../terminal/progress.ts";
-import { gracefulStop } from "../terminal/stop.ts";
-import { print, printResult } from "../terminal/streams.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { printResult } from "../terminal/streams.ts";
 
 interface Flags {
   videos: string;
@@ -68,7 +68,8 @@ export function command(): Command {
       "after",
       `
 Taken are sentences of more than 2 and less than 10 seconds, of at least 3 characters and not neutral, with all their
-frames as they are. The set has no labels: training from it measures retrieval only; probe with --eval-bold or eval.`,
+frames as they are. The set has no labels: training from it measures retrieval only; probe with
+npm start -- --eval-bold, or with emotionclip eval.`,
     )
     .action(shards);
 }
@@ -83,7 +84,7 @@ async function shards(folder: string, out: string, flags: Flags): Promise<void> 
   const clips = new Clips(set, flags.maxBad, progress, gracefulStop());
   const made = await written(resolve(out), (split) => clips.of(parts[split]), flags.perShard);
   progress.end();
-  if (!made) return print("stopped; nothing was written");
+  if (!made) return printStopped("nothing was written");
   const notes = notesOn(set);
   const result = { listed: set.listed, kept: set.entries.length, leftOut: clips.bad, notes, splits: made };
   for (const note of notes) process.stderr.write(`${note}\n`);
@@ -149,22 +150,14 @@ async function written(target: string, clips: (split: Split) => AsyncIterable<Cl
   const made: ShardIndex[] = [];
   await makeFolder(dirname(target));
   await removeLeftovers(dirname(target), `${basename(target)}.tmp-`);
-  try {
-    await commitFolder(target, async (temporary) => {
-      for (const split of ["test", "train"] as const)
-        made.push(await writeShards(temporary, split, clips(split), { perShard }));
-    });
-    return made;
-  } catch (error) {
-    if (error instanceof Stopped) return undefined;
-    throw error;
-  }
+  const work = commitFolder(target, async (temporary) => {
+    for (const split of ["test", "train"] as const)
+      made.push(await writeShards(temporary, split, clips(split), { perShard }));
+  });
+  return orStopped(work.then(() => made));
 }
 
 type Split = "train" | "test";
-
-/** Ends the writers when somebody asked for it. */
-class Stopped extends Error {}
 
 function page(out: string, set: TrainingSet, made: readonly ShardIndex[], bad: readonly string[]): string {
   const lines = made.map(({ split, samples, shards }) => {

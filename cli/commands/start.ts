@@ -7,14 +7,14 @@ import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
-import { setting } from "../flags.ts";
+import { overridesOf, settingsOf, withSettings } from "../settings.ts";
 import { captionLines, openJob, phasesOf, runJob } from "../job.ts";
 import { reportRun } from "../pages/run-report.ts";
 import { type ComparedRun, comparisonText, rowsText } from "../pages/run-text.ts";
 import { clock, Progress } from "../terminal/progress.ts";
-import { checkSettings, schema, type Settings } from "../../train/settings.ts";
+import type { Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
-import { gracefulStop } from "../terminal/stop.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { print, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -23,6 +23,7 @@ interface Flags extends Record<string, unknown> {
   data?: string;
   compare?: boolean;
   evalBold?: string;
+  override?: string;
 }
 
 export function command({ gpu }: Context): Command {
@@ -33,16 +34,17 @@ export function command({ gpu }: Context): Command {
       "shards to train on, with splits train and test; default: the embedded data set, made once",
     )
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there, instead of the held-out clips")
+    .option(
+      "--override <names>",
+      "settings, such as lr,steps, that may differ from those the run in that folder began with",
+    )
     .option("--compare", "three seeds, with and without the subject prompt");
-  for (const [name, { value, about }] of Object.entries(schema))
-    made.option(`${flagOf(name)} <value>`, `${about} (default ${value})`);
-  return made.action((flags: Flags) => start(flags, gpu()));
+  return withSettings(made).action((flags: Flags) => start(flags, gpu()));
 }
 
-const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
-async function start({ name, data, compare, evalBold, ...given }: Flags, options: GpuOptions): Promise<void> {
+async function start({ name, data, compare, evalBold, override, ...given }: Flags, options: GpuOptions): Promise<void> {
   const settings = settingsOf(given);
+  const overrides = overridesOf(override);
   if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
     throw new UsageError(`--name: "${name}" is not a plain folder name`);
   const arms = compare ? armsOf(settings) : [settings];
@@ -63,7 +65,7 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
   const clips = await shardFolder(data, progress, stop);
   if (clips === undefined) {
     progress.end();
-    return print("stopped; the same command goes on making the data set");
+    return printStopped("the same command goes on making the data set");
   }
   const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
   const { train, test } = job.sets;
@@ -72,13 +74,12 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
   const results: ComparedRun[] = [];
   for (const arm of arms) {
     const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : fresh(name));
-    const run = { job, settings: arm, folder };
-    const outcome = await runJob(run, { gpu, progress, stop });
+    const run = { job, settings: arm, folder, override: overrides };
+    const outcome = await runJob(run, { gpu, progress, stop }, (trained) => reportRun(run, trained, gpu.facts.adapter));
     if (!outcome) {
       progress.end();
-      return print(`stopped; the same command goes on from the checkpoint in ${folder}`);
+      return printStopped(`the same command goes on from the checkpoint in ${folder}`);
     }
-    await reportRun(run, outcome, gpu.facts.adapter);
     progress.say(`${folder}  ${arm.subject}  seed ${arm.seed}  ${clock(outcome.seconds)}`);
     if (!compare) print(rowsText(outcome, join(folder, "report.html")));
     results.push({ settings: arm, ...outcome });
@@ -87,12 +88,6 @@ async function start({ name, data, compare, evalBold, ...given }: Flags, options
   if (compare) print(comparisonText(results));
   print(`${clock((performance.now() - began) / 1000)} in all`);
   gpu.close();
-}
-
-function settingsOf(given: Record<string, unknown>): Settings {
-  const known = Object.keys(schema) as (keyof Settings)[];
-  const chosen = known.filter((key) => given[key] !== undefined);
-  return checkSettings(Object.fromEntries(chosen.map((key) => [key, setting(key, String(given[key]))])));
 }
 
 /** Three seeds, each with the prompt and without. */

@@ -19,11 +19,11 @@ import { finishedRuns, type RunSummary, read } from "../../train/runs/runs.ts";
 import { setNames } from "../../data/sets/switches.ts";
 import { checkSettings, type Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
-import { gracefulStop } from "../terminal/stop.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import type { StopRequest } from "../../data/threads/long-work.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
-import { print, printResult, warn } from "../terminal/streams.ts";
+import { printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 interface Flags {
@@ -66,11 +66,12 @@ async function run(flags: Flags): Promise<void> {
   const results = await readResults(flags.results);
   const stop = flags.train || flags.checkpoint ? gracefulStop() : undefined;
   if (flags.train && !(await trainVariants(flags, seeds, stop!))) {
-    print("stopped; the same command goes on from there");
+    printStopped("the same command goes on from there");
     return;
   }
   const runs = await finishedRuns(flags.runs);
   const shown = await reweightingOf(flags, runs, beta, stop);
+  if (shown === "stopped") return printStopped("the same command goes on making the data set");
   const comparison = compare(runs, results, shown);
   if (flags.html) await replaceFile(flags.html, tablesPage(comparison));
   printResult(flags.json, comparison, tablesText);
@@ -120,9 +121,10 @@ async function trainVariants(flags: Flags, seeds: number, stop: StopRequest): Pr
     await makeFolder(join(flags.runs, "tables"));
     for (const { folder, settings } of open) {
       const run = { job, settings, folder };
-      const outcome = await runJob(run, { gpu, progress, stop });
+      const outcome = await runJob(run, { gpu, progress, stop }, (trained) =>
+        reportRun(run, trained, gpu.facts.adapter),
+      );
       if (!outcome) return false;
-      await reportRun(run, outcome, gpu.facts.adapter);
       progress.say(`${folder}  ${clock(outcome.seconds)}`);
     }
     return true;
@@ -153,7 +155,7 @@ async function reweightingOf(
   runs: readonly RunSummary[],
   beta: number,
   stop: StopRequest | undefined,
-): Promise<{ ours: Reweighting; source: string } | undefined> {
+): Promise<{ ours: Reweighting; source: string } | "stopped" | undefined> {
   const kept = join(folder, "tables", reweightingFile);
   const trained = runs.filter((run) => run.own === undefined && run.folder.startsWith(join(folder, "tables")));
   const whole = trained.find((run) => run.subject === "sap" && run.beta === beta && run.head === "transformer");
@@ -163,7 +165,7 @@ async function reweightingOf(
   const progress = new Progress({ phases: [["make data", 60]] });
   const clips = await shardFolder(data, progress, stop!);
   progress.end();
-  if (clips === undefined) return undefined;
+  if (clips === undefined) return "stopped";
   const found = {
     ours: await reweightBatch(model, clips, { beta, form: "code", batch, gpu, onTexts: warn }),
     source: model,

@@ -37,12 +37,12 @@ import {
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
-import { gracefulStop } from "../terminal/stop.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { type DataPage, dataText, promptedTasks, type Prompts, zeroShotData } from "../../eval/zero-shot/data.ts";
 import { protocolOf } from "../../eval/probes/own-protocol.ts";
 import { splitsOf } from "../../eval/probes/protocol.ts";
 import { maxBad, oneOf, workersFlag } from "../flags.ts";
-import { print, printResult, warn } from "../terminal/streams.ts";
+import { printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
 const kinds = [...visualKinds, "benchmark"] as const;
@@ -119,7 +119,7 @@ async function scoreBenchmark(given: readonly string[], flags: Flags, prompts: P
   if (given.length !== 1) throw new UsageError(`${given.length} benchmarks; one at a time`);
   if (flags.boxes.length > 0) throw new UsageError("--boxes: a benchmark has its own");
   const page = await benchmarkPage(given[0], flags, prompts);
-  if (!page) print("stopped; the same command goes on from the batches that are done");
+  if (!page) printStopped("the same command goes on from the batches that are done");
   else printResult(flags.json, page, dataText);
 }
 
@@ -141,7 +141,7 @@ async function benchmarkPage(name: string, flags: Flags, prompts: Prompts): Prom
     const stop = gracefulStop();
     const data = await benchmarkFolder(benchmark, flags.data, progress, stop);
     if (data === undefined) return undefined;
-    const { checkpoint, cache, batch, maxBad } = flags;
+    const { checkpoint, cache, batchSize: batch, maxBad } = flags;
     const model = { tokenizer, plan, checkpoint };
     const request = { benchmark, protocol, split, prompted, ...model, data, cache, batch, workers, maxBad };
     const page = await zeroShotData(request, progress, stop);
@@ -176,7 +176,7 @@ async function scoreInputs(
     refuseUnknown(tokenizer, classes);
     const texts = reportPrompts(tokenizer, classes, templates);
     const { ids, unseen, short, pixels } = await openInputs(kind, given, flags, plan.model.takes);
-    const options = { batch: flags.batch, at: (done: number) => progress.at(done) };
+    const options = { batch: flags.batchSize, at: (done: number) => progress.at(done) };
     const work = async (model: VideoText) => {
       progress.start("texts", prompts);
       const classifier = await zeroShotClassifier(model, tokenizer, classes, templates, options);

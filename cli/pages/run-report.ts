@@ -47,6 +47,9 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ["Seed", String(settings.seed)],
       ...skippedFact(trained.skipped),
       ...faultLines(trained).map((line) => ["To know", line] as const),
+      ...(trained.moves ?? []).map(
+        ({ step, changes }) => ["Moved", `after step ${step}: ${changes.join(", ")}`] as const,
+      ),
       ...(damaged > 0 ? [["Log", `${damaged} damaged lines, left out of the curves`] as const] : []),
     ],
     settings,

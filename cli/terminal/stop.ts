@@ -1,5 +1,6 @@
 // SIGINT and SIGTERM. The handler only sets a flag (reliability: no I/O in it); long work asks for the flag between steps.
 import type { StopRequest } from "../../data/threads/long-work.ts";
+import { print } from "./streams.ts";
 
 const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -39,5 +40,13 @@ export function listenForSignals(exit: (code: number) => void): void {
   process.channel?.unref(); // it keeps no work alive
 }
 
-/** The exit code of work that ended well: that of the signal which ended it, or 0. */
-export const exitCodeOfStop = (): number => first?.code ?? 0;
+let isEarly = false;
+
+/** Says that the work was left on the way because of a signal; `text` tells how it goes on. The exit code is then the signal's. */
+export function printStopped(text: string): void {
+  isEarly = true;
+  print(`stopped; ${text}`);
+}
+
+/** The exit code of work that ended well: that of the signal which ended it, or 0, also where a signal came too late to matter. */
+export const exitCodeOfStop = (): number => (isEarly ? (first?.code ?? 0) : 0);

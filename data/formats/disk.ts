@@ -17,6 +17,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DiskError } from "../../engine/errors.ts";
+import { causeOf } from "./cause.ts";
 import { isRunning, placeTag } from "./place.ts";
 
 /** What a file holds: its length and the sha256 of its bytes in hex. */
@@ -385,21 +386,6 @@ export async function checkSpace(folder: string, bytes: number, purpose: string)
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
 
-const reasons: Record<string, string> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the file system is read-only",
-  EACCES: "permission denied",
-  EPERM: "not permitted",
-  EIO: "input/output error",
-  ENOTDIR: "a part of the path is a file",
-  EEXIST: "something of that name exists",
-  ENOENT: "no such file or folder",
-  EMFILE: "too many open files",
-  ENAMETOOLONG: "the name is too long",
-  ENOTEMPTY: "the folder is not empty",
-};
-
 const verbs: Record<DiskCall["op"] | "list", string> = {
   open: "open",
   write: "write",
@@ -416,7 +402,7 @@ const verbs: Record<DiskCall["op"] | "list", string> = {
 function diskError(error: unknown, op: DiskCall["op"] | "list", path: string): unknown {
   const code = (error as NodeJS.ErrnoException)?.code;
   if (error instanceof DiskError || !(error instanceof Error) || !/^E(?!RR_)/.test(code ?? "")) return error;
-  return new DiskError(`${path}: cannot ${verbs[op]}: ${reasons[code!] ?? error.message} (${code})`, { cause: error });
+  return new DiskError(`${path}: cannot ${verbs[op]}: ${causeOf(error)}`, { cause: error });
 }
 
 function codeOf(error: unknown): string | undefined {

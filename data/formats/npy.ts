@@ -3,6 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import { readFault } from "./cause.ts";
 import { FormatError, ShapeError } from "../../engine/errors.ts";
 import { quoted } from "./json.ts";
 
@@ -73,9 +74,7 @@ function openRegular(path: string, name: string): number {
     return openSync(path, "r");
   } catch (error) {
     if (error instanceof FormatError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = code === "ENOENT" ? "no such file" : `cannot be read (${code})`;
-    throw new FormatError(`${name}: ${reason}`, { cause: error });
+    throw new FormatError(`${name}: ${readFault(error)}`, { cause: error });
   }
 }
 

@@ -1,6 +1,8 @@
 // A whole file that somebody else may have made: regular and bounded, so that a FIFO, a device or a bomb is refused, not read.
+import { type Stats, statSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { FormatError } from "../../engine/errors.ts";
+import { readFault } from "./cause.ts";
 
 /** The bytes of a regular file of at most `limit` bytes; `label` begins the message of a refusal. */
 export async function readRegular(path: string, limit: number, label: string): Promise<Uint8Array> {
@@ -39,6 +41,14 @@ export async function sizeOfRegular(path: string, label: string): Promise<number
 
 /** A fault of the system as a FormatError of the file. */
 export function refuse(label: string, error: NodeJS.ErrnoException): never {
-  const why = error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code ?? error.message})`;
-  throw new FormatError(`${label}: ${why}`, { cause: error });
+  throw new FormatError(`${label}: ${readFault(error)}`, { cause: error });
+}
+
+/** What lies at a path; undefined for nothing. Any other fault is a FormatError that begins with `label`. */
+export function foundAt(path: string, label: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    return refuse(label, error as NodeJS.ErrnoException);
+  }
 }

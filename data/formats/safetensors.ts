@@ -2,6 +2,7 @@
 // before a byte of data is used and never holds more than one tensor; writing is a stream of chunks for whoever owns a file.
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { readFault } from "./cause.ts";
 import { JsonScanner, quoted } from "./json.ts";
 import { FormatError, nearest, ShapeError } from "../../engine/errors.ts";
 import type { Room } from "./content.ts";
@@ -131,10 +132,7 @@ async function openRegular(path: string): Promise<FileHandle> {
     return await open(path, "r");
   } catch (error) {
     if (error instanceof FormatError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw new FormatError(`${basename(path)}: ${code === "ENOENT" ? "no such file" : `cannot be read (${code})`}`, {
-      cause: error,
-    });
+    throw new FormatError(`${basename(path)}: ${readFault(error)}`, { cause: error });
   }
 }
 

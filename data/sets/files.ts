@@ -1,6 +1,7 @@
 // Reads the files around a data set's pictures: whole, bounded, as strict UTF-8; and lists its folders.
 import { closeSync, type Dirent, fstatSync, opendirSync, openSync, readdirSync, readSync } from "node:fs";
 import { basename } from "node:path";
+import { causeOf } from "../formats/cause.ts";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import { folderInside, inside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
@@ -103,6 +104,6 @@ function system<T>(file: string, work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof FormatError) throw error;
-    throw new DiskError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+    throw new DiskError(`${file}: cannot be read: ${causeOf(error)}`, { cause: error });
   }
 }

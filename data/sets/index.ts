@@ -1,6 +1,6 @@
 // The data sets that the paper evaluates on, and the embedded one, behind one call.
-import { statSync } from "node:fs";
 import { basename } from "node:path";
+import { foundAt } from "../formats/regular.ts";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import type { Benchmark } from "./benchmark.ts";
@@ -61,7 +61,7 @@ export async function openBenchmark(name: SetName, root: string, options: OpenOp
   if (!Number.isSafeInteger(frames) || frames < 1 || frames > 1000)
     throw new UsageError(`frames is ${frames}, expected a whole number from 1 to 1000`);
   const switches = resolveSwitches(options);
-  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory())
+  if (!foundAt(root, basename(root))?.isDirectory())
     throw new FormatError(`${basename(root)}: the folder of ${name} is not there, or is no folder`);
   const reader = readers[name];
   const splits = splitsOf(reader, root);

@@ -1,6 +1,7 @@
 // The index of a split: which shards it has, how long they are and how many samples each holds.
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { foundAt } from "../formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { Fields } from "../formats/fields.ts";
 import { parseJson, quoted } from "../formats/json.ts";
@@ -48,7 +49,7 @@ export function readIndex(folder: string, split: string): ShardIndex {
   if (!isSplitName(split))
     throw new FormatError(`${quoted(split)} cannot name a split: letters, digits, "_", "." and "-"`);
   const path = join(folder, name);
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = foundAt(path, name);
   if (!found?.isFile()) throw new FormatError(`${name}: not found in ${folder}`);
   if (found.size > INDEX_BYTES) throw new FormatError(`${name}: ${found.size} bytes, allowed are ${INDEX_BYTES}`);
   return parseIndex(readFileSync(path), split);

@@ -2,6 +2,7 @@
 // time, so that neither memory nor start-up grows with the pictures.
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import { causeOf } from "../formats/cause.ts";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import type { BadSample } from "../bad-samples.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
@@ -329,6 +330,6 @@ function reading<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new DiskError(`${basename(path)}: cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
+    throw new DiskError(`${basename(path)}: cannot be read: ${causeOf(error)}`, { cause: error });
   }
 }

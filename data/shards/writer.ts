@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { packTar } from "modern-tar";
+import { orMissing } from "../formats/cause.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type Clip, checkClipInfo, clipLimits } from "./clip.ts";
 import {
@@ -64,7 +65,7 @@ export async function writeShards(
 async function moveInto(folder: string, own: string, index: ShardIndex): Promise<void> {
   const path = join(folder, indexName(index.split));
   const bytes = indexBytes(index);
-  const before = await readFile(path).catch(() => undefined);
+  const before = await readFile(path).catch(orMissing);
   if (before && !before.equals(bytes)) await remove(path);
   await syncFolder(folder);
   for (const { file } of index.shards) await move(join(own, file), join(folder, file));

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { indexName } from "../shards/index-file.ts";
 import { writeShards } from "../shards/writer.ts";
-import type { Meter, StopRequest } from "../threads/long-work.ts";
+import { type Meter, orStopped, type StopRequest, unlessStopped } from "../threads/long-work.ts";
 import type { ShardSet } from "../shards/shards.ts";
 import { categories, clipKey, makeStage, type Split, type StageClip, splits, stageSizes } from "./index.ts";
 
@@ -51,21 +51,12 @@ export async function ensureStage(place: StagePlace, progress: Meter, stop: Stop
     if (isPresent(folder, split)) continue;
     const clips = makeStage({ seed: stageSeed, split, count: sizes[split], workers });
     const watched = async function* (): AsyncGenerator<StageClip> {
-      for await (const clip of clips) {
-        if (stop.requested) throw new Stopped();
+      for await (const clip of unlessStopped(clips, stop)) {
         yield clip;
         progress.at(++made, split);
       }
     };
-    try {
-      await writeShards(folder, split, watched(), { categories });
-    } catch (error) {
-      if (error instanceof Stopped) return undefined;
-      throw error;
-    }
+    if ((await orStopped(writeShards(folder, split, watched(), { categories }))) === undefined) return undefined;
   }
   return folder;
 }
-
-/** Ends the writing of a split as a fault would. */
-class Stopped extends Error {}

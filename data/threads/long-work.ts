@@ -23,3 +23,24 @@ export async function* untilStopped<T>(items: AsyncIterable<T>, stop: StopReques
     if (stop.requested !== undefined) return;
   }
 }
+
+/** Ends work from within, once somebody has asked to stop. */
+export class Stopped extends Error {}
+
+/** The same items; Stopped is thrown where the next one is asked for after somebody has asked to stop. */
+export async function* unlessStopped<T>(items: AsyncIterable<T>, stop: StopRequest): AsyncGenerator<T> {
+  for await (const item of items) {
+    if (stop.requested !== undefined) throw new Stopped();
+    yield item;
+  }
+}
+
+/** What the work comes to; undefined where it was Stopped. */
+export async function orStopped<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Stopped) return undefined;
+    throw error;
+  }
+}

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { readFault } from "../formats/cause.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { JsonScanner, quoted } from "../formats/json.ts";
 
@@ -126,8 +127,7 @@ function bytesOf(path: string): Uint8Array {
     return readFileSync(path);
   } catch (error) {
     if (error instanceof FormatError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw new FormatError(`${name}: ${code === "ENOENT" ? "no such file" : `cannot be read (${code})`}`);
+    throw new FormatError(`${name}: ${readFault(error)}`, { cause: error });
   }
 }
 

@@ -24,15 +24,16 @@ export async function* benchmarkRows(
   for await (const { batch, rows } of encoded) yield { batch, rows: rows[0] };
 }
 
-/** All of them: features [N, E], and the numbers of the samples that they are of. */
+/** All of them, or until somebody asks to stop: features [N, E], and the numbers of the samples that they are of. */
 export async function benchmarkFeatures(
   model: VideoText,
   benchmark: Benchmark,
   loading?: Loading,
+  stop?: StopRequest,
 ): Promise<{ readonly features: Matrix; readonly indices: readonly number[] }> {
   const parts: Float32Array[] = [];
   const indices: number[] = [];
-  for await (const { batch, rows } of benchmarkRows(model, benchmark, loading)) {
+  for await (const { batch, rows } of benchmarkRows(model, benchmark, loading, stop)) {
     parts.push(rows);
     indices.push(...batch.indices);
   }

@@ -12,6 +12,7 @@
 import { createHash } from "node:crypto";
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { orMissing } from "../../data/formats/cause.ts";
 import { AppendFile, listFolder, makeFolder, replaceFile } from "../../data/formats/disk.ts";
 import { parseJson } from "../../data/formats/json.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
@@ -147,7 +148,7 @@ export class FeatureCache {
 /** Writes the manifest of a fresh folder; one of something else is refused. */
 async function agree(path: string, key: CacheKey): Promise<void> {
   const text = `${JSON.stringify({ format: FORMAT, ...key }, null, 1)}\n`;
-  const found = await readFile(path, "utf8").catch(() => undefined);
+  const found = await readFile(path, "utf8").catch(orMissing);
   if (found === text) return;
   if (found !== undefined)
     throw new FormatError(`manifest.json: the cache folder ${path.slice(0, -14)} holds other features; delete it`);
@@ -156,8 +157,8 @@ async function agree(path: string, key: CacheKey): Promise<void> {
 
 /** What all leading batches with the right hash make, and the length of their lines. */
 async function intactBatches(folder: string, { width, samples }: CacheKey): Promise<Done & { bytes: number }> {
-  const text = await readFile(join(folder, "batches.jsonl"), "latin1").catch(() => "");
-  const file = await open(join(folder, "features.f32"), "r").catch(() => undefined);
+  const text = (await readFile(join(folder, "batches.jsonl"), "latin1").catch(orMissing)) ?? "";
+  const file = await open(join(folder, "features.f32"), "r").catch(orMissing);
   const bad: number[] = [];
   let [next, bytes] = [0, 0];
   try {

@@ -294,7 +294,7 @@ function table4(name: BenchmarkName, results: readonly Scored[]): ComparedTable[
     name: "ours",
     published: columns.map(() => null),
     isOurs: true,
-    why: `no result; emotionclip eval ${name} --checkpoint … --data … --json > ${name}.json, then --results ${name}.json`,
+    why: `no result; emotionclip eval ${name} --checkpoint … --data … --json > ${name}.json, then emotionclip tables --results ${name}.json`,
   };
   return [
     {

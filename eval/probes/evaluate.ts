@@ -5,8 +5,10 @@ import { viewOf as viewOfModel } from "../../data/pixels/view.ts";
 import { emotionOf } from "../../data/shards/clip.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
+import { orStopped, type StopRequest, unlessStopped } from "../../data/threads/long-work.ts";
+import { inTurns } from "./in-turns.ts";
 import { extractFeatures, type Features } from "../features/features.ts";
-import { type NotedRow, probeRows, type ProbeSplit } from "./probe-table.ts";
+import { type NotedRow, probeRowsSteps, type ProbeSplit } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
 
 /** How frames are shown to this trainer's model. */
@@ -17,43 +19,46 @@ export interface EvaluationSets {
   readonly test: ShardSet;
 }
 
-/** What a measurement tells on its way. */
+/** What a measurement tells on its way, and what ends it. */
 export interface EvaluationOptions {
   /** Hears how many clips are done. */
   readonly at?: (done: number) => void;
   /** Hears of each clip that cannot be read and is left out; more than `settings.maxBad` of a split stop the measurement. */
   readonly onBad?: (split: keyof EvaluationSets, bad: BadSample) => void;
+  readonly stop?: StopRequest;
 }
 
-/** Result rows. */
+/** Result rows; undefined when a stop was requested on the way, which is noticed after each batch and between steps of a probe. */
 export async function evaluate(
   trainer: Trainer,
   sets: EvaluationSets,
-  { at = () => {}, onBad = () => {} }: EvaluationOptions = {},
-): Promise<NotedRow[]> {
+  { at = () => {}, onBad = () => {}, stop = { requested: undefined } }: EvaluationOptions = {},
+): Promise<NotedRow[] | undefined> {
   let before = 0;
   const emotions = emotionsOf(sets);
   const probe = async (split: keyof EvaluationSets): Promise<ProbeSplit> => {
     const set = sets[split];
-    const options = { at: (done: number) => at(before + done), onBad: (bad: BadSample) => onBad(split, bad) };
+    const options = { at: (done: number) => at(before + done), onBad: (bad: BadSample) => onBad(split, bad), stop };
     const { video, indices, ...rest } = await featuresOf(trainer, set, options);
     before += set.samples;
     const known = emotions?.[split];
     return { ...rest, features: video, emotion: known && indices.map((i) => known.get(i)!) };
   };
-  return probeRows({ train: await probe("train"), test: await probe("test"), names: sets.test.categories });
+  const both = async () => ({ train: await probe("train"), test: await probe("test"), names: sets.test.categories });
+  const splits = await orStopped(both());
+  return splits && inTurns(probeRowsSteps(splits), () => stop.requested !== undefined);
 }
 
 async function featuresOf(
   trainer: Trainer,
   set: ShardSet,
-  { at, onBad }: { readonly at: (done: number) => void; readonly onBad: (bad: BadSample) => void },
+  { at, onBad, stop }: Pick<Required<EvaluationOptions>, "at" | "stop"> & { readonly onBad: (bad: BadSample) => void },
 ): Promise<Features> {
   const { batch, workers, maxBad } = trainer.settings;
   const options = { ...trainerView(trainer), ...forEvaluation, batch, seed: 0, workers, maxBad, onBad };
   const loader = new Loader(set, options);
   try {
-    const batches = loader.batches(0, loader.stepsPerEpoch);
+    const batches = unlessStopped(loader.batches(0, loader.stepsPerEpoch), stop);
     return await extractFeatures(batches, set.samples, (batch) => encode(trainer.model, trainer.tokenizer, batch), at);
   } finally {
     await loader.close();

@@ -58,15 +58,15 @@ const ENOUGH = 1e-6;
 const NEWTON_SIZE = 4096;
 const NEWTON_STEPS = 200;
 
-/** Solves all problems over the same rows `x` (centred) together; the sum over i in `Loss` is weighted by `C`. */
-export function minimise(
+/** Solves all problems over the same rows `x` (centred) together; the sum over i in `Loss` is weighted by `C`. It yields between steps. */
+export function* minimise(
   x: Rows,
   mean: Float64Array,
   C: number,
   losses: readonly Loss[],
   starts: readonly Start[],
   limits: SearchLimits = { gradient: 1e-8, iterations: 300 },
-): Optimum[] {
+): Generator<void, Optimum[]> {
   const problems = losses.map((loss, i) => new Problem(x, mean, C, loss, starts[i]));
   project(x, columns(problems, "weights"), columns(problems, "z"));
   for (const p of problems) p.begin();
@@ -79,13 +79,14 @@ export function minimise(
     active = active.filter((p) => !p.stalled && p.norm > limits.gradient);
     if (active.length === 0) break;
     if (step === limits.iterations) break;
+    yield;
     for (const p of active) p.chooseDirection();
     project(x, columns(active, "directionWeights"), columns(active, "dz"));
     for (const p of active) p.search();
     gather(x, columns(active, "r"), columns(active, "weightGradient"));
     for (const p of active) p.finishGradient();
   }
-  for (const p of problems) if (p.norm > Math.max(ENOUGH, limits.gradient)) p.polish();
+  for (const p of problems) if (p.norm > Math.max(ENOUGH, limits.gradient)) yield* p.polish();
   const sick = problems.find((p) => !p.isSolved(limits));
   if (sick) throw notConverged(sick, sick.iterations);
   return problems.map((p) => p.optimum());
@@ -307,10 +308,11 @@ class Problem {
   }
 
   /** Newton steps with the whole Hessian, until they no longer get shorter. */
-  polish(): void {
+  *polish(): Generator<void, void> {
     const { x, C, loss, z, direction } = this;
     if (this.theta.length > NEWTON_SIZE) return;
     for (let step = 0; step < NEWTON_STEPS; step++) {
+      yield;
       const square = newtonDirection(x, C, loss, z, this.gradient, direction);
       const near = square <= 1e-12 * this.value;
       if (!Number.isFinite(square) || (near && Math.sqrt(square) >= this.distance / 2)) return;

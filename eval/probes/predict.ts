@@ -3,7 +3,7 @@ import type { Switches } from "../../data/sets/switches.ts";
 import { HealthError, UsageError } from "../../engine/errors.ts";
 import { column, type Matrix, normalizeRows } from "../matrix.ts";
 import { argmax } from "./metrics.ts";
-import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "./probes.ts";
+import { decide, fitRidge, oneVsRestScores, oneVsRestSteps, softmaxScores, softmaxSteps } from "./probes.ts";
 import type { Task } from "./protocol.ts";
 import { smooth } from "./savgol.ts";
 import type { SplitFeatures, Targets } from "./outcome.ts";
@@ -16,13 +16,13 @@ export interface Prediction {
 
 type Predict = (split: SplitFeatures) => Prediction;
 
-/** The probe on the rows x of the split that it is fitted on, of unit length. */
-export function fit(
+/** The probe on the rows x of the split that it is fitted on, of unit length. It yields while it searches. */
+export function* fit(
   task: Task,
   x: Matrix,
   targets: Targets,
   switches: Pick<Switches, "smoothing" | "argmax">,
-): Predict {
+): Generator<void, Predict> {
   const { probe } = task;
   if (probe.kind === "ridge") {
     const model = fitRidge(x, targets.values!, probe);
@@ -32,10 +32,10 @@ export function fit(
     };
   }
   if (probe.kind === "one-vs-rest") {
-    const model = fitOneVsRest(x, targets.labels!, probe);
+    const model = yield* oneVsRestSteps(x, targets.labels!, probe);
     return ({ features }) => ({ scores: oneVsRestScores(model, normalizeRows(features)) });
   }
-  const model = fitSoftmax(x, targets.label!, probe);
+  const model = yield* softmaxSteps(x, targets.label!, probe);
   return ({ features }) => {
     const scores = softmaxScores(model, normalizeRows(features));
     const chosen = Int32Array.from({ length: scores.shape[0] }, (_, i) => argmax(scores, i));

@@ -2,11 +2,12 @@
 // by BoLD's protocol, and how well clips and captions find each other.
 
 import { ShapeError } from "../../engine/errors.ts";
+import { atOnce } from "./in-turns.ts";
 import { project } from "./linear-algebra.ts";
 import { column, extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
 import { accuracy, type Macro, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
 import { constant, meanNote, noPositive, oneClassOnly, oneSided, withoutValues } from "./not-defined.ts";
-import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, predictClasses } from "./probes.ts";
+import { decide, fitRidge, oneVsRestScores, oneVsRestSteps, predictClasses, softmaxSteps } from "./probes.ts";
 import { protocols, type Target } from "./protocol.ts";
 
 /** One split: features of clips [N, E] as the model gives them, and what is known of the subject of each clip. */
@@ -49,22 +50,30 @@ export interface ProbeSplits {
  * rows there are depends on the labels alone, so tables of different models line up.
  */
 export function probeStage(splits: ProbeSplits): Row[] {
-  return probeRows(splits).map(([name, value]) => [name, value]);
+  return atOnce(probeRowsSteps(splits)).map(([name, value]) => [name, value]);
 }
 
-/** `probeStage` with the notes. */
-export function probeRows({ train, test, names }: ProbeSplits): NotedRow[] {
+/** `probeStage` with the notes, yielding wherever it may be left. */
+export function* probeRowsSteps({ train, test, names }: ProbeSplits): Generator<void, NotedRow[]> {
   const [x, z] = [normalizeRows(train.features), normalizeRows(test.features)];
   const isLabelled = train.categories.shape[1] > 0 && test.categories.shape[1] > 0; // shards may come without labels
-  const rows = isLabelled ? [...labelRows(x, z, train, test, names), valueRow(x, z, train, test)] : [];
-  if (train.emotion && test.emotion) rows.push(emotionRow(x, z, train.emotion, test.emotion));
+  const rows = isLabelled ? [...(yield* labelRows(x, z, train, test, names)), valueRow(x, z, train, test)] : [];
+  if (train.emotion && test.emotion) rows.push(yield* emotionRow(x, z, train.emotion, test.emotion));
+  yield;
   if (test.text) rows.push(...retrievalRows(test, test.text));
   return rows;
 }
 
 /** How well the categories are found: x and z are the normalised features of the splits. */
-function labelRows(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit, names?: readonly string[]): NotedRow[] {
-  const scores = oneVsRestScores(fitOneVsRest(x, train.categories, { C: strengthOf("labels") }), z);
+function* labelRows(
+  x: Matrix,
+  z: Matrix,
+  train: ProbeSplit,
+  test: ProbeSplit,
+  names?: readonly string[],
+): Generator<void, NotedRow[]> {
+  const model = yield* oneVsRestSteps(x, train.categories, { C: strengthOf("labels") });
+  const scores = oneVsRestScores(model, z);
   const of = names ?? Array.from({ length: test.categories.shape[1] }, (_, c) => `category ${c}`);
   const row = (name: string, { meanDefined, undefinedClasses }: Macro, why: string) =>
     noted(name, meanDefined, meanNote(of, undefinedClasses, why));
@@ -87,10 +96,16 @@ function valueRow(x: Matrix, z: Matrix, train: ProbeSplit, test: ProbeSplit): No
   return noted("R2", kept.reduce((a, b) => a + b, 0) / kept.length, meanNote(of, left, constant));
 }
 
-function emotionRow(x: Matrix, z: Matrix, train: ArrayLike<number>, test: ArrayLike<number>): NotedRow {
+function* emotionRow(
+  x: Matrix,
+  z: Matrix,
+  train: ArrayLike<number>,
+  test: ArrayLike<number>,
+): Generator<void, NotedRow> {
   const hindrance = oneClassOnly(train);
   if (hindrance) return ["emotion", Number.NaN, hindrance];
-  return ["emotion", accuracy(test, predictClasses(fitSoftmax(x, train, { C: strengthOf("label") }), z))];
+  const model = yield* softmaxSteps(x, train, { C: strengthOf("label") });
+  return ["emotion", accuracy(test, predictClasses(model, z))];
 }
 
 function retrievalRows({ features, captions }: ProbeSplit, text: Matrix): NotedRow[] {

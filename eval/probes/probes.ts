@@ -2,6 +2,7 @@
 // scikit-learn's objectives. Features come as they are; normalise them first where the protocol says so.
 
 import { HealthError, ShapeError, UsageError } from "../../engine/errors.ts";
+import { atOnce } from "./in-turns.ts";
 import {
   addScaled,
   centredColumns,
@@ -46,7 +47,16 @@ export interface LogisticOptions {
  * A column that is all 0 or all 1 has no finite optimum in b: its weights are 0 and its intercept −∞ or +∞, so that its score is
  * 0 or 1 for every sample.
  */
-export function fitOneVsRest(x_ND: Matrix, y_NC: Matrix, { C, start }: LogisticOptions): LogisticModel {
+export function fitOneVsRest(x_ND: Matrix, y_NC: Matrix, options: LogisticOptions): LogisticModel {
+  return atOnce(oneVsRestSteps(x_ND, y_NC, options));
+}
+
+/** The same, yielding between the steps of the search. */
+export function* oneVsRestSteps(
+  x_ND: Matrix,
+  y_NC: Matrix,
+  { C, start }: LogisticOptions,
+): Generator<void, LogisticModel> {
   const { x, mean, d } = prepare(x_ND, y_NC.shape[0], C);
   const labels = extent(y_NC, "one-vs-rest: labels")[1];
   const weights = new Float64Array(labels * d);
@@ -63,7 +73,7 @@ export function fitOneVsRest(x_ND: Matrix, y_NC: Matrix, { C, start }: LogisticO
   }
   if (fitted.length === 0) return model;
   const starts = fitted.map((c) => startFrom(start, [c], d, mean) ?? coldStart([logOdds(column(y_NC, c))], d));
-  for (const [i, found] of minimise(x, mean, C, losses, starts).entries()) {
+  for (const [i, found] of (yield* minimise(x, mean, C, losses, starts)).entries()) {
     const c = fitted[i];
     weights.set(found.weights[0], c * d);
     model.intercepts[c] = found.intercepts[0];
@@ -77,7 +87,16 @@ export function fitOneVsRest(x_ND: Matrix, y_NC: Matrix, { C, start }: LogisticO
  * free up to a common constant; here their mean is 0. Of two classes scikit-learn's LogisticRegression makes one binary problem: its
  * coefficients are w_1 − w_0 at half its C.
  */
-export function fitSoftmax(x_ND: Matrix, labels: ArrayLike<number>, { C, start }: LogisticOptions): SoftmaxModel {
+export function fitSoftmax(x_ND: Matrix, labels: ArrayLike<number>, options: LogisticOptions): SoftmaxModel {
+  return atOnce(softmaxSteps(x_ND, labels, options));
+}
+
+/** The same, yielding between the steps of the search. */
+export function* softmaxSteps(
+  x_ND: Matrix,
+  labels: ArrayLike<number>,
+  { C, start }: LogisticOptions,
+): Generator<void, SoftmaxModel> {
   const { x, mean, d } = prepare(x_ND, labels.length, C);
   requireFinite(labels, "softmax probe: labels");
   const classes = Int32Array.from(new Set(Array.from(labels))).sort();
@@ -97,7 +116,7 @@ export function fitSoftmax(x_ND: Matrix, labels: ArrayLike<number>, { C, start }
       Array.from(counts, (n) => Math.log(n)),
       d,
     );
-  const [found] = minimise(x, mean, C, [softmaxLoss(targets, K)], [begin]);
+  const [found] = yield* minimise(x, mean, C, [softmaxLoss(targets, K)], [begin]);
   const middle = found.intercepts.reduce((sum, b) => sum + b / K, 0);
   for (let k = 0; k < K; k++) {
     weights.set(found.weights[k], k * d);

@@ -55,7 +55,7 @@ function* scoreSteps(
       results.push(...known.map((split) => notDefined(task, split, hindrance)));
       continue;
     }
-    const predict = fit(task, x, train.targets, options.switches);
+    const predict = yield* fit(task, x, train.targets, options.switches);
     yield;
     for (const split of known) results.push(yield* judge(task, split, predict(split), train.targets, options));
   }

@@ -206,8 +206,11 @@ export const sum = (x: Tensor, axis?: number): Tensor => reduced(sumOver, x, axi
 /** Mean over one axis (frames of a clip: axis 1 of x_BTE), or of everything to a scalar. */
 export const mean = (x: Tensor, axis?: number): Tensor => reduced(meanOver, x, axis, "mean");
 
-/** Maximum over one axis, or of everything; its gradient goes to the first maximum. */
-export const maximum = (x: Tensor, axis?: number): Tensor => reduced(maxOver, x, axis, "max");
+/** Largest element along one axis, or of everything; its gradient goes to the first of equals (PyTorch's amax shares it out). */
+export const amax = (x: Tensor, axis?: number): Tensor => reduced(maxOver, x, axis, "amax");
+
+/** @deprecated It is called `amax`, as in PyTorch, where `maximum` compares two tensors; this name goes after version 0.2. */
+export const maximum = amax;
 
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */
 export function expandTo(x: Tensor, shape: readonly number[]): Tensor {

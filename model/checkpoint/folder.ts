@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import * as v from "valibot";
+import { isSystemFault, readFault } from "../../data/formats/cause.ts";
 import { EngineError, FormatError, HealthError } from "../../engine/errors.ts";
 import { sha256Of } from "../../data/formats/hash.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
@@ -28,6 +29,7 @@ const manifestSchema = v.strictObject({
   config: sha256,
   adapter: v.string(),
   subgroupSize: count,
+  versions: v.optional(v.record(v.string(), v.string())),
   commit: v.string(),
   created: v.string(),
   files: v.strictObject({ "model.safetensors": written, "optimizer.safetensors": written }),
@@ -50,6 +52,8 @@ export interface Progressed {
   readonly config: string;
   readonly adapter: string;
   readonly subgroupSize: number;
+  /** Of the programs that computed it, by name; checkpoints of version 0.1 have none. */
+  readonly versions?: Readonly<Record<string, string>>;
   readonly commit: string;
 }
 
@@ -228,7 +232,7 @@ export async function verify(path: string, want: Written, label: string): Promis
   const size = await sizeOfRegular(path, label);
   if (size !== want.bytes) throw new FormatError(`${label}: ${size} bytes; the manifest says ${want.bytes}`);
   const found = await sha256Of(path).catch((error: NodeJS.ErrnoException) => {
-    throw new FormatError(`${label}: cannot be read (${error.code})`);
+    throw new FormatError(`${label}: ${readFault(error)}`, { cause: error });
   });
   if (found !== want.sha256) throw new FormatError(`${label}: damaged, its sha256 does not match the manifest`);
 }
@@ -249,10 +253,13 @@ export async function pruneCheckpoints(run: string, step: number, best: number |
     if (old > step) continue;
     const path = join(run, checkpointName(old));
     if (old === best) continue;
-    if (kept < 2 && (await readManifest(path).catch(() => undefined))) kept++;
+    if (kept < 2 && (await isSoundOrUnknown(path))) kept++;
     else await remove(path);
   }
 }
+
+/** One that the system does not let us read now is not called damaged, and so not removed. */
+const isSoundOrUnknown = (path: string): Promise<boolean> => readManifest(path).then(() => true, isSystemFault);
 
 /** One sha256 over all parameters and moments: equal digests are equal bits. */
 export function digest({ files }: Manifest): string {

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { causeOf } from "../../data/formats/cause.ts";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
@@ -34,7 +35,7 @@ export async function openModelFile(path: string, options: WeightOptions = {}): 
   );
   if (!isFolder) return openAlone(path, options);
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    throw new FormatError(`${basename(path)}: a folder that cannot be read (${error.code})`, { cause: error });
+    throw new FormatError(`${basename(path)}: a folder that cannot be read: ${causeOf(error)}`, { cause: error });
   });
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
   if (whole) return openAlone(join(path, whole), options);

@@ -62,9 +62,9 @@ test("the published batch needs some 38 GiB at once, and a fifth of it in parts 
 const emotionclip = (...words: string[]) => runProgram(join("dist", "cli.js"), words);
 
 test("emotionclip full-size refuses a batch of one with exit code 2; plan names the parts that fit", async () => {
-  const { code, stderr } = await emotionclip("full-size", "--batch", "1");
+  const { code, stderr } = await emotionclip("full-size", "--batch-size", "1");
   assert.is(code, 2);
-  assert.match(stderr, /--batch: "1" is not a whole number from 2 to 65536/);
+  assert.match(stderr, /--batch-size: "1" is not a whole number from 2 to 65536/);
   const planned = JSON.parse((await emotionclip("plan", "--json", "--gpu-memory", "50M")).stdout);
   assert.ok(planned.refusal && planned.parts >= 1 && planned.parts < planned.clips, `${planned.parts}`);
   const again = await emotionclip("plan", "--json", "--gpu-memory", "50M", "--micro", `${planned.parts}`);

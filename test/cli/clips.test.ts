@@ -123,8 +123,8 @@ test("figures on a set with bad clips are those on the set without them", async 
   const heard: string[] = [];
   const options = { onBad: (split: string, { index }: { index: number }) => void heard.push(`${split} ${index}`) };
   const [rows, want] = [
-    await evaluate(trainer, await setsIn(faulty), options),
-    await evaluate(trainer, await setsIn(without)),
+    (await evaluate(trainer, await setsIn(faulty), options))!,
+    (await evaluate(trainer, await setsIn(without)))!,
   ];
   assert.equal(heard, ["train 5", "train 6", "test 2", "test 4"]);
   assert.is(rows.length, want.length);

@@ -8,12 +8,14 @@ import { build } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CheckpointError, FormatError, KernelError, UsageError } from "../../engine/errors.ts";
-import { report } from "../../cli/cli.ts";
+import { commands, loaded, report, runCommand } from "../../cli/cli.ts";
 import { ranked } from "../../cli/launch/adapter.mjs";
 import { settings } from "../../cli/launch/bundle.mjs";
 import { debianMirror, distribution, lavapipeCommands } from "../../cli/launch/hints.mjs";
 import { install, whyInstall } from "../../cli/launch/install.mjs";
 import { member, swiftShader } from "../../cli/launch/swiftshader.mjs";
+import { overridesOf } from "../../cli/settings.ts";
+import { refusal } from "../kit/refusal.ts";
 import { type Outcome, runProgram } from "../run/program.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
@@ -65,6 +67,96 @@ words("help is printed and is no error", async () => {
     assert.is(code, 0, args.join(" "));
     assert.match(stdout, /^Usage: emotionclip/);
   }
+});
+
+words("arguments that a command has no place for are refused by name", async () => {
+  isRefusal(
+    await runProgram(CLI, ["doctor", "x", "a b"]),
+    2,
+    /too many arguments for doctor: "x", "a b"; expected none/,
+  );
+  isRefusal(
+    await runProgram(CLI, ["eval", "stage", "bold"]),
+    2,
+    /too many arguments for eval: "bold"; expected <benchmark>/,
+  );
+  isRefusal(await runProgram(CLI, ["help", "doctor", "x"]), 2, /too many arguments for help: "x"/);
+  isRefusal(await runProgram(CLI, ["version", "x"]), 2, /too many arguments for version: "x"/);
+  isRefusal(await runProgram(CLI, ["help", "docter"]), 2, /unknown command "docter" \(did you mean doctor\?\)/);
+});
+
+words("every command refuses a word too many by name, unless it takes any number", async () => {
+  const context = { gpu: () => ({}), run: runCommand };
+  for (const entry of commands) {
+    const command = await loaded(entry, context);
+    if (command.commands.length > 0 || command.registeredArguments.some(({ variadic }) => variadic)) continue;
+    const needed = command.registeredArguments.map(() => "x");
+    const asked = command.options.filter(({ mandatory }) => mandatory).flatMap(({ long }) => [long!, "x"]);
+    const error = await refusal(runCommand([entry.name, ...needed, ...asked, "surplus word"]));
+    assert.match(error.message, /too many arguments for [\w-]+: "surplus word"/, entry.name);
+  }
+});
+
+words("the version is that of the package, with those that decide what it computes", async () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+  for (const args of [["--version"], ["-V"], ["version"]]) {
+    const { code, stdout } = await runProgram(CLI, args);
+    assert.is(code, 0);
+    assert.is(stdout.split("\n")[0], `emotionclip-webgpu ${version}`);
+    assert.match(stdout, /^webgpu \d+\.\d+\.\d+, Node \d+\./m);
+  }
+  const launched = await runProgram(LAUNCHER, ["--version"]);
+  assert.is(launched.code, 0);
+  assert.not.match(launched.stderr, /adapter/, "no GPU is looked for");
+});
+
+words("names of before work with one hint, those of PyTorch without", async () => {
+  const old = await runProgram(CLI, ["start", "--clip", "0", "--clip", "0"]);
+  isRefusal(old, 2, /^error: --grad-clip-norm is 0/m);
+  assert.is(old.stderr.match(/--clip is called --grad-clip-norm now/g)?.length, 1);
+  for (const [flag, name] of [
+    ["--batch", "--batch-size"],
+    ["--decay", "--wd"],
+    ["--weight-decay", "--wd"],
+  ]) {
+    const outcome = await runProgram(CLI, ["start", flag, "-1"]);
+    isRefusal(outcome, 2, new RegExp(`^error: ${name} is -1`, "m"));
+    assert.is(outcome.stderr.includes(`${flag} is called`), flag !== "--weight-decay");
+  }
+  isRefusal(await runProgram(CLI, ["train", "--steps", "0"]), 2, /^train is start[^\n]*\nerror: --steps is 0/m);
+});
+
+words("flags and commands of other programs are answered by what they mean", async () => {
+  const says = async (args: string[], text: RegExp) => isRefusal(await runProgram(CLI, args), 2, text);
+  await says(["start", "--epochs", "3"], /unknown flag --epochs: --steps <n> is the length of a run/);
+  await says(["start", "--accum-freq=2"], /unknown flag --accum-freq: --micro <clips>/);
+  await says(["start", "--save_freq", "2"], /unknown flag --save_freq: --checkpoint-every/);
+  await says(["start", "--precision", "amp"], /unknown flag --precision: numbers are float32/);
+  await says(["start", "--resume", "latest"], /unknown flag --resume: the same command goes on/);
+  await says(["eval", "stage", "--num-workers", "2"], /unknown flag --num-workers: --workers <n>/);
+  await says(["doctor", "--epochs", "2"], /unknown flag --epochs; /);
+  await says(["classify"], /unknown command "classify" \(here it is zero-shot\)/);
+});
+
+words("a setting that is no number is refused under the name of its flag", async () => {
+  for (const flag of ["--lr-end", "--batch-size", "--checkpoint-every", "--max-bad"])
+    isRefusal(
+      await runProgram(CLI, ["start", flag, "many"]),
+      2,
+      new RegExp(`^error: ${flag}: "many" is not a number`, "m"),
+    );
+});
+
+words("--override takes settings as config.json and as flags call them", () => {
+  assert.equal(overridesOf(undefined), []);
+  assert.equal(overridesOf("lr, --batch-size,lrEnd,lr-end,model.head"), [
+    "lr",
+    "batch",
+    "lrEnd",
+    "lrEnd",
+    "model.head",
+  ]);
+  assert.throws(() => overridesOf("lr,"), /--override: "lr," has an empty name/);
 });
 
 words("an adapter that is not there is exit code 4, and the one that is there opens", async () => {
@@ -155,13 +247,14 @@ signals.before(async () => {
       resolveDir: process.cwd(),
       loader: "ts",
       contents: `
-        import { exitCodeOfStop, gracefulStop, listenForSignals } from "./cli/terminal/stop.ts";
+        import { exitCodeOfStop, gracefulStop, listenForSignals, printStopped } from "./cli/terminal/stop.ts";
         listenForSignals((code) => process.exit(code));
         const stop = process.argv[2] === "graceful" ? gracefulStop() : undefined;
         const beat = setInterval(() => {
           if (!stop?.requested || process.argv[3] === "stuck") return;
           clearInterval(beat);
-          console.log("checkpoint");
+          if (process.argv[3] === "finished") console.log("all done");
+          else printStopped("checkpoint");
           process.exit(exitCodeOfStop());
         }, 20);
         console.log("ready");`,
@@ -248,6 +341,12 @@ posix("a launcher that is killed takes its work with it: long work ends with a c
     await hears("checkpoint");
   }),
 );
+
+posix("a signal that comes when nothing is left to stop does not make a failure of what was done", async () => {
+  const { code, out } = await signalled(["graceful", "finished"], [["SIGINT", 0]]);
+  assert.is(code, 0);
+  assert.match(out, /all done/);
+});
 
 posix("a lost terminal does not end long work", async () => {
   const { code, out } = await signalled(

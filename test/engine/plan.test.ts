@@ -91,10 +91,12 @@ test("emotionclip plan prints the plan; a batch that does not fit comes with the
   const { clips, peak, budget, refusal, fits } = JSON.parse(stdout);
   assert.is(clips, 64);
   assert.ok(peak > budget && /more than the budget of 50.0 MiB/.test(refusal), refusal);
-  const again = JSON.parse((await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch", `${fits}`)).stdout);
+  const again = JSON.parse(
+    (await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch-size", `${fits}`)).stdout,
+  );
   assert.ok(again.refusal === undefined && again.peak <= budget, again.refusal);
   const more = JSON.parse(
-    (await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch", `${fits + 1}`)).stdout,
+    (await emotionclip("plan", "--json", "--gpu-memory", "50M", "--batch-size", `${fits + 1}`)).stdout,
   );
   assert.ok(more.refusal !== undefined);
 });

@@ -71,7 +71,9 @@ const same = (got: ArrayLike<number>, want: ArrayLike<number>) =>
   assert.ok(deviation(got, want, { rtol: 0, atol: 1e-5 }).share <= 1);
 
 test("encode frames: a row for each folder, in the order given, the same as the library's", async () => {
-  const said = succeeded(await encode("clips.npy", "frames", ...folders, "--boxes", boxes, "--batch", "2", "--json"));
+  const said = succeeded(
+    await encode("clips.npy", "frames", ...folders, "--boxes", boxes, "--batch-size", "2", "--json"),
+  );
   const { rows, width, perSecond } = JSON.parse(said);
   assert.equal([rows, width], [3, config.embed]);
   assert.ok(perSecond > 0);
@@ -244,7 +246,7 @@ const refusals: [what: string, given: string[], code: number, message: RegExp][]
   ["boxes for other inputs", ["frames", one, "--boxes", boxes, "--boxes", boxes], 2, /--boxes 2 times for 1 inputs/],
   ["boxes for texts", ["texts", "happy", "--boxes", boxes], 2, /texts have no subject/],
   ["an unknown kind", ["picture", one], 2, /Allowed choices are video, frames, images, texts/],
-  ["a batch of none", ["frames", one, "--batch", "0"], 2, /--batch: "0" is not a whole number/],
+  ["a batch of none", ["frames", one, "--batch-size", "0"], 2, /--batch-size: "0" is not a whole number/],
   ["texts that are no UTF-8", ["texts", at("latin.txt")], 3, /latin\.txt: not valid UTF-8/],
   ["more lines than a million", ["texts", at("million.txt")], 3, /million\.txt: more than 1000000 lines/],
   ["a file without text", ["texts", at("empty.txt")], 3, /empty\.txt: has no text/],
@@ -281,7 +283,7 @@ test("a refusal is a line on stderr and an exit code", async () => {
 
 test("a picture that breaks in a later batch leaves no file either", async () => {
   const before = readdirSync(root);
-  const outcome = await encode("refused.npy", "images", one, at("cut.png"), "--batch", "1");
+  const outcome = await encode("refused.npy", "images", one, at("cut.png"), "--batch-size", "1");
   assert.is(outcome.code, 3, outcome.stderr);
   assert.match(outcome.stderr, /cut\.png: does not decode/);
   assert.equal(readdirSync(root), before);

@@ -41,7 +41,7 @@ const config = JSON.stringify(tiny);
 await saveModel(checkpoint, trainer.modelEntries(), { config, words: JSON.stringify(tokenizer.words) });
 
 const flags = ["--data", shards, "--workers", "0", "--bootstrap", "20", "--json"];
-const onModel = ["eval", "stage", "--checkpoint", checkpoint, "--cache", cache, "--batch", "16", ...flags];
+const onModel = ["eval", "stage", "--checkpoint", checkpoint, "--cache", cache, "--batch-size", "16", ...flags];
 
 async function run(...words: string[]): Promise<EvaluationResult> {
   const { code, stdout, stderr } = await runProgram(join("dist", "cli.js"), words);
@@ -63,7 +63,7 @@ const [testBytes, trainBytes] = [bytes(ofTest), bytes(ofTrain)];
 
 test("a checkpoint scores what the main job's own evaluation says of the same model", async () => {
   const sets = { train: await openShards(shards, "train"), test: await openShards(shards, "test") };
-  const rows = new Map((await evaluate(trainer, sets)).map(([name, value]) => [name, value]));
+  const rows = new Map((await evaluate(trainer, sets))!.map(([name, value]) => [name, value]));
   const got = figures(first);
   const pairs = [
     ["emotions mAP", "mAP"],
@@ -110,7 +110,7 @@ test("the exported cache files, given as features, score the same without a chec
 
 test("a data set is probed during training by its protocol, and a missing one is refused before", async () => {
   const measure = await openEvaluator("bold", goldenPath("emotionclip/data/bold"), tiny.head.frames);
-  const rows = await measure(trainer.model);
+  const rows = (await measure(trainer.model))!;
   assert.equal(
     rows.map(([name]) => name),
     ["bold val mAP", "bold val AUC", "bold val R2"],
@@ -171,7 +171,7 @@ const refusals: [what: string, words: string[], code: number, message: RegExp][]
     /known are official and corrected/,
   ],
   ["resamples that are no number", ["bold", "--features", plain, "--bootstrap", "1e3"], 2, /--bootstrap: "1e3"/],
-  ["a batch of none", ["bold", "--checkpoint", checkpoint, "--batch", "0"], 2, /--batch: "0"/],
+  ["a batch of none", ["bold", "--checkpoint", checkpoint, "--batch-size", "0"], 2, /--batch-size: "0"/],
   ["features without targets", ["bold", "--features", `${plain},${plain}`], 2, /plain\.npy holds no targets/],
   ["features that are no numbers", ["bold", "--features", nan], 3, /nan\.npy: features: row 0, column 0 is NaN/],
   ["a file that is not there", ["bold", "--features", join(root, "none.npy")], 3, /none\.npy: no such file/],

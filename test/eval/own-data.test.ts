@@ -76,7 +76,7 @@ test("eval own: several categories for a clip are probed one by one, as in train
   const found = await evalOwn(...onShards("several"));
   assert.equal([found.benchmark, found.tasks.map(({ task }) => task)], ["own", ["categories"]]);
   const sets = { train: await openShards(at("several"), "train"), test: await openShards(at("several"), "test") };
-  const rows = await evaluate(trainer, sets);
+  const rows = (await evaluate(trainer, sets))!;
   for (const metric of ["mAP", "AUC"]) {
     const { value, reason, undefinedClasses } = figure(found, "categories", metric);
     const [, want, note] = rows.find(([name]) => name === metric)!;

@@ -4,7 +4,16 @@ import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
 import { ShapeError } from "../../engine/errors.ts";
 import { type Matrix, matrix } from "../../eval/matrix.ts";
-import { probeRows, type ProbeSplit, probeStage, similarities } from "../../eval/probes/probe-table.ts";
+import {
+  probeRowsSteps,
+  type ProbeSplit,
+  type ProbeSplits,
+  probeStage,
+  similarities,
+} from "../../eval/probes/probe-table.ts";
+import { atOnce } from "../../eval/probes/in-turns.ts";
+
+const probeRows = (splits: ProbeSplits) => atOnce(probeRowsSteps(splits));
 
 const [E, C] = [12, 4];
 

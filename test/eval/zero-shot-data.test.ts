@@ -130,7 +130,7 @@ test("texts of one's own are matched with the classes by name", async () => {
 test("what shapes do not tell of a checkpoint is said with --config, for features and texts alike", async () => {
   const file = join(root, "bare.json");
   writeFileSync(file, JSON.stringify(config));
-  const same = await pageOf("meld", "--checkpoint", bare, "--config", file, "--batch", "2");
+  const same = await pageOf("meld", "--checkpoint", bare, "--config", file, "--batch-size", "2");
   assert.equal(same.tasks, (await pageOf("meld")).tasks);
   const { code, stderr } = await zeroShot("meld", "--checkpoint", bare);
   assert.is(code, 3);

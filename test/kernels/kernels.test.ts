@@ -19,6 +19,7 @@ import {
   initNormal,
   initUniform,
   klWeights,
+  amax,
   maximum,
   mean,
   mul,
@@ -207,12 +208,14 @@ test("slice, first and concat take tensors apart and together; what does not fit
   void scope;
 });
 
+test("maximum is amax under its old name", () => assert.is(maximum, amax));
+
 test("sum, mean and maximum reduce one axis, or everything to a scalar", async () => {
   const got = await compute(() => {
     const x = made([2, 3, 2]);
     const scalar = sum(x);
     assert.equal(scalar.shape, []);
-    return [scalar, sum(x, 1), mean(x, -1), maximum(x, 0), mean(made([5000]))];
+    return [scalar, sum(x, 1), mean(x, -1), amax(x, 0), mean(made([5000]))];
   });
   assert.equal(
     got.map((data) => Array.from(data)),

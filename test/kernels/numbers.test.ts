@@ -13,7 +13,7 @@ import {
   gelu,
   gradNorm,
   logSoftmax,
-  maximum,
+  amax,
   mul,
   relu,
   rowGather,
@@ -65,12 +65,12 @@ test("clamp of NaN is NaN, its slope there 0; infinities become the bounds", asy
 });
 
 test("the maximum is the first NaN, which takes the gradient", async () => {
-  const { y, dx } = await slopeOf((x) => maximum(x, 1), [1, NaN, 3, NaN, 5, -1, 5, 2], [2, 4]);
+  const { y, dx } = await slopeOf((x) => amax(x, 1), [1, NaN, 3, NaN, 5, -1, 5, 2], [2, 4]);
   assert.equal(y, [NaN, 5]);
   assert.equal(dx, [0, 1, 0, 0, 1, 0, 0, 0]);
 });
 
-for (const [name, f] of Object.entries({ relu, clamp, gelu, maximum: (x: Tensor) => maximum(x, 1) }))
+for (const [name, f] of Object.entries({ relu, clamp, gelu, amax: (x: Tensor) => amax(x, 1) }))
   test(`a health check sees a NaN behind ${name}`, async () => {
     assert.is(await bad(() => f(tensor([1, 2, NaN, 4], [2, 2]))), 1);
     assert.is(await bad(() => f(tensor([1, 2, 3, 4], [2, 2]))), 0);

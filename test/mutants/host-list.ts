@@ -88,7 +88,12 @@ export const hostMutations: readonly HostMutation[] = [
     ["train/schedule", "Math.floor(it / epochIterations)", "Math.ceil(it / epochIterations)", "epochs begin late"],
     ["train/schedule", "warmup: 10_000", "warmup: 1_000", "shorter warm-up than published"],
     ["train/schedule", "length: 25", "length: 30", "more epochs than published"],
-    ["train/schedule", "(Math.PI * at) / length", "(Math.PI * at) / (length + 1)", "never at the floor"],
+    [
+      "train/schedule",
+      "(Math.PI * (at - begin)) / length",
+      "(Math.PI * (at - begin)) / (length + 1)",
+      "never at the floor",
+    ],
     ["train/schedule", "factor * (1 - share) + share)", "factor * share + 1 - share)", "warm-up falls"],
   ),
   ...of(
@@ -178,7 +183,7 @@ export const hostMutations: readonly HostMutation[] = [
   ),
   ...of(
     "data/shards/batch.ts",
-    ["data/loader", "slot * view.frames, sample", "0 * view.frames, sample", "every clip drawn over the first"],
+    ["data/loader", "slot * view.frames, items", "0 * view.frames, items", "every clip drawn over the first"],
     ["data/loader", "items[index].key", "items[0].key", "keys of another clip"],
     [
       "data/loader",
@@ -210,7 +215,7 @@ export const hostMutations: readonly HostMutation[] = [
       "train.features, test.features",
       "features not normalised",
     ],
-    ["eval/probe-table", "fitSoftmax(x, train, {", "fitSoftmax(z, test, {", "fitted on what it is measured on"],
+    ["eval/probe-table", "softmaxSteps(x, train, {", "softmaxSteps(z, test, {", "fitted on what it is measured on"],
     [
       "eval/probe-table",
       "retrievalAt(similarities(pick(features), pick(text)), 1)",

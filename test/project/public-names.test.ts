@@ -22,7 +22,7 @@ const names: Record<string, string> = {
     Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
     SourceContext Span TypedArray Variant`,
   kernels: `
-    adamw add appendToken attention attentionKept attentionRow cast clamp clipFactor concat conv1d cover
+    adamw add amax appendToken attention attentionKept attentionRow cast clamp clipFactor concat conv1d cover
     crossEntropy div dropout embedPatches embedding exp expandTo first gelu geluTanh gradNorm initNormal
     initUniform klWeights layernorm linear log logSoftmax logits matmul matmulNT matmulTN maximum mean mul neg
     normalize ops patchEmbed permute pow prompt quickGelu reciprocal relu rowGather saam scale sgd sigmoid slice

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { commands, flagsOf, loaded, runCommand } from "../../cli/cli.ts";
+import { commands, loaded, runCommand } from "../../cli/cli.ts";
 import { gpuOptions } from "../../cli/gpu.ts";
+import { flagsOf } from "../../cli/names.ts";
 import { settings } from "../../cli/launch/bundle.mjs";
 import { runProgram } from "../run/program.ts";
 

@@ -48,6 +48,30 @@ test("the schedule of short runs rises, then falls at every step, and ends at it
   assert.is(rates[100], 1e-6);
 });
 
+test("the base rate of short runs is reached after the warm-up, whatever its length, and the floor at the end", () => {
+  for (const [steps, warmup] of [
+    [80, 40],
+    [450, 40],
+    [10, 9],
+    [10, 0],
+    [1, 0],
+  ]) {
+    const schedule = stepSchedule(steps, warmup, 1e-5);
+    const rates = Array.from({ length: steps }, (_, it) => learningRate(2e-3, it, schedule));
+    assert.ok(Math.abs(Math.max(...rates) - 2e-3) < 1e-15, `${steps}, ${warmup}: ${Math.max(...rates)}`);
+    assert.is(rates.indexOf(Math.max(...rates)), warmup);
+    assert.is(learningRate(2e-3, steps, schedule), 1e-5);
+  }
+});
+
+test("a warm-up as long as the run or longer rises to its end", () => {
+  for (const warmup of [10, 11, 400]) {
+    const rates = Array.from({ length: 10 }, (_, it) => learningRate(1e-3, it, stepSchedule(10, warmup, 0)));
+    for (let it = 1; it < 10; it++) assert.ok(rates[it] > rates[it - 1]);
+    assert.ok(rates[9] < 1e-3);
+  }
+});
+
 test("without a warm-up the first rate is the base rate", () => {
   assert.is(learningRate(1e-3, 0, stepSchedule(10, 0, 0)), 1e-3);
 });

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { orMissing } from "../../data/formats/cause.ts";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
@@ -70,7 +71,7 @@ export class RunFolder {
     const lock = await Lock.take(path, notice);
     try {
       for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
-      await agree(path, settings, override);
+      await agree(path, settings, override, notice);
       return new RunFolder(path, configHash(settings), metadataIn(settings), lock, notice);
     } catch (error) {
       await lock.release();
@@ -84,10 +85,11 @@ export class RunFolder {
     const checkpoint = await newestCheckpoint(this.path, (line) => warnings.push(line));
     for (const line of warnings) this.notice(`warning: ${line}`);
     const step = checkpoint?.manifest.step ?? 0;
+    const { unmeasured } = (checkpoint?.manifest.state ?? {}) as { unmeasured?: LogLine }; // train/loop.ts logs that step anew
     try {
       this.damaged.push(...(await checkpointSteps(this.path)).filter((other) => other > step));
       const path = join(this.path, "metrics.jsonl");
-      const { length, damaged } = await lengthUpTo(path, step);
+      const { length, damaged } = await lengthUpTo(path, unmeasured ? step - 1 : step);
       if (damaged.length) this.notice(`warning: metrics.jsonl: ${damagedLines(damaged)} cannot be read; the others stay`);
       this.log = await AppendFile.open(path, length);
       if (checkpoint) await pruneCheckpoints(this.path, step, checkpoint.manifest.best?.step); // killed after a commit
@@ -183,7 +185,12 @@ async function checkIsOurs(path: string): Promise<void> {
 }
 
 /** Writes config.json for a fresh run; for an old one refuses settings that differ and are not overridden by name. */
-async function agree(path: string, settings: Recorded, override: readonly string[]): Promise<void> {
+async function agree(
+  path: string,
+  settings: Recorded,
+  override: readonly string[],
+  notice: (line: string) => void,
+): Promise<void> {
   const file = join(path, "config.json");
   const text = `${JSON.stringify(settings, null, 2)}\n`;
   if (!(await listFolder(path)).includes("config.json")) return void (await replaceFile(file, text));
@@ -192,13 +199,15 @@ async function agree(path: string, settings: Recorded, override: readonly string
   checkNames(override, new Set([...before.keys(), ...now.keys()]));
   const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));
   const refused = changed.filter((key) => !override.some((name) => covers(name, key)));
-  if (refused.length) {
-    const list = refused.map((key) => `${key} ${shown(before.get(key))} -> ${shown(now.get(key))}`).join(", ");
+  const told = (keys: readonly string[]) =>
+    keys.map((key) => `${key} ${shown(before.get(key))} -> ${shown(now.get(key))}`).join(", ");
+  if (refused.length)
     throw new UsageError(
-      `${path}: its run began with other settings: ${list}; use another folder, or --override ${refused.join(",")}`,
+      `${path}: its run began with other settings: ${told(refused)}; use another folder, or --override ${refused.join(",")}`,
     );
-  }
-  if (changed.length) await replaceFile(file, text);
+  if (changed.length === 0) return;
+  notice(`warning: settings other than the run began with: ${told(changed)}`);
+  await replaceFile(file, text);
 }
 
 function checkNames(override: readonly string[], keys: ReadonlySet<string>): void {
@@ -229,7 +238,7 @@ const damagedLines = ([first, ...more]: readonly number[]): string =>
  * stay where lines up to `step` follow. A line without an end is a torn one and not counted.
  */
 async function lengthUpTo(path: string, step: number): Promise<{ length: number; damaged: number[] }> {
-  const handle = await open(path, "r").catch(() => undefined);
+  const handle = await open(path, "r").catch(orMissing);
   const damaged: number[] = [];
   if (!handle) return { length: 0, damaged };
   try {

@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { orMissing } from "../../data/formats/cause.ts";
 import { subjects } from "../../model/emotionclip/config.ts";
 import { parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
@@ -62,7 +63,7 @@ export async function newestRun(folder: string): Promise<string | undefined> {
 }
 
 async function foldersBelow(folder: string, depth: number): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const entries = (await readdir(folder, { withFileTypes: true }).catch(orMissing)) ?? [];
   const paths = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
   paths.sort();
   if (depth === 1) return paths;

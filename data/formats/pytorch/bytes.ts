@@ -2,6 +2,7 @@
 import { readSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { readFault } from "../cause.ts";
 import { FormatError } from "../../../engine/errors.ts";
 
 /** Bytes at hand in one piece, or in a file. `name` is the base name that messages begin with. */
@@ -72,9 +73,7 @@ export class FileBytes extends Bytes {
       return new FileBytes(name, (await handle.stat()).size, handle);
     } catch (error) {
       if (error instanceof FormatError) throw error;
-      const { code } = error as NodeJS.ErrnoException;
-      const why = code === "ENOENT" ? "no such file" : `cannot be read (${code})`;
-      throw new FormatError(`${name}: ${why}`, { cause: error });
+      throw new FormatError(`${name}: ${readFault(error)}`, { cause: error });
     }
   }
 

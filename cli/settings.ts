@@ -1,0 +1,51 @@
+// Settings of a training as flags: one for each, checked together with all others.
+import type { Command } from "commander";
+import { UsageError } from "../engine/errors.ts";
+import { checkSettings, defaults, type Settings, schema } from "../train/settings.ts";
+import { real } from "./flags.ts";
+
+/** Settings whose flag has another name than they have in config.json and in the library. */
+const renamed: Partial<Record<keyof Settings, string>> = {
+  batch: "batch-size",
+  clip: "grad-clip-norm",
+  decay: "wd",
+};
+
+const settingNames = Object.keys(schema) as (keyof Settings)[];
+
+/** The flag of a setting, without dashes. */
+const flagOf = (name: keyof Settings) =>
+  renamed[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** What commander calls the value of a flag. */
+const attributeOf = (flag: string) => flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Adds flags for settings: `about` says what one means where the schema's words do not fit. */
+export function withSettings(command: Command, names: readonly (keyof Settings)[] = settingNames): Command {
+  for (const name of names) {
+    const { about, value } = schema[name];
+    command.option(`--${flagOf(name)} <value>`, `${about} (default ${value})`);
+  }
+  return command;
+}
+
+/** All settings: those that a command's flags give, `other` ones, and the defaults. Errors: UsageError that names the flag. */
+export function settingsOf(flags: Readonly<Record<string, unknown>>, other: Partial<Settings> = {}): Settings {
+  const given = settingNames.flatMap((name) => {
+    const text = flags[attributeOf(flagOf(name))];
+    return text === undefined ? [] : [[name, parsed(name, String(text))]];
+  });
+  return checkSettings({ ...other, ...Object.fromEntries(given) }, (name) => `--${flagOf(name)}`);
+}
+
+/** A value as its flag gives it; its range is checked with all the others. */
+const parsed = (name: keyof Settings, text: string): string | number =>
+  typeof defaults[name] === "string" ? text : real(flagOf(name), text);
+
+/** What `--override` names: settings as config.json or the flags call them. */
+export function overridesOf(text: string | undefined): string[] {
+  const words = text?.split(",").map((word) => word.trim()) ?? [];
+  if (words.includes(""))
+    throw new UsageError(`--override: "${text}" has an empty name; expected names such as lr,steps`);
+  return words.map((word) => settingNames.find((name) => flagOf(name) === word.replace(/^--/, "")) ?? word);
+}
