@@ -14,13 +14,13 @@ export interface Tokenizer {
   /** tokens_BW, row after row. */
   encode(texts: readonly string[]): Uint32Array;
   /** What becomes of a text on the way. */
-  reading?(text: string): Reading;
+  reading?(text: string): TextReading;
   /** A text that is cut loses its end token too. */
   readonly losesEnd?: boolean;
 }
 
 /** What becomes of a text: whether a row holds all of it, which of its words have no id, and whether one has. */
-export interface Reading {
+export interface TextReading {
   readonly cut: boolean;
   readonly unknown: readonly string[];
   readonly isKnown: boolean;
@@ -80,7 +80,7 @@ export class ClipTokenizer {
       for (const [b, text] of texts.entries()) rows.set(this.encode(text, context), b * context);
       return rows;
     };
-    const reading = (text: string): Reading => {
+    const reading = (text: string): TextReading => {
       const ids = this.ids(text, context);
       return { cut: ids.length > context - 2, unknown: [], isKnown: ids.length > 0 };
     };

@@ -1,7 +1,7 @@
 // A word-level tokenizer for small data sets: lower-case words and marks, the vocabulary taken from the training captions.
 // Rows look as CLIP's do: start token, words, end token (the largest id), zeros.
 import { UsageError } from "../../engine/errors.ts";
-import type { Reading, Tokenizer } from "./clip.ts";
+import type { TextReading, Tokenizer } from "./clip.ts";
 
 const mostWords = 16_384;
 
@@ -40,7 +40,7 @@ export class WordTokenizer implements Tokenizer {
   }
 
   /** Words without an id share one: a model cannot tell them apart. Marks are words, but alone they make no text known. */
-  reading(text: string): Reading {
+  reading(text: string): TextReading {
     const words = wordsOf(text);
     const telling = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
     const isIn = (word: string) => this.#ids.has(word);

@@ -31,6 +31,7 @@ for (const entry of commands) {
       encode: ["video", "a.mp4"],
       "zero-shot": ["video", "a.mp4"],
       profile: ["doctor"],
+      data: ["check"],
     };
     const rest = ["convert", "shards"].includes(entry.name) ? ["out"] : []; // what a command lacks is told first
     const needed = (await loaded(entry, context)).options.filter(({ mandatory }) => mandatory);

@@ -35,6 +35,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "cli/launch/launch.mjs": ["--enable-source-maps"],
   "cli/launch/build.mjs": ["--outDir"],
   "cli/names.ts": ["--batch", "--clip", "--decay", "--weight-decay"], // names of before
+  "test/kernels/race-claim.ts": ["--save-dev"],
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
   "test/run/in-child.ts": ["--enable-source-maps"],
