@@ -2,6 +2,7 @@
 // config.json are printed from and read into it.
 import * as v from "valibot";
 import { UsageError } from "../engine/errors.ts";
+import { takes } from "../engine/takes.ts";
 import { headKinds, subjects } from "../model/emotionclip/config.ts";
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
@@ -62,6 +63,7 @@ const shape = v.strictObject(
 
 /** Checks settings; an unknown name or a value out of range is a UsageError that says what is allowed. */
 export function checkSettings(given: Partial<Record<keyof Settings, unknown>>): Settings {
+  takes("checkSettings(given: object, ...)", arguments);
   const result = v.safeParse(shape, { ...defaults, ...given });
   if (result.success) return result.output;
   const [{ path, message }] = result.issues;

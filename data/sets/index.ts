@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { quoted } from "../formats/json.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { bold } from "./bold.ts";
@@ -29,7 +30,10 @@ export {
 const readers: Readonly<Record<BenchmarkName, Reader>> = { bold, moviegraphs, meld, liris, emotic, stage };
 
 /** Names of a data set's splits. */
-export const benchmarkSplits = (name: BenchmarkName): readonly string[] => readers[name].splits;
+export function benchmarkSplits(name: BenchmarkName): readonly string[] {
+  takes('benchmarkSplits(name: "bold" | "moviegraphs" | "meld" | "liris" | "emotic" | "stage", ...)', arguments);
+  return readers[name].splits;
+}
 
 export interface OpenOptions extends SwitchOptions {
   readonly split: string;
@@ -43,6 +47,7 @@ export interface OpenOptions extends SwitchOptions {
  * column; a clip without frames is a sample that fails when it is loaded.
  */
 export async function openBenchmark(name: BenchmarkName, root: string, options: OpenOptions): Promise<Benchmark> {
+  takes("openBenchmark(name: text, root: text, options: { split: text, frames?: any, ... }, ...)", arguments);
   if (!Object.hasOwn(readers, name)) throw new UsageError(unknown("data set", name, benchmarkNames));
   const { split, frames = 8 } = options;
   const { splits, kind, classes, dimensions, emotions, read } = readers[name];

@@ -6,6 +6,7 @@ import type { RunSummary } from "../../train/runs/runs.ts";
 import paper from "./paper-tables.json";
 import { boldColumns, figureFor, published4, type TaskFigures } from "./published.ts";
 import type { Reweighting } from "./reweighting.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** One evaluation, as far as Table 4 needs it. */
 export interface Scored {
@@ -115,6 +116,11 @@ export function compare(
   results: readonly Scored[],
   reweighting?: { readonly ours: Reweighting; readonly source: string },
 ): Comparison {
+  takes(
+    "compare(runs: { folder: text, figures: any, ... }[], results: { benchmark: text, source: text, " +
+      "tasks: object[], ... }[], reweighting?: object, ...)",
+    arguments,
+  );
   const setting = commonest(runs);
   // Of two runs with one seed, the later folder counts: tables/ comes after the main job's own.
   const alike = runs.filter((run) => run.setting === setting);

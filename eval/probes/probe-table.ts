@@ -2,6 +2,7 @@
 // by BoLD's protocol, and how well clips and captions find each other.
 
 import { ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { project } from "./linear-algebra.ts";
 import { extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
 import { accuracy, macroAveragePrecision, macroR2, macroRocAuc, retrievalAt } from "./metrics.ts";
@@ -37,7 +38,12 @@ function strengthOf(target: Target): number {
  * one side only make AUC NaN; then two more rows give the means over the classes that have both. Which rows there are
  * depends on the labels alone, so tables of different models line up.
  */
-export function probeStage({ train, test }: { readonly train: ProbeSplit; readonly test: ProbeSplit }): Row[] {
+export function probeStage(splits: { readonly train: ProbeSplit; readonly test: ProbeSplit }): Row[] {
+  takes(
+    "probeStage(splits: { train: { features: matrix, ... }, test: { features: matrix, ... }, ... }, ...)",
+    arguments,
+  );
+  const { train, test } = splits;
   const [x, z] = [normalizeRows(train.features), normalizeRows(test.features)];
   const isLabelled = train.categories.shape[1] > 0 && test.categories.shape[1] > 0; // shards may come without labels
   const rows = isLabelled ? labelRows(x, z, train, test) : [];
@@ -77,6 +83,7 @@ function firstOfEach(captions: readonly string[] | undefined): number[] | undefi
 
 /** Cosines of every row of a_NE with every row of b_ME, [N, M] in f64. */
 export function similarities(a_NE: Matrix, b_ME: Matrix): Matrix {
+  takes("similarities(a: matrix, b: matrix, ...)", arguments);
   const [n, d] = extent(a_NE, "similarities");
   const [m, width] = extent(b_ME, "similarities");
   if (d !== width) throw new ShapeError(`similarities: rows of ${d} and of ${width} values`);

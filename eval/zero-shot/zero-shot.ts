@@ -1,5 +1,6 @@
 // Zero-shot recognition (official helper): a class is the mean of its prompts' text features, a score the cosine to it.
 import { ShapeError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { VideoText } from "../../model/index.ts";
 import { type EncodeOptions, encodeTexts } from "../features/encode.ts";
@@ -25,7 +26,9 @@ export const emotionTemplates: readonly string[] = [
 ];
 
 /** Every text of a class in every template; `{}` is where the text goes. */
-export function promptsOf({ texts }: ZeroShotClass, templates: readonly string[]): string[] {
+export function promptsOf(known: ZeroShotClass, templates: readonly string[]): string[] {
+  takes("promptsOf(known: { name: text, texts: text[], ... }, templates: text[], ...)", arguments);
+  const { texts } = known;
   return templates.flatMap((template) => {
     if (!template.includes("{}")) throw new UsageError(`template "${template}" has no {} for the class`);
     return texts.map((text) => template.replaceAll("{}", () => text));
@@ -37,6 +40,7 @@ export function promptsOf({ texts }: ZeroShotClass, templates: readonly string[]
  * normalised, averaged, normalised.
  */
 export function classifierOf(features_NE: Matrix, counts: readonly number[]): Matrix {
+  takes("classifierOf(features: matrix, counts: numbers, ...)", arguments);
   const [N, E] = extent(features_NE, "prompts");
   const sum = counts.reduce((a, b) => a + b, 0);
   if (sum !== N || counts.some((count) => count < 1))
@@ -57,6 +61,12 @@ export async function zeroShotClassifier(
   templates: readonly string[] = ["{}"],
   options?: EncodeOptions,
 ): Promise<Matrix> {
+  takes(
+    "zeroShotClassifier(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "tokenizer: { encode: function, ... }, classes: { name: text, texts: text[], ... }[], " +
+      "templates?: text[], options?: { batch?: count, at?: function })",
+    arguments,
+  );
   const prompts = classes.map((each) => promptsOf(each, templates));
   const features = await encodeTexts(model, tokenizer, prompts.flat(), options);
   return classifierOf(
@@ -67,6 +77,7 @@ export async function zeroShotClassifier(
 
 /** Two classes whose prompts are one and the same to the model, such as words that it does not know; undefined where all differ. */
 export function sameClasses(classifier_CE: Matrix): [number, number] | undefined {
+  takes("sameClasses(classifier: matrix, ...)", arguments);
   const [C, E] = extent(classifier_CE, "classifier");
   const row = (c: number) => classifier_CE.data.subarray(c * E, (c + 1) * E);
   const close = (a: number, b: number) => Math.abs(a - b) < 1e-7; // batches of other sizes differ in the last bits
@@ -79,6 +90,7 @@ export function sameClasses(classifier_CE: Matrix): [number, number] | undefined
 
 /** Logits [N, C] of features [N, E]: 100 · cosine. */
 export function zeroShotLogits(features_NE: Matrix, classifier_CE: Matrix): Matrix {
+  takes("zeroShotLogits(features: matrix, classifier: matrix, ...)", arguments);
   const [N, E] = extent(features_NE, "features");
   const [C, own] = extent(classifier_CE, "classifier");
   if (own !== E) throw new ShapeError(`features of ${E} numbers, but the classifier has ${own}`);
@@ -95,6 +107,7 @@ export function zeroShotLogits(features_NE: Matrix, classifier_CE: Matrix): Matr
 
 /** Softmax of each row. */
 export function probabilities(logits_NC: Matrix): Matrix {
+  takes("probabilities(logits: matrix, ...)", arguments);
   const [N, C] = extent(logits_NC, "logits");
   const data = Float64Array.from(logits_NC.data);
   for (let n = 0; n < N; n++) {
@@ -108,6 +121,7 @@ export function probabilities(logits_NC: Matrix): Matrix {
 
 /** Classes of a row of scores, best first; of equal ones the higher index. */
 export function rankedClasses(scores_NC: Matrix, n: number): number[] {
+  takes("rankedClasses(scores: matrix, n: natural, ...)", arguments);
   const C = scores_NC.shape[1] ?? 1;
   const row = scores_NC.data.subarray(n * C, (n + 1) * C);
   return Array.from(row.keys()).sort((a, b) => row[b] - row[a] || b - a);
@@ -130,6 +144,7 @@ export interface ZeroShotScore {
 
 /** Scores logits or probabilities [N, C] against true classes; ties favour the higher class, as in the official helper. */
 export function scoreZeroShot(scores_NC: Matrix, labels: ArrayLike<number>): ZeroShotScore {
+  takes("scoreZeroShot(scores: matrix, labels: numbers, ...)", arguments);
   const [N, C] = extent(scores_NC, "zero-shot scores");
   const top1 = topK(labels, scores_NC, 1);
   const predicted = Int32Array.from({ length: N }, (_, n) => rankedClasses(scores_NC, n)[0]);

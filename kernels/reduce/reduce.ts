@@ -4,6 +4,7 @@ import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import numbers from "../lib/numbers.wgsl";
 import { partsFor } from "../lib/panels.ts";
@@ -160,6 +161,7 @@ const repeat = op({
   about: "y_nam = x_nm for every a",
   sig: "x_NM -> y_NAM",
   attrs: { times: 50 },
+  takes: { times: "size" },
   derive: (_, { times }) => ({ A: times, ...chunksOf({ A: times }) }),
   forward: [spreadPass("x", "y", () => ({ factor: 1 }))],
   backward: [sumPass("dy", "dx", () => ({ factor: 1 }))],
@@ -192,16 +194,26 @@ function reduced(over: (x: Tensor) => Tensor, x: Tensor, axis: number | undefine
 }
 
 /** Sum over one axis, or of everything to a scalar. */
-export const sum = (x: Tensor, axis?: number): Tensor => reduced(sumOver, x, axis, "sum");
+export function sum(x: Tensor, axis?: number): Tensor {
+  takes("sum(x: tensor, axis?: whole)", arguments);
+  return reduced(sumOver, x, axis, "sum");
+}
 
 /** Mean over one axis (frames of a clip: axis 1 of x_BTE), or of everything to a scalar. */
-export const mean = (x: Tensor, axis?: number): Tensor => reduced(meanOver, x, axis, "mean");
+export function mean(x: Tensor, axis?: number): Tensor {
+  takes("mean(x: tensor, axis?: whole)", arguments);
+  return reduced(meanOver, x, axis, "mean");
+}
 
 /** Maximum over one axis, or of everything; its gradient goes to the first maximum. */
-export const maximum = (x: Tensor, axis?: number): Tensor => reduced(maxOver, x, axis, "max");
+export function maximum(x: Tensor, axis?: number): Tensor {
+  takes("maximum(x: tensor, axis?: whole)", arguments);
+  return reduced(maxOver, x, axis, "max");
+}
 
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */
 export function expandTo(x: Tensor, shape: readonly number[]): Tensor {
+  takes("expandTo(x: tensor, shape: shape)", arguments);
   let y = x.reshape([...Array<number>(Math.max(shape.length - x.shape.length, 0)).fill(1), ...x.shape]);
   for (const [axis, size] of shape.entries()) {
     if (y.shape[axis] === size) continue;

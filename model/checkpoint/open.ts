@@ -31,12 +31,12 @@ export async function openModelFile(path: string, options: WeightOptions = {}): 
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isFolder) return { file: await openWeights(path, options), stored: undefined };
+  if (!isFolder) return { file: await openWeights(path, { inert: options.inert }), stored: undefined };
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     throw new FormatError(`${basename(path)}: a folder that cannot be read (${error.code})`, { cause: error });
   });
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
-  if (whole) return { file: await openWeights(join(path, whole), options), stored: undefined };
+  if (whole) return { file: await openWeights(join(path, whole), { inert: options.inert }), stored: undefined };
   if (names.includes("manifest.json")) return openCheckpoint(path);
   const [newest] = await checkpointSteps(path);
   if (newest !== undefined) return openCheckpoint(join(path, checkpointName(newest)));

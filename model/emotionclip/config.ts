@@ -2,6 +2,7 @@
 // Published configurations are in presets.ts, the small one in stage.ts.
 import * as v from "valibot";
 import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** A whole number in a range; the message says which. */
 export const wholeBetween = (most: number, least = 1) => {
@@ -109,7 +110,11 @@ export type Subject = ModelConfig["subject"];
 export type TowerActivation = ModelConfig["activation"];
 
 /** Patches along one side of a frame; a remainder at the right and bottom is dropped. */
-export const gridOf = ({ image, patch }: VisionConfig): number => Math.floor(image / patch);
+export function gridOf(vision: VisionConfig): number {
+  takes("gridOf(vision: { image: size, patch: size, ... }, ...)", arguments);
+  const { image, patch } = vision;
+  return Math.floor(image / patch);
+}
 
 /** The settings of SAAM; undefined for other subjects. */
 export function saamOf({ subject, saam, vision }: ModelConfig): SaamConfig | undefined {
@@ -167,6 +172,7 @@ function saamFault(config: ModelConfig): string | undefined {
 
 /** The configuration itself; one that no model can have is a UsageError. */
 export function checkConfig(config: ModelConfig): ModelConfig {
+  takes("checkConfig(config: object, ...)", arguments);
   const fault = faultOf(config);
   if (fault) throw new UsageError(`model: ${fault}`);
   return config;

@@ -1,6 +1,7 @@
 // The subject-aware frame encoder: a ViT that is told where the subject is (Sec. 3.3: prompting, "SAP", or masking of
 // attention, "SAAM"), or is not told.
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
 import { everyToken } from "../clip/attention.ts";
 import { Block } from "../clip/block.ts";
@@ -26,6 +27,7 @@ export class FrameEncoder implements SubjectTower {
     readonly config: ModelConfig,
     init: Init,
   ) {
+    takes("new FrameEncoder(config: object, init: { normal: function, ... }, ...)", arguments);
     const { embed, activation, subject, vision } = config;
     const { width, layers, patch, heads, mlp, initial } = vision;
     const std = width ** -0.5;
