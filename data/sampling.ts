@@ -1,6 +1,7 @@
 // Which clips, and which of their frames, a step sees. Everything is a function of (seed, epoch, index) alone, so the
 // number of workers, an interruption or a bad neighbour changes nothing.
 import { Random } from "./philox.ts";
+import { takes } from "../engine/takes.ts";
 
 /** Names the random choices made for one showing of a sample. */
 export interface RandomDraw {
@@ -14,6 +15,7 @@ export interface RandomDraw {
  * spaced, rounded down; fewer frames than n repeat.
  */
 export function linspaceFrames(start: number, stop: number, n: number): Int32Array {
+  takes("linspaceFrames(start: number, stop: number, n: few, ...)", arguments);
   const step = n > 1 ? (stop - start) / (n - 1) : 0;
   const out = Int32Array.from({ length: n }, (_, i) => Math.trunc(start + i * step));
   if (n > 1) out[n - 1] = stop; // i * step may fall a rounding short of it

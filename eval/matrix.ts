@@ -3,6 +3,7 @@
 
 import type { Numbers } from "../data/formats/npy.ts";
 import { HealthError, ShapeError } from "../engine/errors.ts";
+import { takes } from "../engine/takes.ts";
 
 /** `shape[0]` rows of `shape[1]` values, row-major. One dimension counts as a single column. */
 export interface Matrix {
@@ -12,6 +13,7 @@ export interface Matrix {
 
 /** A matrix of `rows` rows over `data`, which is not copied. */
 export function matrix(rows: number, columns: number, data: Numbers): Matrix {
+  takes("matrix(rows: natural, columns: natural, data: numbers, ...)", arguments);
   if (data.length !== rows * columns)
     throw new ShapeError(`matrix: ${rows} x ${columns} needs ${rows * columns} values, but ${data.length} came`);
   return { shape: [rows, columns], data };
@@ -58,6 +60,7 @@ export function takeRows(m: Matrix, rows: ArrayLike<number>): Matrix {
 
 /** Each row divided by max(its Euclidean length, 1e-12), in f64: what the probes are fitted on. */
 export function normalizeRows(m: Matrix): Matrix {
+  takes("normalizeRows(m: matrix, ...)", arguments);
   const [rows, columns] = extent(m, "normalizeRows");
   const data = Float64Array.from(m.data);
   for (let i = 0; i < rows; i++) {

@@ -1,9 +1,10 @@
 // add, sub, mul, div of tensors whose shapes broadcast as in NumPy. The kernels know one case, a[N, A, M] with b[A];
 // every other is brought there by reshaping, or by writing one side out first.
-import { ShapeError } from "../engine/errors.ts";
+import { ShapeError, UsageError } from "../engine/errors.ts";
 import { ceilDiv, type Pass, passOf, pass } from "../engine/declare/pass.ts";
 import { op } from "../engine/record/op.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
+import { takes } from "../engine/takes.ts";
 import { flatGrid, lanesGrid, subgroupGrid } from "./lib/flat.ts";
 import flat from "./lib/flat.wgsl";
 import { partsFor } from "./lib/panels.ts";
@@ -274,22 +275,27 @@ const smaller = (a: Tensor, b: Tensor) => a.numel < b.numel;
 
 /** a + b; shapes broadcast, b may be a number. */
 export function add(a: Tensor, b: Tensor | number): Tensor {
+  takes("add(a: tensor, b: tensor | real)", arguments);
   if (typeof b === "number") return scale(a, { offset: b });
   return smaller(a, b) ? addTensors(b, a) : addTensors(a, b);
 }
 
 /** a − b; shapes broadcast, b may be a number. */
 export function sub(a: Tensor, b: Tensor | number): Tensor {
+  takes("sub(a: tensor, b: tensor | real)", arguments);
   return typeof b === "number" ? scale(a, { offset: -b }) : subTensors(a, b);
 }
 
 /** a · b, elementwise; shapes broadcast, b may be a number. */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
+  takes("mul(a: tensor, b: tensor | real)", arguments);
   if (typeof b === "number") return scale(a, { factor: b });
   return smaller(a, b) ? mulTensors(b, a) : mulTensors(a, b);
 }
 
 /** a / b, elementwise; shapes broadcast, b may be a number other than 0. */
 export function div(a: Tensor, b: Tensor | number): Tensor {
+  takes("div(a: tensor, b: tensor | real)", arguments);
+  if (b === 0) throw new UsageError("div: b is 0; expected another number");
   return typeof b === "number" ? scale(a, { factor: 1 / b }) : divTensors(a, b);
 }

@@ -1,5 +1,6 @@
 // Dropout while training: what is dropped depends on the seed, the place and the clip, never on how a batch is divided.
 import { type Tensor, tensor } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 import { dropout, expandTo } from "../kernels/index.ts";
 
 /** Where the temporal head drops values: after products and on maps of attention. */
@@ -22,7 +23,9 @@ export class Dropout implements Dropping {
     readonly p: number,
     readonly seed: number,
     readonly firstClip: number,
-  ) {}
+  ) {
+    takes("new Dropout(p: rate, seed: seed, firstClip: natural, ...)", arguments);
+  }
 
   apply(x: Tensor): Tensor {
     const stream = this.#site++;

@@ -2,6 +2,7 @@
 import { isObject, type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { at, type Stored } from "../data/formats/content.ts";
 import { EngineError, FormatError } from "../engine/errors.ts";
+import { takes } from "../engine/takes.ts";
 import type { EmotionClip } from "./emotionclip/emotionclip.ts";
 import { emotionClip } from "./emotionclip/family.ts";
 import type { Description, Family } from "./family.ts";
@@ -70,6 +71,7 @@ export const metadataOf = ({ family, config }: Known): Record<string, string> =>
  * (`stored`), or else as the first that knows its names.
  */
 export function describe(file: Stored, stored?: Known, among = families): Description<Usual["config"]> {
+  takes("describe(file: { path: text, tensors: map, ... }, stored?: object, among?: object[], ...)", arguments);
   const asked = stored && !among.includes(stored.family) ? [...among, stored.family] : among;
   const { known, fault } = stored ? { known: stored, fault: undefined } : carried(file, among);
   const all: Description<Usual["config"]>[] = asked.map((family) =>

@@ -1,14 +1,17 @@
 // Parameters: names, initial values, flat groups. A module is a plain object whose fields are tensors or modules.
 import { allocateGroup, assign, declare, Scope, type Shard, Tensor } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 import { initNormal, initUniform } from "../kernels/index.ts";
 
 /** Every tensor of a tree with its dotted name, in the order of the fields; a tensor with two names comes once. */
 export function* named(tree: object, prefix = "", seen = new Set<Tensor>()): Generator<[string, Tensor]> {
+  takes("named(tree: object | any[], prefix?: text, seen?: object, ...)", arguments);
   for (const [key, value] of Object.entries(tree)) {
     if (value instanceof Tensor) {
       if (!seen.has(value)) yield [prefix + key, value];
       seen.add(value);
-    } else if (value && typeof value === "object") yield* named(value, `${prefix}${key}.`, seen);
+    } else if (value && typeof value === "object" && !ArrayBuffer.isView(value))
+      yield* named(value, `${prefix}${key}.`, seen);
   }
 }
 
@@ -19,9 +22,12 @@ export class Init {
   readonly #starts: { tensor: Tensor; start: Start; stream: number }[] = [];
   #stream = 0;
 
-  constructor(readonly seed: number) {}
+  constructor(readonly seed: number) {
+    takes("new Init(seed: seed, ...)", arguments);
+  }
 
   normal(shape: readonly number[], std: number): Tensor {
+    takes("normal(shape: shape, std: amount, ...)", arguments);
     return this.#declare(shape, { kind: "normal", std });
   }
 
@@ -74,6 +80,7 @@ export interface Group {
 
 /** Memory for all groups, with gradients and `moments` arrays of optimiser state. */
 export function allocate(groups: readonly Group[], moments: number): Map<string, Shard[]> {
+  takes("allocate(groups: { name: text, members: any[], ... }[], moments: natural, ...)", arguments);
   return new Map(
     groups.map(({ name, members }) => [
       name,

@@ -11,6 +11,7 @@ import {
   type Tensor,
   type TypedArray,
 } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 import { concat } from "../kernels/index.ts";
 import { Dropout } from "../model/dropout.ts";
 import { families, type Usual } from "../model/families.ts";
@@ -71,6 +72,7 @@ export class Learner {
     readonly settings: Settings,
     readonly family: Family = families[0],
   ) {
+    takes("new Learner(config: object, settings: object, family?: object, ...)", arguments);
     this.init = new Init(settings.seed);
     this.model = family.build(config, this.init) as Usual;
     const parameters = [...named(this.model)];

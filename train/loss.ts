@@ -1,6 +1,7 @@
 // The sentiment-guided contrastive loss (Eq. 5-7).
 import { exp, klWeights, logits, snce } from "../kernels/index.ts";
 import type { Tensor } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 
 export interface LossSettings {
   /** β of Eq. 6; 0 is InfoNCE. */
@@ -18,8 +19,14 @@ export function sentimentContrast(
   t_BE: Tensor,
   s_BQ: Tensor,
   logitScale: Tensor,
-  { beta, form }: LossSettings,
+  settings: LossSettings,
 ): Tensor {
+  takes(
+    "sentimentContrast(v: tensor, t: tensor, s: tensor, logitScale: tensor, settings: { beta: amount, " +
+      'form: "code" | "paper", ... }, ...)',
+    arguments,
+  );
+  const { beta, form } = settings;
   const w_BB = klWeights(s_BQ, { beta, form }); // Eq. 6, 0 where i = j
   const l_BB = logits(v_BE, t_BE, exp(logitScale)); // v_i·t_j / τ
   return snce(l_BB, w_BB); // Eq. 5 and 7

@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import { CheckpointError, FormatError } from "../engine/errors.ts";
 import { arrived } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 import { keptContent } from "../model/checkpoint/content-json.ts";
 import { at } from "../data/formats/content.ts";
 import { readParameters, readTensor, Transfer } from "../model/checkpoint/load.ts";
@@ -50,6 +51,11 @@ export interface OfficialTraining {
 
 /** Reads the training state that lies beside `model`; `groups` are those of the same model (groupsOf). */
 export async function readOfficialTraining(file: WeightFile, groups: readonly Group[]): Promise<OfficialTraining> {
+  takes(
+    "readOfficialTraining(file: { path: text, tensors: map, ... }, groups: { name: text, members: any[], " +
+      "... }[], ...)",
+    arguments,
+  );
   const read = new Reader(file);
   const stored = read.list("optimizer", "param_groups").filter((group) => listAt(group, "params").length > 0);
   const parameters = groups.flatMap(({ members }) => members.map(([name]) => name));
@@ -174,6 +180,7 @@ function listAt(dict: Content | undefined, name: string): readonly Content[] {
  * configuration must be that of the checkpoint (describe).
  */
 export async function resumeOfficial(learner: Learner, file: WeightFile): Promise<OfficialTraining> {
+  takes("resumeOfficial(learner: { places: function, ... }, file: { path: text, tensors: map, ... }, ...)", arguments);
   const training = await readOfficialTraining(file, learner.groups);
   const plan = await planLoad(file, { config: learner.model.config });
   if (plan.report.fresh.length)

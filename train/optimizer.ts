@@ -1,5 +1,6 @@
 // AdamW over flat parameter groups: global norm, clipping and the update stay on the device.
 import { type Shard, type Tensor, UsageError } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 import { adamw, clipFactor, gradNorm } from "../kernels/index.ts";
 import type { Group } from "../model/params.ts";
 
@@ -27,7 +28,13 @@ export class AdamW {
     readonly groups: readonly Group[],
     readonly shards: ReadonlyMap<string, readonly Shard[]>,
     readonly settings: AdamSettings,
-  ) {}
+  ) {
+    takes(
+      "new AdamW(groups: { name: text, members: any[], ... }[], shards: map, settings: { beta1: rate, " +
+        "beta2: rate, eps: amount, decay: amount | object, clip: limit }, ...)",
+      arguments,
+    );
+  }
 
   /**
    * Update number `step` (from 1) with the gradients computed since the last one. Parameters without any stay as they are,
@@ -60,6 +67,12 @@ export class AdamW {
     }
     for (const shard of [...this.shards.values()].flat()) shard.spend();
     return { norm, bad };
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    const { beta1, beta2, eps, clip } = this.settings;
+    const groups = this.groups.map(({ name, members }) => `${name} (${members.length} tensors)`);
+    return `AdamW of ${groups.join(", ")}; beta1 ${beta1}, beta2 ${beta2}, eps ${eps}, clip ${clip}`;
   }
 
   #decayOf({ name, decay: decays }: Group): number {

@@ -1,5 +1,6 @@
 // Learning rates: a cosine after a warm-up, as the official scheduler gives them, as a function of the iteration alone.
 // There is nothing to save and nothing to step, so a resumed run is at the right rate by construction.
+import { takes } from "../engine/takes.ts";
 
 interface Cosine {
   /** Half a period of the cosine: epochs of the run, or iterations where `cosineBy` says so (`max_epochs`). */
@@ -25,6 +26,7 @@ export type Schedule = Cosine &
 
 /** The published schedule: cosine per epoch over 25 epochs to 1e-10, warm-up over 10,000 iterations from 1e-5 of the rate. */
 export function paperSchedule(epochIterations: number): Schedule {
+  takes("paperSchedule(epochIterations: count, ...)", arguments);
   const warmUp = { warmup: 10_000, warmupBy: "iteration", mode: "auto", factor: 1e-5 } as const;
   return { length: 25, floor: 1e-10, epochIterations, cosineBy: "epoch", ...warmUp };
 }
@@ -34,6 +36,7 @@ export function paperSchedule(epochIterations: number): Schedule {
  * step and comes to `floor` at the end of `steps`. A warm-up of `steps` or more does not come to its end.
  */
 export function stepSchedule(steps: number, warmup: number, floor: number): Schedule {
+  takes("stepSchedule(steps: count, warmup: natural, floor: amount, ...)", arguments);
   const length = Math.max(1, steps - warmup);
   const cosine = { length, begin: warmup, floor, epochIterations: steps, cosineBy: "iteration" } as const;
   return { ...cosine, warmup, warmupBy: "iteration", mode: "auto", factor: 1e-2 };
@@ -59,6 +62,12 @@ interface ShortRun {
 
 /** Rate of iteration `it`, counted from 0, for a group whose rate is `base` (spec 4.3). */
 export function learningRate(base: number, it: number, schedule: Schedule): number {
+  takes(
+    "learningRate(base: amount, it: natural, schedule: { length: positive, floor: amount, " +
+      'epochIterations: positive, cosineBy: "epoch" | "iteration", warmup: amount, ' +
+      'warmupBy: "epoch" | "iteration", mode: "auto" | "factor" | "fix", ... }, ...)',
+    arguments,
+  );
   const { warmup, warmupBy, cosineBy, epochIterations } = schedule;
   const epoch = Math.floor(it / epochIterations);
   const passed = warmupBy === "epoch" ? epoch : it;

@@ -2,6 +2,7 @@
 // config.json are printed from and read into it.
 import * as v from "valibot";
 import { UsageError } from "../engine/errors.ts";
+import { takes } from "../engine/takes.ts";
 import { headKinds, subjects } from "../model/emotionclip/config.ts";
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
@@ -72,6 +73,7 @@ export function checkSettings(
   given: Partial<Record<keyof Settings, unknown>>,
   called: (name: keyof Settings) => string = (name) => `settings: ${name}`,
 ): Settings {
+  takes("checkSettings(given: object, called?: function, ...)", arguments);
   const result = v.safeParse(shape, { ...defaults, ...given });
   if (result.success) return result.output;
   const [{ path, message }] = result.issues;

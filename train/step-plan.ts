@@ -1,6 +1,7 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
 import { pairOf } from "../data/pixels/side.ts";
+import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
 import { Learner } from "./learner.ts";
@@ -39,6 +40,10 @@ export function planStep(
   maxBinding = Number.POSITIVE_INFINITY,
   family = families[0],
 ): StepPlan {
+  takes(
+    "planStep(config: object, settings: object, facts: object, maxBinding?: limit, family?: object, ...)",
+    arguments,
+  );
   const { batch: B } = settings;
   let learner: Learner | undefined;
   const report = planOnly(facts, maxBinding, () => {

@@ -1,6 +1,7 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
 import { cellsOf, pairOf } from "../data/pixels/side.ts";
 import { type Tensor, tensor } from "../engine/index.ts";
+import { takes } from "../engine/takes.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Dropout } from "../model/dropout.ts";
@@ -30,6 +31,10 @@ export class Trainer extends Learner {
     settings: Settings,
     family?: Family,
   ) {
+    takes(
+      "new Trainer(config: object, tokenizer: { encode: function, ... }, settings: object, " + "family?: object, ...)",
+      arguments,
+    );
     super(config, settings, family);
     this.init.fill();
   }
@@ -77,6 +82,12 @@ export function encode(
   batch: ClipBatch,
   drop?: Dropout,
 ): { v_BE: Tensor; t_BE: Tensor } {
+  takes(
+    "encode(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "tokenizer: { encode: function, ... }, batch: { frames: Float32Array, " +
+      "mask: Float32Array, captions: text[], ... }, drop?: object, ...)",
+    arguments,
+  );
   const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = upload(model, tokenizer, batch);
   return { v_BE: model.encodeVideo(frames_BT3SS, mask_BTSS, drop), t_BE: model.encodeText(tokens_BW, ends_B) };
 }

@@ -1,5 +1,6 @@
 // Where the subject is in a user's pictures: a box given by hand, or a file of boxes for every frame.
 import { FormatError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { JsonScanner, quoted } from "../formats/json.ts";
 import { type Box, type BoxRule, boxesOf, type Detection, MIN_CONFIDENCE, scaleBox } from "../pixels/boxes.ts";
 import type { Size } from "../pixels/resize.ts";
@@ -22,7 +23,10 @@ export interface FrameName {
 export type SubjectBoxes = (frame: FrameName, original: Size, resized: Size) => readonly Box[];
 
 /** Nobody is marked: every mask is empty. */
-export const nobody: SubjectBoxes = () => [];
+export function nobody() {
+  takes("nobody(...)", arguments);
+  return [];
+}
 
 const MOST = 1000; // boxes of a frame
 const FRAMES = 300_000; // of one file: three hours of 25 a second
@@ -30,6 +34,7 @@ const FARTHEST = 1e6; // pixels
 
 /** "x1,y1,x2,y2" in pixels, several separated by ";", for every frame; or the path of a JSON file of boxes. Both are pixels unless `meaning` says otherwise of a file. */
 export async function openBoxes(text: string, meaning: BoxMeaning = "pixels"): Promise<SubjectBoxes> {
+  takes('openBoxes(text: text, meaning?: "compat" | "exact" | "pixels", ...)', arguments);
   if (/^[-+.\d\s,;]+$/.test(text)) return fixedBoxes(text);
   const file = await readUserFile(text, 64 * 2 ** 20);
   return boxesFrom(file.bytes, file.name, meaning);
@@ -68,6 +73,7 @@ const IS_DETECTORS =
  * person has an empty list; one that is not there is refused.
  */
 export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning = "pixels"): SubjectBoxes {
+  takes('boxesFrom(bytes: Uint8Array, file: text, meaning?: "compat" | "exact" | "pixels", ...)', arguments);
   const scanner = new JsonScanner(bytes, file);
   const known = new Map<string, readonly Detection[]>();
   const take = () => {

@@ -2,6 +2,7 @@
 // cropped in the middle, with masks of the subject.
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { Canvas } from "../pixels/canvas.ts";
 import { decodeImage } from "../pixels/image.ts";
 import { foreignKind, KIND_BYTES, pictureKind } from "../pixels/kinds.ts";
@@ -50,6 +51,7 @@ const AHEAD = 4;
  * file is a FormatError that begins with its name; a missing ffmpeg is a UsageError.
  */
 export async function readFootage(source: string | readonly string[], options: FootageOptions): Promise<Footage> {
+  takes("readFootage(source: text | text[], options: { frames: any, side: any, ... }, ...)", arguments);
   const { frames, side, resize = modelResize(side), range, subject = nobody } = options;
   if (!fits({ side, resize }))
     throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);

@@ -1,6 +1,7 @@
 // What a file of weights holds besides the numbers: a tree of plain values, in which a tensor is a name and a foreign object
 // is only its class name and its parts. Nothing here was ever called.
 import type { FileDtype } from "./dtypes.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** A tensor in a file of weights. */
 export interface StoredTensor {
@@ -13,7 +14,9 @@ export type Room = (length: number) => Uint8Array;
 
 /** The place of a tensor in the tree; `name` is its key in the file's `tensors`. */
 export class TensorRef {
-  constructor(readonly name: string) {}
+  constructor(readonly name: string) {
+    takes("new TensorRef(name: text, ...)", arguments);
+  }
 }
 
 /** An object of a class that is not ours, as data: what it would have been made of. */
@@ -25,7 +28,9 @@ export class Inert {
     readonly args: readonly Content[] = [],
     /** Its attributes, or whatever else it was to be filled with; null if nothing. */
     readonly state: Content = null,
-  ) {}
+  ) {
+    takes("new Inert(name: text, args?: any, state?: any, ...)", arguments);
+  }
 }
 
 /** A value of the tree: whole numbers beyond 2^53 are bigint, tuples and lists are arrays. */

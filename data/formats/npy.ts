@@ -5,6 +5,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { readFault } from "./cause.ts";
 import { FormatError, ShapeError } from "../../engine/errors.ts";
+import { fits, takes } from "../../engine/takes.ts";
 import { quoted } from "./json.ts";
 
 /** The typed arrays whose elements are plain numbers. */
@@ -34,11 +35,13 @@ const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
 /** All arrays of a file that lies in memory; `name` is what messages call it. The whole input must be used. */
 export function readNpy(bytes: Uint8Array, name: string): NpyArray[] {
+  takes("readNpy(bytes: Uint8Array, name: text, ...)", arguments);
   return readArrays((at, length) => new Uint8Array(bytes.subarray(at, at + length)), bytes.length, name);
 }
 
 /** All arrays of the file at `path`. */
 export function readNpyFile(path: string): NpyArray[] {
+  takes("readNpyFile(path: text, ...)", arguments);
   const name = basename(path);
   const file = openRegular(path, name);
   try {
@@ -50,7 +53,10 @@ export function readNpyFile(path: string): NpyArray[] {
 
 /** The bytes of a .npy file that holds `arrays` one after another, version 1.0, in pieces. */
 export function* npyBytes(arrays: Iterable<NpyArray>): Generator<Uint8Array> {
-  for (const { shape, data } of arrays) {
+  takes("npyBytes(arrays: iterable, ...)", arguments);
+  for (const array of arrays) {
+    fits("npyBytes: an array", "{ shape: numbers, data: numbers, ... }", array);
+    const { shape, data } = array;
     const count = shape.reduce((product, size) => product * size, 1);
     if (count !== data.length)
       throw new ShapeError(`npy: shape [${shape}] needs ${count} values, but ${data.length} came`);

@@ -5,6 +5,7 @@ import { basename, dirname } from "node:path";
 import { inside } from "./inside.ts";
 import { isObject, parseJson, quoted } from "./json.ts";
 import { FormatError, nearest, ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Room } from "./content.ts";
 import { itemBytes } from "./dtypes.ts";
 import {
@@ -144,6 +145,7 @@ export function shardedFiles(
   stem = "model",
   metadata: Readonly<Record<string, string>> = {},
 ): ShardedFile[] {
+  takes("shardedFiles(entries: iterable, mostBytes: positive, stem?: text, metadata?: object, ...)", arguments);
   const sizeOf = ({ dtype, shape }: SafetensorsEntry) =>
     shape.reduce((bytes, length) => bytes * length, itemBytes[dtype]);
   const shards: SafetensorsEntry[][] = [];

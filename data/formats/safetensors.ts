@@ -4,7 +4,8 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { readFault } from "./cause.ts";
 import { JsonScanner, quoted } from "./json.ts";
-import { FormatError, nearest, ShapeError } from "../../engine/errors.ts";
+import { FormatError, nearest, ShapeError, UsageError } from "../../engine/errors.ts";
+import { fits, takes } from "../../engine/takes.ts";
 import type { Room } from "./content.ts";
 import { convert, type FileDtype, isDtype, itemBytes } from "./dtypes.ts";
 
@@ -51,6 +52,7 @@ export class SafetensorsFile implements Header {
 
   /** Opens and validates; throws FormatError for anything that is not a complete safetensors file. */
   static async open(path: string): Promise<SafetensorsFile> {
+    takes("SafetensorsFile.open(path: text, ...)", arguments);
     const handle = await openRegular(path);
     try {
       const { size } = await handle.stat();
@@ -167,6 +169,7 @@ function headerLength(prefix: Uint8Array, size: number, file: string): number {
 
 /** The header of a safetensors file held in memory. */
 export function parseSafetensors(bytes: Uint8Array, file: string): Header {
+  takes("parseSafetensors(bytes: Uint8Array, file: text, ...)", arguments);
   if (bytes.length < 8) throw new FormatError(`${file}: ${bytes.length} bytes; a safetensors file has at least 8`);
   const length = headerLength(bytes.subarray(0, 8), bytes.length, file);
   return parseHeader(bytes.subarray(8, 8 + length), bytes.length, file);
@@ -269,6 +272,7 @@ export async function* safetensorsBytes(
   entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<Uint8Array> {
+  takes("safetensorsBytes(entries: iterable, metadata?: object, ...)", arguments);
   const { header, inOrder } = layout(entries, metadata);
   yield header;
   for (const entry of inOrder) yield* wholeEntry(entry);
@@ -279,13 +283,20 @@ export function safetensorsSize(
   entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
 ): number {
+  takes("safetensorsSize(entries: iterable, metadata?: object, ...)", arguments);
   const { header, inOrder } = layout(entries, metadata);
   return inOrder.reduce((sum, entry) => sum + bytesOf(entry), header.length);
 }
 
 /** Large elements first, so that each tensor is aligned to its element; otherwise the order given. */
 function layout(entries: Iterable<SafetensorsEntry>, metadata: Readonly<Record<string, string>>) {
-  const inOrder = [...entries].sort((a, b) => itemBytes[b.dtype] - itemBytes[a.dtype]);
+  const all = [...entries];
+  for (const entry of all) {
+    fits("safetensors: an entry", "{ name: text, dtype: text, shape: numbers, bytes: function, ... }", entry);
+    if (!Object.hasOwn(itemBytes, entry.dtype))
+      throw new UsageError(`safetensors: ${entry.name} has the unknown dtype ${entry.dtype}`);
+  }
+  const inOrder = all.sort((a, b) => itemBytes[b.dtype] - itemBytes[a.dtype]);
   const fields: string[] = [];
   if (Object.keys(metadata).length) fields.push(`"__metadata__":${JSON.stringify(metadata)}`);
   const names = new Set(["__metadata__"]);

@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import { quoted } from "./json.ts";
 import { FormatError, nearest } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { type Content, type Room, type StoredTensor, TensorRef } from "./content.ts";
 import { convert, itemBytes } from "./dtypes.ts";
 import { type Bytes, FileBytes, PIECE } from "./pytorch/bytes.ts";
@@ -38,7 +39,9 @@ export interface WeightOptions {
 }
 
 /** Opens a file of weights; throws FormatError for anything that is not one, whole and harmless. */
-export async function openWeights(path: string, { inert = [] }: WeightOptions = {}): Promise<WeightFile> {
+export async function openWeights(path: string, options: WeightOptions = {}): Promise<WeightFile> {
+  takes("openWeights(path: text, options?: { inert?: text[] })", arguments);
+  const { inert = [] } = options;
   const file = await FileBytes.open(path);
   let isOpen = false;
   try {

@@ -1,5 +1,6 @@
 // The official training set in its own layout: sentences, the frames that were on screen, who was seen in them, and the
 // sentiment of what was said. A showing of a sample is a function of (seed, epoch, index) alone.
+import { takes } from "../../engine/takes.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { orSubstitute } from "../bad-samples.ts";
 import { quoted } from "../formats/json.ts";
@@ -80,6 +81,7 @@ export class TrainingSet {
   ) {}
 
   static open(root: string, options: TrainingSetOptions = {}): TrainingSet {
+    takes("TrainingSet.open(root: text, options?: object, ...)", arguments);
     const { videos = "videos", index = "index.json", sentiment = "sentiment_logits.npy", boxes = "compat" } = options;
     const { frames = 8, side = 224, resize = 256, ...given } = options;
     const filters = checkFilters(filtersOf(given));

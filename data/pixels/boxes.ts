@@ -1,5 +1,6 @@
 // Boxes around people: as the person detector gives them, and in pixels of a picture. Rows are y, columns are x.
 import type { Size } from "./resize.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** Side of the square in which the person detector's coordinates live. */
 const DETECTOR_SIDE = 640;
@@ -21,7 +22,9 @@ export type BoxRule = "compat" | "exact";
 export type Letterbox = Size & { scale: number; left: number; right: number; top: number; bottom: number };
 
 /** The detector's geometry for a picture of this size (it may enlarge). */
-export function letterbox({ width, height }: Size): Letterbox {
+export function letterbox(size: Size): Letterbox {
+  takes("letterbox(size: extent, ...)", arguments);
+  const { width, height } = size;
   const scale = Math.min(DETECTOR_SIDE / height, DETECTOR_SIDE / width);
   const w = roundEven(width * scale);
   const h = roundEven(height * scale);
@@ -61,13 +64,16 @@ export function detectionToBox(
 
 /** The boxes of the confident detections, in pixels of a picture of `size`. */
 export function boxesOf(detections: readonly Detection[], size: Size, rule?: BoxRule, original?: Size): Box[] {
+  takes('boxesOf(detections: numbers[], size: extent, rule?: "compat" | "exact", original?: extent, ...)', arguments);
   return detections
     .filter(([, , , , confidence]) => confidence > MIN_CONFIDENCE)
     .map((detection) => detectionToBox(detection, size, rule, original));
 }
 
 /** A box in pixels of `from` -> the smallest box of whole pixels of `to` around it, clipped (Emotic's rule). */
-export function scaleBox([x1, y1, x2, y2]: Box, from: Size, to: Size): Box {
+export function scaleBox(box: Box, from: Size, to: Size): Box {
+  takes("scaleBox(box: numbers, from: extent, to: extent, ...)", arguments);
+  const [x1, y1, x2, y2] = box;
   const r = Math.min(from.width / to.width, from.height / to.height);
   return [
     Math.max(Math.floor(x1 / r), 0),

@@ -2,6 +2,7 @@
 // resize.ts.
 import { pairOf, type Side } from "./side.ts";
 import { FormatError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { codec } from "./codec.ts";
 import { expectedPicture, pictureKind } from "./kinds.ts";
 import { type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
@@ -20,6 +21,7 @@ export const MAX_PIXELS = 2 ** 26;
  * is a FormatError that begins with `name`.
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Image> {
+  takes("decodeImage(bytes: Uint8Array, name: text, ...)", arguments);
   const refuse = (why: string) => new FormatError(`${name}: ${why}`);
   const kind = pictureKind(bytes);
   if (!kind) throw refuse(expectedPicture(bytes));
@@ -43,11 +45,21 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Imag
  * over standard deviation; three planes of crop.width * crop.height floats are written to out[at …].
  */
 export function frameInto(out: Float32Array, at: number, image: Image, size: Size, crop: Rect): void {
+  takes(
+    "frameInto(out: Float32Array, at: place, image: { data: Uint8Array, width: size, height: size, " +
+      "... }, size: extent, crop: { x: whole, y: whole, width: size, height: size, ... }, ...)",
+    arguments,
+  );
   normaliseInto(out, at, resizeCrop(image, size, crop));
 }
 
 /** RGB bytes -> three normalised float planes at out[at …]. */
-export function normaliseInto(out: Float32Array, at: number, { data, width, height }: Image): void {
+export function normaliseInto(out: Float32Array, at: number, image: Image): void {
+  takes(
+    "normaliseInto(out: Float32Array, at: place, image: { data: Uint8Array, width: size, height: size, ... }, ...)",
+    arguments,
+  );
+  const { data, width, height } = image;
   const n = width * height;
   const [red, green, blue] = NORMALISED;
   for (let i = 0, j = 0; i < n; i++, j += 3) {

@@ -3,9 +3,15 @@ import { resizeBilinear } from "./bilinear.ts";
 import type { Box } from "./boxes.ts";
 import { pairOf, type Side } from "./side.ts";
 import { centred, type Rect, type Size, shortSideSize } from "./resize.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** Sets out[at …] (crop.width * crop.height values, row by row) to 1 inside any box and 0 elsewhere. */
 export function maskInto(out: Float32Array | Uint8Array, at: number, boxes: readonly Box[], crop: Rect): void {
+  takes(
+    "maskInto(out: Float32Array | Uint8Array, at: place, boxes: numbers[], crop: { x: number, y: number, " +
+      "width: number, height: number, ... }, ...)",
+    arguments,
+  );
   out.fill(0, at, at + crop.width * crop.height);
   for (const [x1, y1, x2, y2] of boxes) {
     const left = Math.max(x1 - crop.x, 0);
@@ -29,6 +35,11 @@ export function maskFullSizeInto(
   short: number,
   side: number,
 ): void {
+  takes(
+    "maskFullSizeInto(out: Float32Array | Uint8Array, at: place, boxes: numbers[], original: extent, " +
+      "short: size, side: size, ...)",
+    arguments,
+  );
   const size = shortSideSize(original, short);
   maskThroughInto(out, at, boxes, original, size, centred(size, side));
 }

@@ -5,6 +5,7 @@
 // any number of taps takes 2.7 ms.
 import { type Side, sizeOf } from "./side.ts";
 import { FRACTION_BITS, type Taps, tapsFor, USUAL } from "./taps.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** A picture: interleaved 8-bit RGB, rows from the top; `data` holds width * height * 3 bytes. */
 export interface Image {
@@ -27,7 +28,9 @@ export interface Rect extends Size {
 const HALF = 1 << (FRACTION_BITS - 1);
 
 /** The size with short side `short` and the long side rounded down (torchvision's rule). */
-export function shortSideSize({ width, height }: Size, short: number): Size {
+export function shortSideSize(size: Size, short: number): Size {
+  takes("shortSideSize(size: extent, short: size, ...)", arguments);
+  const { width, height } = size;
   if (width <= height) return { width: short, height: Math.floor((short * height) / width) };
   return { width: Math.floor((short * width) / height), height: short };
 }
@@ -45,6 +48,7 @@ export function coveringSize(picture: Size, target: Side): Size {
 
 /** Offset of a centred crop: half of what is left over, halves to the even integer (116 for 455 and 224). */
 export function centreOffset(size: number, crop: number): number {
+  takes("centreOffset(size: size, crop: size, ...)", arguments);
   const half = (size - crop) / 2;
   const down = Math.floor(half);
   return half - down === 0.5 ? down + (down % 2) : Math.round(half);
@@ -58,6 +62,7 @@ export function centred({ width, height }: Size, side: Side): Rect {
 
 /** The whole picture at another size: PIL's antialiased bicubic filter (a = -0.5), byte for byte. */
 export function resize(image: Image, size: Size): Image {
+  takes("resize(image: { data: Uint8Array, width: size, height: size, ... }, size: extent, ...)", arguments);
   return resizeCrop(image, size, { x: 0, y: 0, ...size });
 }
 
@@ -66,6 +71,11 @@ export function resize(image: Image, size: Size): Image {
  * 8 bits, vertical pass; a pass whose size does not change only copies.
  */
 export function resizeCrop(image: Image, size: Size, crop: Rect): Image {
+  takes(
+    "resizeCrop(image: { data: Uint8Array, width: size, height: size, ... }, size: extent, " +
+      "crop: { x: whole, y: whole, width: size, height: size, ... }, ...)",
+    arguments,
+  );
   const down = size.height === image.height ? undefined : tapsFor(image.height, size.height, crop.y, crop.height);
   const top = down ? down.first[crop.y - down.from] : crop.y;
   const last = crop.y + crop.height - 1;

@@ -1,5 +1,6 @@
 // The samples of a benchmark as batches, in order, loaded ahead by threads. Any number of threads gives the same bytes.
 import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { type BadSample, type BadSampleRule, Tally } from "../bad-samples.ts";
 import { cellsOf, pairOf, type Side } from "../pixels/side.ts";
 import type { Pixels, Shown } from "../pixels/view.ts";
@@ -37,6 +38,11 @@ export interface BenchmarkBatch extends Shown {
 
 /** All samples from `from` on. A consumer that stops early ends the threads. */
 export async function* benchmarkBatches(benchmark: Benchmark, options: BatchOptions): AsyncGenerator<BenchmarkBatch> {
+  takes(
+    "benchmarkBatches(benchmark: { name: text, samples: object[], ... }, options: { batch: any, " +
+      "side: any, workers: any, ... }, ...)",
+    arguments,
+  );
   check(options);
   const { samples } = benchmark;
   const { batch, side, workers, from = 0, ahead = batch, onBadSample = "skip" } = options;

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { foundAt } from "../formats/regular.ts";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { quoted } from "../formats/json.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { bold } from "./bold.ts";
@@ -40,7 +41,10 @@ const official = { bold, moviegraphs, meld, liris, emotic, stage };
 const readers: Readonly<Record<SetName, Reader>> = { ...official, own };
 
 /** Names of a data set's splits. */
-export const benchmarkSplits = (name: BenchmarkName): readonly string[] => splitsOf(official[name], "");
+export function benchmarkSplits(name: BenchmarkName): readonly string[] {
+  takes('benchmarkSplits(name: "bold" | "moviegraphs" | "meld" | "liris" | "emotic" | "stage", ...)', arguments);
+  return splitsOf(official[name], "");
+}
 
 const splitsOf = ({ splits }: Reader, root: string) => (typeof splits === "function" ? splits(root) : splits);
 
@@ -56,6 +60,7 @@ export interface OpenOptions extends SwitchOptions {
  * column; a clip without frames is a sample that fails when it is loaded.
  */
 export async function openBenchmark(name: SetName, root: string, options: OpenOptions): Promise<Benchmark> {
+  takes("openBenchmark(name: text, root: text, options: { split: text, frames?: any, ... }, ...)", arguments);
   if (!Object.hasOwn(readers, name)) throw new UsageError(unknown("data set", name, setNames));
   const { split, frames = 8 } = options;
   if (!Number.isSafeInteger(frames) || frames < 1 || frames > 1000)

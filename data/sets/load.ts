@@ -2,6 +2,7 @@
 // mask. Knows nothing of threads; it is called here or in a worker, with the same result.
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { quoted } from "../formats/json.ts";
 import { boxesOf, scaleBox } from "../pixels/boxes.ts";
 import { Canvas, type SubjectMask } from "../pixels/canvas.ts";
@@ -31,7 +32,12 @@ export interface Frame {
 export type Loadable = Pick<BenchmarkSample, "id" | "source">;
 
 /** Reads one sample. What is wrong with it is a FormatError that names the sample and the file. */
-export async function loadSample(sample: Loadable, { frames, side }: Frame): Promise<Pixels> {
+export async function loadSample(sample: Loadable, options: Frame): Promise<Pixels> {
+  takes(
+    "loadSample(sample: { id: text, source: object, ... }, options: { frames: size, side: size | size[], ... }, ...)",
+    arguments,
+  );
+  const { frames, side } = options;
   if (!pairOf(side).every((length) => Number.isSafeInteger(length) && length >= 1))
     throw new UsageError(`side is ${side}, expected a whole number above 0`);
   const { source, id } = sample;

@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { BadSample } from "../bad-samples.ts";
 import { replaceFile } from "../formats/disk.ts";
 import { decodeFrame, frameName, nameOf } from "./frames.ts";
@@ -16,6 +17,7 @@ import type { Meter } from "../threads/long-work.ts";
  * `categories` names the labels that the clips carry.
  */
 export async function indexShards(folder: string, split: string, categories: readonly string[]): Promise<ShardIndex> {
+  takes("indexShards(folder: text, split: text, categories: text[], ...)", arguments);
   const files = tarFiles(folder, split);
   if (files.length === 0) throw new FormatError(`${indexName(split)}: no file named ${split}-….tar in ${folder}`);
   const shards: ShardEntry[] = [];
@@ -64,10 +66,9 @@ export interface CheckOptions {
 }
 
 /** Reads every sample and decodes every frame; yields what training would skip. */
-export async function* badSamples(
-  set: ShardSet,
-  { decode = true, at = () => {} }: CheckOptions = {},
-): AsyncGenerator<BadSample> {
+export async function* badSamples(set: ShardSet, options: CheckOptions = {}): AsyncGenerator<BadSample> {
+  takes("badSamples(set: { frameCount: function, ... }, options?: { decode?: flag, at?: function })", arguments);
+  const { decode = true, at = () => {} } = options;
   const reader = new ShardReader();
   try {
     for (let index = 0; index < set.samples; index++) {

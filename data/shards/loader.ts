@@ -1,6 +1,7 @@
 // Shards -> batches, in an order and with random choices that depend on (seed, epoch, index) alone: any number of
 // workers gives the same batches, and a run can go on from any step.
 import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { type BadSampleRule, Tally } from "../bad-samples.ts";
 import { pairOf } from "../pixels/side.ts";
 import { fits, type View } from "../pixels/view.ts";
@@ -50,6 +51,11 @@ export class Loader {
     readonly set: ShardSet,
     readonly options: LoaderOptions,
   ) {
+    takes(
+      "new Loader(set: { frameCount: function, ... }, options: { batch: any, seed: any, " +
+        "order: any, workers: any, frames: any, side: any, ... }, ...)",
+      arguments,
+    );
     const { frames, side, resize, sampling, crop, batch, order, workers, onBadSample = "skip" } = options;
     check(set.samples, options);
     this.stepsPerEpoch = order === "shuffled" ? Math.floor(set.samples / batch) : Math.ceil(set.samples / batch);

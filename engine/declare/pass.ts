@@ -1,4 +1,5 @@
 // One launch as an op declares it: its tensors, its kernel or several that compute the same, its grid.
+import { takes } from "../takes.ts";
 import type { DeviceFacts } from "./facts.ts";
 import { type Dims, parseSignature, type Signature, type Sizes } from "./signature.ts";
 
@@ -61,6 +62,7 @@ export function pass<const S extends string>(
   grid: (dims: Dims<S> & Sizes, consts: Consts, attrs: Attrs) => number | readonly number[],
   more: More<S> = {},
 ): Pass {
+  takes("pass(sig: text, source: text | text[] | function, grid: function, more?: object)", arguments);
   const { label, ...rest } = more;
   const variant = { source, grid, ...rest } as Variant;
   return { sig: parseSignature(sig), label: label ?? "", variants: new Map([["only", variant]]), pick: () => "only" };
@@ -73,6 +75,7 @@ export function passOf<const S extends string>(
   pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string,
   label = "",
 ): Pass {
+  takes("passOf(sig: text, variants: object, pick: function, label?: text)", arguments);
   return { sig: parseSignature(sig), label, variants: new Map(Object.entries(variants)), pick };
 }
 
@@ -83,4 +86,7 @@ export function passOf<const S extends string>(
 export const counted = (pass: Pass, work: Pass["work"]): Pass => ({ ...pass, work });
 
 /** ⌈a / b⌉ for grids. */
-export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+export function ceilDiv(a: number, b: number): number {
+  takes("ceilDiv(a: number, b: number)", arguments);
+  return Math.ceil(a / b);
+}

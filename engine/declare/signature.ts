@@ -1,6 +1,7 @@
 // Signatures with shape suffixes: "x_ND gain_D -> y_ND". Types, parser, and the binding of axes to sizes.
 // An upper-case letter is an axis, a digit a fixed length; N in first place folds all leading axes into one.
 import { ShapeError } from "../errors.ts";
+import { takes } from "../takes.ts";
 
 /** Element types. `T` in a signature is the op's storage type: f32 or f16, the same for all its tensors. */
 export type Dtype = "f32" | "f16" | "u32" | "i32";
@@ -32,6 +33,7 @@ function parseTerm(text: string, where: string): Term {
 
 /** Parses "a_NK b_KM -> y_NM"; either side may be empty. */
 export function parseSignature(text: string): Signature {
+  takes("parseSignature(text: text)", arguments);
   const sides = text.split("->");
   if (sides.length !== 2) throw new ShapeError(`signature "${text}": expected one "->"`);
   const [inputs, outputs] = sides.map((side) => {
@@ -63,6 +65,7 @@ export function shapeError(
   what: string,
   shapes: readonly (readonly number[])[],
 ): ShapeError {
+  takes("shapeError(op: object | function, what: text, shapes: any[])", arguments);
   const received = op.sig.inputs.map((term, i) => `${term.name}[${shapes[i]?.join(",") ?? "missing"}]`).join("  ");
   return new ShapeError(
     `${op.name}: ${what}\n  expected  ${op.sig.inputs.map((term) => term.text).join("  ")}\n  received  ${received}`,

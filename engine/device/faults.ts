@@ -39,6 +39,10 @@ export class Faults {
     this.#reject(error);
   }
 
+  get first(): EngineError | undefined {
+    return this.#first;
+  }
+
   /** Throws the first fault. */
   check(): void {
     if (this.#first) throw this.#first;

@@ -6,8 +6,10 @@ import { Deadline } from "../host/deadline.ts";
 import { here } from "../host/here.ts";
 import { slotBytes } from "../plan/layout.ts";
 import { type Runner, type Unit, useRunner } from "../record/runner.ts";
+import { inspected } from "../record/shown.ts";
 import type { Segment, Wanted } from "../record/segment.ts";
 import type { Purpose, Storage, TypedArray, Value } from "../record/value.ts";
+import { takes } from "../takes.ts";
 import { encodeLaunches } from "./encode.ts";
 import { Faults } from "./faults.ts";
 import { Flight } from "./flight.ts";
@@ -50,6 +52,11 @@ export class Gpu implements Runner {
     /** Segments that may be on their way at once. */
     inFlight: number,
   ) {
+    takes(
+      "new Gpu(device: { addEventListener: function, limits: object, ... }, info: object, facts: object, " +
+        "budget: number, deadline: number, inFlight: number)",
+      arguments,
+    );
     this.#flight = new Flight(device.queue, inFlight);
     this.#faults = new Faults(device, () => this.#flight.where);
     this.memory = new Memory(device, budget, device.limits.maxStorageBufferBindingSize);
@@ -61,6 +68,19 @@ export class Gpu implements Runner {
   /** Makes an error the device's fault, unless it has one: every later call and every wait throws the first. */
   fail(error: EngineError): void {
     this.#faults.fail(error);
+  }
+
+  /** Throws the first fault, if there is one. */
+  check(): void {
+    this.#faults.tell();
+  }
+
+  [inspected](): string {
+    const { facts, memory } = this;
+    const { first } = this.#faults;
+    const state = first ? `failed: ${first.message.split("\n")[0]}` : "open";
+    const mb = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MB`;
+    return `Gpu ${facts.adapter}, ${state}, ${mb(memory.total)} of ${mb(memory.budget)} in use`;
   }
 
   get counters(): Counters {
@@ -221,7 +241,8 @@ export class Gpu implements Runner {
    * by its own exit call.
    */
   close(): void {
-    useRunner(undefined);
+    const current = useRunner(undefined);
+    if (current !== this) useRunner(current); // another was opened since
     const destroy = () => {
       this.fail(new GpuError("this GPU was closed; what is on its way is awaited before, with `await gpu.idle()`"));
       this.device.destroy();

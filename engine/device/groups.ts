@@ -1,6 +1,8 @@
 // Flat groups: declared tensors side by side in one array, so that an optimiser updates all of them in one dispatch.
+import { ShapeError } from "../errors.ts";
 import { runner } from "../record/runner.ts";
 import { meet } from "../record/tasks.ts";
+import { takes } from "../takes.ts";
 import { Tensor } from "../record/tensor.ts";
 import { nextId, type Purpose, type Storage, Value } from "../record/value.ts";
 import { align256 } from "./memory.ts";
@@ -38,7 +40,22 @@ export interface Shard extends Piece {
  * dispatch per shard; a shard is as large as one binding allows. Each member gets its place for the gradient.
  */
 export function allocateGroup(members: readonly Tensor[], moments: number): Shard[] {
+  takes("allocateGroup(members: tensor[], moments: natural)", arguments);
+  checkDeclared("allocateGroup", members);
   return shardsOf(members).map((shard) => makeShard(shard, moments));
+}
+
+/** Only what has no place yet can be given one. */
+function checkDeclared(what: string, members: readonly Tensor[]): void {
+  runner().check?.();
+  if (new Set(members).size < members.length) throw new ShapeError(`${what}: a tensor is named twice`);
+  for (const [i, { value, dtype, shape }] of members.entries()) {
+    if (value.scope || value.storage)
+      throw new ShapeError(
+        `${what}: members[${i}], [${shape}], ${value.scope ? "belongs to a scope" : "has memory already"}; declare(shape) makes a tensor that has none`,
+      );
+    if (dtype !== "f32") throw new ShapeError(`${what}: members[${i}] is ${dtype}, expected f32`);
+  }
 }
 
 /** The memory of a frozen group. */
@@ -50,6 +67,8 @@ export interface Frozen {
 
 /** As `allocateGroup`, for tensors that are used but not trained: no gradients, no moments, and a tape passes them by. */
 export function allocateFrozen(members: readonly Tensor[]): Frozen {
+  takes("allocateFrozen(members: tensor[])", arguments);
+  checkDeclared("allocateFrozen", members);
   const shards = shardsOf(members);
   runner().memory?.demand(shards.map(bytesOf), "parameters");
   const flats = shards.map((shard) => {
@@ -178,5 +197,5 @@ function cutOf({ value }: Tensor, from: number, to: number): Tensor {
 
 function slice(whole: Value, offset: number, bytes: number): Storage | undefined {
   if (!whole.storage) return undefined;
-  return { id: nextId(), buffer: whole.storage.buffer, offset: whole.storage.offset + offset, bytes };
+  return { ...whole.storage, id: nextId(), offset: whole.storage.offset + offset, bytes };
 }

@@ -38,6 +38,14 @@ export class Guard implements Runner {
     return this.inner.memory;
   }
 
+  check(): void {
+    this.inner.check?.();
+  }
+
+  get broken(): boolean {
+    return this.inner.broken ?? false;
+  }
+
   run(segment: Segment, structure: Int32Array, numbers: readonly number[], wanted: Wanted) {
     const wide = segment.values.map(widened);
     const replace = (value: Value) => (segment.values[value.index] === value ? wide[value.index] : value);

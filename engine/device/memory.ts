@@ -1,5 +1,5 @@
 // GPU buffers: every byte is counted, a budget is checked before allocating, buffers of plans are shared between plans.
-import { GpuError, LimitError } from "../errors.ts";
+import { GpuError, LimitError, ShapeError } from "../errors.ts";
 import type { DeviceMemory } from "../record/runner.ts";
 import { nextId, type Purpose, type Storage, type TypedArray } from "../record/value.ts";
 
@@ -49,7 +49,8 @@ export class Memory implements DeviceMemory {
     this.#checkBudget(size, purpose);
     this.created++;
     this.live[purpose] += size;
-    return { id: nextId(), buffer: this.device.createBuffer({ size, usage, label: purpose }), offset: 0, bytes: size };
+    const buffer = this.device.createBuffer({ size, usage, label: purpose });
+    return { id: nextId(), buffer, offset: 0, bytes: size, owner: this };
   }
 
   /** Refuses what would pass the budget or cannot be bound, before the first of several buffers is made. */
@@ -66,10 +67,15 @@ export class Memory implements DeviceMemory {
     throw new LimitError(`${purpose}: one buffer of ${mb(bytes)}; this adapter binds at most ${mb(this.maxBinding)}`);
   }
 
-  /** Host data into storage, ordered with what was submitted before and after. */
+  /**
+   * Host data into storage, ordered with what was submitted before and after. Errors: ShapeError where it does not fit, so
+   * that the driver, for which that is the end, never sees it.
+   */
   write(storage: Storage, data: TypedArray | Uint16Array, at = 0): void {
     const bytes = Math.ceil(data.byteLength / 4) * 4;
     const whole = bytes === data.byteLength ? data : padded(data, bytes);
+    if (!(Number.isInteger(at / 4) && at >= 0 && at + bytes <= storage.bytes))
+      throw new ShapeError(`write: ${bytes} bytes at ${at} do not fit ${storage.bytes} bytes`);
     const { buffer, offset } = storage;
     this.device.queue.writeBuffer(buffer, offset + at, whole.buffer as ArrayBuffer, whole.byteOffset, bytes);
   }

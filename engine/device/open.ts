@@ -2,6 +2,7 @@
 import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError, UsageError } from "../errors.ts";
 import { here } from "../host/here.ts";
+import { takes } from "../takes.ts";
 import { useTaskStore } from "../record/tasks.ts";
 import { useRunner } from "../record/runner.ts";
 import { Gpu } from "./gpu.ts";
@@ -59,7 +60,9 @@ export interface Offer {
 }
 
 /** Finds the adapter and lists what it lacks of the engine's needs. */
-export async function findAdapter({ adapter: name = "", toggles = [] }: GpuOptions = {}): Promise<Offer> {
+export async function findAdapter(options: GpuOptions = {}): Promise<Offer> {
+  takes("findAdapter(options?: { adapter?: text, toggles?: text[], ... })", arguments);
+  const { adapter: name = "", toggles = [] } = options;
   const adapter = await here.adapter(name, toggles);
   const missing: string[] = [];
   if (!adapter.features.has("subgroups")) missing.push("feature subgroups");
@@ -72,6 +75,11 @@ export async function findAdapter({ adapter: name = "", toggles = [] }: GpuOptio
 
 /** Opens the GPU and makes it the one in use. Errors: GpuError when there is none or it lacks something needed. */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  takes(
+    "openGpu(options?: { adapter?: text, memory?: positive, toggles?: text[], deadline?: any, inFlight?: any, " +
+      "profile?: function })",
+    arguments,
+  );
   const { deadline = 120, inFlight = 256 } = options;
   if (!(deadline > 0)) throw new UsageError(`openGpu: deadline ${deadline}: seconds, more than 0`);
   if (!(Number.isInteger(inFlight) && inFlight > 0))

@@ -1,66 +1,76 @@
 // Tensors that outlive scopes: parameters, optimiser state. Declared first, allocated together: flat groups.
 import type { Dtype } from "../declare/signature.ts";
-import { ShapeError } from "../errors.ts";
-import { toHalf } from "../half.ts";
-import { type DeviceMemory, runner } from "../record/runner.ts";
+import { ShapeError, UsageError } from "../errors.ts";
+import { checkHome, type DeviceMemory, runner } from "../record/runner.ts";
 import { currentScope } from "../record/scope.ts";
 import { meet, noteWrite } from "../record/tasks.ts";
 import { Tensor } from "../record/tensor.ts";
-import { type Purpose, type TypedArray, Value } from "../record/value.ts";
+import { type Purpose, Value, whereGone } from "../record/value.ts";
+import { fits, takes } from "../takes.ts";
+import { dtypeOf, encoded, flat } from "./elements.ts";
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-function toTyped(data: ArrayLike<number>, dtype: Dtype): TypedArray | Uint16Array {
-  if (dtype === "f16") return Uint16Array.from(data, toHalf);
-  const Kind = dtype === "f32" ? Float32Array : dtype === "u32" ? Uint32Array : Int32Array;
-  return data instanceof Kind ? data : Kind.from(data);
-}
-
 function checkSize(what: string, data: ArrayLike<number>, shape: readonly number[]): void {
-  if (shape.some((size) => !Number.isInteger(size) || size < 1))
-    throw new ShapeError(`${what}: shape [${shape}]: sizes are whole and at least 1`);
+  if (data.length === 0) throw new ShapeError(`${what}: no elements; a tensor has at least one`);
   if (data.length !== product(shape)) throw new ShapeError(`${what}: ${data.length} elements for shape [${shape}]`);
 }
 
-/** Host data as a tensor of the current scope. The array must not change before the scope runs. */
+/**
+ * Host data as a tensor of the current scope, by default in the data's own type: u32 of a Uint32Array, i32 of an
+ * Int32Array, f16 of a Float16Array, f32 of a Float32Array, a Float64Array or an array. Arrays of bytes and of 16-bit integers
+ * need `dtype`. The array must not change before the scope runs. Errors: ShapeError where sizes, type or numbers do not fit.
+ */
 export function tensor(
   data: ArrayLike<number>,
-  shape: readonly number[] = [data.length],
-  dtype: Dtype = "f32",
+  shape: readonly number[] = flat(data),
+  dtype: Dtype = dtypeOf("tensor", data),
 ): Tensor {
+  takes('tensor(data: numbers, shape?: shape, dtype?: "f32" | "f16" | "u32" | "i32")', arguments);
   checkSize("tensor", data, shape);
-  return new Tensor(currentScope("tensor").upload(toTyped(data, dtype), product(shape), dtype), shape);
+  const scope = currentScope("tensor");
+  return new Tensor(scope.upload(encoded("tensor", data, dtype), product(shape), dtype), shape);
 }
 
 /** A trainable tensor without memory yet; `allocateGroup` gives it some. Its shape is enough to plan. */
 export function declare(shape: readonly number[]): Tensor {
+  takes("declare(shape: shape)", arguments);
   const value = new Value(product(shape), "f32");
   value.needsGrad = true;
   return new Tensor(value, shape);
 }
 
-/** A tensor outside all scopes, with memory of its own. */
+/** A tensor outside all scopes, with memory of its own; types and errors as those of `tensor`. */
 export function persistent(
   data: ArrayLike<number>,
-  shape: readonly number[] = [data.length],
-  dtype: Dtype = "f32",
+  shape: readonly number[] = flat(data),
+  dtype: Dtype = dtypeOf("persistent", data),
   purpose: Purpose = "other",
 ): Tensor {
+  takes(
+    'persistent(data: numbers, shape?: shape, dtype?: "f32" | "f16" | "u32" | "i32", ' +
+      'purpose?: "parameters" | "gradients" | "optimizer" | "activations" | "other")',
+    arguments,
+  );
   checkSize("persistent", data, shape);
-  const memory = deviceMemory();
+  const memory = deviceMemory("persistent");
+  const elements = encoded("persistent", data, dtype);
   const value = new Value(product(shape), dtype);
   value.storage = memory.allocate(value.bytes, purpose);
   value.lives = purpose;
-  memory.write(value.storage, toTyped(data, dtype));
+  memory.write(value.storage, elements);
   return new Tensor(value, shape);
 }
 
-/** A trainable tensor outside all scopes, with memory of its own. */
+/** A trainable tensor outside all scopes, with memory of its own: f32, or f16 where `dtype` or the data say so. */
 export function parameter(
   data: ArrayLike<number>,
-  shape: readonly number[] = [data.length],
-  dtype: Dtype = "f32",
+  shape: readonly number[] = flat(data),
+  dtype: Dtype = dtypeOf("parameter", data),
 ): Tensor {
+  takes('parameter(data: numbers, shape?: shape, dtype?: "f32" | "f16")', arguments);
+  if (dtype !== "f32" && dtype !== "f16")
+    throw new ShapeError(`parameter: ${dtype} has no gradient; f32 and f16 do, and persistent(data) is not trained`);
   const made = persistent(data, shape, dtype, "parameters");
   made.value.needsGrad = true;
   return made;
@@ -72,6 +82,7 @@ export function parameter(
  * lies in a group, which is freed as a whole; then none is freed.
  */
 export function free(...tensors: readonly Tensor[]): void {
+  fits("free: tensors", "tensor[]", tensors);
   const values = new Set(tensors.map(({ value }) => value));
   for (const value of values) checkFreeable(value);
   for (const value of values) meet(value, true, undefined);
@@ -97,28 +108,39 @@ function checkFreeable(value: Value): void {
     throw refuse("this tensor lies in a group; the `free()` of its shards, or of the model's owner, frees all");
 }
 
-/** Replaces the contents of a tensor that has memory. */
+/** Replaces the contents of a tensor that has memory; numbers of any type that its own can hold. */
 export function assign(target: Tensor, data: ArrayLike<number>): void {
+  takes("assign(target: tensor, data: numbers)", arguments);
   checkSize("assign", data, target.shape);
-  checkPlace("assign", target);
+  const memory = memoryOf(target.value, "assign");
+  const elements = encoded("assign", data, target.dtype);
   replaced(target.value);
-  deviceMemory().write(target.value.storage!, toTyped(data, target.dtype));
+  memory.write(target.value.storage!, elements);
 }
 
 /** Replaces elements of a float32 tensor from element `first` on: a large one is filled piece by piece. */
 export function assignPart(target: Tensor, first: number, data: Float32Array): void {
-  if (target.dtype !== "f32" || !(first >= 0 && first + data.length <= target.numel))
+  takes("assignPart(target: tensor, first: place, data: Float32Array)", arguments);
+  if (target.dtype !== "f32" || first + data.length > target.numel)
     throw new ShapeError(
       `assignPart: elements ${first} to ${first + data.length} of ${target.dtype} [${target.shape}]`,
     );
-  checkPlace("assignPart", target);
+  const memory = memoryOf(target.value, "assignPart");
   replaced(target.value);
-  deviceMemory().write(target.value.storage!, data, 4 * first);
+  memory.write(target.value.storage!, data, 4 * first);
 }
 
-function checkPlace(what: string, { value: { storage, released, scope } }: Tensor): void {
-  if (released && !scope) throw new ShapeError(`${what}: the memory of this tensor was freed`);
-  if (!storage) throw new ShapeError(`${what}: the tensor has no memory yet`);
+/** The memory that a tensor lies in, to be written at once. */
+function memoryOf(value: Value, what: string): DeviceMemory {
+  if (value.released || value.scope?.ended)
+    throw new ShapeError(
+      `${what}: ${value.scope ? `the tensor ${whereGone(value)}` : "the memory of this tensor was freed"}`,
+    );
+  const memory = deviceMemory(what);
+  if (!value.storage)
+    throw new ShapeError(`${what}: the tensor has no memory yet: it was only declared, or its scope has not run`);
+  checkHome(value, runner(), `${what}: the tensor`);
+  return memory;
 }
 
 /** Before memory changes at once: what was recorded with its old contents runs, and tapes know. */
@@ -130,12 +152,14 @@ function replaced(value: Value): void {
 
 /** Resolves when all data assigned so far is on the device, and what the driver held for the transfer is free again. */
 export async function arrived(): Promise<void> {
-  deviceMemory();
+  takes("arrived()", arguments);
+  deviceMemory("arrived");
   await runner().idle();
 }
 
-function deviceMemory(): DeviceMemory {
+function deviceMemory(what: string): DeviceMemory {
   const { memory } = runner();
-  if (!memory) throw new ShapeError("this needs a device; the planner only measures");
+  runner().check?.();
+  if (!memory) throw new UsageError(`${what}: needs a device; the planner only measures`);
   return memory;
 }

@@ -1,6 +1,7 @@
 // The profiler: one compute pass per launch with timestamps around it, added up per label; spans of the main thread.
 import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
+import { takes } from "../takes.ts";
 import { encodeLaunches } from "./encode.ts";
 import type { Memory } from "./memory.ts";
 import type { Launch } from "./planner.ts";
@@ -70,6 +71,7 @@ export class Profiler {
   dropped = 0;
 
   constructor(gpu: Timed) {
+    takes("new Profiler(gpu: { device: { features: object, ... }, facts: object, ... })", arguments);
     if (!gpu.device.features.has("timestamp-query"))
       throw new GpuError(
         `${gpu.facts.adapter} has no timestamps (feature timestamp-query), so its kernels cannot be timed one by one\n` +

@@ -1,5 +1,7 @@
 // Spans of time as a file that Chrome and Perfetto open.
 
+import { takes } from "../takes.ts";
+
 /** A stretch of time on one track of the trace, in ms since the profiler began. */
 export interface Span {
   readonly name: string;
@@ -10,6 +12,7 @@ export interface Span {
 
 /** Spans as the JSON that chrome://tracing and Perfetto open: times in microseconds, one thread per track. */
 export function traceOf(spans: readonly Span[], adapter: string): object {
+  takes("traceOf(spans: { name: text, track: text, start: number, ms: number, ... }[], adapter: text)", arguments);
   const threads = { main: 1, gpu: 2 };
   const names = { main: "main thread", gpu: `GPU: ${adapter}` };
   const labels = (["main", "gpu"] as const).map((track) => ({

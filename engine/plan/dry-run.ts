@@ -3,6 +3,7 @@ import type { DeviceFacts } from "../declare/facts.ts";
 import type { Dtype } from "../declare/signature.ts";
 import { workOf } from "../declare/work.ts";
 import { ShapeError } from "../errors.ts";
+import { takes } from "../takes.ts";
 import { type Runner, runner, useRunner } from "../record/runner.ts";
 import { currentScope } from "../record/scope.ts";
 import type { Segment, Wanted } from "../record/segment.ts";
@@ -90,6 +91,10 @@ function workAfter({ calls }: Segment, report: PlanReport): Pick<PlanReport, "fl
 
 /** Plans `body` for a device of these properties; tensors it uses may be declared only. */
 export function planOnly(facts: DeviceFacts, maxBinding: number, body: () => void): PlanReport {
+  takes(
+    "planOnly(facts: { software: flag, subgroup: size, f16: flag, ... }, maxBinding: limit, body: function)",
+    arguments,
+  );
   const dry = new DryRunner(facts, maxBinding);
   const before = useRunner(dry);
   try {
@@ -102,6 +107,7 @@ export function planOnly(facts: DeviceFacts, maxBinding: number, body: () => voi
 
 /** In a plan, what `tensor` is on a device: host data of this shape, which is never there. */
 export function placeholder(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
+  takes('placeholder(shape: shape, dtype?: "f32" | "f16" | "u32" | "i32")', arguments);
   if (!(runner() instanceof DryRunner)) throw new ShapeError("placeholder: only a plan can do without the data");
   const numel = shape.reduce((product, size) => product * size, 1);
   return new Tensor(currentScope("placeholder").upload(new Float32Array(0), numel, dtype), shape);

@@ -17,6 +17,7 @@ export const fill = op({
   about: "y = value, n elements",
   sig: "-> y_N",
   attrs: { value: 0, n: 1 },
+  takes: { value: "float", n: "size" },
   derive: (_, { n }) => ({ N: n }),
   forward: [pass("-> y_N", fillText, ({ N }) => ceilDiv(N, chunk(N)), { uniforms: ({ N }) => ({ chunk: chunk(N) }) })],
   ref: (_, { N }, { value }) => ({ y: new Float64Array(N).fill(value) }),

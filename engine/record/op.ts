@@ -2,9 +2,11 @@
 import { declareOp, type Op, type OpDeclaration } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
 import { bindAxes, type FreshOutputs, type InputWords, shapeError, shapeOf, type Sizes } from "../declare/signature.ts";
-import { ShapeError } from "../errors.ts";
+import { nearest, ShapeError, UsageError } from "../errors.ts";
+import { inWords, isPromise } from "../kinds.ts";
+import { fits, takes } from "../takes.ts";
 import { checkChoices } from "./choices.ts";
-import { runner } from "./runner.ts";
+import type { Runner } from "./runner.ts";
 import { currentScope } from "./scope.ts";
 import type { Entry } from "./segment.ts";
 import { Tensor } from "./tensor.ts";
@@ -23,6 +25,10 @@ type OpResult<S extends string> =
 export function op<const S extends string, A extends Attrs = Record<never, never>, X extends string = never>(
   declaration: OpDeclaration<S, A, X>,
 ): ((...args: OpArgs<S, A>) => OpResult<S>) & Op {
+  takes(
+    "op(declaration: { name: text, about: text, sig: text, ref: function, flops: function, bench: object[], ... })",
+    arguments,
+  );
   const made = declareOp(declaration as unknown as OpDeclaration<string, Attrs, string>);
   const callable = (...args: (Tensor | Partial<Attrs>)[]) => call(made, args);
   Object.defineProperty(callable, "name", { value: made.name, writable: true });
@@ -32,19 +38,20 @@ export function op<const S extends string, A extends Attrs = Record<never, never
 /** Calls an op: checks shapes, records its forward passes, returns its outputs. */
 export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined)[]): Tensor | Tensor[] | undefined {
   const { inputs } = op.sig;
-  const scope = currentScope(op.name);
   const tensors = args.slice(0, inputs.length) as Tensor[];
-  const given = args[inputs.length] as Partial<Attrs> | undefined;
-  const attrs = given ? withDefaults(op, given) : op.attrs;
   const values: Value[] = new Array(op.names.length);
   for (let i = 0; i < inputs.length; i++) {
-    if (!(tensors[i] instanceof Tensor)) throw notATensor(op, tensors, i);
+    if (!(tensors[i] instanceof Tensor)) throw notATensor(op, args, i);
     values[i] = tensors[i].value;
   }
+  if (args.length > inputs.length + 1) throw surplus(op, args);
+  const given = args[inputs.length];
+  const attrs = given === undefined ? op.attrs : withDefaults(op, given);
+  const scope = currentScope(op.name);
   const bound = bindAxes(op, tensors);
   const dims = op.derive ? Object.assign(bound.dims, op.derive(bound.dims, attrs)) : bound.dims;
   checkChoices(op, values, dims, attrs);
-  const way = op.ways.size === 1 ? op.ways.keys().next().value! : chooseWay(op, dims, attrs);
+  const way = op.ways.size === 1 ? op.ways.keys().next().value! : chooseWay(op, scope.runner, dims, attrs);
   const recorded: Entry = { op, way, values, dims, attrs, T: bound.T, at: 0 };
   scope.run(recorded, op.ways.get(way)!.forward);
   if (tensors.some((t, i) => t.value.needsGrad && op.differentiable.has(inputs[i].name))) {
@@ -58,26 +65,44 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   return results.length > 1 ? results : results[0];
 }
 
-function notATensor(op: Op, tensors: readonly (Tensor | undefined)[], at: number): ShapeError {
-  const what = `argument ${at + 1} (${op.sig.inputs[at].name}) is ${tensors[at] === undefined ? "missing" : "not a tensor"}`;
-  return shapeError(
-    op,
-    what,
-    tensors.map((t) => t?.shape as readonly number[]),
+function notATensor(op: Op, args: readonly unknown[], at: number): ShapeError {
+  const { inputs } = op.sig;
+  const found = isPromise(args[at]) ? "is a promise; await it first" : `is ${inWords(args[at])}; expected a tensor`;
+  const what = args[at] === undefined ? "is missing; expected a tensor" : found;
+  const shapes = inputs.map((_, i) => (args[i] instanceof Tensor ? args[i].shape : [inWords(args[i])]));
+  return shapeError(op, `argument ${at + 1} (${inputs[at].name}) ${what}`, shapes as unknown as number[][]);
+}
+
+function surplus(op: Op, args: readonly unknown[]): UsageError {
+  const most = op.sig.inputs.length + 1;
+  const rest = args.slice(most).map(inWords).join(", ");
+  return new UsageError(
+    `${op.name}: ${args.length} arguments, expected ${most} at most; ${rest} would be ignored\n` +
+      `  it takes  ${op.sig.inputs.map(({ text }) => text).join(", ")}, { ${Object.keys(op.attrs).join(", ")} }`,
   );
 }
 
-function chooseWay(op: Op, dims: Sizes, attrs: Attrs): string {
-  const { facts, forced } = runner();
+function chooseWay(op: Op, { facts, forced }: Runner, dims: Sizes, attrs: Attrs): string {
   for (const name of op.ways.keys()) if (forced.has(name)) return name;
   return op.way(dims, facts, attrs);
 }
 
-function withDefaults(op: Op, given: Partial<Attrs>): Attrs {
-  for (const name in given)
-    if (!Object.hasOwn(op.attrs, name))
-      throw new ShapeError(
-        `${op.name}: unknown attribute ${name}; it has ${Object.keys(op.attrs).join(", ") || "none"}`,
-      );
-  return { ...op.attrs, ...given } as Attrs;
+function withDefaults(op: Op, given: unknown): Attrs {
+  fits(`${op.name}: what follows the tensors`, "object", given);
+  const attrs = { ...op.attrs };
+  for (const [name, value] of Object.entries(given as Partial<Attrs>)) {
+    if (!Object.hasOwn(op.attrs, name)) throw unknownAttribute(op, name);
+    if (value === undefined) continue;
+    fits(`${op.name}: ${name}`, op.takes[name], value);
+    attrs[name] = value;
+  }
+  return attrs;
+}
+
+function unknownAttribute({ name: op, attrs }: Op, name: string): ShapeError {
+  const known = Object.keys(attrs);
+  const close = nearest(name, known);
+  return new ShapeError(
+    `${op}: unknown attribute ${name}; ${close ? `did you mean ${close}? ` : ""}it has ${known.join(", ") || "none"}`,
+  );
 }

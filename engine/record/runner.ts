@@ -2,6 +2,7 @@
 // time: it is a fact of the process, as is which scopes are open (tasks.ts).
 import type { DeviceFacts } from "../declare/facts.ts";
 import { GpuError } from "../errors.ts";
+import { takes } from "../takes.ts";
 import type { Segment, Wanted } from "./segment.ts";
 import type { Purpose, Storage, TypedArray, Value } from "./value.ts";
 
@@ -32,6 +33,8 @@ export interface Runner {
   readonly broken?: boolean;
   /** What the program is at (`during`). */
   during?: Unit | undefined;
+  /** Throws what has ended its work, if anything: every later call is answered with it. */
+  check?(): void;
   /** Runs a segment; `structure` and `numbers` are its key and its data. Kept values get storage of their own. */
   run(
     segment: Segment,
@@ -61,6 +64,7 @@ export function runner(): Runner {
  * count as one of those that may be on their way (`GpuOptions.inFlight`).
  */
 export function during<R>(what: string, body: () => R): R {
+  takes("during(what: text, body: function)", arguments);
   const owner = runner();
   const before = owner.during;
   owner.during = { what };
@@ -71,8 +75,14 @@ export function during<R>(what: string, body: () => R): R {
   }
 }
 
-/** The runner in use has failed, and the program knows why. */
-export const isBroken = (): boolean => current?.broken ?? false;
+/** Refuses a value whose memory is on another device than that of `by`. */
+export function checkHome({ storage }: Value, { memory }: Runner, what: string): void {
+  if (!storage?.owner || !memory || storage.owner === memory) return;
+  throw new GpuError(
+    `${what} lies on another GPU than the one in use, which is the last that was opened; read it before ` +
+      "another is opened and upload the numbers again, or work with one GPU",
+  );
+}
 
 /** Makes a runner the one in use and returns the one before. */
 export function useRunner(next: Runner | undefined): Runner | undefined {

@@ -4,12 +4,14 @@
 import type { CompiledPass } from "../declare/op.ts";
 import { type Dtype, numelOf, type Term } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
+import { takes } from "../takes.ts";
 import { leadingTo, savedBy } from "./history.ts";
-import { isBroken, type Runner, runner } from "./runner.ts";
+import { checkHome, type Runner, runner } from "./runner.ts";
+import { inspected, noteChange, noteRead } from "./shown.ts";
 import type { Call, Entry, OpCall, Segment } from "./segment.ts";
 import { Structure } from "./structure.ts";
 import { enter, innermost, leave, meet, noteWrite, type OpenScope } from "./tasks.ts";
-import { overlaps, type TypedArray, Value } from "./value.ts";
+import { overlaps, type TypedArray, Value, whereGone } from "./value.ts";
 
 /** Counts calls that gradients may flow through and changes of memory: which came first. */
 let clock = 0;
@@ -20,12 +22,22 @@ export interface Change {
   readonly at: number;
 }
 
+/** A promise of elements that waits for its segment. */
+interface Read {
+  readonly value: Value;
+  readonly settle: (data: Promise<TypedArray>) => void;
+}
+
+/** Scopes of this process so far. */
+let opened = 0;
+
 /** The scope that records now. */
 export function currentScope(what: string): Scope {
   const scope = innermost() as Scope | undefined;
   scope?.dropStrangers();
   if (!scope)
     throw new ShapeError(`${what}: no scope is open; write \`using scope = new Scope()\` around the computation`);
+  scope.runner.check?.();
   return scope;
 }
 
@@ -48,7 +60,7 @@ export class Scope implements Disposable, OpenScope {
   #calls: Call[] = [];
   #values: Value[] = [];
   #uploads: { value: Value; data: TypedArray | Uint16Array }[] = [];
-  #reads: { value: Value; settle: (data: Promise<TypedArray>) => void }[] = [];
+  #reads: Read[] = [];
   #kept = new Set<Value>();
   #structure = new Structure();
   #numbers: number[] = [];
@@ -58,19 +70,30 @@ export class Scope implements Disposable, OpenScope {
   /** When the first launch of the segment was recorded, in ms. */
   #began = 0;
   #ended = false;
+  /** What was open when it began: all that it records runs there. */
+  readonly runner: Runner;
+  readonly #number = ++opened;
 
-  constructor(isTape = false) {
+  /** Errors: GpuError where no GPU is open, or the open one has failed. */
+  constructor() {
+    takes("new Scope()", arguments);
+    this.runner = runner();
+    this.runner.check?.();
     this.#outer = innermost() as Scope | undefined;
-    this.remembers = isTape || (this.#outer?.remembers ?? false);
+    this.remembers = this.isTape || (this.#outer?.remembers ?? false);
     if (this.#outer) this.#outer.#inner.add(this);
     enter(this);
+  }
+
+  protected get isTape(): boolean {
+    return false;
   }
 
   /** Runs what is still to run and returns all memory. Errors: ShapeError where a scope inside it is still open. */
   [Symbol.dispose](): void {
     if (this.#ended) return;
     let isInOrder = true;
-    const isKnown = isBroken();
+    const isKnown = this.runner.broken ?? false;
     try {
       this.#passOn();
       this.flush(true);
@@ -112,6 +135,10 @@ export class Scope implements Disposable, OpenScope {
     this.#inner.clear();
   }
 
+  get title(): string {
+    return `${this.isTape ? "tape" : "scope"} ${this.#number}`;
+  }
+
   /** Its tensors are gone. */
   get ended(): boolean {
     return this.#ended;
@@ -120,6 +147,11 @@ export class Scope implements Disposable, OpenScope {
   /** Number of launches recorded since the last flush. */
   get pending(): number {
     return this.#calls.length;
+  }
+
+  [inspected](): string {
+    const kind = this.isTape ? "Tape" : "Scope";
+    return `${kind} ${this.#number}, ${this.#ended ? "ended" : `open, ${this.pending} launches pending`}`;
   }
 
   /** Sends what was recorded to the device; `ends` says that no recorded value is needed afterwards. */
@@ -143,7 +175,10 @@ export class Scope implements Disposable, OpenScope {
     const structure = this.#structure.integers;
     const numbers = this.#numbers;
     this.#startSegment();
-    const results = runOrRefuse(segment, structure, numbers, { reads: reads.map(({ value }) => value), keeps: kept });
+    const results = runOrRefuse(this.runner, segment, structure, numbers, {
+      reads: reads.map(({ value }) => value),
+      keeps: kept,
+    });
     for (const [i, { settle }] of reads.entries()) settle(results.reads[i]);
     if (results.error) throw results.error;
     if (!ends) for (const value of segment.values) if (value.storage) this.#held.push(value);
@@ -174,7 +209,7 @@ export class Scope implements Disposable, OpenScope {
     for (const value of this.#held) {
       if (this.#kept.has(value)) continue;
       value.released = true;
-      if (value.storage) runner().giveBack(value.storage);
+      if (value.storage) this.runner.giveBack(value.storage);
       value.storage = undefined;
     }
     this.#held = [];
@@ -204,6 +239,12 @@ export class Scope implements Disposable, OpenScope {
     return value;
   }
 
+  #madeBy(op: string, numel: number, dtype: Dtype): Value {
+    const value = this.make(numel, dtype);
+    value.madeBy = op;
+    return value;
+  }
+
   /** Host data that reaches the device when the scope runs; `data` must not change until then. */
   upload(data: TypedArray | Uint16Array, numel: number, dtype: Dtype): Value {
     const value = this.make(numel, dtype);
@@ -224,8 +265,9 @@ export class Scope implements Disposable, OpenScope {
     if (value.released && !value.scope) throw new ShapeError(`${what}: the memory of ${name} was freed`);
     if (value.released || value.scope?.ended)
       throw new ShapeError(
-        `${what}: ${name} was made in a scope that has ended; keep(${name}) moves it to the outer scope`,
+        `${what}: ${name} ${whereGone(value)}; write keep(${name}) in it, which moves the tensor to the scope around it`,
       );
+    checkHome(value, this.runner, `${what}: ${name}`);
     if (value.scope && value.scope !== this) {
       if (!value.storage) value.scope.flush(false);
       (value.scope as Scope).#borrowers.add(this);
@@ -244,6 +286,7 @@ export class Scope implements Disposable, OpenScope {
         this.#checkAlive(value, op.names[slots[i]], op.name);
         if (value.scope !== this || value.segment !== this.#segment) meet(value, writes[i], this);
         if (!writes[i]) continue;
+        noteChange();
         if (this.#reads.some((read) => overlaps(read.value, value))) this.flush(false);
         if (slots[i] < op.sig.inputs.length) noteWrite(value);
       }
@@ -258,7 +301,7 @@ export class Scope implements Disposable, OpenScope {
       for (let i = 0; i < pass.slots.length; i++) {
         const slot = pass.slots[i];
         if (values[slot] === undefined)
-          values[slot] = this.make(numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
+          values[slot] = this.#madeBy(call.op.name, numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
       }
       this.emit({ pass, values, dims, attrs, T, firstNumber });
     }
@@ -315,23 +358,25 @@ export class Scope implements Disposable, OpenScope {
 
   /** Asks for the elements of a value when the scope runs. */
   read(value: Value): Promise<TypedArray> {
+    takes("read(value: value)", arguments);
     this.#checkAlive(value, "the tensor", "later");
     if (value.scope !== this) meet(value, false, this);
     const data = new Promise<TypedArray>((settle) => this.#reads.push({ value, settle }));
-    data.catch(() => {}); // a fault reaches every later call as well; a read nobody waits for must not end the process
+    noteRead(value, data); // catches as well: a fault reaches every later call as well; a read nobody waits for must not end the process
     return data;
   }
 
   /** Moves a value to the enclosing scope when this one ends (or makes it persistent if there is none). */
   keep(value: Value): void {
+    takes("keep(value: value)", arguments);
     if (value.scope === this) this.#kept.add(value);
   }
 }
 
 /** As the runner's `run`; where it refuses, every read is rejected with the reason. */
-function runOrRefuse(...of: Parameters<Runner["run"]>): { reads: Promise<TypedArray>[]; error?: unknown } {
+function runOrRefuse(by: Runner, ...of: Parameters<Runner["run"]>): { reads: Promise<TypedArray>[]; error?: unknown } {
   try {
-    return runner().run(...of);
+    return by.run(...of);
   } catch (error) {
     return { reads: of[3].reads.map(() => Promise.reject(error)), error };
   }

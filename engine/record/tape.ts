@@ -2,6 +2,7 @@
 import type { Op } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
 import { ShapeError } from "../errors.ts";
+import { takes } from "../takes.ts";
 import { accumulate, addTo, copy, fill } from "./builtin.ts";
 import { leadingTo, needed, savedBy, type Step } from "./history.ts";
 import { type Change, Scope } from "./scope.ts";
@@ -30,7 +31,12 @@ export class Tape extends Scope {
   readonly #watched = new Set<Value>();
 
   constructor() {
-    super(true);
+    takes("new Tape()", arguments);
+    super();
+  }
+
+  protected override get isTape(): boolean {
+    return true;
   }
 
   /**
@@ -38,6 +44,8 @@ export class Tape extends Scope {
    * gradient, which does not flow on to what it was computed from.
    */
   watch(tensor: Tensor): void {
+    takes("watch(tensor: tensor)", arguments);
+    if (this.ended) throw new ShapeError(`watch: ${this.title} has ended`);
     tensor.value.needsGrad = true;
     this.#watched.add(tensor.value);
   }
@@ -48,6 +56,7 @@ export class Tape extends Scope {
    * whose history no open tape has.
    */
   gradients(loss: Tensor): Gradients {
+    takes("gradients(loss: tensor)", arguments);
     if (loss.numel !== 1) throw new ShapeError(`gradients: the loss has shape [${loss.shape}], expected a scalar`);
     if (!loss.value.needsGrad) throw new ShapeError("gradients: the loss does not depend on any trainable tensor");
     return this.vjp([loss]);
@@ -55,17 +64,23 @@ export class Tape extends Scope {
 
   /** Σ ⟨upstream, output⟩ differentiated: the vector-Jacobian product. Without `upstream`, ones. Errors: as `gradients`. */
   vjp(outputs: readonly Tensor[], upstream?: readonly Tensor[]): Gradients {
+    takes("vjp(outputs: tensor[], upstream?: tensor[])", arguments);
     const walk = this.#walk(outputs, upstream, false);
-    return { get: (tensor) => new Tensor(walk.get(tensor.value), tensor.shape) };
+    const get = (...given: [Tensor]) => {
+      takes("get(tensor: tensor)", given);
+      return new Tensor(walk.get(given[0].value), given[0].shape);
+    };
+    return { get };
   }
 
   /** As `vjp`, but parameters in flat groups have theirs added to what their places hold: a batch in parts. */
   accumulate(outputs: readonly Tensor[], upstream: readonly Tensor[]): void {
+    takes("accumulate(outputs: tensor[], upstream: tensor[])", arguments);
     this.#walk(outputs, upstream, true);
   }
 
   #walk(outputs: readonly Tensor[], upstream: readonly Tensor[] | undefined, adds: boolean): Backward {
-    if (this.ended) throw new ShapeError("gradients: the tape has ended");
+    if (this.ended) throw new ShapeError(`gradients: ${this.title} has ended; ask for gradients inside it`);
     if (upstream) checkUpstream(outputs, upstream);
     const roots = outputs.map(({ value }) => value);
     const walk = new Backward(this, this.#historyOf(roots), roots, adds);
@@ -167,7 +182,8 @@ class Backward {
 
   /** What the walk found; a parameter of a flat group has it copied out of its place, which the next walk writes again. */
   get(of: Value): Value {
-    if (this.scope.ended) throw new ShapeError("gradients: the tape has ended; keep what is needed afterwards");
+    if (this.scope.ended)
+      throw new ShapeError(`gradients: ${this.scope.title} has ended; keep what is needed afterwards`);
     const found = this.#found.get(of);
     if (found && found !== of.grad) return found;
     let copied = this.#copies.get(of);

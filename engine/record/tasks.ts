@@ -1,5 +1,6 @@
 // Which scopes are open, and which of them is the innermost of the task that asks. A host that can tell asynchronous tasks
 // apart gives a store (engine/host); without one there is one task, and scopes end in the order opposite to their opening.
+import { noteChange } from "./shown.ts";
 import type { Owner, Value } from "./value.ts";
 
 /** A scope as others see it: what encloses it, and what it has yet to run. */
@@ -71,5 +72,6 @@ export function meet(value: Value, isWritten: boolean, by: OpenScope | undefined
 
 /** Tells every open scope that memory changes. */
 export function noteWrite(value: Value): void {
+  noteChange();
   for (const scope of open) scope.note(value);
 }

@@ -2,16 +2,24 @@
 // (scope.ts).
 import type { Dtype } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
-import { runner } from "./runner.ts";
+import { addKind } from "../kinds.ts";
+import { takes } from "../takes.ts";
+import { checkHome, runner } from "./runner.ts";
+import { inspected, noteRead, tensorLine } from "./shown.ts";
 import { flushFor } from "./tasks.ts";
-import type { TypedArray, Value } from "./value.ts";
+import { type TypedArray, type Value, whereGone } from "./value.ts";
+
+const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** A value seen in a shape, row-major. */
 export class Tensor {
   constructor(
     readonly value: Value,
     readonly shape: readonly number[],
-  ) {}
+  ) {
+    takes("new Tensor(value: value, shape: shape)", arguments);
+    if (product(shape) !== value.numel) throw new ShapeError(`Tensor: ${value.numel} elements for shape [${shape}]`);
+  }
 
   get dtype(): Dtype {
     return this.value.dtype;
@@ -23,10 +31,15 @@ export class Tensor {
 
   /** The same elements in another shape; free. One size may be -1: it follows from the others. */
   reshape(shape: readonly number[]): Tensor {
+    takes("reshape(shape: whole[])", arguments);
     const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
     const full = shape.map((size) => (size === -1 ? this.numel / known : size));
-    if (full.reduce((a, b) => a * b, 1) !== this.numel)
-      throw new ShapeError(`reshape: [${this.shape}] has ${this.numel} elements, [${shape}] does not`);
+    const whole = full.every((size) => Number.isInteger(size) && size >= 1);
+    if (!whole || product(full) !== this.numel || shape.filter((size) => size === -1).length > 1)
+      throw new ShapeError(
+        `reshape: [${this.shape}] has ${this.numel} elements, which [${shape}] cannot hold; sizes are whole and at least 1, ` +
+          "and one may be -1, where the others divide the number of elements",
+      );
     return new Tensor(this.value, full);
   }
 
@@ -37,11 +50,15 @@ export class Tensor {
   async data(): Promise<TypedArray> {
     const { value } = this;
     if (value.released && !value.scope) throw new ShapeError("data: this tensor's memory was freed");
-    if (value.released) throw new ShapeError("data: this tensor's scope has ended; keep it, or read it inside");
+    if (value.released || value.scope?.ended)
+      throw new ShapeError(`data: this tensor ${whereGone(value)}; write keep(x) in it, or read the tensor there`);
     flushFor(value);
     if (!value.storage) value.scope?.flush(false);
     if (!value.storage) throw new ShapeError("data: this tensor was declared but never computed");
-    return runner().read(value, value.storage);
+    checkHome(value, runner(), "data: this tensor");
+    const reading = runner().read(value, value.storage);
+    noteRead(value, reading);
+    return reading;
   }
 
   /** The only element of a scalar. */
@@ -49,4 +66,22 @@ export class Tensor {
     if (this.numel !== 1) throw new ShapeError(`item: expected one element, received shape [${this.shape}]`);
     return (await this.data())[0];
   }
+
+  toString(): string {
+    return tensorLine(this.value, this.shape);
+  }
+
+  [inspected](): string {
+    return this.toString();
+  }
+
+  /** Arithmetic on a tensor itself is a mistake. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === "string") return this.toString();
+    throw new ShapeError(
+      "a tensor is no number; write add(x, 1) and the like, or `await x.item()` for the number itself",
+    );
+  }
 }
+
+addKind("tensor", "a tensor", (value) => value instanceof Tensor, ShapeError);

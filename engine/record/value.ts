@@ -1,5 +1,7 @@
 // What a buffer will hold, as data: elements of one type, and where they are once a plan or an allocation says so.
 import { bytesPer, type Dtype } from "../declare/signature.ts";
+import { addKind } from "../kinds.ts";
+import { takes } from "../takes.ts";
 
 /** A range of a GPU buffer. `id` is unique for the life of the process: plans and bind groups are keyed by it. */
 export interface Storage {
@@ -7,6 +9,8 @@ export interface Storage {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly bytes: number;
+  /** The memory it is part of: that of one device. */
+  readonly owner?: object;
 }
 
 /** What a buffer is for; `emotionclip plan` and errors report by these. */
@@ -22,6 +26,8 @@ export const nextId = (): number => ++lastId;
 export interface Owner {
   /** Its values are gone. */
   readonly ended: boolean;
+  /** As errors and the console name it: "scope 3", "tape 4". */
+  readonly title: string;
   /** Runs what it has recorded. */
   flush(ends: boolean): void;
 }
@@ -49,19 +55,27 @@ export class Value {
   writtenBy = 0;
   /** Where it has memory of its own beyond scopes: what for, or that it was kept where no scope was around. */
   lives: Purpose | "kept" | undefined = undefined;
+  /** The op that computes it, if one does. */
+  madeBy: string | undefined = undefined;
   /** Its memory was given back: its scope has ended, or its owner freed it. */
   released = false;
 
   constructor(
     readonly numel: number,
     readonly dtype: Dtype,
-  ) {}
+  ) {
+    takes('new Value(numel: size, dtype: "f32" | "f16" | "u32" | "i32")', arguments);
+  }
 
   /** Bytes of storage: padded to 16, so that kernels may use vec4 on any flat range. */
   get bytes(): number {
     return Math.ceil((this.numel * bytesPer(this.dtype)) / 16) * 16;
   }
 }
+
+/** What became of a value whose scope has ended, as a sentence goes on. */
+export const whereGone = ({ madeBy, scope }: Value): string =>
+  `was made ${madeBy ? `by ${madeBy} ` : ""}in ${scope?.title ?? "a scope"}, which has ended`;
 
 /** Whether two values share memory; those without memory yet share none. */
 export function overlaps(a: Value, b: Value): boolean {
@@ -70,3 +84,5 @@ export function overlaps(a: Value, b: Value): boolean {
   if (!s || !t || s.buffer !== t.buffer) return false;
   return s.offset < t.offset + t.bytes && t.offset < s.offset + s.bytes;
 }
+
+addKind("value", "a Value", (value) => value instanceof Value);

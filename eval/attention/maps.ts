@@ -1,6 +1,7 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
 import { cellsOf, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { attentionRow, concat, expandTo, first, mean, slice } from "../../kernels/index.ts";
 import type { Mix, SubjectTower, VideoText } from "../../model/index.ts";
 import type { Pixels } from "../features/encode.ts";
@@ -26,7 +27,13 @@ const together = 16;
  * The row of the subject token in every block's map, mean over heads, patches only; any number of frames. With SAP the map is
  * the softmax; in blocks with SAAM it is what weighs the values, after attention has moved to the subject.
  */
-export async function attentionMaps(model: VideoText, { frames, mask }: Pixels): Promise<AttentionMaps> {
+export async function attentionMaps(model: VideoText, clip: Pixels): Promise<AttentionMaps> {
+  takes(
+    "attentionMaps(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "clip: { frames: Float32Array, mask: Float32Array, ... }, ...)",
+    arguments,
+  );
+  const { frames, mask } = clip;
   const tower = model.subjectTower;
   if (!tower) throw new UsageError("this model has no subject token: it was made with subject none");
   const { layers, grid, patch } = tower;

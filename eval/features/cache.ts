@@ -17,6 +17,7 @@ import { AppendFile, listFolder, makeFolder, replaceFile } from "../../data/form
 import { parseJson } from "../../data/formats/json.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { DiskError, FormatError, ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { type Matrix, matrix } from "../matrix.ts";
 
 /** What features depend on; everything in it is part of the folder's name. */
@@ -39,6 +40,11 @@ const FORMAT = 1;
 
 /** The folder's name below the cache. */
 export function cacheName(key: CacheKey): string {
+  takes(
+    "cacheName(key: { benchmark: text, split: text, checkpoint: text, data: text, samples: natural, " +
+      "width: size, ... }, ...)",
+    arguments,
+  );
   const { input, ...rest } = key;
   const sorted = Object.entries(input).sort(([a], [b]) => (a < b ? -1 : 1));
   const hash = createHash("sha256").update(JSON.stringify([FORMAT, rest, sorted]));
@@ -76,6 +82,10 @@ export class FeatureCache {
 
   /** Opens `folder`, making it if needed, cut back to its intact batches. */
   static async open(folder: string, key: CacheKey): Promise<FeatureCache> {
+    takes(
+      "FeatureCache.open(folder: text, key: { benchmark: text, split: text, samples: natural, width: size, ... }, ...)",
+      arguments,
+    );
     await makeFolder(folder);
     await agree(join(folder, "manifest.json"), key);
     const { next, bad, bytes } = await intactBatches(folder, key);

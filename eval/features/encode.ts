@@ -4,6 +4,7 @@ import { readAhead, piped, type Stream } from "../../data/threads/piped.ts";
 import { cellsOf, pairOf } from "../../data/pixels/side.ts";
 import type { Pixels } from "../../data/pixels/view.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { VideoText } from "../../model/index.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
@@ -55,7 +56,12 @@ export interface EncodeOptions {
 }
 
 /** Clips of takes.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
-export function encodeVideos(model: VideoText, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+export async function encodeVideos(model: VideoText, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+  takes(
+    "encodeVideos(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "clips: iterable, options?: { batch?: count, at?: function })",
+    arguments,
+  );
   const { frames, side } = model.takes;
   return encodeRows(clips, model.embed, options, (batch) =>
     videoFeatures(model, together(batch, frames * cellsOf(side))),
@@ -63,18 +69,29 @@ export function encodeVideos(model: VideoText, clips: Stream<Pixels>, options?: 
 }
 
 /** Single pictures -> [N, E], without the temporal head. */
-export function encodeImages(model: VideoText, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+export async function encodeImages(model: VideoText, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+  takes(
+    "encodeImages(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "images: iterable, options?: { batch?: count, at?: function })",
+    arguments,
+  );
   const { side } = model.takes;
   return encodeRows(images, model.embed, options, (batch) => imageFeatures(model, together(batch, cellsOf(side))));
 }
 
 /** Texts -> [N, E]; the tokenizer is the one that the model was trained with (`tokenizerOf`). */
-export function encodeTexts(
+export async function encodeTexts(
   model: VideoText,
   tokenizer: Tokenizer,
   texts: Stream<string>,
   options?: EncodeOptions,
 ): Promise<Matrix> {
+  takes(
+    "encodeTexts(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "tokenizer: { encode: function, ... }, texts: iterable, options?: { batch?: count, " +
+      "at?: function })",
+    arguments,
+  );
   return encodeRows(texts, model.embed, options, (batch) => textFeatures(model, tokenizer.encode(batch)));
 }
 

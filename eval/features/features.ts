@@ -1,6 +1,7 @@
 // Frozen features of a split: both branches over its batches, in order, with the labels of the clips.
 import type { ClipBatch } from "../../data/shards/batch.ts";
 import { HealthError, type Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 import { featureRows } from "./encode.ts";
 
@@ -28,6 +29,7 @@ export async function extractFeatures(
   encode: (batch: ClipBatch) => { v_BE: Tensor; t_BE: Tensor },
   at: (done: number) => void = () => {},
 ): Promise<Features> {
+  takes("extractFeatures(batches: iterable, samples: natural, encode: function, at?: function, ...)", arguments);
   const [video, text, categories, vad]: (Float32Array | Uint8Array)[][] = [[], [], [], []];
   const captions: string[] = [];
   const indices: number[] = [];

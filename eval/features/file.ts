@@ -5,6 +5,7 @@ import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { type NpyArray, npyLimits, readNpyFile } from "../../data/formats/npy.ts";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { type Matrix, matrix } from "../matrix.ts";
 import { type Protocol, splitsOf, type Target, type Task } from "../probes/protocol.ts";
@@ -25,6 +26,7 @@ export interface FileSplit {
  * `<split>.labels` [N, C], `<split>.label` [N], `<split>.values` [N, V].
  */
 export async function readFeatureFiles(text: string, protocol: Protocol): Promise<FileSplit[]> {
+  takes("readFeatureFiles(text: text, protocol: { fit: text, on: text[], tasks: object[], ... }, ...)", arguments);
   const names = text.split(",").map((name) => name.trim());
   if (names.some((name) => name === "")) throw new UsageError(`--features: an empty name in ${quoted(text)}`);
   if (names.length === 1 && names[0].endsWith(".safetensors")) return readSafetensors(names[0], protocol);
@@ -194,6 +196,11 @@ export function joinTargets(
   known: ReadonlyMap<string, Targets>,
   protocol: Protocol,
 ): SplitFeatures[] {
+  takes(
+    "joinTargets(files: { name: text, file: text, features: matrix, targets: object, ... }[], " +
+      "known: map, protocol: { fit: text, on: text[], tasks: object[], ... }, ...)",
+    arguments,
+  );
   const [first] = files;
   for (const needed of [protocol.fit])
     if (!files.some(({ name }) => name === needed))

@@ -6,6 +6,7 @@ import type { RunSummary } from "../../train/runs/runs.ts";
 import paper from "./paper-tables.json";
 import { boldColumns, figureFor, publishedOf, type TaskFigures } from "./published.ts";
 import type { Reweighting } from "./reweighting.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** One evaluation, as far as Table 4 needs it. */
 export interface Scored {
@@ -127,6 +128,11 @@ export function compare(
   results: readonly Scored[],
   reweighting?: { readonly ours: Reweighting; readonly source: string },
 ): Comparison {
+  takes(
+    "compare(runs: { folder: text, figures: any, ... }[], results: { benchmark: text, source: text, " +
+      "tasks: object[], ... }[], reweighting?: object, ...)",
+    arguments,
+  );
   const own = given.filter((run) => run.own !== undefined);
   const runs = given.filter((run) => run.own === undefined);
   const setting = commonest(runs);

@@ -6,6 +6,7 @@ import { listed } from "../probes/not-defined.ts";
 import type { Protocol, Task } from "../probes/protocol.ts";
 import { type PublishedTable, figureFor, publishedOf } from "./published.ts";
 import type { ClassTable, Figure, TaskResult } from "../probes/outcome.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** What `emotionclip eval … --json` prints. */
 export interface EvaluationResult {
@@ -36,6 +37,11 @@ export function probeWords({ probe, smooth }: Task): string {
 
 /** The page that the command prints. */
 export function resultText(result: EvaluationResult, protocol: Protocol, perClass = false): string {
+  takes(
+    "resultText(result: { benchmark: text, splits: object[], decisions: object[], ... }, " +
+      "protocol: { fit: text, on: text[], tasks: object[], ... }, perClass?: flag, ...)",
+    arguments,
+  );
   const { benchmark, source, splits, decisions, notes, tasks, seconds } = result;
   const sizes = splits.map(({ name, samples }) => `${name} ${samples.toLocaleString("en")}`).join(", ");
   const lines = [

@@ -2,6 +2,7 @@
 // divergence of the two texts' sentiments, so that texts of like sentiment leave the denominator.
 
 import { ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { klWeights } from "../../kernels/index.ts";
 import { removedShare } from "../../train/vanishing.ts";
 import { extent, type Matrix } from "../matrix.ts";
@@ -49,10 +50,17 @@ const TINY = 1e-6;
  * score highest. Texts that say the same as the positive one are passed over.
  */
 export function reweight(
-  { logits, sentiment, texts }: LogitBatch,
-  { beta, form }: { readonly beta: number; readonly form: "code" | "paper" },
+  batch: LogitBatch,
+  settings: { readonly beta: number; readonly form: "code" | "paper" },
   row = 0,
 ): Reweighting {
+  takes(
+    "reweight(batch: { logits: matrix, sentiment: matrix, texts: text[], ... }, " +
+      'settings: { beta: amount, form: "code" | "paper", ... }, row?: natural, ...)',
+    arguments,
+  );
+  const { logits, sentiment, texts } = batch;
+  const { beta, form } = settings;
   const [B, width] = extent(logits, "reweighting: logits");
   const [n, Q] = extent(sentiment, "reweighting: sentiment");
   if (width !== B || n !== B || texts.length !== B)

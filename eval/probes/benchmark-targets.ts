@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Benchmark, BenchmarkSample } from "../../data/sets/benchmark.ts";
 import { matrix, takeRows } from "../matrix.ts";
 import type { Targets } from "./outcome.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** Samples of which nothing is known but that they cannot be read: their targets lay in what is damaged. */
 export const samplesWithoutTargets = ({ samples }: Benchmark): BenchmarkSample[] => samples.filter(isBlank);
@@ -14,7 +15,9 @@ const isBlank = ({ source, labels, label, values }: BenchmarkSample): boolean =>
   source.kind === "faulty" && labels === undefined && label === undefined && values === undefined;
 
 /** The targets of a split; a kind that some samples lack is left out. Rows of samples without targets are 0: nobody may count them. */
-export function targetsOfBenchmark({ samples }: Benchmark): Targets {
+export function targetsOfBenchmark(benchmark: Benchmark): Targets {
+  takes("targetsOfBenchmark(benchmark: { name: text, samples: object[], ... }, ...)", arguments);
+  const { samples } = benchmark;
   const rows = (of: (sample: BenchmarkSample) => ArrayLike<number> | undefined) => {
     const all = samples.map((sample) => (isBlank(sample) ? undefined : of(sample)));
     const width = all.find((row) => row !== undefined)?.length;

@@ -2,6 +2,7 @@
 
 import { Random } from "../../data/philox.ts";
 import { ShapeError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { atOnce } from "./in-turns.ts";
 
 /** Where the middle `level` of the resampled values lies, and for how many resamples the metric was not defined. */
@@ -24,6 +25,10 @@ export interface BootstrapOptions {
  * defined one the interval is NaN.
  */
 export function bootstrap(n: number, metric: (rows: Uint32Array) => number, options: BootstrapOptions): Interval {
+  takes(
+    "bootstrap(n: count, metric: function, options: { resamples?: count, level?: share, seed: seed }, ...)",
+    arguments,
+  );
   return bootstrapAll(n, [metric], options)[0];
 }
 
@@ -33,6 +38,10 @@ export function bootstrapAll(
   metrics: readonly ((rows: Uint32Array) => number)[],
   options: BootstrapOptions,
 ): Interval[] {
+  takes(
+    "bootstrapAll(n: count, metrics: function[], options: { resamples?: count, level?: share, seed: seed }, ...)",
+    arguments,
+  );
   return atOnce(bootstrapSteps(n, metrics, options));
 }
 

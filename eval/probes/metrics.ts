@@ -2,6 +2,7 @@
 // fractions (the official code prints 100 times them). A metric over no samples or over non-finite scores is an error.
 
 import { ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { column, extent, type Matrix, requireFinite } from "../matrix.ts";
 import { aucOf, precisionOf, rankingOf } from "./ranking.ts";
 
@@ -13,6 +14,7 @@ type Scores = ArrayLike<number>;
  * Without positives it is 0, with positives only it is 1.
  */
 export function averagePrecision(labels: Labels, scores: Scores): number {
+  takes("averagePrecision(labels: numbers, scores: numbers, ...)", arguments);
   requireSameLength(labels, scores, "average precision");
   return precisionOf(rankingOf(labels, scores, "average precision"));
 }
@@ -22,6 +24,7 @@ export function averagePrecision(labels: Labels, scores: Scores): number {
  * one label occurs (scikit-learn 1.2 raises an error there).
  */
 export function rocAuc(labels: Labels, scores: Scores): number {
+  takes("rocAuc(labels: numbers, scores: numbers, ...)", arguments);
   requireSameLength(labels, scores, "ROC AUC");
   return aucOf(rankingOf(labels, scores, "ROC AUC"));
 }
@@ -40,11 +43,13 @@ export interface Macro {
 
 /** Mean average precision of labels_NC and scores_NC, class by class. Classes without positives count as 0, and are listed. */
 export function macroAveragePrecision(labels_NC: Matrix, scores_NC: Matrix): Macro {
+  takes("macroAveragePrecision(labels: matrix, scores: matrix, ...)", arguments);
   return macro(labels_NC, scores_NC, averagePrecision, (y) => !y.includes(1));
 }
 
 /** Mean ROC AUC of labels_NC and scores_NC. It is NaN when a class has only one label; such classes are listed. */
 export function macroRocAuc(labels_NC: Matrix, scores_NC: Matrix): Macro {
+  takes("macroRocAuc(labels: matrix, scores: matrix, ...)", arguments);
   return macro(labels_NC, scores_NC, rocAuc, (y) => !y.includes(1) || !y.includes(0));
 }
 
@@ -68,6 +73,7 @@ function macro(
 
 /** Share of samples whose predicted label is the true one. */
 export function accuracy(labels: Labels, predicted: Labels): number {
+  takes("accuracy(labels: numbers, predicted: numbers, ...)", arguments);
   requireSameLength(labels, predicted, "accuracy");
   let right = 0;
   for (let i = 0; i < labels.length; i++) if (labels[i] === predicted[i]) right++;
@@ -79,6 +85,7 @@ export function accuracy(labels: Labels, predicted: Labels): number {
  * their true classes. The official code computes it in f32 and times 100.
  */
 export function anyLabelAccuracy(labels_NC: Matrix, scores_NC: Matrix): number {
+  takes("anyLabelAccuracy(labels: matrix, scores: matrix, ...)", arguments);
   const [n, classes] = requireSameShape(labels_NC, scores_NC, "any-label accuracy");
   requireFinite(scores_NC.data, "any-label accuracy: scores");
   let right = 0;
@@ -99,6 +106,7 @@ export function argmax(scores_NC: Matrix, i: number): number {
  * predicted F1 = 0.
  */
 export function weightedF1(labels: Labels, predicted: Labels): number {
+  takes("weightedF1(labels: numbers, predicted: numbers, ...)", arguments);
   let sum = 0;
   for (const { f1, support } of f1PerLabel(labels, predicted)) sum += f1 * support;
   return sum / labels.length;
@@ -106,6 +114,7 @@ export function weightedF1(labels: Labels, predicted: Labels): number {
 
 /** F1 and number of true samples of every label that is true or predicted somewhere, in ascending order. */
 export function f1PerLabel(labels: Labels, predicted: Labels): { label: number; f1: number; support: number }[] {
+  takes("f1PerLabel(labels: numbers, predicted: numbers, ...)", arguments);
   requireSameLength(labels, predicted, "F1");
   const counts = new Map<number, { support: number; claimed: number; hit: number }>();
   const of = (label: number) => {
@@ -124,6 +133,7 @@ export function f1PerLabel(labels: Labels, predicted: Labels): { label: number; 
 
 /** Unweighted average recall: the mean over the labels that occur of the share of their samples found. */
 export function averageRecall(labels: Labels, predicted: Labels): number {
+  takes("averageRecall(labels: numbers, predicted: numbers, ...)", arguments);
   requireSameLength(labels, predicted, "average recall");
   const counts = new Map<number, { support: number; hit: number }>();
   for (let i = 0; i < labels.length; i++) {
@@ -135,6 +145,7 @@ export function averageRecall(labels: Labels, predicted: Labels): number {
 
 /** Counts [classes, classes]: row = true class, column = predicted class. */
 export function confusion(labels: Labels, predicted: Labels, classes: number): Matrix {
+  takes("confusion(labels: numbers, predicted: numbers, classes: size, ...)", arguments);
   requireSameLength(labels, predicted, "confusion matrix");
   const data = new Int32Array(classes * classes);
   for (let i = 0; i < labels.length; i++) {
@@ -148,6 +159,7 @@ export function confusion(labels: Labels, predicted: Labels, classes: number): M
 
 /** Share of samples whose true class is among the k highest scores; of equal scores the higher index comes first (scikit-learn). */
 export function topK(labels: Labels, scores_NC: Matrix, k: number): number {
+  takes("topK(labels: numbers, scores: matrix, k: count, ...)", arguments);
   const [n, classes] = extent(scores_NC, "top-k: scores");
   requireSameLength(labels, { length: n }, "top-k");
   requireFinite(scores_NC.data, "top-k: scores");
@@ -171,6 +183,7 @@ export function topK(labels: Labels, scores_NC: Matrix, k: number): number {
  * are at least as similar as the own one. Ties count against, so a model that gives everything one score gets 0.
  */
 export function retrievalAt(s_NN: Matrix, k: number): { byRow: number; byColumn: number } {
+  takes("retrievalAt(s: matrix, k: count, ...)", arguments);
   const [n, columns] = extent(s_NN, "retrieval");
   if (n !== columns) throw new ShapeError(`retrieval: a square matrix is needed, but it is ${n} x ${columns}`);
   requireFinite(s_NN.data, "retrieval: similarities");
@@ -194,6 +207,7 @@ export function retrievalAt(s_NN: Matrix, k: number): { byRow: number; byColumn:
  * give NaN.
  */
 export function r2(truth: Scores, predicted: Scores): number {
+  takes("r2(truth: numbers, predicted: numbers, ...)", arguments);
   requireFinitePair(truth, predicted, "R²");
   if (truth.length < 2) return Number.NaN;
   const middle = mean(truth);
@@ -209,6 +223,7 @@ export function r2(truth: Scores, predicted: Scores): number {
 
 /** R² of every column of truth_NT and predicted_NT, and their mean. */
 export function macroR2(truth_NT: Matrix, predicted_NT: Matrix): { values: Float64Array; mean: number } {
+  takes("macroR2(truth: matrix, predicted: matrix, ...)", arguments);
   const outputs = requireSameShape(truth_NT, predicted_NT, "R²")[1];
   const values = Float64Array.from({ length: outputs }, (_, t) => r2(column(truth_NT, t), column(predicted_NT, t)));
   return { values, mean: mean(values) };
@@ -216,6 +231,7 @@ export function macroR2(truth_NT: Matrix, predicted_NT: Matrix): { values: Float
 
 /** Mean squared error. */
 export function mse(truth: Scores, predicted: Scores): number {
+  takes("mse(truth: numbers, predicted: numbers, ...)", arguments);
   requireFinitePair(truth, predicted, "MSE");
   let sum = 0;
   for (let i = 0; i < truth.length; i++) sum += (truth[i] - predicted[i]) ** 2;
@@ -224,6 +240,7 @@ export function mse(truth: Scores, predicted: Scores): number {
 
 /** Pearson's correlation coefficient; NaN if either side is constant, or with fewer than two samples. */
 export function pearson(a: Scores, b: Scores): number {
+  takes("pearson(a: numbers, b: numbers, ...)", arguments);
   requireFinitePair(a, b, "Pearson");
   if (isConstant(a) || isConstant(b)) return Number.NaN;
   const [meanA, meanB] = [mean(a), mean(b)];

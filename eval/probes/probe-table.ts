@@ -2,6 +2,7 @@
 // by BoLD's protocol, and how well clips and captions find each other.
 
 import { ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { atOnce } from "./in-turns.ts";
 import { project } from "./linear-algebra.ts";
 import { column, extent, type Matrix, matrix, normalizeRows, takeRows } from "../matrix.ts";
@@ -50,6 +51,10 @@ export interface ProbeSplits {
  * rows there are depends on the labels alone, so tables of different models line up.
  */
 export function probeStage(splits: ProbeSplits): Row[] {
+  takes(
+    "probeStage(splits: { train: { features: matrix, ... }, test: { features: matrix, ... }, ... }, ...)",
+    arguments,
+  );
   return atOnce(probeRowsSteps(splits)).map(([name, value]) => [name, value]);
 }
 
@@ -130,6 +135,7 @@ function firstOfEach(captions: readonly string[] | undefined): number[] | undefi
 
 /** Cosines of every row of a_NE with every row of b_ME, [N, M] in f64. */
 export function similarities(a_NE: Matrix, b_ME: Matrix): Matrix {
+  takes("similarities(a: matrix, b: matrix, ...)", arguments);
   const [n, d] = extent(a_NE, "similarities");
   const [m, width] = extent(b_ME, "similarities");
   if (d !== width) throw new ShapeError(`similarities: rows of ${d} and of ${width} values`);

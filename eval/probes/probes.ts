@@ -2,6 +2,7 @@
 // scikit-learn's objectives. Features come as they are; normalise them first where the protocol says so.
 
 import { HealthError, ShapeError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { atOnce } from "./in-turns.ts";
 import {
   addScaled,
@@ -48,6 +49,7 @@ export interface LogisticOptions {
  * 0 or 1 for every sample.
  */
 export function fitOneVsRest(x_ND: Matrix, y_NC: Matrix, options: LogisticOptions): LogisticModel {
+  takes("fitOneVsRest(x: matrix, y: matrix, options: { C: positive, start?: object, ... }, ...)", arguments);
   return atOnce(oneVsRestSteps(x_ND, y_NC, options));
 }
 
@@ -88,6 +90,7 @@ export function* oneVsRestSteps(
  * coefficients are w_1 − w_0 at half its C.
  */
 export function fitSoftmax(x_ND: Matrix, labels: ArrayLike<number>, options: LogisticOptions): SoftmaxModel {
+  takes("fitSoftmax(x: matrix, labels: numbers, options: { C: positive, start?: object, ... }, ...)", arguments);
   return atOnce(softmaxSteps(x_ND, labels, options));
 }
 
@@ -127,7 +130,9 @@ export function* softmaxSteps(
 }
 
 /** Ridge regression with an intercept, one per column of y_NT: centred X and Y, (XᵀX + αI) W = XᵀY, b = ȳ − W x̄. */
-export function fitRidge(x_ND: Matrix, y_NT: Matrix, { alpha }: { readonly alpha: number }): LinearModel {
+export function fitRidge(x_ND: Matrix, y_NT: Matrix, options: { readonly alpha: number }): LinearModel {
+  takes("fitRidge(x: matrix, y: matrix, options: { alpha: amount, ... }, ...)", arguments);
+  const { alpha } = options;
   if (!(alpha > 0 && alpha < Number.POSITIVE_INFINITY))
     throw new UsageError(`ridge: alpha is ${alpha}; it must be positive`);
   const { x, mean, d } = prepare(x_ND, y_NT.shape[0], 1);
@@ -159,6 +164,7 @@ export function fitRidge(x_ND: Matrix, y_NT: Matrix, { alpha }: { readonly alpha
 
 /** f = X Wᵀ + b, [N, outputs]: ridge predictions, or the raw scores of a logistic model. */
 export function decide(model: LinearModel, x_ND: Matrix): Matrix {
+  takes("decide(model: { weights: matrix, intercepts: Float64Array, ... }, x: matrix, ...)", arguments);
   const [n, d] = extent(x_ND, "probe: features");
   const [outputs, width] = model.weights.shape;
   if (d !== width) throw new ShapeError(`probe: features have ${d} columns, but the model was fitted on ${width}`);
@@ -178,12 +184,14 @@ export function decide(model: LinearModel, x_ND: Matrix): Matrix {
 
 /** Scores of a one-vs-rest model, sigmoid(f), [N, C]; not normalised across classes. */
 export function oneVsRestScores(model: LinearModel, x_ND: Matrix): Matrix {
+  takes("oneVsRestScores(model: { weights: matrix, intercepts: Float64Array, ... }, x: matrix, ...)", arguments);
   const f = decide(model, x_ND);
   return { shape: f.shape, data: Float64Array.from(f.data, sigmoid) };
 }
 
 /** Class probabilities of a softmax model, [N, K]; column k is the class `classes[k]`. */
 export function softmaxScores(model: LinearModel, x_ND: Matrix): Matrix {
+  takes("softmaxScores(model: { weights: matrix, intercepts: Float64Array, ... }, x: matrix, ...)", arguments);
   const f = decide(model, x_ND);
   const [n, K] = f.shape;
   for (let i = 0; i < n; i++) softmaxInPlace(f.data.subarray(i * K, (i + 1) * K));
@@ -192,6 +200,10 @@ export function softmaxScores(model: LinearModel, x_ND: Matrix): Matrix {
 
 /** The most probable class of each row, as a label of `classes`; the lowest where several tie. */
 export function predictClasses(model: SoftmaxModel, x_ND: Matrix): Int32Array {
+  takes(
+    "predictClasses(model: { classes: Int32Array, weights: matrix, intercepts: Float64Array, ... }, x: matrix, ...)",
+    arguments,
+  );
   const f = decide(model, x_ND);
   const [n, K] = f.shape;
   return Int32Array.from({ length: n }, (_, i) => {

@@ -2,6 +2,7 @@
 // LIRIS-ACCEDE smooths its predictions with window 100 and order 3.
 
 import { HealthError, ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { requireFinite } from "../matrix.ts";
 
 /** `window` samples per fit, polynomial `order` < window. */
@@ -18,7 +19,9 @@ export const lirisSmoothing: Savgol = { window: 100, order: 3 };
  * that is i + ½, half a sample late. The first and last ⌊w/2⌋ outputs are values of the polynomial through the first and last
  * w samples, at their own places. A series shorter than the window is refused, as scipy does.
  */
-export function savgol(series: ArrayLike<number>, { window, order }: Savgol): Float64Array {
+export function savgol(series: ArrayLike<number>, filter: Savgol): Float64Array {
+  takes("savgol(series: numbers, filter: { window: count, order: natural, ... }, ...)", arguments);
+  const { window, order } = filter;
   const n = series.length;
   if (!(Number.isInteger(window) && Number.isInteger(order) && order >= 0 && order < window))
     throw new ShapeError(
@@ -88,6 +91,11 @@ export function smooth(
   smoothing: Smoothing = "compat",
   filter: Savgol = lirisSmoothing,
 ): Float64Array {
+  takes(
+    'smooth(series: numbers, lengths: numbers, smoothing?: "compat" | "perMovie", ' +
+      "filter?: { window: count, order: natural, ... })",
+    arguments,
+  );
   const total = Array.from(lengths).reduce((sum, length) => sum + length, 0);
   if (total !== series.length)
     throw new ShapeError(`smoothing: the movies have ${total} samples, but the series ${series.length}`);

@@ -3,6 +3,7 @@
 
 import type { Switches } from "../../data/sets/switches.ts";
 import { ShapeError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import { normalizeRows } from "../matrix.ts";
 import { bootstrapSteps } from "./bootstrap.ts";
 import { atOnce, inTurns } from "./in-turns.ts";
@@ -24,6 +25,12 @@ export interface ScoreOptions {
 
 /** Every task of the protocol whose targets all splits have, on every split but the one fitted on. */
 export function score(protocol: Protocol, splits: readonly SplitFeatures[], options: ScoreOptions): TaskResult[] {
+  takes(
+    "score(protocol: { fit: text, on: text[], tasks: object[], ... }, splits: { name: text, " +
+      "features: matrix, targets: object, ... }[], options: { switches: object, resamples?: natural, " +
+      "seed?: seed, ... }, ...)",
+    arguments,
+  );
   return atOnce(scoreSteps(protocol, splits, options));
 }
 

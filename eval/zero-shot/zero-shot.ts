@@ -2,6 +2,7 @@
 import { ShapeError, UsageError } from "../../engine/errors.ts";
 import { quoted } from "../../data/formats/json.ts";
 import { reportTexts, type TextsReport } from "../../data/tokenizer/report.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { VideoText } from "../../model/index.ts";
 import { type EncodeOptions, encodeTexts } from "../features/encode.ts";
@@ -27,7 +28,9 @@ export const emotionTemplates: readonly string[] = [
 ];
 
 /** Every text of a class in every template; `{}` is where the text goes. */
-export function promptsOf({ texts }: ZeroShotClass, templates: readonly string[]): string[] {
+export function promptsOf(known: ZeroShotClass, templates: readonly string[]): string[] {
+  takes("promptsOf(known: { name: text, texts: text[], ... }, templates: text[], ...)", arguments);
+  const { texts } = known;
   return templates.flatMap((template) => {
     if (!template.includes("{}")) throw new UsageError(`template "${template}" has no {} for the class`);
     return texts.map((text) => template.replaceAll("{}", () => text));
@@ -49,6 +52,7 @@ export function reportPrompts(
  * normalised, averaged, normalised.
  */
 export function classifierOf(features_NE: Matrix, counts: readonly number[]): Matrix {
+  takes("classifierOf(features: matrix, counts: numbers, ...)", arguments);
   const [N, E] = extent(features_NE, "prompts");
   const sum = counts.reduce((a, b) => a + b, 0);
   if (sum !== N || counts.some((count) => count < 1))
@@ -88,6 +92,12 @@ export async function zeroShotClassifier(
   templates: readonly string[] = ["{}"],
   options?: EncodeOptions,
 ): Promise<Matrix> {
+  takes(
+    "zeroShotClassifier(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
+      "tokenizer: { encode: function, ... }, classes: { name: text, texts: text[], ... }[], " +
+      "templates?: text[], options?: { batch?: count, at?: function })",
+    arguments,
+  );
   const unknown = whyUnknown(tokenizer, classes);
   if (unknown) throw new UsageError(unknown);
   const prompts = classes.map((each) => promptsOf(each, templates));
@@ -100,6 +110,7 @@ export async function zeroShotClassifier(
 
 /** Two classes whose prompts are one and the same to the model, such as words that it does not know; undefined where all differ. */
 export function sameClasses(classifier_CE: Matrix): [number, number] | undefined {
+  takes("sameClasses(classifier: matrix, ...)", arguments);
   const [C, E] = extent(classifier_CE, "classifier");
   const row = (c: number) => classifier_CE.data.subarray(c * E, (c + 1) * E);
   const close = (a: number, b: number) => Math.abs(a - b) < 1e-7; // batches of other sizes differ in the last bits
@@ -112,6 +123,7 @@ export function sameClasses(classifier_CE: Matrix): [number, number] | undefined
 
 /** Logits [N, C] of features [N, E]: 100 · cosine. */
 export function zeroShotLogits(features_NE: Matrix, classifier_CE: Matrix): Matrix {
+  takes("zeroShotLogits(features: matrix, classifier: matrix, ...)", arguments);
   const [N, E] = extent(features_NE, "features");
   const [C, own] = extent(classifier_CE, "classifier");
   if (own !== E) throw new ShapeError(`features of ${E} numbers, but the classifier has ${own}`);
@@ -128,6 +140,7 @@ export function zeroShotLogits(features_NE: Matrix, classifier_CE: Matrix): Matr
 
 /** Softmax of each row. */
 export function probabilities(logits_NC: Matrix): Matrix {
+  takes("probabilities(logits: matrix, ...)", arguments);
   const [N, C] = extent(logits_NC, "logits");
   const data = Float64Array.from(logits_NC.data);
   for (let n = 0; n < N; n++) {
@@ -141,6 +154,7 @@ export function probabilities(logits_NC: Matrix): Matrix {
 
 /** Classes of a row of scores, best first; of equal ones the higher index. */
 export function rankedClasses(scores_NC: Matrix, n: number): number[] {
+  takes("rankedClasses(scores: matrix, n: natural, ...)", arguments);
   const C = scores_NC.shape[1] ?? 1;
   const row = scores_NC.data.subarray(n * C, (n + 1) * C);
   return Array.from(row.keys()).sort((a, b) => row[b] - row[a] || b - a);
@@ -163,6 +177,7 @@ export interface ZeroShotScore {
 
 /** Scores logits or probabilities [N, C] against true classes; ties favour the higher class, as in the official helper. */
 export function scoreZeroShot(scores_NC: Matrix, labels: ArrayLike<number>): ZeroShotScore {
+  takes("scoreZeroShot(scores: matrix, labels: numbers, ...)", arguments);
   const [N, C] = extent(scores_NC, "zero-shot scores");
   const top1 = topK(labels, scores_NC, 1);
   const predicted = Int32Array.from({ length: N }, (_, n) => rankedClasses(scores_NC, n)[0]);

@@ -15,6 +15,7 @@ export const adamw = op({
   about: "p ← p(1 − lr·decay) − lr · m̂ / (√v̂ + eps) in place (Loshchilov & Hutter 2019)",
   sig: "p_N:f32 g_N m_N:f32 v_N:f32 factor:f32 -> p_N:f32 m_N:f32 v_N:f32",
   attrs: { step: 1, lr: 1e-3, beta1: 0.98, beta2: 0.9, eps: 1e-6, decay: 0, least: -Infinity, most: Infinity },
+  takes: { step: "count", lr: "amount", beta1: "rate", beta2: "rate", eps: "amount", decay: "amount" },
   forward: [
     pass(
       "p_N:f32 g_N m_N:f32 v_N:f32 factor:f32 -> p_N:f32 m_N:f32 v_N:f32",

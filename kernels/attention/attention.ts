@@ -72,6 +72,7 @@ export const attention = op({
   about: "y = softmax(q·kᵀ/√K)·v per head of packed q, k, v; causal: keys up to the query (Vaswani et al. 2017)",
   sig: "qkv_BLC -> y_BLD",
   attrs: { heads: 1, causal: false as boolean },
+  takes: { heads: "size" },
   derive: (dims, { heads }) => headSizes(dims, heads),
   ways: {
     composed: { forward: composed.composedForward, backward: composed.composedBackward },
@@ -140,6 +141,7 @@ export const attentionRow = op({
   about: "p = softmax(q_row·kᵀ/√K) per head: the attention of one token",
   sig: "qkv_BLC -> p_BHL:f32",
   attrs: { heads: 1, row: 0, causal: false as boolean },
+  takes: { heads: "size", row: "place" },
   derive(dims, { heads, row }) {
     if (!(Number.isInteger(row) && row >= 0 && row < dims.L))
       throw new ShapeError(`attentionRow: row is ${row}, expected 0 to ${dims.L - 1}`);

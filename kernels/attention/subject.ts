@@ -6,6 +6,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import levels from "../lib/levels.wgsl";
+import { takes } from "../../engine/takes.ts";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -97,6 +98,7 @@ export const subjectAttention = op({
   about: "y = (S∘(1 − A) + diag(rowsum(S∘A))·U)·v: attention A moves from the context S to the subject U (Eq. 2–4)",
   sig: "qkv_BLC share_HLL:f32 cover_BP:f32 -> y_BLD",
   attrs: { threshold: 0, mode: "shift" as "shift" | "hadamard" },
+  takes: { mode: '"shift" | "hadamard"' },
   derive: sizes,
   forward: [scoresInto("z"), maps, valuesFrom("w")],
   backward: [
@@ -199,6 +201,11 @@ export interface SaamOptions {
  * [heads], [heads, L] (per query), [L, L] (one matrix for all heads) or [heads, L, L].
  */
 export function saam(qkv_BLC: Tensor, logit: Tensor, cover_BP: Tensor, options: SaamOptions): Tensor {
+  takes(
+    "saam(qkv: tensor, logit: tensor, cover: tensor, " +
+      'options: { heads: size, threshold?: number, mode?: "shift" | "hadamard" | "two_hop" })',
+    arguments,
+  );
   const { heads, threshold = 0, mode = "shift" } = options;
   const L = qkv_BLC.shape[1];
   const share_HLL = expandTo(sigmoid(logit.reshape(mapShape(logit.shape, heads, L))), [heads, L, L]);

@@ -1,5 +1,6 @@
 // Between storage types: f32 and f16. Sums and statistics are f32 everywhere; f16 halves the bytes of what is stored.
 import { ceilDiv, type Dtype, op, type Pass, pass, type Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import text from "./cast.wgsl";
 
 /** vec4s per workgroup: a contiguous chunk, at most 1024 workgroups. */
@@ -37,6 +38,7 @@ const toF32 = op({
 
 /** x in another storage type; x itself where it has it already. */
 export function cast(x: Tensor, dtype: "f32" | "f16"): Tensor {
+  takes('cast(x: tensor, dtype: "f32" | "f16")', arguments);
   if (x.dtype === dtype) return x;
   return dtype === "f16" ? toF16(x) : toF32(x);
 }

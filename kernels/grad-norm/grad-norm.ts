@@ -1,8 +1,10 @@
 // The health of a step, decided on the device: one norm over all gradients, a count of what is not finite, and the
 // factor that optimisers multiply gradients by. Nothing is read back.
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
+import { ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { subgroupGrid } from "../lib/flat.ts";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
@@ -65,6 +67,8 @@ const totalNorm = op({
 
 /** The norm of all gradients together, and how many of their elements are not finite: both stay on the device. */
 export function gradNorm(gradients: readonly Tensor[]): { norm: Tensor; bad: Tensor } {
+  takes("gradNorm(gradients: tensor[])", arguments);
+  if (gradients.length === 0) throw new ShapeError("gradNorm: no gradients");
   const [norm, bad] = totalNorm(concat(gradients.map((g) => squareSums(g)))) as unknown as [Tensor, Tensor];
   return { norm, bad };
 }
@@ -78,6 +82,7 @@ export const clipFactor = op({
   about: "factor = min(1, most / norm), 0 if any gradient is not finite",
   sig: "norm:f32 bad:u32 -> factor:f32",
   attrs: { most: Number.POSITIVE_INFINITY, lossScale: 1 },
+  takes: { most: "limit", lossScale: "positive" },
   forward: [
     pass("norm:f32 bad:u32 -> factor:f32", clip, () => 1, {
       uniforms: (_, { most }) => ({ limit: Math.min(Number(most), 3e38) }),

@@ -17,6 +17,7 @@ export const klWeights = op({
   about: "w_ij = β / KL(s_j‖s_i), 0 where i = j (Eq. 6; form 'paper': KL(s_i‖s_j))",
   sig: "s_BQ:f32 -> w_BB:f32",
   attrs: { beta: 10, form: "code" as "code" | "paper" },
+  takes: { beta: "amount", form: '"code" | "paper"' },
   forward: [
     pass("s_BQ:f32 -> lp_BQ:f32", [numbers, panels, levels, logSoftmax], ({ B }, consts) => lanesGrid(B, consts), {
       label: "log softmax",

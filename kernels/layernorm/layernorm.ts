@@ -43,6 +43,7 @@ export const layernorm = op({
   about: "y = gain · (x − μ)/√(σ² + eps) + bias over the last axis (Ba, Kiros & Hinton 2016)",
   sig: "x_ND gain_D:f32 bias_D:f32 -> y_ND",
   attrs: { eps: 1e-5 },
+  takes: { eps: "amount" },
   /** R chunks of at most 256 rows for the sums over rows. */
   derive: ({ N }) => ({ R: Math.max(partsFor(N, 8), ceilDiv(N, 256)) }),
 

@@ -3,6 +3,7 @@
 import { type Pass, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { add } from "../broadcast.ts";
 import { columnSums, partsOf } from "../lib/colsum.ts";
 import { flatGrid } from "../lib/flat.ts";
@@ -95,6 +96,7 @@ const linearActivation = op({
   about: "y = act(x wᵀ + bias), act one of the GELUs",
   sig: "x_NK w_MK bias_M -> y_NM",
   attrs: { activation: "gelu" as string },
+  takes: { activation: '"gelu" | "geluTanh" | "quickGelu"' },
   derive: ({ N, K, M }) => parts(N, K, M),
   ways: {
     composed: { forward: [before, activate], backward: afterSlope(dwAct.direct) },
@@ -121,9 +123,15 @@ export function linear(
   x: Tensor,
   w: Tensor,
   bias?: Tensor,
-  { activation = "none" }: { activation?: Activation } = {},
+  options: { activation?: Activation } = {},
   residual?: Tensor,
 ): Tensor {
+  takes(
+    "linear(x: tensor, w: tensor, bias?: tensor, " +
+      'options?: { activation?: "none" | "gelu" | "geluTanh" | "quickGelu" }, residual?: tensor)',
+    arguments,
+  );
+  const { activation = "none" } = options;
   if (bias && residual && activation === "none") return linearResidual(x, w, bias, residual);
   const y = affine(x, w, bias, activation);
   return residual ? add(y, residual) : y;

@@ -3,6 +3,7 @@
 import { ShapeError } from "../../engine/errors.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { contract } from "./contract.ts";
 import { product64 } from "./reference.ts";
 import { parted, partsOfSum, splitCount } from "./split.ts";
@@ -127,12 +128,19 @@ function batches(a: Tensor, b: Tensor, what: string): boolean {
 }
 
 /** a b: rows a_NK (any leading axes) by a matrix b_KM, or batches a_BIK b_BKJ. */
-export const matmul = (a: Tensor, b: Tensor): Tensor => (batches(a, b, "matmul") ? batchedNN(a, b) : matmulNN(a, b));
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  takes("matmul(a: tensor, b: tensor)", arguments);
+  return batches(a, b, "matmul") ? batchedNN(a, b) : matmulNN(a, b);
+}
 
 /** a bᵀ: rows a_NK (any leading axes) by a matrix b_MK, or batches a_BIK b_BJK. */
-export const matmulNT = (a: Tensor, b: Tensor): Tensor =>
-  batches(a, b, "matmulNT") ? batchedNT(a, b) : matrixNT(a, b);
+export function matmulNT(a: Tensor, b: Tensor): Tensor {
+  takes("matmulNT(a: tensor, b: tensor)", arguments);
+  return batches(a, b, "matmulNT") ? batchedNT(a, b) : matrixNT(a, b);
+}
 
 /** aᵀ b: matrices a_KI b_KJ, or batches of them a_BKI b_BKJ. */
-export const matmulTN = (a: Tensor, b: Tensor): Tensor =>
-  batches(a, b, "matmulTN") ? batchedTN(a, b) : matrixTN(a, b);
+export function matmulTN(a: Tensor, b: Tensor): Tensor {
+  takes("matmulTN(a: tensor, b: tensor)", arguments);
+  return batches(a, b, "matmulTN") ? batchedTN(a, b) : matrixTN(a, b);
+}

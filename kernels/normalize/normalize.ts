@@ -16,6 +16,7 @@ export const normalize = op({
   about: "y = x / max(‖x‖₂, floor) over the last axis",
   sig: "x_ND -> y_ND",
   attrs: { floor: 1e-12 },
+  takes: { floor: "amount" },
   forward: [pass("x_ND -> y_ND norm_N:f32", [numbers, panels, levels, rows, forward], perRow)],
   backward: [pass("dy_ND x_ND norm_N:f32 -> dx_ND", [numbers, panels, levels, rows, dx], perRow)],
   ref({ x }, { N, D }, { floor }) {

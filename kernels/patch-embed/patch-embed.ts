@@ -4,6 +4,7 @@ import { type Attrs, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import levels from "../lib/levels.wgsl";
@@ -37,6 +38,7 @@ export const patches = op({
   about: "x[n, p] = the 3 · patch² pixels of patch p, patches row by row",
   sig: "frames_N3IJ -> x_NPK",
   attrs: { patch: 32 },
+  takes: { patch: "size" },
   derive: ({ I, J }, { patch }) => ({ P: patchesIn({ I, J }, patch, "patches"), K: 3 * patch * patch }),
   forward: [
     passOf(
@@ -138,13 +140,15 @@ export const addTokens = op({
  * frame encoder). A convolution whose stride is its kernel is one product of patches and weight.
  */
 export function patchEmbed(frames_N3IJ: Tensor, weight_D3RR: Tensor, cls_D: Tensor, pos_LD: Tensor): Tensor {
+  takes("patchEmbed(frames: tensor, weight: tensor, cls: tensor, pos: tensor)", arguments);
   return addTokens(embedPatches(frames_N3IJ, weight_D3RR), cls_D, pos_LD);
 }
 
 /** The convolution alone: frames_N3IJ weight_D3RR -> y_NPD. */
 export function embedPatches(frames_N3IJ: Tensor, weight_D3RR: Tensor): Tensor {
+  takes("embedPatches(frames: tensor, weight: tensor)", arguments);
   const [D, channels, patch, across] = weight_D3RR.shape;
-  if (channels !== 3 || patch !== across)
+  if (weight_D3RR.shape.length !== 4 || channels !== 3 || patch !== across)
     throw new ShapeError(`patchEmbed: the weight has shape [${weight_D3RR.shape}], expected [D, 3, R, R]`);
   const x_NPK = patches(frames_N3IJ, { patch });
   const [N, P, K] = x_NPK.shape;

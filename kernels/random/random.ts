@@ -46,6 +46,7 @@ export const initUniform = op({
   about: "p ← uniform in ±bound, in place",
   sig: "p_N:f32 -> p_N:f32",
   attrs: { seed: 0, stream: 0, bound: 1 },
+  takes: { seed: "seed", stream: "word", bound: "amount" },
   forward: [filled(uniform)],
   ref: (_, { N }, attrs) => ({
     p: Float64Array.from({ length: N }, (_, i) => {
@@ -64,6 +65,7 @@ export const initNormal = op({
   about: "p ← normal, mean 0, deviation std, in place (Box & Muller 1958)",
   sig: "p_N:f32 -> p_N:f32",
   attrs: { seed: 0, stream: 0, std: 1 },
+  takes: { seed: "seed", stream: "word", std: "amount" },
   forward: [filled(normal)],
   ref: (_, { N }, attrs) => ({
     p: Float64Array.from({ length: N }, (_, i) => {
@@ -121,6 +123,7 @@ export const dropout = op({
   about: "y = x · mask / (1 − p), mask drawn from (seed, stream, firstRow + n, d)",
   sig: "x_ND -> y_ND",
   attrs: { p: 0.1, seed: 0, stream: 0, firstRow: 0 },
+  takes: { p: "rate", seed: "seed", stream: "word", firstRow: "word" },
   derive(_, { p }) {
     if (!(p >= 0 && p < 1)) throw new ShapeError(`dropout: p is ${p}, expected 0 <= p < 1`);
     return {};

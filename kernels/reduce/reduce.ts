@@ -4,6 +4,7 @@ import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import numbers from "../lib/numbers.wgsl";
 import { partsFor } from "../lib/panels.ts";
@@ -166,6 +167,7 @@ const repeat = op({
   about: "y_nam = x_nm for every a",
   sig: "x_NM -> y_NAM",
   attrs: { times: 50 },
+  takes: { times: "size" },
   derive: (_, { times }) => ({ A: times, ...chunksOf({ A: times }) }),
   ways: {
     once: { forward: repeated, backward: [sumPass("dy", "dx", unscaled)] },
@@ -201,19 +203,29 @@ function reduced(over: (x: Tensor) => Tensor, x: Tensor, axis: number | undefine
 }
 
 /** Sum over one axis, or of everything to a scalar. */
-export const sum = (x: Tensor, axis?: number): Tensor => reduced(sumOver, x, axis, "sum");
+export function sum(x: Tensor, axis?: number): Tensor {
+  takes("sum(x: tensor, axis?: whole)", arguments);
+  return reduced(sumOver, x, axis, "sum");
+}
 
 /** Mean over one axis (frames of a clip: axis 1 of x_BTE), or of everything to a scalar. */
-export const mean = (x: Tensor, axis?: number): Tensor => reduced(meanOver, x, axis, "mean");
+export function mean(x: Tensor, axis?: number): Tensor {
+  takes("mean(x: tensor, axis?: whole)", arguments);
+  return reduced(meanOver, x, axis, "mean");
+}
 
 /** Largest element along one axis, or of everything; its gradient goes to the first of equals (PyTorch's amax shares it out). */
-export const amax = (x: Tensor, axis?: number): Tensor => reduced(maxOver, x, axis, "amax");
+export function amax(x: Tensor, axis?: number): Tensor {
+  takes("amax(x: tensor, axis?: whole)", arguments);
+  return reduced(maxOver, x, axis, "amax");
+}
 
 /** @deprecated It is called `amax`, as in PyTorch, where `maximum` compares two tensors; this name goes after version 0.2. */
 export const maximum = amax;
 
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */
 export function expandTo(x: Tensor, shape: readonly number[]): Tensor {
+  takes("expandTo(x: tensor, shape: shape)", arguments);
   let y = x.reshape([...Array<number>(Math.max(shape.length - x.shape.length, 0)).fill(1), ...x.shape]);
   for (const [axis, size] of shape.entries()) {
     if (y.shape[axis] === size) continue;

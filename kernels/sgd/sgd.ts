@@ -13,6 +13,7 @@ export const sgd = op({
   about: "b ← momentum · b + g + decay · p, p ← p − lr · b in place; Nesterov's form on request",
   sig,
   attrs: { lr: 0.01, momentum: 0.9, decay: 0, nesterov: false as boolean },
+  takes: { lr: "amount", momentum: "amount", decay: "amount" },
   forward: [
     pass(sig, [flat, sgdText], ({ N }, consts) => flatGrid(N, consts), {
       uniforms: (_, { nesterov }) => ({ nesterov: Number(nesterov) }),

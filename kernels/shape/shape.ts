@@ -5,6 +5,7 @@ import { type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import { around, axisOf } from "../reduce/reduce.ts";
@@ -68,6 +69,7 @@ const swap = op({
  * is one launch; what models need (transposing, moving heads forward) is one.
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
+  takes("permute(x: tensor, order: whole[])", arguments);
   if ([...order].sort((a, b) => a - b).some((axis, i) => axis !== i) || order.length !== x.shape.length)
     throw new ShapeError(`permute: [${order}] is no order of the axes of [${x.shape}]`);
   const now = [...x.shape.keys()];
@@ -88,6 +90,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 /** Two axes exchanged; the last two unless said otherwise. */
 export function transpose(x: Tensor, first = -2, second = -1): Tensor {
+  takes("transpose(x: tensor, first?: whole, second?: whole)", arguments);
   const order = [...x.shape.keys()];
   const [a, b] = [axisOf(x, first, "transpose"), axisOf(x, second, "transpose")];
   [order[a], order[b]] = [order[b], order[a]];
@@ -101,6 +104,7 @@ const cut = op({
   about: "y[n, c, m] = x[n, start + c, m], c < length",
   sig: "x_NAM -> y_NCM",
   attrs: { start: 0, length: 1 },
+  takes: { start: "place", length: "size" },
   derive({ A }, { start, length }) {
     if (!(Number.isInteger(start) && Number.isInteger(length) && start >= 0 && length >= 1 && start + length <= A))
       throw new ShapeError(`slice: ${length} from ${start} on does not fit an axis of ${A}`);
@@ -124,13 +128,18 @@ const cut = op({
 
 /** x[.., start : end, ..] along one axis; `end` is exclusive. */
 export function slice(x: Tensor, start: number, end: number, axis = 0): Tensor {
+  takes("slice(x: tensor, start: whole, end: whole, axis?: whole)", arguments);
   const at = axisOf(x, axis, "slice");
+  if (!(0 <= start && start < end && end <= x.shape[at]))
+    throw new ShapeError(`slice: ${end - start} from ${start} on does not fit an axis of ${x.shape[at]}`);
   const y = cut(x.reshape(around(x.shape, at)), { start, length: end - start });
   return y.reshape(x.shape.map((size, i) => (i === at ? end - start : size)));
 }
 
 /** Token `at` of every sequence: x_NLD -> y_ND. The class token is the first. */
 export function first(x_NLD: Tensor, at = 0): Tensor {
+  takes("first(x: tensor, at?: place)", arguments);
+  if (x_NLD.shape.length < 2) throw new ShapeError(`first: [${x_NLD.shape}] has no tokens; expected x_NLD`);
   const axis = x_NLD.shape.length - 2;
   return slice(x_NLD, at, at + 1, axis).reshape(x_NLD.shape.filter((_, i) => i !== axis));
 }
@@ -172,6 +181,7 @@ const join = op({
 
 /** Tensors joined along an axis; their other axes agree. */
 export function concat(parts: readonly Tensor[], axis = 0): Tensor {
+  takes("concat(parts: tensor[], axis?: whole)", arguments);
   if (parts.length === 0) throw new ShapeError("concat: no tensors");
   return parts.reduce((left, right) => {
     const at = axisOf(left, axis, "concat");
@@ -184,5 +194,7 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 
 /** One more token at the end of every sequence: z_NLD h_ND -> x_NMD, M = L + 1. */
 export function appendToken(z_NLD: Tensor, h_ND: Tensor): Tensor {
+  takes("appendToken(z: tensor, h: tensor)", arguments);
+  if (h_ND.shape.length === 0) throw new ShapeError("appendToken: h is a scalar; expected h_ND");
   return concat([z_NLD, h_ND.reshape([...h_ND.shape.slice(0, -1), 1, h_ND.shape.at(-1)!])], -2);
 }

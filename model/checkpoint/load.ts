@@ -11,6 +11,7 @@ import {
   FormatError,
   type Tensor,
 } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { convert, type FileDtype, itemBytes } from "../../data/formats/dtypes.ts";
 import type { Usual } from "../families.ts";
 import { pairOf } from "../../data/pixels/side.ts";
@@ -45,6 +46,11 @@ export async function loadModel<M extends VideoText = Usual>(
   path: string,
   options: LoadOptions = {},
 ): Promise<Loaded<M>> {
+  takes(
+    "loadModel(path: text, options?: { at?: function, config?: any, image?: any, strict?: flag, " +
+      "seed?: seed, inert?: text[] })",
+    arguments,
+  );
   const { plan, close } = await prepareLoad<M>(path, options);
   try {
     return await fillModel(plan, options.at);
@@ -58,6 +64,11 @@ export async function prepareLoad<M extends VideoText = Usual>(
   path: string,
   options: LoadOptions = {},
 ): Promise<{ plan: LoadPlan<M>; close(): Promise<void> }> {
+  takes(
+    "prepareLoad(path: text, options?: { at?: function, config?: any, image?: any, strict?: flag, " +
+      "seed?: seed, inert?: text[] })",
+    arguments,
+  );
   const { file, stored } = await openModel(path, options, options.config);
   try {
     return { plan: await planLoad<M>(file, options, stored), close: () => file.close() };
@@ -69,6 +80,7 @@ export async function prepareLoad<M extends VideoText = Usual>(
 
 /** Gives the planned model memory on the open GPU and reads its parameters into it. */
 export async function fillModel<M extends VideoText>(plan: LoadPlan<M>, at?: LoadOptions["at"]): Promise<Loaded<M>> {
+  takes("fillModel(plan: { file: { path: text, tensors: map, ... }, ... }, at?: function, ...)", arguments);
   const { model, config, init, report, parameters } = plan;
   const frozen = allocateFrozen([...parameters.values()]);
   try {

@@ -33,15 +33,15 @@ export async function openModelFile(path: string, options: WeightOptions = {}): 
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isFolder) return openAlone(path, options);
+  if (!isFolder) return openAlone(path, { inert: options.inert });
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     throw new FormatError(`${basename(path)}: a folder that cannot be read: ${causeOf(error)}`, { cause: error });
   });
   const whole = ["checkpoint.safetensors", "model.safetensors.index.json"].find((name) => names.includes(name));
-  if (whole) return openAlone(join(path, whole), options);
+  if (whole) return openAlone(join(path, whole), { inert: options.inert });
   if (names.includes("manifest.json")) return openCheckpoint(path);
   const foreign = published.find((name) => names.includes(name));
-  if (foreign) return openAlone(join(path, foreign), options);
+  if (foreign) return openAlone(join(path, foreign), { inert: options.inert });
   const [newest] = await checkpointSteps(path);
   if (newest !== undefined) return openCheckpoint(join(path, checkpointName(newest)));
   throw new FormatError(

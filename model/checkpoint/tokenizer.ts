@@ -7,6 +7,7 @@ import { openTokenizer, type Tokenizer } from "../../data/tokenizer/clip.ts";
 import { clipVocabulary } from "../../data/tokenizer/vocabulary.ts";
 import { wordsFile, WordTokenizer } from "../../data/tokenizer/words.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Takes } from "../family.ts";
 import { type LoadOptions, prepareLoad } from "./load.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
@@ -23,10 +24,11 @@ const mostBytes = 4 * 2 ** 20;
  */
 export async function tokenizerOf(
   file: Pick<WeightFile, "path" | "content">,
-  takes: Texts | { readonly text: Texts },
+  taken: Texts | { readonly text: Texts },
   bpe?: string,
 ): Promise<Tokenizer> {
-  const { context, vocabulary } = "text" in takes ? takes.text : takes; // a configuration of version 0.1 has them below text
+  takes("tokenizerOf(file: { path: text, content: any, ... }, taken: object, bpe?: text, ...)", arguments);
+  const { context, vocabulary } = "text" in taken ? taken.text : taken; // a configuration of version 0.1 has them below text
   if (bpe !== undefined || vocabulary === clipVocabulary) return (await openTokenizer(bpe, vocabulary)).rows(context);
   const name = basename(file.path);
   const words = await storedWords(file);
@@ -44,8 +46,10 @@ export async function tokenizerOf(
 /** The same of a path that `loadModel` takes, with the same options. */
 export async function loadTokenizer(
   path: string,
-  { bpe, ...options }: LoadOptions & { bpe?: string } = {},
+  optionsGiven: LoadOptions & { bpe?: string } = {},
 ): Promise<Tokenizer> {
+  takes("loadTokenizer(path: text, options?: { bpe?: text, ... })", arguments);
+  const { bpe, ...options } = optionsGiven;
   const { plan, close } = await prepareLoad(path, options);
   try {
     return await tokenizerOf(plan.file, plan.model.takes, bpe);

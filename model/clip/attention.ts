@@ -1,5 +1,6 @@
 // Self-attention, and who may see whom in it.
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { attention, linear } from "../../kernels/index.ts";
 import type { Init } from "../params.ts";
 import type { Linear } from "./linear.ts";
@@ -31,6 +32,11 @@ export class Attention {
     init: Init,
     starts: AttentionInit,
   ) {
+    takes(
+      "new Attention(width: size, heads: size, init: { normal: function, ... }, " +
+        "starts: { inProjection: function, outProjection: function, ... }, ...)",
+      arguments,
+    );
     this.in_proj_weight = starts.inProjection([3 * width, width]);
     this.in_proj_bias = init.constant([3 * width], 0);
     this.out_proj = { weight: starts.outProjection([width, width]), bias: init.constant([width], 0) };

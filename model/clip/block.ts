@@ -1,5 +1,6 @@
 // CLIP's pre-norm transformer block, of the frame and text towers.
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { linear } from "../../kernels/index.ts";
 import type { Init } from "../params.ts";
 import { Attention, type AttentionInit, type Mix } from "./attention.ts";
@@ -27,6 +28,11 @@ export class Block {
     init: Init,
     starts: BlockInit,
   ) {
+    takes(
+      'new Block(width: size, heads: size, hidden: size, activation: "gelu" | "quickGelu", ' +
+        "init: { normal: function, ... }, starts: { fc: function, ... }, ...)",
+      arguments,
+    );
     this.attn = new Attention(width, heads, init, starts);
     this.ln_1 = new LayerNorm(width, init);
     this.mlp = {

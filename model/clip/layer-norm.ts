@@ -1,5 +1,6 @@
 // Normalisation over the channels, with a gain and a bias.
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { layernorm } from "../../kernels/index.ts";
 import type { Init } from "../params.ts";
 
@@ -8,6 +9,7 @@ export class LayerNorm {
   readonly bias: Tensor;
 
   constructor(width: number, init: Init, gain = 1) {
+    takes("new LayerNorm(width: size, init: { constant: function, ... }, gain?: number, ...)", arguments);
     this.weight = init.constant([width], gain);
     this.bias = init.constant([width], 0);
   }

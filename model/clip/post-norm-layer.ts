@@ -1,5 +1,6 @@
 // PyTorch's post-norm encoder layer, of the temporal head.
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { add, attentionKept, linear } from "../../kernels/index.ts";
 import type { Dropping } from "../dropout.ts";
 import type { Init } from "../params.ts";
@@ -16,6 +17,7 @@ export class PostNormLayer {
   readonly norm2: LayerNorm;
 
   constructor(width: number, heads: number, hidden: number, init: Init) {
+    takes("new PostNormLayer(width: size, heads: size, hidden: size, init: { normal: function, ... }, ...)", arguments);
     const fan = (shape: number[]) => init.uniform(shape, shape[1] ** -0.5);
     const inProjection = (shape: number[]) => init.uniform(shape, Math.sqrt(6 / (4 * width)));
     this.self_attn = new Attention(width, heads, init, { inProjection, outProjection: fan });

@@ -1,5 +1,6 @@
 // CLIP's text transformer: causal, read out at the end token.
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { add, embedding, matmul, rowGather } from "../../kernels/index.ts";
 import { Block } from "./block.ts";
 import { LayerNorm } from "./layer-norm.ts";
@@ -9,6 +10,7 @@ import type { Init } from "../params.ts";
 
 /** Position of the first largest id of each row: the end token, or the start token where a text was cut. */
 export function endPositions(tokens_BW: Uint32Array, context: number): Uint32Array {
+  takes("endPositions(tokens: Uint32Array, context: size, ...)", arguments);
   const ends = new Uint32Array(tokens_BW.length / context);
   for (let b = 0; b < ends.length; b++) {
     const row = tokens_BW.subarray(b * context, (b + 1) * context);
@@ -23,10 +25,9 @@ export function endPositions(tokens_BW: Uint32Array, context: number): Uint32Arr
  * Rows of ids and where each is read out. A text that was cut at the context's length has lost its end token, the largest
  * id: the published model then reads the start token (`compat`); `last` puts the end token into the last slot.
  */
-export function textRows(
-  tokens_BW: Uint32Array,
-  { context, vocabulary, endToken = "compat" }: TextConfig,
-): { tokens_BW: Uint32Array; ends_B: Uint32Array } {
+export function textRows(tokens_BW: Uint32Array, text: TextConfig): { tokens_BW: Uint32Array; ends_B: Uint32Array } {
+  takes("textRows(tokens: Uint32Array, text: { context: size, ... }, ...)", arguments);
+  const { context, vocabulary, endToken = "compat" } = text;
   if (endToken === "compat") return { tokens_BW, ends_B: endPositions(tokens_BW, context) };
   const rows = tokens_BW.slice();
   const end = vocabulary - 1;
@@ -43,6 +44,11 @@ export class TextEncoder {
   readonly ln_final: LayerNorm;
 
   constructor(config: TextConfig, embed: number, activation: "gelu" | "quickGelu", init: Init) {
+    takes(
+      "new TextEncoder(config: { context: size, vocabulary: size, width: size, layers: natural, " +
+        'heads: size, ... }, embed: size, activation: "gelu" | "quickGelu", init: { normal: function, ... }, ...)',
+      arguments,
+    );
     const { context, vocabulary, width, layers, heads } = config;
     this.positional_embedding = init.normal([context, width], 0.01);
     this.text_projection = init.normal([width, embed], width ** -0.5);

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { cellsOf, mapSide, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
 import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** A whole number in a range; the message says which. */
 export const wholeBetween = (most: number, least = 1) => {
@@ -114,10 +115,12 @@ export type Subject = ModelConfig["subject"];
 export type TowerActivation = ModelConfig["activation"];
 
 /** Patches along one side of a frame, or [rows, columns] where they differ; a remainder at the right and bottom is dropped. */
-export const gridOf = ({ image, patch }: Pick<VisionConfig, "image" | "patch">): Side => {
+export function gridOf(vision: Pick<VisionConfig, "image" | "patch">): Side {
+  takes("gridOf(vision: { image: size | size[], patch: size, ... }, ...)", arguments);
+  const { image, patch } = vision;
   const [rows, columns] = pairOf(mapSide(image, (length) => Math.floor(length / patch)));
   return sideOf(rows, columns);
-};
+}
 
 /** Patches of a frame. */
 export const patchesOf = (vision: Pick<VisionConfig, "image" | "patch">): number => cellsOf(gridOf(vision));
@@ -178,6 +181,7 @@ function saamFault(config: ModelConfig): string | undefined {
 
 /** The configuration itself; one that no model can have is a UsageError. */
 export function checkConfig(config: ModelConfig): ModelConfig {
+  takes("checkConfig(config: object, ...)", arguments);
   const fault = faultOf(config);
   if (fault) throw new UsageError(`model: ${fault}`);
   return config;

@@ -1,5 +1,6 @@
 // EmotionCLIP: frames with a subject, and text, into one space (figure 2 of the paper).
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { normalize } from "../../kernels/index.ts";
 import type { Dropping } from "../dropout.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
@@ -31,6 +32,7 @@ export class EmotionClip implements VideoText<ModelConfig> {
     readonly config: ModelConfig,
     init: Init,
   ) {
+    takes("new EmotionClip(config: object, init: { normal: function, ... }, ...)", arguments);
     const { embed, head } = checkConfig(config);
     this.logit_scale = init.constant([], logitScaleStart);
     this.backbone = new Backbone(config, init);

@@ -2,6 +2,7 @@
 // attention, "SAAM"), or is not told.
 import type { Side } from "../../data/pixels/side.ts";
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
 import { everyToken } from "../clip/attention.ts";
 import { Block } from "../clip/block.ts";
@@ -27,6 +28,7 @@ export class FrameEncoder implements SubjectTower {
     readonly config: ModelConfig,
     init: Init,
   ) {
+    takes("new FrameEncoder(config: object, init: { normal: function, ... }, ...)", arguments);
     const { embed, activation, subject, vision } = config;
     const { width, layers, patch, heads, mlp, initial } = vision;
     const std = width ** -0.5;

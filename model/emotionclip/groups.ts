@@ -1,5 +1,6 @@
 // The official parameter groups of EmotionCLIP.
-import type { Tensor } from "../../engine/index.ts";
+import { Tensor, UsageError } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Group } from "../params.ts";
 
 /** exp(logit_scale) never passes 100, as in CLIP. */
@@ -10,9 +11,14 @@ export const logitScaleMost = Math.log(100);
  * and logit_scale. Order: group by group, inside a group that of the names given.
  */
 export function groupsOf(parameters: Iterable<[string, Tensor]>): Group[] {
+  takes("groupsOf(parameters: iterable, ...)", arguments);
   const order = ["frame_gb", "frame_rest", "text_gb", "text_rest", "temporal_gb", "temporal_rest", "logit_scale"];
   const groups = new Map(order.map((name) => [name, [] as [string, Tensor][]]));
-  for (const entry of parameters) groups.get(groupOf(entry[0], entry[1].shape))!.push(entry);
+  for (const entry of parameters) {
+    if (!(Array.isArray(entry) && typeof entry[0] === "string" && entry[1] instanceof Tensor))
+      throw new UsageError("groupsOf: parameters must be pairs of a name and a tensor, as named(model) gives them");
+    groups.get(groupOf(entry[0], entry[1].shape))!.push(entry);
+  }
   return order
     .map((name) => ({
       name,

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { isObject, type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { pairOf, sideOf } from "../../data/pixels/side.ts";
 import { FormatError, nearest } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import {
   faultOf,
   type HeadConfig,
@@ -19,6 +20,7 @@ import {
   textEnds,
   type VisionConfig,
   wholeBetween,
+  checkConfig,
 } from "./config.ts";
 import { fromHuggingFace, isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { vitB32 } from "./presets.ts";
@@ -80,6 +82,7 @@ const fields = [clip, clip.entries.vision_cfg, clip.entries.text_cfg, model]
 
 /** The bytes of a configuration file -> the model; `file` is the base name that messages begin with. At most 1 MiB. */
 export function configFromJson(bytes: Uint8Array, file: string): ModelConfig {
+  takes("configFromJson(bytes: Uint8Array, file: text, ...)", arguments);
   return configFromValue(parseJson(bytes, file, 2 ** 20), file);
 }
 
@@ -88,6 +91,7 @@ export function configFromJson(bytes: Uint8Array, file: string): ModelConfig {
  * Face's, where a CLIP tower alone gets the published head and SAP.
  */
 export function configFromValue(value: Json, file: string): ModelConfig {
+  takes("configFromValue(value: any, file: text, ...)", arguments);
   if (!isObject(value)) throw new FormatError(`${file}: the top is ${shown(value)}, expected an object`);
   const config = formOf(value)(value, file);
   const fault = faultOf(config);
@@ -155,16 +159,10 @@ function ofModel(given: v.InferOutput<typeof model>, file: string): ModelConfig 
 }
 
 /** The configuration as a file that `configFromJson` reads back the same; initial values are not part of it. */
-export function configToJson({
-  embed,
-  vision,
-  text,
-  head,
-  activation,
-  subject,
-  saam,
-  sapIndicator,
-}: ModelConfig): object {
+export function configToJson(config: ModelConfig): object {
+  takes("configToJson(config: object, ...)", arguments);
+  checkConfig(config);
+  const { embed, vision, text, head, activation, subject, saam, sapIndicator } = config;
   return {
     clip: {
       embed_dim: embed,

@@ -1,6 +1,7 @@
 // The published configurations by their official names. ViT towers only: the official code passes a mask to every frame
 // tower, which its ResNets do not take, so none of them ever ran.
 import { nearest, UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** EmotionCLIP as published: ViT-B/32, eight frames, six temporal layers, SAP. Others by name: `preset`. */
@@ -45,6 +46,7 @@ export const presetNames: readonly string[] = Object.keys(table);
 
 /** The configuration of an official name, in any case of letters; SAP, eight frames, the published head. */
 export function preset(name: string): ModelConfig {
+  takes("preset(name: text, ...)", arguments);
   const official = presetNames.find((known) => known.toLowerCase() === name.toLowerCase());
   if (!official) throw new UsageError(refusal(name));
   const [tower, image, patch] = table[official];

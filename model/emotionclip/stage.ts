@@ -1,30 +1,34 @@
 // The small model of the main job, for the embedded data set.
 import type { ModelConfig } from "./config.ts";
+import { takes } from "../../engine/takes.ts";
 
 /** The small model of the main job; its vocabulary is that of the embedded data set. */
-export const stageModel = (vocabulary: number): ModelConfig => ({
-  embed: 64,
-  // strong positions and weak patches: the subject token is a sum of positions, and few steps must teach what it means
-  vision: {
-    image: 64,
-    patch: 16,
-    width: 64,
-    layers: 3,
-    heads: 4,
-    mlp: 256,
-    initial: { position: 0.5, patch: 0.03 },
-  },
-  text: { context: 24, vocabulary, width: 64, layers: 2, heads: 4 },
-  // the head starts close to the mean over frames
-  head: {
-    kind: "transformer",
-    frames: 4,
-    layers: 1,
-    heads: 4,
-    feedForward: 128,
-    dropout: 0,
-    initial: { position: 0.02, gain: 0.1 },
-  },
-  activation: "gelu",
-  subject: "sap",
-});
+export function stageModel(vocabulary: number): ModelConfig {
+  takes("stageModel(vocabulary: size, ...)", arguments);
+  return {
+    embed: 64,
+    // strong positions and weak patches: the subject token is a sum of positions, and few steps must teach what it means
+    vision: {
+      image: 64,
+      patch: 16,
+      width: 64,
+      layers: 3,
+      heads: 4,
+      mlp: 256,
+      initial: { position: 0.5, patch: 0.03 },
+    },
+    text: { context: 24, vocabulary, width: 64, layers: 2, heads: 4 },
+    // the head starts close to the mean over frames
+    head: {
+      kind: "transformer",
+      frames: 4,
+      layers: 1,
+      heads: 4,
+      feedForward: 128,
+      dropout: 0,
+      initial: { position: 0.02, gain: 0.1 },
+    },
+    activation: "gelu",
+    subject: "sap",
+  };
+}

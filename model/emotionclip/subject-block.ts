@@ -1,5 +1,6 @@
 // CLIP's block with subject-aware attention (Sec. 3.3 of the paper: SAAM).
 import type { Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { saam } from "../../kernels/index.ts";
 import type { Mix } from "../clip/attention.ts";
 import { Block } from "../clip/block.ts";
@@ -13,6 +14,11 @@ export class SubjectBlock extends Block {
     readonly saam: SaamConfig,
     ...[width, heads, hidden, activation, init, starts]: ConstructorParameters<typeof Block>
   ) {
+    takes(
+      'new SubjectBlock(saam: { mode: "shift" | "two_hop" | "hadamard", threshold: number, ... }, width: size, heads: size, ' +
+        'hidden: size, activation: "gelu" | "quickGelu", init: { constant: function, ... }, starts: object, ...)',
+      arguments,
+    );
     super(width, heads, hidden, activation, init, starts);
     this.saam_logit = init.constant(saam.logit ?? [heads], 0);
   }

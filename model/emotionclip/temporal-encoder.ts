@@ -1,5 +1,6 @@
 // The temporal head: frame features of a clip -> one vector (Sec. 3.2; transformer, mean or depth-wise convolution).
 import { ShapeError, type Tensor } from "../../engine/index.ts";
+import { takes } from "../../engine/takes.ts";
 import { add, conv1d, mean } from "../../kernels/index.ts";
 import type { Dropping } from "../dropout.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
@@ -18,6 +19,11 @@ export class TemporalTransformer implements TemporalHead {
   readonly frame_position_embedding: { weight: Tensor };
 
   constructor(config: HeadConfig, embed: number, init: Init) {
+    takes(
+      "new TemporalTransformer(config: { frames: size, layers: size, heads: size, feedForward: size, " +
+        "... }, embed: size, init: { normal: function, ... }, ...)",
+      arguments,
+    );
     const { layers, heads, feedForward, frames, initial } = config;
     this.fusion_layer = {
       layers: init.copies(layers, () => new PostNormLayer(embed, heads, feedForward, init)),
@@ -50,6 +56,7 @@ export class TemporalConv implements TemporalHead {
   readonly fusion_layer: { weight: Tensor };
 
   constructor(embed: number, init: Init) {
+    takes("new TemporalConv(embed: size, init: { uniform: function, ... }, ...)", arguments);
     this.fusion_layer = { weight: init.uniform([embed, 1, 3], 3 ** -0.5) };
   }
 

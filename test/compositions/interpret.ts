@@ -52,7 +52,7 @@ const refusals: readonly [RegExp, (facts: Facts) => boolean][] = [
   [/was computed from trainable tensors outside this tape/, ({ outside }) => outside],
   [/does not depend on any trainable tensor/, () => true],
   // What a task keeps while another task's scope, opened before it, has yet to go on, goes to that scope (docs/adr/5).
-  [/was made in a scope that has ended/, ({ together }) => together],
+  [/was made (by \w+ )?in (scope|tape) \d+, which has ended/, ({ together }) => together],
 ];
 
 /** What a program has done that refusals follow from. */

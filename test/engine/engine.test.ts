@@ -87,7 +87,7 @@ test("keep moves a tensor to the enclosing scope; without it the tensor ends wit
   throwsWith(
     caught(() => accumulate(lost, lost)),
     ShapeError,
-    /a was made in a scope that has ended/,
+    /a was made by accumulate in scope \d+, which has ended/,
     /keep\(a\)/,
   );
   void outer;

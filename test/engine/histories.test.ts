@@ -303,7 +303,7 @@ test("later and compute read what is pending in an outer scope", async () => {
     using _inner = new Scope();
     gone = square(p);
   }
-  refused(() => later(gone), /later: the tensor was made in a scope that has ended/);
+  refused(() => later(gone), /later: the tensor was made by square in scope \d+, which has ended; write keep/);
 });
 
 test("what an outer tape records on values of an inner scope runs before they go", async () => {
@@ -323,8 +323,8 @@ test("a tape that has ended gives no gradients, and says so", () => {
   const loss = sum(square(p));
   const found = tape.gradients(loss);
   tape[Symbol.dispose]();
-  refused(() => tape.gradients(loss), /the tape has ended/);
-  refused(() => found.get(p), /the tape has ended/);
+  refused(() => tape.gradients(loss), /tape \d+ has ended/);
+  refused(() => found.get(p), /tape \d+ has ended/);
 });
 
 test("a scope in a generator may end before those opened after it", async () => {
