@@ -58,7 +58,7 @@ export class BusyError extends EngineError {
 /** The name in `known` closest to `name` (edit distance at most a third of its length, or 2), for "did you mean". */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (typeof name !== "string" || typeof known?.[Symbol.iterator] !== "function")
-    throw new UsageError("nearest: expected a text and texts to choose from");
+    throw new UsageError("nearest: expected a text, and the texts among which to choose");
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {

@@ -235,7 +235,7 @@ test("what is missing from the flags of a kernel file is named", () => {
   refuses({ sizes: "N=4", shape: ["z=N"] }, /binds no z; it has x, y/);
   refuses({ sizes: "N=4" }, /how large is x\?/, file("shapeless.wgsl", scaled.replaceAll(/ +\/\/ \[N, 4\]/g, "")));
   refuses({ sizes: "N=4" }, /no such file/, join(folder, "absent.wgsl"));
-  refuses({ sizes: "N=4" }, /no bindings/, file("empty.wgsl", "fn main() {}"));
+  refuses({ sizes: "N=4" }, /no bindings/, file("empty.wgsl", "@compute @workgroup_size(1) fn main() {}"));
 });
 
 test("a compile error names the file's own line, with a caret", async () => {
