@@ -10,7 +10,7 @@ import { inOrder } from "../threads/in-order.ts";
 import { readHead } from "../formats/regular.ts";
 import type { Image, Size } from "../pixels/resize.ts";
 import type { Side } from "../pixels/side.ts";
-import { fits, modelResize, type Pixels } from "../pixels/view.ts";
+import { cropFits, modelResize, type Pixels } from "../pixels/view.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
@@ -53,7 +53,7 @@ const AHEAD = 4;
 export async function readFootage(source: string | readonly string[], options: FootageOptions): Promise<Footage> {
   takes("readFootage(source: text | text[], options: { frames: any, side: any, ... }, ...)", arguments);
   const { frames, side, resize = modelResize(side), range, subject = nobody } = options;
-  if (!fits({ side, resize }))
+  if (!cropFits({ side, resize }))
     throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   const reel = await openReel(typeof source === "string" ? [source] : source);
   const chosen = choose(reel, frames, range);

@@ -62,7 +62,7 @@ export function modelResize<S extends Side>(side: S): S {
 }
 
 /** Whether a crop of `side` fits pictures resized to `resize`. */
-export const fits = ({ side, resize }: Square): boolean =>
+export const cropFits = ({ side, resize }: Square): boolean =>
   rowsOf(side) <= rowsOf(resize) && columnsOf(side) <= columnsOf(resize);
 
 /** How frames are shown to a model of this many frames and this side. */

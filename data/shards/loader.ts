@@ -4,7 +4,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { type BadSampleRule, Tally } from "../bad-samples.ts";
 import { pairOf } from "../pixels/side.ts";
-import { fits, type View } from "../pixels/view.ts";
+import { cropFits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
 import { Lanes } from "../threads/lanes.ts";
 import { type BatchPlan, type BatchSource, type ClipBatch, type Made, makeBatch } from "./batch.ts";
@@ -134,7 +134,7 @@ function check(
     if (!Number.isSafeInteger(value) || value < least)
       throw new UsageError(`${name} is ${value}, expected a whole number of at least ${least}`);
   }
-  if (!fits({ side, resize }))
+  if (!cropFits({ side, resize }))
     throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   if (order === "shuffled" && batch > samples)
     throw new UsageError(`a batch of ${batch} clips, but the split has only ${samples}`);
