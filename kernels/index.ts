@@ -18,6 +18,8 @@ export {
   square,
   tanh,
 } from "./pointwise.ts";
+export { abs, ceil, cos, erf, floor, round, sign, sin } from "./functions.ts";
+export { leakyRelu, silu, softplus } from "./activations.ts";
 export { add, div, mul, sub } from "./broadcast.ts";
 export { cast } from "./cast/cast.ts";
 export { amax, expandTo, maximum, mean, sum } from "./reduce/reduce.ts";

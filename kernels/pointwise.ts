@@ -18,8 +18,9 @@ interface Kernel {
   /** First comment line: the equation. */
   about: string;
   lib?: readonly string[];
+  /** Inputs: `x`, or `x:u32`, whose elements are vec4u; `x:f32` is stored so whatever the others are. */
   reads: readonly string[];
-  /** Output name -> expression. */
+  /** Output, as inputs are named -> expression. */
   writes: Record<string, string>;
 }
 
@@ -27,8 +28,11 @@ interface Kernel {
 export function flatPass({ about, lib = [], reads, writes }: Kernel): Pass {
   const expressions = Object.values(writes).join(" ");
   const fields = ["N: u32", ...new Set([...expressions.matchAll(/dim\.(\w+)/g)].map(([, name]) => `${name}: f32`))];
-  const bind = (name: string, i: number) =>
-    `@group(0) @binding(${i}) var<storage, ${i < reads.length ? "read" : "read_write"}> ${name}: array<vec4<T>>;`;
+  const bind = (term: string, i: number) => {
+    const { name, stored } = elementOf(term);
+    return `@group(0) @binding(${i}) var<storage, ${i < reads.length ? "read" : "read_write"}> ${name}: array<vec4<${stored}>>;`;
+  };
+  const names = reads.map((term) => elementOf(term).name);
   const text = `
 // ${about}
 struct Dims { ${fields.join(", ")} }
@@ -41,16 +45,27 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let start = chunk_start(wid, nwg);
   let end = chunk_end(start, dim.N);
   for (var i = start + lane; i < end; i += WG) {
-${reads.map((name) => `    let ${name}_i = vec4f(${name}[i]);`).join("\n")}
+${reads
+  .map(elementOf)
+  .map(({ name, value }) => `    let ${name}_i = ${value}(${name}[i]);`)
+  .join("\n")}
 ${Object.entries(writes)
-  .map(([name, e]) => `    ${name}[i] = vec4<T>(${elements(e, reads)});`)
+  .map(([term, e]) => [elementOf(term), e] as const)
+  .map(([{ name, stored }, e]) => `    ${name}[i] = vec4<${stored}>(${elements(e, names)});`)
   .join("\n")}
   }
 }`;
-  const terms = (names: readonly string[]) => names.map((name) => `${name}_N`).join(" ");
+  const terms = (all: readonly string[]) => all.map((term) => term.replace(/(?=:|$)/, "_N")).join(" ");
   return pass(`${terms(reads)} -> ${terms(Object.keys(writes))}`, [flat, ...lib, text], ({ N }, consts) =>
     flatGrid(N, consts),
   );
+}
+
+/** Name, storage type and value type of a term. */
+function elementOf(term: string): { name: string; stored: string; value: string } {
+  const [name, dtype = "T"] = term.split(":");
+  const isWhole = dtype === "u32" || dtype === "i32";
+  return { name, stored: dtype, value: isWhole ? `vec4<${dtype}>` : "vec4f" };
 }
 
 /** The expression with x_i for x. */
@@ -60,6 +75,7 @@ const elements = (expression: string, names: readonly string[]) =>
 /** Whether an expression mentions a name. */
 export const mentions = (expression: string, name: string) => new RegExp(`(?<![.\\w])${name}\\b`).test(expression);
 
+/** A row of the table of functions of one argument. */
 interface Row<A extends Attrs> {
   name: string;
   about: string;
@@ -73,9 +89,11 @@ interface Row<A extends Attrs> {
   flops: number;
   draw?: Draw;
   settings?: readonly Partial<A>[];
+  tolerance?: number;
 }
 
-function unary<A extends Attrs = Record<never, never>>({
+/** The op of a row. */
+export function unary<A extends Attrs = Record<never, never>>({
   name,
   about,
   attrs,
@@ -86,6 +104,7 @@ function unary<A extends Attrs = Record<never, never>>({
   flops,
   draw = "gaussian",
   settings,
+  tolerance,
 }: Row<A>) {
   const back = ["dy", ...["x", "y"].filter((saved) => mentions(df, saved))];
   return op({
@@ -98,7 +117,7 @@ function unary<A extends Attrs = Record<never, never>>({
     ref: ({ x }, _, given) => ({ y: x.map((v) => ref(v, given)) }),
     flops: ({ N }) => flops * N,
     bench: [hidden],
-    test: { draw: { x: draw }, attrs: settings },
+    test: { draw: { x: draw }, attrs: settings, tolerance },
   });
 }
 
