@@ -3,11 +3,12 @@
 // unequal to everything, and no more than that.
 import { tensor } from "../engine/device/params.ts";
 import { op } from "../engine/record/op.ts";
+import { takes } from "../engine/takes.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { broadcastShape } from "./broadcast.ts";
 import numbers from "./lib/numbers.wgsl";
 import { flatPass } from "./pointwise.ts";
-import { expandTo } from "./reduce/reduce.ts";
+import { amax, expandTo } from "./reduce/reduce.ts";
 
 /** The size of the benchmark rows: hidden units of one frame-encoder layer, 16 clips of 8 frames. */
 const bench = [{ N: 16 * 8 * 51 * 3072 }];
@@ -51,7 +52,11 @@ function comparison(name: string, symbol: string, holds: string, ref: (a: number
     test: { draw: { a: withTies, b: withTies } },
   });
   const broadcast = aligned(name, mask);
-  return (a: Tensor, b: Tensor | number): Tensor => broadcast(a, asTensor(b));
+  const signature = `${name}(a: tensor, b: tensor | float)`;
+  return function (a: Tensor, b: Tensor | number): Tensor {
+    takes(signature, arguments);
+    return broadcast(a, asTensor(b));
+  };
 }
 
 const ordered = (comparison: string) => `(${comparison}) & !(is_nan4(a) | is_nan4(b))`;
@@ -82,7 +87,10 @@ export const logicalAnd = comparison(
 export const logicalOr = comparison("logicalOr", "or", `${isTrue("a")} | ${isTrue("b")}`, (a, b) => a !== 0 || b !== 0);
 
 /** 1 where x is 0, else 0. */
-export const logicalNot = (x: Tensor): Tensor => eq(x, 0);
+export function logicalNot(x: Tensor): Tensor {
+  takes("logicalNot(x: tensor)", arguments);
+  return eq(x, 0);
+}
 
 // ---- choice ------------------------------------------------------------------------------------------------------
 
@@ -109,14 +117,35 @@ function extreme(name: "minimum" | "maximum", wgsl: string, wins: string, ref: (
     flops: ({ N }) => N,
     bench,
   });
-  const broadcast = aligned(name, of);
-  return (a: Tensor, b: Tensor | number): Tensor => broadcast(a, asTensor(b));
+  return aligned(name, of);
 }
 
+const smaller = extreme("minimum", "min", "<", Math.min);
+const larger = extreme("maximum", "max", ">", Math.max);
+
 /** The smaller of two elements. b may be a number; shapes broadcast. */
-export const minimum = extreme("minimum", "min", "<", Math.min);
-/** The larger of two elements. b may be a number; shapes broadcast. */
-export const maximum = extreme("maximum", "max", ">", Math.max);
+export function minimum(a: Tensor, b: Tensor | number): Tensor {
+  takes("minimum(a: tensor, b: tensor | real)", arguments);
+  return smaller(a, asTensor(b));
+}
+
+/**
+ * The larger of two elements; shapes broadcast. With a number, or alone, it is `amax` still, as before version 0.2, and says so: the
+ * number is an axis. `clamp(x, { low })` is the larger of x and a number.
+ */
+export function maximum(a: Tensor, b?: Tensor | number): Tensor {
+  takes("maximum(a: tensor, b?: tensor | whole)", arguments);
+  if (typeof b === "object") return larger(a, b);
+  hintOnce();
+  return b === undefined ? amax(a) : amax(a, b);
+}
+
+let isHinted = false;
+function hintOnce(): void {
+  if (!isHinted)
+    console.warn("maximum(x, axis) is amax(x, axis); from version 0.3 on maximum compares two tensors only");
+  isHinted = true;
+}
 
 const choose = op({
   name: "where",
@@ -146,6 +175,7 @@ const choose = op({
 
 /** a where the mask is other than 0, else b. a and b may be numbers; the shapes of all three broadcast. */
 export function where(mask: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+  takes("where(mask: tensor, a: tensor | float, b: tensor | float)", arguments);
   const [x, y] = [asTensor(a), asTensor(b)];
   const full = broadcastShape(mask.shape, broadcastShape(x.shape, y.shape, "where"), "where");
   return choose(expandTo(mask, full), expandTo(x, full), expandTo(y, full));

@@ -21,11 +21,11 @@ export {
 export { abs, ceil, cos, erf, floor, round, sign, sin } from "./functions.ts";
 export { leakyRelu, silu, softplus } from "./activations.ts";
 export { add, div, mul, sub } from "./broadcast.ts";
-export { eq, ge, gt, le, logicalAnd, logicalNot, logicalOr, lt, minimum, ne, where } from "./compare.ts";
+export { eq, ge, gt, le, logicalAnd, logicalNot, logicalOr, lt, maximum, minimum, ne, where } from "./compare.ts";
 export { cumsum } from "./cumsum/cumsum.ts";
 export { gather, scatterAdd } from "./gather/gather.ts";
 export { cast } from "./cast/cast.ts";
-export { amax, expandTo, maximum, mean, sum } from "./reduce/reduce.ts";
+export { amax, expandTo, mean, sum } from "./reduce/reduce.ts";
 export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
 export * from "./embedding/embedding.ts";
 export * from "./matmul/matmul.ts";

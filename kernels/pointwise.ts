@@ -5,7 +5,7 @@
 import type { Draw } from "../engine/declare/op.ts";
 import { type Attrs, type Pass, pass } from "../engine/declare/pass.ts";
 import { op } from "../engine/record/op.ts";
-import { erf } from "./lib/erf.ts";
+import { erf64 } from "./lib/erf.ts";
 import erf4 from "./lib/erf.wgsl";
 import { flatGrid } from "./lib/flat.ts";
 import flat from "./lib/flat.wgsl";
@@ -206,7 +206,7 @@ export const gelu = unary({
   lib: [erf4],
   f: "0.5 * x * (1 + erf4(x * 0.70710678))",
   df: "0.5 * (1 + erf4(x * 0.70710678)) + x * 0.39894228 * exp(-min(0.5 * x * x, vec4f(80)))",
-  ref: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  ref: (x) => 0.5 * x * (1 + erf64(x * Math.SQRT1_2)),
   flops: 25,
 });
 

@@ -81,7 +81,7 @@ function project4x1(x: Float64Array, at: number, d: number, u: Float64Array, p: 
 }
 
 /** g[k] = Xᵀ r[k] for every k: each r[k] has `padded` values, each g[k] d. X is read once. */
-export function gather(x: Rows, r: readonly Float64Array[], g: readonly Float64Array[]): void {
+export function projectBack(x: Rows, r: readonly Float64Array[], g: readonly Float64Array[]): void {
   for (const sum of g) sum.fill(0);
   for (let i = 0; i < x.padded; i += 4) {
     let k = 0;

@@ -9,7 +9,7 @@ import {
   addScaled,
   cholesky,
   dot,
-  gather,
+  projectBack,
   gram,
   project,
   type Rows,
@@ -73,7 +73,7 @@ export function* minimise(
   const inverse = factors(x, C);
   for (const p of problems) p.precondition = preconditioner(inverse, x, C, p.loss.curvature(p.z));
   let active = problems;
-  gather(x, columns(active, "r"), columns(active, "weightGradient"));
+  projectBack(x, columns(active, "r"), columns(active, "weightGradient"));
   for (const p of active) p.finishGradient();
   for (let step = 0; ; step++) {
     active = active.filter((p) => !p.stalled && p.norm > limits.gradient);
@@ -83,7 +83,7 @@ export function* minimise(
     for (const p of active) p.chooseDirection();
     project(x, columns(active, "directionWeights"), columns(active, "dz"));
     for (const p of active) p.search();
-    gather(x, columns(active, "r"), columns(active, "weightGradient"));
+    projectBack(x, columns(active, "r"), columns(active, "weightGradient"));
     for (const p of active) p.finishGradient();
   }
   for (const p of problems) if (p.norm > Math.max(ENOUGH, limits.gradient)) yield* p.polish();
@@ -320,7 +320,7 @@ class Problem {
       project(x, this.directionWeights, this.dz);
       if (near) this.takeWhole();
       else if (!this.search()) return;
-      gather(x, this.r, this.weightGradient);
+      projectBack(x, this.r, this.weightGradient);
       this.finishGradient();
     }
   }

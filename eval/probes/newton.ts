@@ -1,6 +1,6 @@
 // One Newton step of a logistic problem with its whole Hessian: dear, and right where a cheaper curvature is not.
 
-import { cholesky, dot, gather, gram, type Rows, solveCholesky } from "./linear-algebra.ts";
+import { cholesky, dot, projectBack, gram, type Rows, solveCholesky } from "./linear-algebra.ts";
 
 /** Second derivatives of a data term with `columns` columns. */
 interface Curved {
@@ -43,7 +43,7 @@ function hessian(x: Rows, C: number, { columns, second }: Curved, z: readonly Fl
     for (let j = 0; j <= k; j++) {
       second(z, k, j, h);
       const block = gram(x, h);
-      gather(x, [h], [border]);
+      projectBack(x, [h], [border]);
       const [row, column] = [k * (d + 1), j * (d + 1)];
       for (let a = 0; a < d; a++) {
         const at = (row + a) * size + column;

@@ -9,7 +9,7 @@ import {
   centredColumns,
   cholesky,
   dot,
-  gather,
+  projectBack,
   gram,
   project,
   type Rows,
@@ -149,7 +149,7 @@ export function fitRidge(x_ND: Matrix, y_NT: Matrix, options: { readonly alpha: 
   const fitted = left.map(() => new Float64Array(x.padded));
   const steps = rows.map(() => new Float64Array(d));
   for (let round = 0; round < ROUNDS; round++) {
-    gather(x, left, steps);
+    projectBack(x, left, steps);
     for (const [t, step] of steps.entries()) {
       addScaled(step, -alpha, rows[t]);
       solve(step);

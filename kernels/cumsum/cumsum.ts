@@ -2,13 +2,15 @@
 import { type Pass, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { lanesGrid } from "../lib/flat.ts";
-import numbers from "../lib/numbers.wgsl";
+import levels from "../lib/levels.wgsl";
+import panels from "../lib/panels.wgsl";
 import { around, axisOf } from "../reduce/reduce.ts";
 import text from "./cumsum.wgsl";
 
 const running = (x: string, y: string, backwards: 0 | 1): Pass =>
-  pass(`${x}_NAM -> ${y}_NAM`, [numbers, text], ({ N, M }, consts) => lanesGrid(N * M, consts), {
+  pass(`${x}_NAM -> ${y}_NAM`, [panels, levels, text], ({ N, M }, consts) => lanesGrid(N * M, consts), {
     rename: { x, y },
     uniforms: () => ({ backwards }),
   });
@@ -30,5 +32,6 @@ const runningSum = op({
 
 /** Running sums along an axis (PyTorch's cumsum); their error does not grow with the length. */
 export function cumsum(x: Tensor, axis = -1): Tensor {
+  takes("cumsum(x: tensor, axis?: whole)", arguments);
   return runningSum(x.reshape(around(x.shape, axisOf(x, axis, "cumsum")))).reshape(x.shape);
 }

@@ -5,6 +5,7 @@ import { type Pass, pass } from "../../engine/declare/pass.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { add } from "../broadcast.ts";
 import { lanesGrid } from "../lib/flat.ts";
 import numbers from "../lib/numbers.wgsl";
@@ -60,6 +61,7 @@ const scattered = op({
   about: "y_nam = Σ_c src_ncm where ids_ncm = a; ids beyond the axis add nothing",
   sig: "ids_NCM:u32 src_NCM -> y_NAM",
   attrs: { size: 8 },
+  takes: { size: "size" },
   derive: (_, { size }) => ({ A: size }),
   forward: [scatterPass("src", "y")],
   backward: [gatherPass("dy", "dsrc", 1)],
@@ -93,6 +95,7 @@ function matched(x: Tensor, ids: Tensor, axis: number, what: string): { at: numb
  * beyond the axis gives NaN. Its gradient is a scatterAdd.
  */
 export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
+  takes("gather(x: tensor, axis: whole, ids: tensor)", arguments);
   const { at } = matched(x, ids, axis, "gather");
   return gathered(x.reshape(around(x.shape, at)), ids.reshape(around(ids.shape, at))).reshape(ids.shape);
 }
@@ -102,6 +105,7 @@ export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
  * with x's beside the axis. Ids beyond the axis add nothing. In a fixed order: the same bits in every run.
  */
 export function scatterAdd(x: Tensor, axis: number, ids: Tensor, src: Tensor): Tensor {
+  takes("scatterAdd(x: tensor, axis: whole, ids: tensor, src: tensor)", arguments);
   const { at } = matched(x, ids, axis, "scatterAdd");
   if (`${ids.shape}` !== `${src.shape}`)
     throw new ShapeError(`scatterAdd: ids are [${ids.shape}], but src is [${src.shape}]`);

@@ -1,7 +1,7 @@
 // The error function in f64, for references.
 
-/** erf(x) to about 1e-15: Maclaurin's series near zero, the continued fraction of erfc beyond 2.5. */
-export function erf(x: number): number {
+/** erf64(x) to about 1e-15: Maclaurin's series near zero, the continued fraction of erfc beyond 2.5. */
+export function erf64(x: number): number {
   const a = Math.abs(x);
   if (a > 6) return Math.sign(x);
   if (a < 2.5) {

@@ -2,7 +2,7 @@
 // same in f64.
 import { type Attrs, type Pass, pass, type SourceContext } from "../../engine/declare/pass.ts";
 import activations from "../lib/activation.wgsl";
-import { erf as erf64 } from "../lib/erf.ts";
+import { erf64 } from "../lib/erf.ts";
 import erf from "../lib/erf.wgsl";
 import { flatGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";

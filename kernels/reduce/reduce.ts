@@ -220,9 +220,6 @@ export function amax(x: Tensor, axis?: number): Tensor {
   return reduced(maxOver, x, axis, "amax");
 }
 
-/** @deprecated It is called `amax`, as in PyTorch, where `maximum` compares two tensors; this name goes after version 0.2. */
-export const maximum = amax;
-
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */
 export function expandTo(x: Tensor, shape: readonly number[]): Tensor {
   takes("expandTo(x: tensor, shape: shape)", arguments);

@@ -20,7 +20,6 @@ import {
   initUniform,
   klWeights,
   amax,
-  maximum,
   mean,
   mul,
   permute,
@@ -208,9 +207,7 @@ test("slice, first and concat take tensors apart and together; what does not fit
   void scope;
 });
 
-test("maximum is amax under its old name", () => assert.is(maximum, amax));
-
-test("sum, mean and maximum reduce one axis, or everything to a scalar", async () => {
+test("sum, mean and amax reduce one axis, or everything to a scalar", async () => {
   const got = await compute(() => {
     const x = made([2, 3, 2]);
     const scalar = sum(x);

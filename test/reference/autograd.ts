@@ -1,6 +1,6 @@
 // Reverse-mode differentiation in float64 on plain arrays: slow, short, and written without a look at the kernels, so that the two
 // can be compared. Tensors are row-major.
-import { erf } from "../../kernels/lib/erf.ts";
+import { erf64 } from "../../kernels/lib/erf.ts";
 
 /** A value and, after `backward`, the derivative of the result by it. */
 export class Node {
@@ -146,7 +146,7 @@ export function map(x: Node, f: (v: number) => number, slope: (v: number) => num
 }
 
 const density = (v: number) => Math.exp(-v * v * 0.5) / Math.sqrt(2 * Math.PI);
-const cumulative = (v: number) => 0.5 * (1 + erf(v / Math.SQRT2));
+const cumulative = (v: number) => 0.5 * (1 + erf64(v / Math.SQRT2));
 const logistic = (v: number) => 1 / (1 + Math.exp(-v));
 
 export const gelu = (x: Node): Node =>
