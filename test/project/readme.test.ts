@@ -29,12 +29,15 @@ export function blocksOf(file: string, document: string): Block[] {
   }));
 }
 
-const inDocs = existsSync("docs")
-  ? readdirSync("docs")
-      .filter((name) => name.endsWith(".md"))
-      .sort()
-  : [];
-const documents = ["README.md", "CONTRIBUTING.md", ...inDocs.map((name) => `docs/${name}`)].filter((path) =>
+/** Pages of a folder, in the order of their names. */
+const pagesIn = (folder: string) =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".md"))
+        .sort()
+        .map((name) => `${folder}/${name}`)
+    : [];
+const documents = ["README.md", "CONTRIBUTING.md", ...pagesIn("docs"), ...pagesIn("docs/guide")].filter((path) =>
   existsSync(path),
 );
 const blocks = documents.flatMap((file) => blocksOf(file, readFileSync(file, "utf8")));
