@@ -26,7 +26,7 @@ export const schema = {
   },
   beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
   form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
-  lr: { check: real(1e-12, 10), value: 2e-3, about: "learning rate at the top of the warm-up" },
+  lr: { check: real(1e-12, 10), value: 1.5e-3, about: "learning rate at the top of the warm-up" },
   lrEnd: { check: real(0, 10), value: 1e-5, about: "learning rate that the cosine comes to at the end" },
   warmup: {
     check: whole(0, 1e7),
