@@ -119,10 +119,14 @@ function oneOf(all: readonly Type[]): Type {
     error,
     isLike: (value) => all.some((type) => type.isLike(value)),
     fault(value, path) {
-      const faults = all.map((type) => type.fault(value, path));
-      if (faults.includes(undefined)) return undefined;
-      const like = all.findIndex((type) => type.isLike(value));
-      return like >= 0 ? faults[like] : misfit(value, path, { what: what(), error });
+      let closest: Fault | undefined; // no sentence is made for what the value is not even like: calls of ops come here
+      for (const type of all) {
+        if (!type.isLike(value)) continue;
+        const fault = type.fault(value, path);
+        if (!fault) return undefined;
+        closest ??= fault;
+      }
+      return closest ?? misfit(value, path, { what: what(), error });
     },
   };
 }
