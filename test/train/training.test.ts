@@ -5,6 +5,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { ClipBatch } from "../../data/shards/batch.ts";
 import { HealthError } from "../../engine/index.ts";
+import { SafetensorsFile } from "../../data/formats/safetensors.ts";
+import { checkpointName } from "../../model/checkpoint/folder.ts";
 import { named } from "../../model/params.ts";
 import { type LoopOptions, trainLoop, Watch } from "../../train/loop.ts";
 import { learningRate, stepSchedule } from "../../train/schedule.ts";
@@ -114,9 +116,11 @@ async function train(
     bad = [],
     until = given.steps,
     evaluate,
-  }: Partial<{ bad: number[]; until: number } & Pick<LoopOptions, "evaluate">> = {},
+    made = () => {},
+  }: Partial<{ bad: number[]; until: number; made: (trainer: Trainer) => void } & Pick<LoopOptions, "evaluate">> = {},
 ) {
   const trainer = new Trainer(tiny, tokenizer, given);
+  made(trainer);
   const run = await RunFolder.open(folder, { ...given });
   let step = 0;
   const loader = {
@@ -186,6 +190,32 @@ test("the model is measured every k steps, into the line of the step, and traini
         [7, undefined],
       ],
     );
+  }));
+
+test("what is measured and what is saved at a step is the model of that step", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 5, checkpointEvery: 3, evalEvery: 2, dropout: 0 };
+    const schedule = stepSchedule(given.steps, given.warmup, given.lrEnd);
+    const states: Record<string, Uint32Array>[] = [];
+    const one = new Trainer(tiny, tokenizer, given);
+    for (let step = 1; step <= given.steps; step++) {
+      await one.update(step, syntheticBatch(step), learningRate(given.lr, step - 1, schedule));
+      states[step] = await parametersOf(one);
+    }
+    const seen: Record<string, Uint32Array>[] = [];
+    let model: Trainer | undefined;
+    const evaluate = async (): Promise<[string, number][]> => {
+      seen.push(await parametersOf(model!));
+      return [["mAP", 0]];
+    };
+    await train(folder, given, { evaluate, made: (trainer) => (model = trainer) });
+    assert.equal(seen, [states[2], states[4]]);
+    const saved = await SafetensorsFile.open(join(folder, checkpointName(3), "model.safetensors"));
+    for (const [name, want] of Object.entries(states[3])) {
+      const bytes = await saved.read(name);
+      assert.equal(new Uint32Array(bytes.slice().buffer), want, name);
+    }
+    await saved.close();
   }));
 
 test("a run that is stopped and resumed ends with the bits of one that was not", () =>
