@@ -122,7 +122,6 @@ export const commandsElsewhere: Readonly<Record<string, string>> = {
   export: "convert",
   summary: "inspect",
   memory: "plan",
-  data: "shards",
   dataset: "shards",
 };
 

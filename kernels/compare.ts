@@ -23,8 +23,9 @@ function aligned(name: string, of: Binary): Binary {
   };
 }
 
-/** A number as a tensor that broadcasts to every shape; a tensor as it is. */
-const asTensor = (x: Tensor | number): Tensor => (typeof x === "number" ? tensor([x], []) : x);
+/** A number as a tensor that broadcasts to every shape, of the type of what it meets; a tensor as it is. */
+const asTensor = (x: Tensor | number, beside: Tensor | number): Tensor =>
+  typeof x === "number" ? tensor([x], [], typeof beside === "number" ? "f32" : beside.dtype) : x;
 
 /** Every other element equal, so that ties are met. */
 const withTies = (random: () => number, _: unknown, n: number) =>
@@ -55,7 +56,7 @@ function comparison(name: string, symbol: string, holds: string, ref: (a: number
   const signature = `${name}(a: tensor, b: tensor | float)`;
   return function (a: Tensor, b: Tensor | number): Tensor {
     takes(signature, arguments);
-    return broadcast(a, asTensor(b));
+    return broadcast(a, asTensor(b, a));
   };
 }
 
@@ -126,7 +127,7 @@ const larger = extreme("maximum", "max", ">", Math.max);
 /** The smaller of two elements. b may be a number; shapes broadcast. */
 export function minimum(a: Tensor, b: Tensor | number): Tensor {
   takes("minimum(a: tensor, b: tensor | real)", arguments);
-  return smaller(a, asTensor(b));
+  return smaller(a, asTensor(b, a));
 }
 
 /**
@@ -176,7 +177,7 @@ const choose = op({
 /** a where the mask is other than 0, else b. a and b may be numbers; the shapes of all three broadcast. */
 export function where(mask: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
   takes("where(mask: tensor, a: tensor | float, b: tensor | float)", arguments);
-  const [x, y] = [asTensor(a), asTensor(b)];
+  const [x, y] = [asTensor(a, b), asTensor(b, a)];
   const full = broadcastShape(mask.shape, broadcastShape(x.shape, y.shape, "where"), "where");
   return choose(expandTo(mask, full), expandTo(x, full), expandTo(y, full));
 }

@@ -45,7 +45,6 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ["Commit", commitOf()],
       ["Date", new Date().toISOString().slice(0, 10)],
       ["Seed", String(settings.seed)],
-      ...skippedFact(trained.skipped),
       ...faultLines(trained).map((line) => ["To know", line] as const),
       ...(trained.moves ?? []).map(
         ({ step, changes }) => ["Moved", `after step ${step}: ${changes.join(", ")}`] as const,
@@ -57,12 +56,6 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
     series,
     attention: await Promise.all(trained.attention.map(clipOf)),
   });
-}
-
-/** Steps that changed nothing; the first are named, metrics.jsonl has their clips. */
-function skippedFact({ count, steps }: Trained["skipped"]): [string, string][] {
-  const named = `${steps.slice(0, 8).join(", ")}${count > 8 ? ", …" : ""}`;
-  return count > 0 ? [["Skipped", `${count} steps with numbers that are not finite: ${named}`]] : [];
 }
 
 function resultsOf({ before, after, data }: Trained): Result[] {

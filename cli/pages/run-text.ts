@@ -16,12 +16,11 @@ export function rowsText(outcome: Outcome, report: string): string {
   const { before, after } = outcome;
   const lines = before.map(([name, value], i) => `  ${name.padEnd(16)}${percent(value)}   ${percent(after[i][1])}`);
   const head = "held-out clips         untrained    trained";
-  const faults = [...faultLines(outcome), ...skippedLine(outcome)];
-  return [head, ...lines, ...noteLines(after), ...faults, `report: ${report}`].join("\n");
+  return [head, ...lines, ...noteLines(after), ...faultLines(outcome), `report: ${report}`].join("\n");
 }
 
 /** Counts of what was replaced, left out, repeated or skipped; none where all was well. */
-export function faultLines({ clips, training, warnings }: Outcome): string[] {
+export function faultLines({ clips, training, skipped, warnings }: Outcome): string[] {
   const { train, test } = clips;
   const bad = ({ bad, clips }: ClipsOutcome) => `${bad.length} of ${clips}`;
   const short = [train, test].flatMap(({ short }, i) =>
@@ -38,15 +37,19 @@ export function faultLines({ clips, training, warnings }: Outcome): string[] {
       : []),
     ...(short.length > 0 ? [`clips of too few frames: ${short.join(", ")}`] : []),
     ...(training.idle > 0 ? [`${training.idle} steps had no gradient: nothing was learnt from them`] : []),
+    ...(skipped.count > 0 ? [skippedText(skipped)] : []),
     ...warnings.map((warning) => `warning: ${warning}`),
   ];
 }
 
+/** The first steps are named; results.json has all, metrics.jsonl their clips. */
+function skippedText({ count, steps }: Outcome["skipped"]): string {
+  const named = `${steps.slice(0, 8).join(", ")}${count > 8 ? ", …" : ""}`;
+  return `skipped: ${count} steps with numbers that are not finite: ${named}`;
+}
+
 const noteLines = (rows: readonly NotedRow[]) =>
   rows.flatMap(([name, , note]) => (note === undefined ? [] : [`  ${name}: ${note}`]));
-
-const skippedLine = ({ skipped: { count } }: Outcome): string[] =>
-  count > 0 ? [`skipped steps: ${count}, with numbers that are not finite (results.json names them)`] : [];
 
 /** Mean and sample standard deviation. */
 interface Spread {

@@ -28,10 +28,11 @@ const scatterPass = (src: string, y: string): Pass =>
     `ids_NCM:u32 ${src}_NCM -> ${y}_NAM`,
     [panels, scatterText],
     ({ N, A, M }, consts) => lanesGrid(N * A * M, consts),
-    {
-      rename: { src, y },
-    },
+    { rename: { src, y } },
   );
+
+/** Ids that come from the host are refused by name. */
+const chooses = { ids: { along: "A", called: "place along the axis" } };
 
 /** The place in [N, A, M] that element i of [N, C, M] names; −1 beyond the axis. */
 const placeOf = (ids: Float64Array, i: number, { A, C, M }: Sizes): number =>
@@ -46,6 +47,7 @@ const gathered = op({
   name: "gather",
   about: "y_ncm = x_nam with a = ids_ncm; NaN where an id is beyond the axis",
   sig: "x_NAM ids_NCM:u32 -> y_NCM",
+  chooses,
   forward: [gatherPass("x", "y", 0)],
   backward: [scatterPass("dy", "dx")],
   ref: ({ x, ids }, dims) => ({
@@ -58,8 +60,9 @@ const gathered = op({
 
 const scattered = op({
   name: "scatter",
-  about: "y_nam = Σ_c src_ncm where ids_ncm = a; ids beyond the axis add nothing",
+  about: "y_nam = Σ_c src_ncm where ids_ncm = a; computed ids beyond the axis add nothing",
   sig: "ids_NCM:u32 src_NCM -> y_NAM",
+  chooses,
   attrs: { size: 8 },
   takes: { size: "size" },
   derive: (_, { size }) => ({ A: size }),
@@ -78,35 +81,35 @@ const scattered = op({
   test: {
     sizes: { N: sizes.N, C: sizes.C, M: sizes.M },
     attrs: [{}, { size: 1 }, { size: 33 }],
-    draw: { ids: (random, _, n) => Array.from({ length: n }, () => Math.floor(9 * random() ** 2)) },
+    draw: { ids: (random, _, n) => Array.from({ length: n }, () => Math.floor(9 * random() ** 2)) }, // some beyond the axis
   },
 });
 
-/** [N, A, M] of x and [N, C, M] of the numbers along an axis, whose other axes agree. */
-function matched(x: Tensor, ids: Tensor, axis: number, what: string): { at: number; C: number } {
+/** The axis along which the numbers choose; x and ids agree in all others. */
+function matched(x: Tensor, ids: Tensor, axis: number, what: string): number {
   const at = axisOf(x, axis, what);
   if (ids.shape.length !== x.shape.length || x.shape.some((size, i) => i !== at && size !== ids.shape[i]))
     throw new ShapeError(`${what}: x is [${x.shape}] and the ids [${ids.shape}]; they may differ in axis ${at} only`);
-  return { at, C: ids.shape[at] };
+  return at;
 }
 
 /**
  * y[.., c, ..] = x[.., ids[.., c, ..], ..] along `axis` (PyTorch's gather): x and ids:u32 have the same shape beside it. An id
- * beyond the axis gives NaN. Its gradient is a scatterAdd.
+ * beyond the axis is a ShapeError where it comes from the host, and gives NaN where it was computed. Its gradient is a scatterAdd.
  */
 export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
   takes("gather(x: tensor, axis: whole, ids: tensor)", arguments);
-  const { at } = matched(x, ids, axis, "gather");
+  const at = matched(x, ids, axis, "gather");
   return gathered(x.reshape(around(x.shape, at)), ids.reshape(around(ids.shape, at))).reshape(ids.shape);
 }
 
 /**
  * x with every element of src added at its number along `axis` (PyTorch's scatter_add): ids:u32 and src have one shape, which agrees
- * with x's beside the axis. Ids beyond the axis add nothing. In a fixed order: the same bits in every run.
+ * with x's beside the axis. An id beyond the axis is a ShapeError where it comes from the host; a computed one adds nothing. In a fixed order: the same bits in every run.
  */
 export function scatterAdd(x: Tensor, axis: number, ids: Tensor, src: Tensor): Tensor {
   takes("scatterAdd(x: tensor, axis: whole, ids: tensor, src: tensor)", arguments);
-  const { at } = matched(x, ids, axis, "scatterAdd");
+  const at = matched(x, ids, axis, "scatterAdd");
   if (`${ids.shape}` !== `${src.shape}`)
     throw new ShapeError(`scatterAdd: ids are [${ids.shape}], but src is [${src.shape}]`);
   const shape = around(ids.shape, at);

@@ -5,6 +5,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Run, Trained } from "../../cli/job.ts";
 import { reportRun } from "../../cli/pages/run-report.ts";
+import { comparisonText, rowsText } from "../../cli/pages/run-text.ts";
+import { defaults } from "../../train/settings.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
 const captions = {} as Trained["data"]["captions"]["train"];
@@ -74,5 +76,14 @@ test("steps that were skipped stand in the report", () =>
     assert.match(page, /2 steps with numbers that are not finite: 3, 17/);
     assert.not.match(await pageOf(folder, sound), /not finite/);
   }));
+
+test("steps that were skipped are told of one run, and of several side by side", () => {
+  const skipped = { ...sound, skipped: { count: 2, steps: [3, 17] } };
+  const told = /^skipped: 2 steps with numbers that are not finite: 3, 17$/m;
+  assert.match(rowsText(skipped, "report.html"), told);
+  const compared = (["none", "sap"] as const).map((subject) => ({ ...skipped, settings: { ...defaults, subject } }));
+  assert.match(comparisonText(compared), told);
+  assert.not.match(rowsText(sound, "report.html"), /skipped/);
+});
 
 test.run();

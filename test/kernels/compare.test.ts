@@ -23,7 +23,7 @@ import {
 } from "../../kernels/index.ts";
 import { sharedGpu } from "./derive.ts";
 
-await sharedGpu();
+const gpu = await sharedGpu();
 
 const values = async (f: Parameters<typeof compute>[0]) => [...((await compute(f as never)) as Float32Array)];
 
@@ -109,6 +109,26 @@ test("ids and x that differ beside the axis are refused by name", async () => {
   assert.instance(error, ShapeError);
   assert.match(error!.message, /^gather: x is \[2,2\] and the ids \[3,1\]; they may differ in axis 1 only/);
 });
+
+test("ids of the host beyond the axis are refused by name, of gather and of scatterAdd", async () => {
+  const beyond = () => tensor(new Uint32Array([0, 3]), [2]);
+  const said = async (f: () => unknown) => (await compute(f as never).catch((error: Error) => error)) as Error;
+  for (const error of [
+    await said(() => gather(tensor([1, 2, 3]), 0, beyond())),
+    await said(() => scatterAdd(tensor([1, 2, 3]), 0, beyond(), tensor([1, 1]))),
+  ]) {
+    assert.instance(error, ShapeError);
+    assert.match(error.message, /ids\[1\] is 3, which is no place along the axis\n {2}expected {2}0 to 2/);
+  }
+});
+
+if (gpu.facts.f16)
+  test("a number beside an f16 tensor is one of its type", async () => {
+    const half = () => tensor([1, 2, 3], [3], "f16");
+    assert.equal(await values(() => gt(half(), 1.5)), [0, 1, 1]);
+    assert.equal(await values(() => minimum(half(), 2)), [1, 2, 2]);
+    assert.equal(await values(() => where(gt(half(), 1.5), half(), 0)), [0, 2, 3]);
+  });
 
 test("the error of a running sum does not grow with its length", async () => {
   const n = 1 << 20;

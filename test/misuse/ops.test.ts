@@ -7,7 +7,7 @@ import { compute, op, ops, pass, persistent, Scope, tensor, type Tensor } from "
 import type { Op } from "../../engine/declare/op.ts";
 import { call } from "../../engine/record/op.ts";
 import { add, square, sum } from "../../kernels/index.ts";
-import { casesOf, drawInputs, runsOn, shapeFor, sharedGpu } from "../kernels/derive.ts";
+import { casesOf, drawInputs, fullSizes, runsOn, shapeFor, sharedGpu } from "../kernels/derive.ts";
 import { answerTo, everywhere, somewhere } from "./answers.ts";
 
 const gpu = await sharedGpu();
@@ -39,7 +39,7 @@ function rightCall(which: Op) {
   const [chosen] = fc.sample(casesOf(which, 4000), { numRuns: 1, seed: 11 });
   const inputs = drawInputs(which, chosen);
   for (const [name, { along }] of Object.entries(which.chooses)) // drawn are some beyond the axis as well
-    inputs[name] = inputs[name].map((number) => number % chosen.sizes[along]);
+    inputs[name] = inputs[name].map((number) => number % fullSizes(which, chosen)![along]);
   const tensors = which.sig.inputs.map((term) =>
     tensor(inputs[term.name], shapeFor(term, chosen.sizes), term.dtype === "T" ? "f32" : term.dtype),
   );
