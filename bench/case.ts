@@ -9,7 +9,7 @@ import { persistent } from "../engine/device/params.ts";
 import { later } from "../engine/record/compute.ts";
 import { call } from "../engine/record/op.ts";
 import { Scope } from "../engine/record/scope.ts";
-import { numelOf, type Sizes, type Term } from "../engine/declare/signature.ts";
+import { type Dtype, isWholeType, numelOf, type Sizes, type Term } from "../engine/declare/signature.ts";
 import type { Call, OpCall } from "../engine/record/segment.ts";
 import { Tensor } from "../engine/record/tensor.ts";
 import { type Work, workOf } from "../engine/declare/work.ts";
@@ -44,13 +44,17 @@ export function caseName({ op, dims, attrs }: Case): string {
 const shapeOf = (term: Term, dims: Sizes): number[] =>
   term.axes.map((axis) => (axis >= "A" ? dims[axis] : Number(axis)));
 
+const typeOf = ({ storage }: Op, { dtype }: Term): Dtype => (dtype === "T" ? storage[0] : dtype);
+
 /** Seeded inputs as the op's tests draw them. */
 export function drawInputs({ op, dims }: Case, seed = 2022): Record<string, Float32Array> {
   const inputs: Record<string, Float32Array> = {};
   for (const [i, term] of op.sig.inputs.entries()) {
     const numel = numelOf(term, dims);
     const draw = op.test.draw?.[term.name] ?? "gaussian";
-    if (typeof draw === "function") inputs[term.name] = Float32Array.from(draw(uniform(seed + i), dims, numel));
+    if (isWholeType(typeOf(op, term)) && typeof draw !== "function")
+      inputs[term.name] = gaussians(numel, seed + i).map((x) => 1 + Math.floor(100 * Math.abs(x)));
+    else if (typeof draw === "function") inputs[term.name] = Float32Array.from(draw(uniform(seed + i), dims, numel));
     else inputs[term.name] = draw === "positive" ? positives(numel, seed + i) : gaussians(numel, seed + i);
   }
   return inputs;
@@ -93,8 +97,7 @@ export class Prepared {
   ) {
     const { op, dims, attrs } = made;
     this.#args = op.sig.inputs.map((term) => {
-      const dtype = term.dtype === "T" ? "f32" : term.dtype;
-      const made = persistent(inputs[term.name], shapeOf(term, dims), dtype);
+      const made = persistent(inputs[term.name], shapeOf(term, dims), typeOf(op, term));
       made.value.needsGrad = op.differentiable.has(term.name);
       return made;
     });

@@ -21,7 +21,7 @@ async function show({ write }: { write?: boolean }): Promise<void> {
 const intro = `# Ops
 
 Every op of the registry: \`emotionclip ops --write\` writes this file from the declarations, and a test compares them. How to read a
-signature is in [DESIGN.md](DESIGN.md#axes). A pass is one launch of one kernel; passes of the gradient are behind the bar. Names in
+signature is in [DESIGN.md](DESIGN.md#axes); storage is f32 or f16 where a section does not say otherwise. A pass is one launch of one kernel; passes of the gradient are behind the bar. Names in
 brackets are alternatives that compute the same; the engine chooses by sizes and device. Ops made only of other ops (\`mean\`,
 \`attention\`, \`permute\` …) are plain functions and not listed.
 `;
@@ -36,6 +36,7 @@ function sectionOf(op: Op): string {
   const attributes = Object.entries(op.attrs).map(([name, value]) => `\`${name}\` ${JSON.stringify(value)}`);
   const rows: [string, string][] = [
     ["signature", `\`${op.sig.text}\``],
+    ...(op.storage.join() !== "f32,f16" ? [["storage", op.storage.join(", ")] as [string, string]] : []),
     ...(attributes.length ? [["attributes", attributes.join(", ")] as [string, string]] : []),
     ...[...op.ways].map(([way, passes]): [string, string] => {
       return [op.ways.size > 1 ? `passes, ${way}` : "passes", passesOf(passes)];

@@ -4,7 +4,7 @@ import { KernelError } from "../errors.ts";
 import type { DeviceFacts } from "./facts.ts";
 import type { CompiledPass } from "./op.ts";
 import type { Attrs, Source, Variant } from "./pass.ts";
-import type { Sizes } from "./signature.ts";
+import { type Dtype, isWholeType, type Sizes } from "./signature.ts";
 
 export interface Binding {
   readonly name: string;
@@ -33,7 +33,7 @@ const overridePattern = /^\s*override\s+(\w+)\s*:\s*\w+\s*=\s*([\d.]+)u?\s*;/gm;
 
 /** What the kernel's text is made of. */
 export interface TextOptions {
-  readonly T: "f32" | "f16";
+  readonly T: Dtype;
   readonly subgroup: number;
   readonly sizeControl: boolean;
 }
@@ -43,7 +43,7 @@ export function joinSource(source: Source, context: { dims: Sizes; attrs: Attrs;
   return typeof source === "function" ? source(context) : source.join("\n");
 }
 
-/** Adds what every kernel may rely on (T, SG, enables) and reads its interface. */
+/** Adds what every kernel may rely on (T, Num, SG, enables) and reads its interface. */
 export function completeText(body: string, { T, subgroup, sizeControl }: TextOptions, label: string): KernelText {
   const written = withoutComments(body);
   refuse(written, label);
@@ -57,6 +57,8 @@ export function completeText(body: string, { T, subgroup, sizeControl }: TextOpt
   if (subgroups) enable("subgroups");
   if (subgroups && sizeControl) enable("subgroup_size_control");
   if (uses("T")) head.push(`alias T = ${T};`);
+  // what numbers of type T are computed in
+  if (uses("Num") && !/\b(?:alias|struct)\s+Num\b/.test(plain)) head.push(`alias Num = ${isWholeType(T) ? T : "f32"};`);
   if (uses("SG")) head.push(`const SG: u32 = ${subgroup}u;`);
   const moved = own.length > 0 ? body.replace(directivePattern, "") : body;
   const filled = moved.replace(/(?:@(?:group|binding)\(\s*\d+\s*\)\s*)*var<uniform>/g, "var<immediate>");

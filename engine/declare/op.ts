@@ -6,6 +6,8 @@ import type { Attrs, Pass } from "./pass.ts";
 import {
   type AxesIn,
   type Dims,
+  type Dtype,
+  floats,
   type NamesIn,
   lettersOf,
   parseSignature,
@@ -38,6 +40,8 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   about: string;
   sig: S;
   attrs?: A;
+  /** What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself. */
+  storage?: readonly Dtype[];
   /** What attributes must be, in the words of engine/kinds.ts; by default of the same type as the default, and not NaN. */
   takes?: { [K in keyof A]?: string };
   /** Axes that inputs do not have, and checks of those they have: returns the further sizes or throws ShapeError. */
@@ -83,6 +87,8 @@ export interface Op {
   readonly about: string;
   readonly sig: Signature;
   readonly attrs: Attrs;
+  /** What `T` may be; tests and benchmarks use the first where they need one. */
+  readonly storage: readonly Dtype[];
   /** What each attribute must be (takes.ts). */
   readonly takes: Readonly<Record<string, string>>;
   readonly axes: readonly string[];
@@ -141,6 +147,7 @@ function compile(d: OpDeclaration<string, Attrs, string>, id: number): Op {
     about: d.about,
     sig,
     attrs: d.attrs ?? {},
+    storage: d.storage ?? floats,
     takes: { ...typesOf(d.attrs ?? {}), ...(d.takes as Record<string, string>) },
     axes: axesOf(sig),
     derive: d.derive as Op["derive"],

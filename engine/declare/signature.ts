@@ -3,8 +3,18 @@
 import { ShapeError } from "../errors.ts";
 import { takes } from "../takes.ts";
 
-/** Element types. `T` in a signature is the op's storage type: f32 or f16, the same for all its tensors. */
+/** Element types. `T` in a signature is the op's storage type, the same for all its tensors: one of those it is declared for. */
 export type Dtype = "f32" | "f16" | "u32" | "i32";
+
+/** Storage types of an op that says nothing else. */
+export const floats: readonly Dtype[] = ["f32", "f16"];
+/** Those of an op that computes with whole numbers. */
+export const wholes: readonly Dtype[] = ["u32", "i32"];
+/** Those of an op that moves elements, or whose kernel says the same of all numbers. */
+export const anyType: readonly Dtype[] = [...floats, ...wholes];
+
+/** Whether elements of this type are integers: exact, and without gradient. */
+export const isWholeType = (dtype: Dtype): dtype is "u32" | "i32" => dtype === "u32" || dtype === "i32";
 
 /** One tensor of a signature: `tokens_NW:u32` is { name: "tokens", axes: ["N", "W"], dtype: "u32" }. */
 export interface Term {
@@ -82,11 +92,19 @@ export interface Shaped {
 export interface BoundAxes {
   readonly dims: Sizes;
   readonly lead: readonly number[];
-  readonly T: "f32" | "f16";
+  readonly T: Dtype;
+}
+
+/** What binding needs of an op. */
+export interface Typed {
+  readonly name: string;
+  readonly sig: Signature;
+  /** What `T` may be. */
+  readonly storage: readonly Dtype[];
 }
 
 /** Binds a signature's axes to sizes. Errors: ShapeError where a rank, a type or a size does not fit. */
-export function bindAxes(op: { name: string; sig: Signature }, tensors: readonly Shaped[]): BoundAxes {
+export function bindAxes(op: Typed, tensors: readonly Shaped[]): BoundAxes {
   const dims: Sizes = {};
   let lead: readonly number[] | undefined;
   let T: Dtype | undefined;
@@ -101,9 +119,9 @@ export function bindAxes(op: { name: string; sig: Signature }, tensors: readonly
     const term = op.sig.inputs[i];
     const { shape, dtype } = tensors[i];
     if (term.dtype === "T") {
-      if (T === undefined && (dtype === "f32" || dtype === "f16")) T = dtype;
-      if (dtype !== T) refuse(`${term.text} is ${dtype}, expected ${T ?? "f32 or f16"}`);
-    } else if (dtype !== term.dtype) refuse(`${term.text} is ${dtype}, expected ${term.dtype}`);
+      if (T === undefined && op.storage.includes(dtype)) T = dtype;
+      if (dtype !== T) refuse(otherType(term, dtype, T ? [T] : op.storage));
+    } else if (dtype !== term.dtype) refuse(otherType(term, dtype, [term.dtype]));
     const folded = term.folds ? shape.length - term.axes.length + 1 : 0;
     if (term.folds ? folded < 0 : shape.length !== term.axes.length)
       refuse(`${term.text} has ${term.axes.length} axes${term.folds ? " or more" : ""}, received [${shape}]`);
@@ -117,8 +135,11 @@ export function bindAxes(op: { name: string; sig: Signature }, tensors: readonly
         refuse(`${term.text} has ${axis >= "A" ? `${axis} = ` : "length "}${size}, expected ${known}`);
     }
   }
-  return { dims, lead: lead ?? [], T: (T as "f32" | "f16" | undefined) ?? "f32" };
+  return { dims, lead: lead ?? [], T: T ?? op.storage[0] };
 }
+
+const otherType = ({ name, text }: Term, found: Dtype, expected: readonly Dtype[]): string =>
+  `${text} is ${found}, expected ${expected.join(" or ")}; cast(${name}, "${expected[0]}") converts`;
 
 function product(shape: readonly number[], count: number): number {
   let n = 1;

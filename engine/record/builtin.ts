@@ -4,6 +4,7 @@ import addToText from "./builtin/add-to.wgsl";
 import copyText from "./builtin/copy.wgsl";
 import fillText from "./builtin/fill.wgsl";
 import { ceilDiv, type Pass, pass } from "../declare/pass.ts";
+import { anyType } from "../declare/signature.ts";
 import { op } from "./op.ts";
 
 /** Elements per workgroup of flat kernels: a contiguous chunk, at most 1024 workgroups. */
@@ -61,6 +62,7 @@ export const copy = op({
   name: "copy",
   about: "y = x, exactly N elements",
   sig: "x_N -> y_N",
+  storage: anyType,
   forward: [copied("x_N -> y_N", {})],
   backward: [copied("dy_N -> dx_N", { x: "dy", y: "dx" })],
   ref: ({ x }) => ({ y: x.slice() }),

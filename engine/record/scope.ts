@@ -2,7 +2,7 @@
 // While recording, the segment's structure is written down (structure.ts): a segment of the same structure as an
 // earlier one replays that one's plan.
 import type { CompiledPass } from "../declare/op.ts";
-import { type Dtype, numelOf, type Term } from "../declare/signature.ts";
+import { anyType, type Dtype, numelOf, type Term } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
 import { takes } from "../takes.ts";
 import { leadingTo, savedBy } from "./history.ts";
@@ -311,7 +311,7 @@ export class Scope implements Disposable, OpenScope {
   #begin({ op, way, dims, attrs, T }: OpCall): number {
     const s = this.#structure;
     s.push(op.id);
-    s.push(T === "f16" ? 1 : 0);
+    s.push(anyType.indexOf(T));
     if (op.ways.size > 1) s.word(way);
     for (const axis in dims) s.push(dims[axis]);
     const firstNumber = this.#numbers.length;
@@ -382,4 +382,4 @@ function runOrRefuse(by: Runner, ...of: Parameters<Runner["run"]>): { reads: Pro
   }
 }
 
-const resolve = (term: Term, T: "f32" | "f16"): Dtype => (term.dtype === "T" ? T : term.dtype);
+const resolve = (term: Term, T: Dtype): Dtype => (term.dtype === "T" ? T : term.dtype);

@@ -1,7 +1,7 @@
 // What scopes record, as data: calls of ops, their launches, and the segment of them that runs at once.
 import type { CompiledPass, Op } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
-import type { Sizes } from "../declare/signature.ts";
+import type { Dtype, Sizes } from "../declare/signature.ts";
 import type { TypedArray, Value } from "./value.ts";
 
 /** One call of an op: values by position in op.names, those of passes that have not run yet missing. */
@@ -11,7 +11,7 @@ export interface OpCall {
   readonly values: Value[];
   readonly dims: Sizes;
   readonly attrs: Attrs;
-  readonly T: "f32" | "f16";
+  readonly T: Dtype;
 }
 
 /** A call that a gradient may flow back through. */
@@ -26,7 +26,7 @@ export interface Call {
   readonly values: readonly Value[];
   readonly dims: Sizes;
   readonly attrs: Attrs;
-  readonly T: "f32" | "f16";
+  readonly T: Dtype;
   /** Position of the op call's first number in the segment's list of numbers. */
   readonly firstNumber: number;
 }

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../engine/errors.ts";
 import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
-import type { Sizes } from "../../engine/declare/signature.ts";
+import { anyType, type Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
@@ -166,6 +166,7 @@ const repeat = op({
   name: "repeat",
   about: "y_nam = x_nm for every a",
   sig: "x_NM -> y_NAM",
+  storage: anyType,
   attrs: { times: 50 },
   takes: { times: "size" },
   derive: (_, { times }) => ({ A: times, ...chunksOf({ A: times }) }),

@@ -13,5 +13,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let id = (wid.x + wid.y * nwg.x) * WG + lane;
   if (id >= dim.N * dim.A * dim.M) { return; }
   let n = id / (dim.A * dim.M);
-  y[id] = T(dim.factor * f32(x[n * dim.M + id % dim.M]));
+  y[id] = T(Num(dim.factor) * Num(x[n * dim.M + id % dim.M]));
 }

@@ -15,6 +15,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let id = (wid.x + wid.y * nwg.x) * WG + lane;
   if (id >= dim.N * M4) { return; }
   let start = (id / M4) * dim.A * M4 + id % M4;
-  let v = vec4<T>(dim.factor * vec4f(x[id]));
+  let v = vec4<T>(Num(dim.factor) * vec4<Num>(x[id]));
   for (var a = 0u; a < dim.A; a++) { y[start + a * M4] = v; }
 }

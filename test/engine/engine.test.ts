@@ -480,6 +480,16 @@ test("a lost device is one error that every later call repeats", async () => {
   }
 });
 
+test("an op has the storage types it is declared for; others are refused with the cast that helps", async () => {
+  const numbers = new Uint32Array([2 ** 32 - 1, 2 ** 24 + 1]);
+  assert.equal(await compute(() => copy(tensor(numbers))), numbers);
+  throwsWith(
+    await compute(() => accumulate(tensor([1], [1], "i32"), tensor([1], [1], "i32"))).catch((error) => error),
+    ShapeError,
+    /^accumulate: a_N is i32, expected f32 or f16; cast\(a, "f32"\) converts/,
+  );
+});
+
 test("signatures are read, and what is wrong with one is said", () => {
   const sig = parseSignature("x_N3SS tokens_NW:u32 s -> y_ND");
   assert.equal(

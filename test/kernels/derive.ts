@@ -8,7 +8,7 @@ import type { Attrs } from "../../engine/declare/pass.ts";
 import { fromHalf, toHalf } from "../../engine/half.ts";
 import { later } from "../../engine/record/compute.ts";
 import { call } from "../../engine/record/op.ts";
-import { numelOf, type Sizes, type Term } from "../../engine/declare/signature.ts";
+import { type Dtype, isWholeType, numelOf, type Sizes, type Term } from "../../engine/declare/signature.ts";
 import { openTestGpu } from "../kit/gpu.ts";
 
 export type { Op };
@@ -95,22 +95,43 @@ export const halved = (x: number): number => fromHalf(toHalf(x));
 export const runsOn = (op: Op, { f16 }: DeviceFacts): boolean =>
   f16 || [...op.sig.inputs, ...op.sig.outputs].every(({ dtype }) => dtype !== "f16");
 
-/** The inputs of a case: what f32 holds, as f64. */
+/** The type of a term's elements where `T` is the one that tests use, or another. */
+export const typeOf = (op: Op, term: Term, T: Dtype = op.storage[0]): Dtype => (term.dtype === "T" ? T : term.dtype);
+
+/** A number as an element of a type holds it: integers modulo 2^32. */
+export const held: Record<Dtype, (x: number) => number> = {
+  f32: Math.fround,
+  f16: halved,
+  u32: (x) => x >>> 0,
+  i32: (x) => x | 0,
+};
+
+/** Whole numbers of all sizes, and those at the edges of both types. */
+function wholeNumber(random: () => number): number {
+  const kind = random();
+  if (kind < 0.4) return Math.floor(20 * random()) - 8;
+  if (kind < 0.5) return [0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 24 + 1][Math.floor(6 * random())];
+  return Math.floor(2 ** 32 * random());
+}
+
+/** The inputs of a case as f64: what f32 holds (or `round` leaves), or integers where `T` is of these. */
 export function drawInputs(
   op: Op,
   { sizes, seed }: Case,
   round: (x: number) => number = Math.fround,
+  T: Dtype = op.storage[0],
 ): Record<string, Float64Array> {
   const random = uniform(seed);
   const inputs: Record<string, Float64Array> = {};
   for (const term of op.sig.inputs) {
     const numel = numelOf(term, sizes);
     const draw = op.test.draw?.[term.name] ?? "gaussian";
-    const exact = term.dtype === "T" ? round : term.dtype === "f16" ? halved : Math.fround;
-    const raw =
-      typeof draw === "function"
-        ? draw(random, sizes, numel)
-        : Array.from({ length: numel }, () => (draw === "positive" ? 0.1 + 2 * random() : gaussian(random)));
+    const dtype = typeOf(op, term, T);
+    const exact = term.dtype === "T" && !isWholeType(dtype) ? round : held[dtype];
+    const one = isWholeType(dtype)
+      ? () => wholeNumber(random)
+      : () => (draw === "positive" ? 0.1 + 2 * random() : gaussian(random));
+    const raw = typeof draw === "function" ? draw(random, sizes, numel) : Array.from({ length: numel }, one);
     inputs[term.name] = Float64Array.from(raw, exact);
     assert.is(inputs[term.name].length, numel, `${op.name}: draw.${term.name} gave ${raw.length} of ${numel} numbers`);
   }
@@ -137,7 +158,7 @@ export interface RunOptions {
   upstream?: Record<string, Float64Array>;
   /** Inputs whose gradient is wanted; default: all that have one. */
   wanted?: Iterable<string>;
-  T?: "f32" | "f16";
+  T?: Dtype;
 }
 
 /** Runs an op on the device, and its gradient where there is an upstream one. */
@@ -145,7 +166,7 @@ export async function runOp(
   op: Op,
   { sizes, attrs }: Case,
   inputs: Record<string, Float64Array>,
-  { upstream, wanted = op.differentiable, T = "f32" }: RunOptions = {},
+  { upstream, wanted = op.differentiable, T = op.storage[0] }: RunOptions = {},
 ): Promise<Outcome> {
   const names = new Set(wanted);
   const outputs: Record<string, Promise<ArrayLike<number>>> = {};
@@ -154,8 +175,7 @@ export async function runOp(
   {
     using tape = new Tape();
     const args = op.sig.inputs.map((term) => {
-      const dtype = term.dtype === "T" ? T : term.dtype;
-      const made = tensor(inputs[term.name], shapeFor(term, sizes), dtype);
+      const made = tensor(inputs[term.name], shapeFor(term, sizes), typeOf(op, term, T));
       made.value.host = undefined; // as if computed: the kernel sees what the host would refuse
       if (upstream && names.has(term.name)) made.value.needsGrad = true;
       return made;

@@ -32,7 +32,7 @@ const mostLanes = 4;
 /** The launch with its text for subgroups of one lane and f32 storage. */
 export function launchOf(pass: CompiledPass, variant: Variant, dims: Sizes, attrs: Attrs, device: DeviceFacts): Launch {
   const source = joinSource(variant.source, { dims, attrs, device });
-  const text = completeText(source, { T: "f32", subgroup: 1, sizeControl: false }, pass.label);
+  const text = completeText(source, { T: pass.op.storage[0], subgroup: 1, sizeControl: false }, pass.label);
   return { pass, variant, text, dims, attrs };
 }
 
@@ -56,7 +56,7 @@ export function interpret(
   for (const [i, { index, name }] of text.bindings.entries()) {
     const memory = (values[pass.slots[order[i]]] ??= memoryOf(
       numelOf(pass.terms[order[i]], dims),
-      pass.terms[order[i]].dtype,
+      pass.terms[order[i]].dtype === "T" ? pass.op.storage[0] : pass.terms[order[i]].dtype,
     ));
     buffers[index] = memory.buffer;
     bytes.set(name, memory.byteLength);

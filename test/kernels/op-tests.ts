@@ -6,7 +6,7 @@ import { Guard } from "../../engine/device/guard.ts";
 import { call } from "../../engine/record/op.ts";
 import { useRunner } from "../../engine/record/runner.ts";
 import type { Attrs } from "../../engine/declare/pass.ts";
-import { numelOf } from "../../engine/declare/signature.ts";
+import { type Dtype, isWholeType, numelOf } from "../../engine/declare/signature.ts";
 import {
   alternatives,
   type Case,
@@ -21,6 +21,8 @@ import {
   shapeFor,
   slopesAgree,
   halved,
+  held,
+  typeOf,
   uniform,
 } from "./derive.ts";
 import { type Races, raceClaim, tell } from "./race-claim.ts";
@@ -84,7 +86,14 @@ function claimsOf(op: Op, gpu: Gpu, noRace: Claim<Case>): Claim<unknown>[] {
     ...given(op.differentiable.size > 1, () =>
       claim("a gradient alone is that among all", casesOf(op, 3000), 2, (c) => alone(op, c, gpu)),
     ),
-    ...given(gpu.facts.f16 && op.sig.outputs.some(({ dtype }) => dtype === "T"), () =>
+    ...op.storage
+      .filter(isWholeType)
+      .map((T) =>
+        claim(`${T} storage computes the reference exactly, modulo 2^32`, casesOf(op), runsFor(op, 12), (c) =>
+          whole(op, c, gpu, T),
+        ),
+      ),
+    ...given(gpu.facts.f16 && op.storage.includes("f16") && op.sig.outputs.some(({ dtype }) => dtype === "T"), () =>
       claim("f16 storage differs from the reference by its rounding", casesOf(op, 3000), 5, (c) => half(op, c, gpu)),
     ),
     ...given(shared !== undefined, () =>
@@ -158,10 +167,20 @@ const forward = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
     for (const name in untouched) same(untouched[name], inputs[name], `input ${name} afterwards and before`);
   });
 
+/** Integers: what the reference says, modulo 2^32 (outputs of a type of their own as it is). */
+const whole = (op: Op, c: Case, gpu: Gpu, T: Dtype): Promise<void> =>
+  guarded(gpu, c, async () => {
+    const inputs = drawInputs(op, c, undefined, T);
+    const want = op.ref(inputs, fullSizes(op, c)!, c.attrs);
+    const { outputs } = await runOp(op, c, inputs, { T });
+    for (const term of op.sig.outputs)
+      same(outputs[term.name], Float64Array.from(want[term.name], held[typeOf(op, term, T)]), term.name);
+  });
+
 /** Inputs of floating point that may hold anything; `test.finite` of a declaration tells which may not, and why. */
 const openInputs = (op: Op, attrs: Attrs): string[] =>
   op.sig.inputs
-    .filter(({ name, dtype }) => dtype !== "u32" && dtype !== "i32" && !op.test.finite?.(attrs as never)[name])
+    .filter((term) => !isWholeType(typeOf(op, term)) && !op.test.finite?.(attrs as never)[term.name])
     .map(({ name }) => name);
 
 /** What an element of an input may become: where only positive numbers are defined, not −∞. */
@@ -315,7 +334,7 @@ function disagree(op: Op, { second, axis }: { second: number; axis: number }): v
     const shape = shapeFor(term, sizes);
     if (i === second) shape[axis === 0 ? 0 : shape.length - term.axes.length + axis] += 1;
     const numel = shape.reduce((a, b) => a * b, 1);
-    return tensor(new Float32Array(numel), shape, term.dtype === "T" ? "f32" : term.dtype);
+    return tensor(new Float32Array(numel), shape, typeOf(op, term));
   });
   assert.throws(
     () => call(op, args),

@@ -13,6 +13,7 @@ import {
   near,
   type Op,
   slopesAgree,
+  typeOf,
 } from "./derive.ts";
 import { interpret, type Launch, launchOf, type Memory, memoryOf } from "./interpret.ts";
 import { madeUp } from "../kit/texts.ts";
@@ -146,7 +147,7 @@ export function inputsOf(op: Op, c: Case): (Memory | undefined)[] {
   const upstream = op.differentiable.size ? drawUpstream(op, c) : {};
   return op.names.map((name) => {
     const term = op.sig.inputs.find((input) => input.name === name);
-    if (term) return memory(inputs[name], term.dtype);
+    if (term) return memory(inputs[name], typeOf(op, term));
     const output = name.slice(1);
     return name === `d${output}` && upstream[output] ? memory(upstream[output], "f32") : undefined;
   });

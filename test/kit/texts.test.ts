@@ -4,6 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { matchBindings } from "../../engine/declare/kernel-text.ts";
 import { explain } from "../../engine/device/pipeline.ts";
+import { anyType, type Dtype } from "../../engine/index.ts";
 import { ops } from "../../kernels/index.ts";
 import { madeUp, textsOf } from "./texts.ts";
 
@@ -17,7 +18,7 @@ const device = await adapter.requestDevice({ requiredFeatures });
 const limits = { bindings: 10, fields: 16 };
 let compiled = 0;
 
-for (const T of ["f32", "f16"] as const)
+for (const T of anyType)
   for (const subgroup of [4, 8, 16, 32, 64])
     test(`every kernel compiles with subgroups of ${subgroup} and ${T} storage`, async () => {
       for (const op of ops) for (const software of [true, false]) await compileAll(op, subgroup, software, T);
@@ -25,12 +26,7 @@ for (const T of ["f32", "f16"] as const)
 
 const seen = new Set<string>();
 
-async function compileAll(
-  op: (typeof ops)[number],
-  subgroup: number,
-  software: boolean,
-  T: "f32" | "f16",
-): Promise<void> {
+async function compileAll(op: (typeof ops)[number], subgroup: number, software: boolean, T: Dtype): Promise<void> {
   for (const { label, text, pass, variant } of textsOf(op, madeUp(subgroup, software, T === "f16"), T, true)) {
     assert.is(matchBindings(text, pass, variant).length, text.bindings.length);
     assert.ok(text.bindings.length <= limits.bindings, `${label}: ${text.bindings.length} bindings`);

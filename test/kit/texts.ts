@@ -4,7 +4,7 @@ import { completeText, joinSource, type KernelText } from "../../engine/declare/
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import type { CompiledPass } from "../../engine/declare/op.ts";
 import type { Variant } from "../../engine/declare/pass.ts";
-import type { Sizes } from "../../engine/declare/signature.ts";
+import { type Dtype, isWholeType, type Sizes } from "../../engine/declare/signature.ts";
 import { type Case, casesOf, fullSizes, type Op } from "../kernels/derive.ts";
 
 /** A text together with where it is from and one case that asks for it. */
@@ -28,13 +28,14 @@ export const madeUp = (subgroup: number, software: boolean, f16: boolean): Devic
   tuned: new Map(),
 });
 
-/** The distinct texts of an op for a device. */
-export function textsOf(op: Op, device: DeviceFacts, T: "f32" | "f16", sizeControl: boolean): Asked[] {
+/** The distinct texts of an op for a device and a storage type that the op has; integers have no gradient. */
+export function textsOf(op: Op, device: DeviceFacts, T: Dtype, sizeControl: boolean): Asked[] {
   const found = new Map<string, Asked>();
+  if (!op.storage.includes(T)) return [];
   for (const c of fc.sample(casesOf(op), { numRuns: 12, seed: 2022 })) {
     const sizes = fullSizes(op, c)!;
     for (const { forward, backward } of op.ways.values())
-      for (const pass of [...forward, ...backward])
+      for (const pass of isWholeType(T) ? forward : [...forward, ...backward])
         for (const [name, variant] of pass.pass.variants) {
           if (!(variant.available?.(device, sizes, c.attrs) ?? true)) continue;
           const label = `${pass.label} ${name}`;

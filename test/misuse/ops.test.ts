@@ -3,11 +3,11 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compute, op, ops, pass, persistent, Scope, tensor, type Tensor } from "../../engine/index.ts";
+import { anyType, compute, op, ops, pass, persistent, Scope, tensor, type Tensor } from "../../engine/index.ts";
 import type { Op } from "../../engine/declare/op.ts";
 import { call } from "../../engine/record/op.ts";
 import { add, square, sum } from "../../kernels/index.ts";
-import { casesOf, drawInputs, fullSizes, runsOn, shapeFor, sharedGpu } from "../kernels/derive.ts";
+import { casesOf, drawInputs, fullSizes, runsOn, shapeFor, sharedGpu, typeOf } from "../kernels/derive.ts";
 import { answerTo, everywhere, somewhere } from "./answers.ts";
 
 const gpu = await sharedGpu();
@@ -18,13 +18,21 @@ function lostTensor(): Tensor {
 }
 
 /** Tensors that do not belong where others do: ended, of no fitting type or rank. */
-function strangeTensors(dtype: string): Record<string, unknown> {
+function strangeTensors(dtype: string, { storage }: Op): Record<string, unknown> {
+  const fitting = dtype === "T" ? storage.slice(0, storage.length < anyType.length ? undefined : 1) : [dtype];
   return {
     "a tensor of an ended scope": lostTensor(),
-    "a tensor of another type": tensor([1], [1], dtype === "u32" ? "f32" : "u32"),
+    "a tensor of another type": tensor([1], [1], fitting.includes("u32") ? "f32" : "u32"),
     "a tensor of nine axes": tensor(new Float32Array(3), [1, 1, 1, 1, 1, 1, 1, 1, 3]),
   };
 }
+
+/** Leading axes may be many, and where one tensor alone has the storage type it may be any that the op takes. */
+const mayFit = (what: string, { sig, storage }: Op): boolean =>
+  what === "a tensor of nine axes" ||
+  (what === "a tensor of another type" &&
+    storage.length === anyType.length &&
+    sig.inputs.filter(({ dtype }) => dtype === "T").length === 1);
 
 const strays = { ...somewhere, ...everywhere(persistent([1])) };
 /** What an attribute of each type may well be, by name of the stray. */
@@ -41,7 +49,7 @@ function rightCall(which: Op) {
   for (const [name, { along }] of Object.entries(which.chooses)) // drawn are some beyond the axis as well
     inputs[name] = inputs[name].map((number) => number % fullSizes(which, chosen)![along]);
   const tensors = which.sig.inputs.map((term) =>
-    tensor(inputs[term.name], shapeFor(term, chosen.sizes), term.dtype === "T" ? "f32" : term.dtype),
+    tensor(inputs[term.name], shapeFor(term, chosen.sizes), typeOf(which, term)),
   );
   return { tensors, attrs: chosen.attrs };
 }
@@ -70,8 +78,8 @@ for (const which of ops.filter((each) => runsOn(each, gpu.facts)))
       for (const what of ["a tensor of an ended scope", "a tensor of another type", "a tensor of nine axes"])
         await refuses(
           `${name} is ${what}`,
-          (from) => swapped(strangeTensors(dtype)[what])(from),
-          what !== "a tensor of nine axes", // leading axes may be many
+          (from) => swapped(strangeTensors(dtype, which)[what])(from),
+          !mayFit(what, which),
         );
     }
     for (const name of Object.keys(which.attrs))
