@@ -6,9 +6,10 @@ import { op } from "../engine/record/op.ts";
 import { takes } from "../engine/takes.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { broadcastShape } from "./broadcast.ts";
+import { amax } from "./fold/extremes.ts";
 import numbers from "./lib/numbers.wgsl";
 import { flatPass } from "./pointwise.ts";
-import { amax, expandTo } from "./reduce/reduce.ts";
+import { expandTo } from "./reduce/reduce.ts";
 
 /** The size of the benchmark rows: hidden units of one frame-encoder layer, 16 clips of 8 frames. */
 const bench = [{ N: 16 * 8 * 51 * 3072 }];

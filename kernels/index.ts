@@ -25,7 +25,11 @@ export { eq, ge, gt, le, logicalAnd, logicalNot, logicalOr, lt, maximum, minimum
 export { cumsum } from "./cumsum/cumsum.ts";
 export { gather, scatterAdd } from "./gather/gather.ts";
 export { cast } from "./cast/cast.ts";
-export { amax, expandTo, mean, sum } from "./reduce/reduce.ts";
+export { amax, amin, argmax, argmin } from "./fold/extremes.ts";
+export { prod } from "./fold/product.ts";
+export { std, variance } from "./fold/moments.ts";
+export { logsumexp } from "./fold/logsumexp.ts";
+export { expandTo, mean, sum } from "./reduce/reduce.ts";
 export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
 export * from "./embedding/embedding.ts";
 export * from "./matmul/matmul.ts";

@@ -6,7 +6,7 @@ import { takes } from "../../engine/takes.ts";
 import { lanesGrid } from "../lib/flat.ts";
 import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
-import { around, axisOf } from "../reduce/reduce.ts";
+import { around, axisOf } from "../lib/axes.ts";
 import text from "./cumsum.wgsl";
 
 const running = (x: string, y: string, backwards: 0 | 1): Pass =>

@@ -10,7 +10,7 @@ import { add } from "../broadcast.ts";
 import { lanesGrid } from "../lib/flat.ts";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
-import { around, axisOf } from "../reduce/reduce.ts";
+import { around, axisOf } from "../lib/axes.ts";
 import gatherText from "./gather.wgsl";
 import scatterText from "./scatter.wgsl";
 

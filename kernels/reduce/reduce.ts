@@ -1,22 +1,23 @@
-// Sums, means and maxima over one axis, and their mirror: a tensor repeated along a new axis.
+// Sums and means over axes, and their mirror: a tensor repeated along a new axis.
 import { ShapeError } from "../../engine/errors.ts";
 import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import { anyType, type Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
+import { around, type Axes } from "../lib/axes.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
-import numbers from "../lib/numbers.wgsl";
 import { partsFor } from "../lib/panels.ts";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
+import { total } from "../fold/total.ts";
+import { ofAnyType, roundingOf } from "../fold/wholes.ts";
 import chunks from "./chunks.wgsl";
 import columns from "./columns.wgsl";
 import columns4 from "./columns4.wgsl";
 import final from "./final.wgsl";
-import max from "./max.wgsl";
-import maxDx from "./max-dx.wgsl";
 import chunkColumns from "./chunk-columns.wgsl";
+import { reduced } from "./over.ts";
 import sumRows from "./rows.wgsl";
 import sumRows4 from "./rows4.wgsl";
 import spread from "./spread.wgsl";
@@ -138,26 +139,11 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
   });
 }
 
-const sumOver = reduction("sum", "y_nm = Σ_a x_nam", () => 1);
+const sumOver = ofAnyType(
+  reduction("sum", "y_nm = Σ_a x_nam", () => 1),
+  total("sum", "y_nm = Σ_a x_nam modulo 2³²", "a + b", (a, b) => a + b),
+);
 const meanOver = reduction("mean", "y_nm = 1/A · Σ_a x_nam", (A) => 1 / A);
-
-const maxOver = op({
-  name: "max",
-  about: "y_nm = max_a x_nam; the gradient goes to the first maximum",
-  sig: "x_NAM -> y_NM",
-  forward: [pass("x_NAM -> y_NM at_NM:u32", [numbers, max], ({ N, M }, consts) => lanesGrid(N * M, consts))],
-  backward: [pass("dy_NM at_NM:u32 -> dx_NAM", maxDx, ({ N, A, M }, consts) => lanesGrid(N * A * M, consts))],
-  ref({ x }, { N, A, M }) {
-    const y = new Float64Array(N * M).fill(-Infinity);
-    for (let i = 0; i < N * A * M; i++) {
-      const at = Math.floor(i / (A * M)) * M + (i % M);
-      y[at] = Math.max(y[at], x[i]);
-    }
-    return { y };
-  },
-  flops: ({ N, A, M }) => N * A * M,
-  bench: [{ N: 16, A: 8, M: 512 }],
-});
 
 const unscaled: Factor = () => ({ factor: 1 });
 const repeated = [spreadPass("x", "y", unscaled)];
@@ -183,42 +169,16 @@ const repeat = op({
   test: { attrs: [{ times: 1 }, { times: 2 }, { times: 5 }, { times: 33 }] },
 });
 
-/** `axis` counted from the front, negative ones from the end. */
-export function axisOf(x: Tensor, axis: number, what: string): number {
-  const rank = x.shape.length;
-  const at = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(at) || at < 0 || at >= rank) throw new ShapeError(`${what}: [${x.shape}] has no axis ${axis}`);
-  return at;
+/** Sum over one axis or several, or of everything; of whole numbers modulo 2³². */
+export function sum(x: Tensor, axis?: Axes, keepdim = false): Tensor {
+  takes("sum(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
+  return reduced(sumOver, x, axis, keepdim, "sum", roundingOf(x));
 }
 
-/** [N, A, M]: the product of the axes before `axis`, the axis, and of those after it. */
-export function around(shape: readonly number[], axis: number): [number, number, number] {
-  const numel = (sizes: readonly number[]) => sizes.reduce((product, size) => product * size, 1);
-  return [numel(shape.slice(0, axis)), shape[axis], numel(shape.slice(axis + 1))];
-}
-
-function reduced(over: (x: Tensor) => Tensor, x: Tensor, axis: number | undefined, what: string): Tensor {
-  if (axis === undefined) return over(x.reshape([1, x.numel, 1])).reshape([]);
-  const at = axisOf(x, axis, what);
-  return over(x.reshape(around(x.shape, at))).reshape(x.shape.filter((_, i) => i !== at));
-}
-
-/** Sum over one axis, or of everything to a scalar. */
-export function sum(x: Tensor, axis?: number): Tensor {
-  takes("sum(x: tensor, axis?: whole)", arguments);
-  return reduced(sumOver, x, axis, "sum");
-}
-
-/** Mean over one axis (frames of a clip: axis 1 of x_BTE), or of everything to a scalar. */
-export function mean(x: Tensor, axis?: number): Tensor {
-  takes("mean(x: tensor, axis?: whole)", arguments);
-  return reduced(meanOver, x, axis, "mean");
-}
-
-/** Largest element along one axis, or of everything; its gradient goes to the first of equals (PyTorch's amax shares it out). */
-export function amax(x: Tensor, axis?: number): Tensor {
-  takes("amax(x: tensor, axis?: whole)", arguments);
-  return reduced(maxOver, x, axis, "amax");
+/** Mean over one axis (frames of a clip: axis 1 of x_BTE) or several, or of everything. */
+export function mean(x: Tensor, axis?: Axes, keepdim = false): Tensor {
+  takes("mean(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
+  return reduced(meanOver, x, axis, keepdim, "mean");
 }
 
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */

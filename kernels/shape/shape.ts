@@ -8,7 +8,7 @@ import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import { lanesGrid, planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
-import { around, axisOf } from "../reduce/reduce.ts";
+import { around, axisOf } from "../lib/axes.ts";
 import concatText from "./concat.wgsl";
 import concat4 from "./concat4.wgsl";
 import swapText from "./swap.wgsl";

@@ -1,10 +1,14 @@
-// Softmax and its logarithm over the last axis. Attention has its own, with masks (attention/).
+// Softmax and its logarithm along an axis. The ops know the last one. Attention has its own, with masks (attention/).
 import { ceilDiv, pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
+import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
+import { axisOf } from "../lib/axes.ts";
 import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
+import { transpose } from "../shape/shape.ts";
 import dx from "./dx.wgsl";
 import forward from "./forward.wgsl";
 import logDx from "./log-dx.wgsl";
@@ -39,8 +43,7 @@ function logSoftmax64(x: Float64Array, D: number): Float64Array {
   return y;
 }
 
-/** Probabilities of each row: x_ND -> y_ND = exp(x) / Σ exp(x). */
-export const softmax = op({
+const overRows = op({
   name: "softmax",
   about: "y = exp(x) / Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
@@ -52,8 +55,7 @@ export const softmax = op({
   test,
 });
 
-/** Log-probabilities of each row: x_ND -> y_ND = x − log Σ exp(x). */
-export const logSoftmax = op({
+const logOverRows = op({
   name: "logSoftmax",
   about: "y = x − log Σ exp(x) over the last axis",
   sig: "x_ND -> y_ND",
@@ -64,3 +66,21 @@ export const logSoftmax = op({
   bench,
   test,
 });
+
+/** `of`, which knows the last axis, along any: the two change places, before and after. */
+function along(of: (x: Tensor) => Tensor, x: Tensor, axis: number, what: string): Tensor {
+  const at = axisOf(x, axis, what);
+  return at === x.shape.length - 1 ? of(x) : transpose(of(transpose(x, at, -1)), at, -1);
+}
+
+/** Probabilities along an axis, the last one by default: y = exp(x) / Σ exp(x). */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  takes("softmax(x: tensor, axis?: whole)", arguments);
+  return along(overRows, x, axis, "softmax");
+}
+
+/** Log-probabilities along an axis, the last one by default: y = x − log Σ exp(x). */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  takes("logSoftmax(x: tensor, axis?: whole)", arguments);
+  return along(logOverRows, x, axis, "logSoftmax");
+}

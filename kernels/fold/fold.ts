@@ -1,0 +1,192 @@
+// Reductions whose partial results are more than a sum: a maximum and its place, a mean and the squares around it. A
+// reduction says what its state is, how one invocation makes it of a run of elements, and how states are merged; here are
+// the launches: one of an invocation per place, or two, in which C invocations share a place.
+//
+// A run is every C-th element. So where M = 1, neighbouring invocations read neighbouring elements, and √A of them or more
+// share a long row; where M is large, they are neighbours along M already.
+import { type Attrs, type Pass, pass } from "../../engine/declare/pass.ts";
+import type { Dtype, Sizes } from "../../engine/declare/signature.ts";
+import { lanesGrid } from "../lib/flat.ts";
+
+type Factor = (dims: Sizes, attrs: Attrs) => number;
+
+export interface Fold {
+  /** The equation: first comment line of each kernel. */
+  about: string;
+  /** Type of x's elements: the storage type, or whole numbers. */
+  of: "T" | "u32" | "i32";
+  /** Fields of the struct State; between two launches `top` is stored as partTop. */
+  state: Record<string, Dtype>;
+  /** WGSL: run(start, first, each) -> State, over x[start + a · M] with a from `first` in steps of `each`. */
+  run: readonly string[];
+  /** WGSL: merged(r) -> State, over the C states of place r, stored at part(c, r). */
+  merge: readonly string[];
+  /** What it writes at each place: tensors (y, or at:u32) with their values in terms of `state` and dim.factor. */
+  writes: Record<string, string>;
+  factor?: Factor;
+}
+
+const isLong = (A: number): boolean => A >= 128;
+
+/** Runs of an axis: the square root of its length, in whole subgroups; a short axis is one run. */
+export const runsOf = ({ A }: { A: number }) => ({ C: isLong(A) ? 32 * Math.ceil(Math.sqrt(A) / 32) : 1 });
+
+/** Shared where an axis is long and its places too few to occupy a device, or not side by side in memory. */
+export const wayOf = ({ N, A, M }: Sizes): string => (isLong(A) && (M < 8 || N * M < 4096) ? "shared" : "once");
+
+// ---- terms ------------------------------------------------------------------------------------------------------
+
+const nameOf = (term: string): string => term.split(":")[0];
+const typeOf = (term: string): string => term.split(":")[1] ?? "T";
+/** "at:u32" with axes NM is "at_NM:u32". */
+const over = (axes: string, terms: readonly string[]): string =>
+  terms.map((term) => term.replace(/(?=:|$)/, `_${axes}`)).join(" ");
+
+const partOf = (field: string): string => `part${field[0].toUpperCase()}${field.slice(1)}`;
+const parts = ({ state }: Fold): string[] => Object.entries(state).map(([name, type]) => `${partOf(name)}:${type}`);
+const input = ({ of }: Fold): string => (of === "T" ? "x" : `x:${of}`);
+
+// ---- kernels ----------------------------------------------------------------------------------------------------
+
+interface Frame {
+  title: string;
+  /** Functions that `body` calls. */
+  lib: string;
+  reads: readonly string[];
+  writes: Record<string, string>;
+  /** Number of invocations, and statements that give `out`, the place to write, and what the values mention. */
+  count: string;
+  body: readonly string[];
+}
+
+function kernel({ title, lib, reads, writes, count, body }: Frame): string {
+  const bind = (term: string, i: number) => {
+    const access = i < reads.length ? "read" : "read_write";
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${nameOf(term)}: array<${typeOf(term)}>;`;
+  };
+  const statements = [...body, ...Object.entries(writes).map(([term, value]) => `${nameOf(term)}[out] = ${value};`)];
+  return `
+// ${title}
+struct Dims { N: u32, A: u32, M: u32, C: u32, factor: f32 }
+${[...reads, ...Object.keys(writes)].map(bind).join("\n")}
+var<immediate> dim: Dims;
+override WG: u32 = 64;
+
+/// Where the state of run c of place r is stored.
+fn part(c: u32, r: u32) -> u32 { return c * dim.N * dim.M + r; }
+
+/// Where the elements of place r start.
+fn start_of(r: u32) -> u32 { return (r / dim.M) * dim.A * dim.M + r % dim.M; }
+${lib}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let id = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (id >= ${count}) { return; }
+  ${statements.join("\n  ")}
+}`;
+}
+
+const unscaled: Factor = () => 1;
+
+const stateOf = ({ state }: Fold): string =>
+  `struct State { ${Object.entries(state)
+    .map(([name, type]) => `${name}: ${type}`)
+    .join(", ")} }`;
+
+const withState = (fold: Fold, functions: readonly string[]): string => [stateOf(fold), ...functions].join("\n");
+
+/** In one launch: an invocation per place. */
+export function foldOnce(fold: Fold): Pass {
+  const { about, run, writes, factor = unscaled } = fold;
+  const text = kernel({
+    title: `${about}                                    one invocation per (n, m)`,
+    lib: withState(fold, run),
+    reads: [input(fold)],
+    writes,
+    count: "dim.N * dim.M",
+    body: ["let out = id;", "let state = run(start_of(id), 0, 1);"],
+  });
+  const sig = `${over("NAM", [input(fold)])} -> ${over("NM", Object.keys(writes))}`;
+  return pass(sig, text, ({ N, M }, consts) => lanesGrid(N * M, consts), {
+    uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
+  });
+}
+
+/** In two launches: an invocation per run, then one per place. */
+export function foldShared(fold: Fold): Pass[] {
+  const { about, run, merge, writes, factor = unscaled } = fold;
+  const uniforms = (dims: Sizes, attrs: Attrs) => ({ factor: factor(dims, attrs) });
+  const runs = kernel({
+    title: `${about}: every C-th element                  one invocation per run and (n, m)`,
+    lib: withState(fold, run),
+    reads: [input(fold)],
+    writes: Object.fromEntries(parts(fold).map((term, i) => [term, `state.${Object.keys(fold.state)[i]}`])),
+    count: "dim.C * dim.N * dim.M",
+    body: [
+      "let places = dim.N * dim.M;",
+      "let c = select(id % dim.C, id / places, dim.M >= 8);",
+      "let r = select(id / dim.C, id % places, dim.M >= 8);",
+      "let out = part(c, r);",
+      "let state = run(start_of(r), c, dim.C);",
+    ],
+  });
+  const merged = kernel({
+    title: `${about}: runs put together                   one invocation per (n, m)`,
+    lib: withState(fold, merge),
+    reads: parts(fold),
+    writes,
+    count: "dim.N * dim.M",
+    body: ["let out = id;", "let state = merged(id);"],
+  });
+  const stored = over("CNM", parts(fold));
+  return [
+    pass(`${over("NAM", [input(fold)])} -> ${stored}`, runs, ({ C, N, M }, consts) => lanesGrid(C * N * M, consts), {
+      label: "runs",
+      uniforms,
+    }),
+    pass(`${stored} -> ${over("NM", Object.keys(writes))}`, merged, ({ N, M }, consts) => lanesGrid(N * M, consts), {
+      uniforms,
+    }),
+  ];
+}
+
+/** Both ways of a fold, with their gradient. */
+export const foldWays = (fold: Fold, backward: readonly Pass[] = []) => ({
+  once: { forward: [foldOnce(fold)], backward },
+  shared: { forward: foldShared(fold), backward },
+});
+
+/**
+ * dx where it follows from the element and what is known of its place: an expression of x (if `reads` has it), the other
+ * names of `reads`, all as f32 but for those with a type, the number `a` along the axis and dim.factor.
+ */
+export function slopePass(
+  about: string,
+  reads: readonly string[],
+  value: string,
+  { lib = [], factor = unscaled }: { lib?: readonly string[]; factor?: Factor } = {},
+): Pass {
+  const values = reads.map((term) => {
+    const element = `${nameOf(term)}[${nameOf(term) === "x" ? "id" : "r"}]`;
+    return `let ${nameOf(term)}_i = ${typeOf(term) === "T" ? `f32(${element})` : element};`;
+  });
+  const names = reads.map(nameOf).join("|");
+  const text = kernel({
+    title: `${about}                                      one invocation per element`,
+    lib: lib.join("\n"),
+    reads,
+    writes: { dx: `T(${value.replace(new RegExp(`\\b(${names})\\b`, "g"), "$1_i")})` },
+    count: "dim.N * dim.A * dim.M",
+    body: [
+      "let out = id;",
+      "let a = (id / dim.M) % dim.A;",
+      "let r = (id / (dim.A * dim.M)) * dim.M + id % dim.M;",
+      ...values,
+    ],
+  });
+  const terms = reads.map((term) => over(nameOf(term) === "x" ? "NAM" : "NM", [term])).join(" ");
+  return pass(`${terms} -> dx_NAM`, text, ({ N, A, M }, consts) => lanesGrid(N * A * M, consts), {
+    uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
+  });
+}
