@@ -55,7 +55,7 @@ const sizes = { A: [1, 2, 3, 5, 8, 13, 33, 67, 130, 300, 1025] };
 const ties = (random: () => number, _: unknown, n: number) =>
   Array.from({ length: n }, () => (random() < 0.3 ? 1.5 : 4 * random() - 2));
 
-function valueOf(extreme: Extreme) {
+function bestOf(extreme: Extreme) {
   const about = `y_nm = ${extreme.name}_a x_nam`;
   const floats = op({
     name: extreme.name,
@@ -109,8 +109,8 @@ function placeOf(extreme: Extreme) {
 const largest: Extreme = { name: "max", symbol: ">", worst: -Infinity };
 const smallest: Extreme = { name: "min", symbol: "<", worst: Infinity };
 
-const maxOver = valueOf(largest);
-const minOver = valueOf(smallest);
+const maxOver = bestOf(largest);
+const minOver = bestOf(smallest);
 const argmaxOver = placeOf(largest);
 const argminOver = placeOf(smallest);
 

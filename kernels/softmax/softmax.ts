@@ -8,7 +8,7 @@ import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
-import { transpose } from "../shape/shape.ts";
+import { permute } from "../shape/shape.ts";
 import dx from "./dx.wgsl";
 import forward from "./forward.wgsl";
 import logDx from "./log-dx.wgsl";
@@ -67,10 +67,14 @@ const logOverRows = op({
   test,
 });
 
-/** `of`, which knows the last axis, along any: the two change places, before and after. */
+/** `of`, which knows the last axis, along any: it is moved there, and back. */
 function along(of: (x: Tensor) => Tensor, x: Tensor, axis: number, what: string): Tensor {
   const at = axisOf(x, axis, what);
-  return at === x.shape.length - 1 ? of(x) : transpose(of(transpose(x, at, -1)), at, -1);
+  const last = x.shape.length - 1;
+  if (at === last) return of(x);
+  const others = [...x.shape.keys()].filter((i) => i !== at);
+  const back = [...x.shape.keys()].map((i) => (i < at ? i : i === at ? last : i - 1));
+  return permute(of(permute(x, [...others, at])), back);
 }
 
 /** Probabilities along an axis, the last one by default: y = exp(x) / Σ exp(x). */

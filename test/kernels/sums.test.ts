@@ -20,6 +20,7 @@ import {
   linear,
   logits,
   logSoftmax,
+  logsumexp,
   matmul,
   mean,
   mul,
@@ -27,8 +28,10 @@ import {
   patchEmbed,
   prompt,
   softmax,
+  std,
   sub,
   sum,
+  variance,
 } from "../../kernels/index.ts";
 import { sharedGpu } from "./derive.ts";
 
@@ -206,6 +209,42 @@ test("layernorm of a row of 2²² numbers: its spread, and the gradient at it, w
     await gradientIs(x, (x) => add(normed(x), x), v);
   }
 });
+
+for (const [shape, axis] of [
+  [[2 ** 23], 0],
+  [[2, 2 ** 21 + 2], 1],
+  [[2 ** 20, 3], 0],
+  [[2 ** 17, 96], 0],
+  [
+    [2 ** 15, 2, 128],
+    [0, 1],
+  ],
+] as [number[], number | number[]][]) {
+  const length = [axis].flat().reduce((product, i) => product * shape[i], 1);
+
+  test(`variance and std of [${shape}] over axis ${axis}, far from 0`, async () => {
+    const inner = shape.slice([axis].flat().at(-1)! + 1).reduce((a, b) => a * b, 1);
+    const x = () => {
+      const numbers = new Float32Array(shape.reduce((a, b) => a * b, 1));
+      return tensor(
+        numbers.map((_, i) => 1000 + (Math.floor(i / inner) % 2 ? 0.75 : -0.75)),
+        shape,
+      );
+    };
+    await all(() => variance(x(), axis, false, { correction: 0 }), 0.5625);
+    await all(() => std(x(), axis, true), 0.75 * Math.sqrt(length / (length - 1)));
+  });
+
+  test(`logsumexp of [${shape}] over axis ${axis}, and its gradient`, async () => {
+    await all(() => logsumexp(full(shape), axis), v + Math.log(length));
+    await gradientIs(
+      () => full(shape),
+      (x) => logsumexp(x, axis),
+      v / length,
+      2e-6, // log adds 16 to v, whose last bit is 1e-6 of the exponential
+    );
+  });
+}
 
 test("gradients shared by many clips: kernels, class token, positions", async () => {
   const N = 2 ** 21;
