@@ -4,7 +4,7 @@
 //
 // A run is every C-th element. So where M = 1, neighbouring invocations read neighbouring elements, and √A of them or more
 // share a long row; where M is large, they are neighbours along M already.
-import { type Attrs, type Pass, pass } from "../../engine/declare/pass.ts";
+import { type Attrs, ceilDiv, type Pass, pass } from "../../engine/declare/pass.ts";
 import type { Dtype, Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid } from "../lib/flat.ts";
 
@@ -57,9 +57,11 @@ interface Frame {
   /** Number of invocations, and statements that give `out`, the place to write, and what the values mention. */
   count: string;
   body: readonly string[];
+  /** Turns that an invocation takes, WG apart: software adapters pay for every workgroup. */
+  steps?: string;
 }
 
-function kernel({ title, lib, reads, writes, count, body }: Frame): string {
+function kernel({ title, lib, reads, writes, count, body, steps = "1" }: Frame): string {
   const bind = (term: string, i: number) => {
     const access = i < reads.length ? "read" : "read_write";
     return `@group(0) @binding(${i}) var<storage, ${access}> ${nameOf(term)}: array<${typeOf(term)}>;`;
@@ -71,6 +73,7 @@ struct Dims { N: u32, A: u32, M: u32, C: u32, factor: f32 }
 ${[...reads, ...Object.keys(writes)].map(bind).join("\n")}
 var<immediate> dim: Dims;
 override WG: u32 = 64;
+const STEPS: u32 = ${steps};
 
 /// Where the state of run c of place r is stored.
 fn part(c: u32, r: u32) -> u32 { return c * dim.N * dim.M + r; }
@@ -81,9 +84,11 @@ ${lib}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  let id = (wid.x + wid.y * nwg.x) * WG + lane;
-  if (id >= ${count}) { return; }
-  ${statements.join("\n  ")}
+  let first_id = (wid.x + wid.y * nwg.x) * WG * STEPS;
+  let end_id = min(first_id + WG * STEPS, ${count});
+  for (var id = first_id + lane; id < end_id; id += WG) {
+    ${statements.join("\n    ")}
+  }
 }`;
 }
 
@@ -178,15 +183,18 @@ export function slopePass(
     reads,
     writes: { dx: `T(${value.replace(new RegExp(`\\b(${names})\\b`, "g"), "$1_i")})` },
     count: "dim.N * dim.A * dim.M",
+    steps: "256u / SG",
     body: [
       "let out = id;",
-      "let a = (id / dim.M) % dim.A;",
-      "let r = (id / (dim.A * dim.M)) * dim.M + id % dim.M;",
+      "let na = id / dim.M;",
+      "let n = na / dim.A;",
+      "let a = na - n * dim.A;",
+      "let r = n * dim.M + id - na * dim.M;",
       ...values,
     ],
   });
   const terms = reads.map((term) => over(nameOf(term) === "x" ? "NAM" : "NM", [term])).join(" ");
-  return pass(`${terms} -> dx_NAM`, text, ({ N, A, M }, consts) => lanesGrid(N * A * M, consts), {
+  return pass(`${terms} -> dx_NAM`, text, ({ N, A, M }, { WG, SG }) => ceilDiv(N * A * M, WG * (256 / SG)), {
     uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
   });
 }

@@ -26,7 +26,7 @@ const floats = op({
   forward: foldShared({
     about: "y_nm = Π_a x_nam",
     of: "T",
-    ...totalOf("f32", "a * b"),
+    ...totalOf("f32", "p * q"),
     writes: { y: "T(state.total)" },
   }),
   backward: [
@@ -50,7 +50,7 @@ const floats = op({
   test: { sizes: { A: [1, 2, 3, 5, 8, 13, 33, 67, 130, 300] }, draw: { x: draw } },
 });
 
-const prodOver = ofAnyType(floats, total("prod", "y_nm = Π_a x_nam modulo 2³²", "a * b", Math.imul));
+const prodOver = ofAnyType(floats, total("prod", "y_nm = Π_a x_nam modulo 2³²", "p * q", Math.imul));
 
 /**
  * Product over one axis or several, or of everything; of whole numbers modulo 2³², without a gradient. The gradient at an element is the

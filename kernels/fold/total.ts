@@ -4,9 +4,9 @@ import totalMerge from "./total-merge.wgsl";
 import totalRun from "./total-run.wgsl";
 import { wrapped, type WholeRow } from "./wholes.ts";
 
-/** The state of a total and its kernels; `joined` is an expression of a and b. */
+/** The state of a total and its kernels; `joined` is an expression of p and q. */
 export function totalOf(VALUE: Dtype, joined: string) {
-  const lib = [`alias VALUE = ${VALUE};`, `fn joined(a: VALUE, b: VALUE) -> VALUE { return ${joined}; }`];
+  const lib = [`alias VALUE = ${VALUE};`, `fn joined(p: VALUE, q: VALUE) -> VALUE { return ${joined}; }`];
   return { state: { total: VALUE }, run: [...lib, totalRun], merge: [...lib, totalMerge] };
 }
 

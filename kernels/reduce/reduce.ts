@@ -141,7 +141,7 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
 
 const sumOver = ofAnyType(
   reduction("sum", "y_nm = Σ_a x_nam", () => 1),
-  total("sum", "y_nm = Σ_a x_nam modulo 2³²", "a + b", (a, b) => a + b),
+  total("sum", "y_nm = Σ_a x_nam modulo 2³²", "p + q", (a, b) => a + b),
 );
 const meanOver = reduction("mean", "y_nm = 1/A · Σ_a x_nam", (A) => 1 / A);
 

@@ -92,14 +92,48 @@ export const mutations: readonly Mutation[] = [
     "into the next chunk's terms",
   ]),
   ...of("kernels/reduce/final.wgsl", ["sum", "c < nearEnd", "c + 1 < nearEnd", "last chunk dropped"]),
-  ...of(
-    "kernels/reduce/max.wgsl",
-    ["max", "v > best", "v < best", "max becomes min"],
-    ["max", "v > best || is_nan(f32(v))", "v > best", "NaN is overlooked"],
-  ),
-  ...of("kernels/reduce/max-dx.wgsl", ["max", "(id / dim.M) % dim.A", "id % dim.A", "wrong axis"]),
   ...of("kernels/reduce/spread.wgsl", ["repeat", "id % dim.M", "id % dim.A", "wrong axis"]),
   ...of("kernels/reduce/spread4.wgsl", ["repeat", "a < dim.A", "a + 1 < dim.A", "last copy unwritten"]),
+
+  ...of(
+    "kernels/fold/fold.ts",
+    ["max", "na - n * dim.A", "na", "wrong axis"],
+    ["min", "id - na * dim.M", "id", "wrong place"],
+    ["argmax", "id % dim.C, id / places", "id / places, id % dim.C", "runs and places confused"],
+  ),
+  ...of(
+    "kernels/fold/extremes.ts",
+    ["max", "v > best", "v < best", "max becomes min"],
+    ["min", "v < best || is_nan(v)", "v < best", "NaN is overlooked"],
+    ["maxI32", "v > best", "v >= best + 2", "near ones overlooked"],
+  ),
+  ...of("kernels/fold/best-run.wgsl", ["argmin", "a += each", "a += 2 * each", "every other element"]),
+  ...of(
+    "kernels/fold/best-merge.wgsl",
+    ["argmax", "other.place < state.place", "other.place > state.place", "the last of equals"],
+    ["min", "c < dim.C", "c + 1 < dim.C", "last run dropped"],
+  ),
+  ...of("kernels/fold/total-run.wgsl", [
+    "sumU32",
+    "var a = first + each",
+    "var a = first + 2 * each",
+    "one element dropped",
+  ]),
+  ...of("kernels/fold/total-merge.wgsl", ["prod", "c < dim.C", "c + 1 < dim.C", "last run dropped"]),
+  ...of("kernels/fold/product-dx.wgsl", ["prod", "before[i] * behind", "behind", "what stands before is lost"]),
+  ...of("kernels/fold/product-runs-dx.wgsl", ["prod", "behind *= partTotal[i];", "", "runs behind are lost"]),
+  ...of(
+    "kernels/fold/moments-run.wgsl",
+    ["variance", "vec2f(off, off * off)", "vec2f(off, off)", "not squared"],
+    ["std", "near += PANEL * each", "near += 2 * PANEL * each", "every other panel"],
+  ),
+  ...of("kernels/fold/moments-merge.wgsl", ["variance", " + outside * off", "", "spread between runs is lost"]),
+  ...of(
+    "kernels/fold/logsumexp-run.wgsl",
+    ["logsumexp", "top = min(top, -LOWEST);", "top = 0.0;", "the largest is not taken off"],
+    ["logsumexp", "min(top, -LOWEST)", "top", "∞ − ∞"],
+  ),
+  ...of("kernels/fold/logsumexp-merge.wgsl", ["logsumexp", "* share(partTop[part(c, r)], top)", "", "runs unscaled"]),
 
   ...of("kernels/shape/swap.wgsl", ["swapAxes", "(n * dim.P + p) * dim.Q", "(n * dim.Q + p) * dim.Q", "dims swapped"]),
   ...of("kernels/shape/transpose4.wgsl", [
