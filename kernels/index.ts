@@ -29,6 +29,7 @@ export { amax, amin, argmax, argmin } from "./fold/extremes.ts";
 export { prod } from "./fold/product.ts";
 export { std, variance } from "./fold/moments.ts";
 export { logsumexp } from "./fold/logsumexp.ts";
+export { norm } from "./fold/norm.ts";
 export { expandTo, mean, sum } from "./reduce/reduce.ts";
 export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
 export * from "./embedding/embedding.ts";

@@ -89,12 +89,12 @@ export function anyLabelAccuracy(labels_NC: Matrix, scores_NC: Matrix): number {
   const [n, classes] = requireSameShape(labels_NC, scores_NC, "any-label accuracy");
   requireFinite(scores_NC.data, "any-label accuracy: scores");
   let right = 0;
-  for (let i = 0; i < n; i++) if (labels_NC.data[i * classes + argmax(scores_NC, i)] > 0) right++;
+  for (let i = 0; i < n; i++) if (labels_NC.data[i * classes + bestColumn(scores_NC, i)] > 0) right++;
   return right / n;
 }
 
 /** The class of the highest score in row i, the lowest index where several tie. */
-export function argmax(scores_NC: Matrix, i: number): number {
+export function bestColumn(scores_NC: Matrix, i: number): number {
   const classes = scores_NC.shape[1] ?? 1;
   let best = 0;
   for (let c = 1; c < classes; c++) if (scores_NC.data[i * classes + c] > scores_NC.data[i * classes + best]) best = c;

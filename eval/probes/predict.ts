@@ -2,7 +2,7 @@
 import type { Switches } from "../../data/sets/switches.ts";
 import { HealthError, UsageError } from "../../engine/errors.ts";
 import { column, type Matrix, normalizeRows } from "../matrix.ts";
-import { argmax } from "./metrics.ts";
+import { bestColumn } from "./metrics.ts";
 import { decide, fitRidge, oneVsRestScores, oneVsRestSteps, softmaxScores, softmaxSteps } from "./probes.ts";
 import type { Task } from "./protocol.ts";
 import { smooth } from "./savgol.ts";
@@ -38,7 +38,7 @@ export function* fit(
   const model = yield* softmaxSteps(x, targets.label!, probe);
   return ({ features }) => {
     const scores = softmaxScores(model, normalizeRows(features));
-    const chosen = Int32Array.from({ length: scores.shape[0] }, (_, i) => argmax(scores, i));
+    const chosen = Int32Array.from({ length: scores.shape[0] }, (_, i) => bestColumn(scores, i));
     // The official code takes the best column itself for the class, which is right only if training has all classes.
     return { scores, chosen: switches.argmax === "column" ? chosen : chosen.map((k) => model.classes[k]) };
   };

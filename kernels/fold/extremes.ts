@@ -5,7 +5,7 @@ import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Axes } from "../lib/axes.ts";
 import numbers from "../lib/numbers.wgsl";
-import { reduced } from "../reduce/over.ts";
+import { reduceOver } from "../reduce/over.ts";
 import bestMerge from "./best-merge.wgsl";
 import bestRun from "./best-run.wgsl";
 import { foldWays, runsOf, slopePass, wayOf } from "./fold.ts";
@@ -120,13 +120,13 @@ const argminOver = placeOf(smallest);
  */
 export function amax(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("amax(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduced(maxOver, x, axis, keepdim, "amax", "exact");
+  return reduceOver(maxOver, x, axis, keepdim, "amax", "exact");
 }
 
 /** Smallest element over one axis or several, or of everything; NaN and the gradient as `amax`. */
 export function amin(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("amin(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduced(minOver, x, axis, keepdim, "amin", "exact");
+  return reduceOver(minOver, x, axis, keepdim, "amin", "exact");
 }
 
 /**
@@ -135,11 +135,11 @@ export function amin(x: Tensor, axis?: Axes, keepdim = false): Tensor {
  */
 export function argmax(x: Tensor, axis?: number, keepdim = false): Tensor {
   takes("argmax(x: tensor, axis?: whole, keepdim?: flag)", arguments);
-  return reduced(argmaxOver, x, axis, keepdim, "argmax");
+  return reduceOver(argmaxOver, x, axis, keepdim, "argmax");
 }
 
 /** Place of the smallest element, as `argmax`. */
 export function argmin(x: Tensor, axis?: number, keepdim = false): Tensor {
   takes("argmin(x: tensor, axis?: whole, keepdim?: flag)", arguments);
-  return reduced(argminOver, x, axis, keepdim, "argmin");
+  return reduceOver(argminOver, x, axis, keepdim, "argmin");
 }

@@ -6,7 +6,7 @@ import type { Axes } from "../lib/axes.ts";
 import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
-import { reduced } from "../reduce/over.ts";
+import { reduceOver } from "../reduce/over.ts";
 import { foldWays, runsOf, slopePass, wayOf } from "./fold.ts";
 import logsumexpText from "./logsumexp.wgsl";
 import mergeSums from "./logsumexp-merge.wgsl";
@@ -62,5 +62,5 @@ const over = op({
  */
 export function logsumexp(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("logsumexp(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduced(over, x, axis, keepdim, "logsumexp");
+  return reduceOver(over, x, axis, keepdim, "logsumexp");
 }

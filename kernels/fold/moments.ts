@@ -7,7 +7,7 @@ import type { Axes } from "../lib/axes.ts";
 import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
-import { reduced } from "../reduce/over.ts";
+import { reduceOver } from "../reduce/over.ts";
 import { type Fold, foldWays, runsOf, slopePass, wayOf } from "./fold.ts";
 import moments from "./moments.wgsl";
 import mergeMoments from "./moments-merge.wgsl";
@@ -120,11 +120,11 @@ const stdOver = spread({
  */
 export function variance(x: Tensor, axis?: Axes, keepdim = false, options: SpreadOptions = {}): Tensor {
   takes("variance(x: tensor, axis?: whole | whole[], keepdim?: flag, options?: { correction?: amount })", arguments);
-  return reduced((each) => varianceOver(each, options), x, axis, keepdim, "variance");
+  return reduceOver((each) => varianceOver(each, options), x, axis, keepdim, "variance");
 }
 
 /** Standard deviation, the root of the variance; its gradient is 0 where it is 0, as in PyTorch. Errors: as `variance`. */
 export function std(x: Tensor, axis?: Axes, keepdim = false, options: SpreadOptions = {}): Tensor {
   takes("std(x: tensor, axis?: whole | whole[], keepdim?: flag, options?: { correction?: amount })", arguments);
-  return reduced((each) => stdOver(each, options), x, axis, keepdim, "std");
+  return reduceOver((each) => stdOver(each, options), x, axis, keepdim, "std");
 }

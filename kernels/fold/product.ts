@@ -5,7 +5,7 @@ import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Axes } from "../lib/axes.ts";
 import { lanesGrid } from "../lib/flat.ts";
-import { reduced } from "../reduce/over.ts";
+import { reduceOver } from "../reduce/over.ts";
 import { foldShared, runsOf } from "./fold.ts";
 import productDx from "./product-dx.wgsl";
 import runsDx from "./product-runs-dx.wgsl";
@@ -58,5 +58,5 @@ const prodOver = ofAnyType(floats, total("prod", "y_nm = Π_a x_nam modulo 2³²
  */
 export function prod(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("prod(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduced(prodOver, x, axis, keepdim, "prod", roundingOf(x));
+  return reduceOver(prodOver, x, axis, keepdim, "prod", roundingOf(x));
 }

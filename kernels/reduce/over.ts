@@ -9,9 +9,11 @@ type Over = (x_NAM: Tensor) => Tensor;
 /** First and last of axes that lie side by side; what stands between two of them may have length 1. */
 type Run = [from: number, to: number];
 
+/** Axes of length 1 make no run of their own beside others. */
 function runsOf(shape: readonly number[], axes: readonly number[]): Run[] {
   const runs: Run[] = [];
-  for (const axis of axes) {
+  const long = axes.filter((axis) => shape[axis] > 1);
+  for (const axis of long.length > 0 ? long : axes.slice(0, 1)) {
     const last = runs.at(-1);
     if (last && shape.slice(last[1] + 1, axis).every((size) => size === 1)) last[1] = axis;
     else runs.push([axis, axis]);
@@ -36,7 +38,7 @@ function overMoved(over: Over, x: Tensor, axes: readonly number[]): Tensor {
  * `over` applied to the axes of x that are meant: all without `axis`. Side by side they are one launch. Where its results are
  * `exact` (a maximum is), axes that lie apart are reduced one after another, the last first; otherwise they are moved together.
  */
-export function reduced(
+export function reduceOver(
   over: Over,
   x: Tensor,
   axis: Axes | undefined,

@@ -17,7 +17,7 @@ import columns from "./columns.wgsl";
 import columns4 from "./columns4.wgsl";
 import final from "./final.wgsl";
 import chunkColumns from "./chunk-columns.wgsl";
-import { reduced } from "./over.ts";
+import { reduceOver } from "./over.ts";
 import sumRows from "./rows.wgsl";
 import sumRows4 from "./rows4.wgsl";
 import spread from "./spread.wgsl";
@@ -172,13 +172,13 @@ const repeat = op({
 /** Sum over one axis or several, or of everything; of whole numbers modulo 2³². */
 export function sum(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("sum(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduced(sumOver, x, axis, keepdim, "sum", roundingOf(x));
+  return reduceOver(sumOver, x, axis, keepdim, "sum", roundingOf(x));
 }
 
 /** Mean over one axis (frames of a clip: axis 1 of x_BTE) or several, or of everything. */
 export function mean(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("mean(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduced(meanOver, x, axis, keepdim, "mean");
+  return reduceOver(meanOver, x, axis, keepdim, "mean");
 }
 
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */

@@ -13,6 +13,7 @@ import {
   logSoftmax,
   logsumexp,
   mean,
+  norm,
   permute,
   prod,
   softmax,
@@ -44,6 +45,7 @@ const reductions: Record<string, [Reduce, Of64]> = {
   prod: [prod, (all) => all.reduce((p, v) => p * v, 1)],
   variance: [(x, axis, keepdim) => variance(x, axis, keepdim, { correction: 0 }), variance64(0)],
   std: [(x, axis, keepdim) => std(x, axis, keepdim, { correction: 0.5 }), (all) => Math.sqrt(variance64(0.5)(all))],
+  norm: [norm, (all) => Math.hypot(...all)],
   logsumexp: [logsumexp, (all) => Math.log(add64(all.map(Math.exp)))],
 };
 
@@ -182,7 +184,7 @@ test("axes side by side are one launch, and give the bits of one axis of their l
   const x = Float32Array.from(draw(3 * 70 * 6, 1));
   const one = () => tensor(x, [210, 6]);
   const several = () => tensor(x, [3, 70, 6]);
-  for (const reduce of [sum, mean, variance, logsumexp, prod]) {
+  for (const reduce of [sum, mean, variance, norm, logsumexp, prod]) {
     const want = await values(() => reduce(one(), 0));
     const { launches } = gpu.last;
     assert.equal(await values(() => reduce(several(), [0, 1])), want);
@@ -251,6 +253,16 @@ test("variance: a large mean costs no digits, large numbers do not overflow on t
   assert.equal(await of([1, Infinity]), [NaN]);
   assert.equal(await of([1, NaN]), [NaN]);
   assert.equal(await of([7], 0), [0]);
+});
+
+test("norm: squares that overflow or vanish, infinities, and the gradient at 0", async () => {
+  const of = (x: number[]) => values(() => norm(tensor(x)));
+  near(await of([3e37, 4e37]), [5e37], 1e-6, "large");
+  near((await of([3e-30, 4e-30])).map(Math.log10), [Math.log10(5e-30)], 1e-6, "small");
+  assert.equal(await of([1, -Infinity]), [Infinity]);
+  assert.equal(await of([NaN, Infinity]), [NaN]);
+  assert.equal(await slopes(norm, [0, 0]), { y: 0, dx: [0, 0] });
+  near((await slopes(norm, [3e37, 4e37])).dx, [0.6, 0.8], 1e-6, "dx");
 });
 
 test("std: where nothing is spread its gradient is 0", async () => {

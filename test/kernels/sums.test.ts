@@ -24,6 +24,7 @@ import {
   matmul,
   mean,
   mul,
+  norm,
   normalize,
   patchEmbed,
   prompt,
@@ -234,6 +235,8 @@ for (const [shape, axis] of [
     await all(() => variance(x(), axis, false, { correction: 0 }), 0.5625);
     await all(() => std(x(), axis, true), 0.75 * Math.sqrt(length / (length - 1)));
   });
+
+  test(`norm of [${shape}] over axis ${axis}`, () => all(() => norm(full(shape), axis), v * Math.sqrt(length)));
 
   test(`logsumexp of [${shape}] over axis ${axis}, and its gradient`, async () => {
     await all(() => logsumexp(full(shape), axis), v + Math.log(length));

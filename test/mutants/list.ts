@@ -133,6 +133,8 @@ export const mutations: readonly Mutation[] = [
     ["logsumexp", "top = min(top, -LOWEST);", "top = 0.0;", "the largest is not taken off"],
     ["logsumexp", "min(top, -LOWEST)", "top", "∞ − ∞"],
   ),
+  ...of("kernels/fold/norm-run.wgsl", ["norm", "min(top, -LOWEST)", "top", "∞ / ∞"]),
+  ...of("kernels/fold/norm-merge.wgsl", ["norm", "* (part_of_top * part_of_top)", "", "runs unscaled"]),
   ...of("kernels/fold/logsumexp-merge.wgsl", ["logsumexp", "* share(partTop[part(c, r)], top)", "", "runs unscaled"]),
 
   ...of("kernels/shape/swap.wgsl", ["swapAxes", "(n * dim.P + p) * dim.Q", "(n * dim.Q + p) * dim.Q", "dims swapped"]),

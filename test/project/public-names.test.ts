@@ -22,11 +22,11 @@ const names: Record<string, string> = {
     Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
     SourceContext Span TypedArray Variant`,
   kernels: `
-    abs adamw add amax appendToken attention attentionKept attentionRow cast ceil clamp clipFactor concat conv1d cos cover
+    abs adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow cast ceil clamp clipFactor concat conv1d cos cover
     crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo first floor gather ge gelu geluTanh gradNorm gt initNormal
-    initUniform klWeights layernorm le leakyRelu linear log logSoftmax logicalAnd logicalNot logicalOr logits lt matmul matmulNT matmulTN maximum mean minimum mul ne neg
-    normalize ops patchEmbed permute pow prompt quickGelu reciprocal relu round rowGather saam scale scatterAdd sgd sigmoid sign silu sin slice
-    snce softmax softplus sqrt square sub subjectAttention subjectAttentionTwoHop sum tanh transpose where
+    initUniform klWeights layernorm le leakyRelu linear log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mul ne neg
+    norm normalize ops patchEmbed permute pow prod prompt quickGelu reciprocal relu round rowGather saam scale scatterAdd sgd sigmoid sign silu sin slice
+    snce softmax softplus sqrt square std sub subjectAttention subjectAttentionTwoHop sum tanh transpose variance where
     SaamOptions SubjectMode`,
   model: `
     Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock

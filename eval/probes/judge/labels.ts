@@ -1,6 +1,6 @@
 // Several classes per sample: mean average precision, ROC AUC, and whether the highest-scored class is among the true ones.
 import { column, extent, type Matrix } from "../../matrix.ts";
-import { argmax } from "../metrics.ts";
+import { bestColumn } from "../metrics.ts";
 import { meanNote, noPositive, oneSided as onOneSide } from "../not-defined.ts";
 import type { Metric, Task } from "../protocol.ts";
 import { aucOf, countsOf, precisionOf, type Ranking, rankingOf } from "../ranking.ts";
@@ -14,7 +14,7 @@ export function judgeLabels({ metrics, of, leavesOut }: Task, truth: Matrix, sco
   const empty = (c: number) => positives(truth, c) === 0;
   const precision = leavesOut ? precisionWherePositive : precisionOf;
   const oneSided = (c: number) => empty(c) || positives(truth, c) === n;
-  const best = Int32Array.from({ length: n }, (_, i) => argmax(scores, i));
+  const best = Int32Array.from({ length: n }, (_, i) => bestColumn(scores, i));
   const isRight = Uint8Array.from(best, (c, i) => (truth.data[i * classes + c] > 0 ? 1 : 0));
   const measures: Partial<Record<Metric, () => Measure>> = {
     mAP: () => macro({ name: "mAP", rankings, metric: precision, isUndefined: empty, why: noPositive, of, leavesOut }),
