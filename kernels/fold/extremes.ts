@@ -1,5 +1,5 @@
 // The largest and the smallest element along axes, and where they are. NaN wins over every number, as in PyTorch.
-import type { Dtype } from "../../engine/declare/signature.ts";
+import { anyType } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
@@ -9,7 +9,6 @@ import { reduceOver } from "../reduce/over.ts";
 import bestMerge from "./best-merge.wgsl";
 import bestRun from "./best-run.wgsl";
 import { foldWays, runsOf, slopePass, wayOf } from "./fold.ts";
-import { ofAnyType } from "./wholes.ts";
 
 interface Extreme {
   name: "max" | "min";
@@ -18,11 +17,11 @@ interface Extreme {
   worst: number;
 }
 
-/** The state of a search and its kernels, for elements as f32 or as whole numbers. */
-function search({ symbol }: Extreme, VALUE: Dtype) {
-  const wins = VALUE === "f32" ? `!is_nan(best) && (v ${symbol} best || is_nan(v))` : `v ${symbol} best`;
-  const lib = [numbers, `alias VALUE = ${VALUE};`, `fn wins(v: VALUE, best: VALUE) -> bool { return ${wins}; }`];
-  return { state: { best: VALUE, place: "u32" } as const, run: [...lib, bestRun], merge: [...lib, bestMerge] };
+/** The state of a search and its kernels, for numbers of every type: no integer becomes a NaN. */
+function search({ symbol }: Extreme) {
+  const wins = `!is_nan(f32(best)) && (v ${symbol} best || is_nan(f32(v)))`;
+  const lib = [numbers, `fn wins(v: Num, best: Num) -> bool { return ${wins}; }`];
+  return { state: { best: "Num", place: "u32" } as const, run: [...lib, bestRun], merge: [...lib, bestMerge] };
 }
 
 interface Places {
@@ -57,52 +56,37 @@ const ties = (random: () => number, _: unknown, n: number) =>
 
 function bestOf(extreme: Extreme) {
   const about = `y_nm = ${extreme.name}_a x_nam`;
-  const floats = op({
+  return op({
     name: extreme.name,
     about: `${about}; the gradient goes to the first of equals`,
     sig: "x_NAM -> y_NM",
+    storage: anyType,
     derive: runsOf,
-    ways: foldWays(
-      { about, of: "T", ...search(extreme, "f32"), writes: { y: "T(state.best)", "at:u32": "state.place" } },
-      [slopePass("dx_nam = dy_nm where a = at_nm, else 0", ["dy", "at:u32"], "select(0.0, dy, at == a)")],
-    ),
+    ways: foldWays({ about, ...search(extreme), writes: { y: "T(state.best)", "at:u32": "state.place" } }, [
+      slopePass("dx_nam = dy_nm where a = at_nm, else 0", ["dy", "at:u32"], "select(0.0, dy, at == a)"),
+    ]),
     way: wayOf,
     ref: ({ x }, dims) => ({ y: best64(extreme, x, dims).y }),
     flops: ({ N, A, M }) => N * A * M,
     bench,
     test: { sizes },
   });
-  return ofAnyType(floats, {
-    name: extreme.name,
-    about,
-    fold: (of) => search(extreme, of),
-    value: "state.best",
-    ref: (x, dims) => best64(extreme, x, dims).y,
-  });
 }
 
 function placeOf(extreme: Extreme) {
-  const name = `arg${extreme.name}`;
   const about = `y_nm = the first a where x_nam is ${extreme.name}_a x_nam`;
-  const floats = op({
-    name,
+  return op({
+    name: `arg${extreme.name}`,
     about: `${about}; it has no gradient`,
     sig: "x_NAM -> y_NM:u32",
+    storage: anyType,
     derive: runsOf,
-    ways: foldWays({ about, of: "T", ...search(extreme, "f32"), writes: { "y:u32": "state.place" } }),
+    ways: foldWays({ about, ...search(extreme), writes: { "y:u32": "state.place" } }),
     way: wayOf,
     ref: ({ x }, dims) => ({ y: best64(extreme, x, dims).at }),
     flops: ({ N, A, M }) => N * A * M,
     bench,
     test: { sizes, draw: { x: ties } },
-  });
-  return ofAnyType(floats, {
-    name,
-    about,
-    to: "u32",
-    fold: (of) => search(extreme, of),
-    value: "state.place",
-    ref: (x, dims) => best64(extreme, x, dims).at,
   });
 }
 
@@ -120,13 +104,13 @@ const argminOver = placeOf(smallest);
  */
 export function amax(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("amax(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduceOver(maxOver, x, axis, keepdim, "amax", "exact");
+  return reduceOver(maxOver, x, axis, keepdim, "amax", true);
 }
 
 /** Smallest element over one axis or several, or of everything; NaN and the gradient as `amax`. */
 export function amin(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("amin(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduceOver(minOver, x, axis, keepdim, "amin", "exact");
+  return reduceOver(minOver, x, axis, keepdim, "amin", true);
 }
 
 /**

@@ -13,10 +13,8 @@ type Factor = (dims: Sizes, attrs: Attrs) => number;
 export interface Fold {
   /** The equation: first comment line of each kernel. */
   about: string;
-  /** Type of x's elements: the storage type, or whole numbers. */
-  of: "T" | "u32" | "i32";
-  /** Fields of the struct State; between two launches `top` is stored as partTop. */
-  state: Record<string, Dtype>;
+  /** Fields of the struct State. Between two launches `top` is stored as partTop, what is Num in the storage type. */
+  state: Record<string, Dtype | "Num">;
   /** WGSL: run(start, first, each) -> State, over x[start + a · M] with a from `first` in steps of `each`. */
   run: readonly string[];
   /** WGSL: merged(r) -> State, over the C states of place r, stored at part(c, r). */
@@ -43,8 +41,13 @@ const over = (axes: string, terms: readonly string[]): string =>
   terms.map((term) => term.replace(/(?=:|$)/, `_${axes}`)).join(" ");
 
 const partOf = (field: string): string => `part${field[0].toUpperCase()}${field.slice(1)}`;
-const parts = ({ state }: Fold): string[] => Object.entries(state).map(([name, type]) => `${partOf(name)}:${type}`);
-const input = ({ of }: Fold): string => (of === "T" ? "x" : `x:${of}`);
+/** The stored parts of a state, with what is written there. */
+const parts = ({ state }: Fold): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(state).map(([name, type]) =>
+      type === "Num" ? [partOf(name), `T(state.${name})`] : [`${partOf(name)}:${type}`, `state.${name}`],
+    ),
+  );
 
 // ---- kernels ----------------------------------------------------------------------------------------------------
 
@@ -107,12 +110,12 @@ export function foldOnce(fold: Fold): Pass {
   const text = kernel({
     title: `${about}                                    one invocation per (n, m)`,
     lib: withState(fold, run),
-    reads: [input(fold)],
+    reads: ["x"],
     writes,
     count: "dim.N * dim.M",
     body: ["let out = id;", "let state = run(start_of(id), 0, 1);"],
   });
-  const sig = `${over("NAM", [input(fold)])} -> ${over("NM", Object.keys(writes))}`;
+  const sig = `${over("NAM", ["x"])} -> ${over("NM", Object.keys(writes))}`;
   return pass(sig, text, ({ N, M }, consts) => lanesGrid(N * M, consts), {
     uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
   });
@@ -125,8 +128,8 @@ export function foldShared(fold: Fold): Pass[] {
   const runs = kernel({
     title: `${about}: every C-th element                  one invocation per run and (n, m)`,
     lib: withState(fold, run),
-    reads: [input(fold)],
-    writes: Object.fromEntries(parts(fold).map((term, i) => [term, `state.${Object.keys(fold.state)[i]}`])),
+    reads: ["x"],
+    writes: parts(fold),
     count: "dim.C * dim.N * dim.M",
     body: [
       "let places = dim.N * dim.M;",
@@ -139,14 +142,14 @@ export function foldShared(fold: Fold): Pass[] {
   const merged = kernel({
     title: `${about}: runs put together                   one invocation per (n, m)`,
     lib: withState(fold, merge),
-    reads: parts(fold),
+    reads: Object.keys(parts(fold)),
     writes,
     count: "dim.N * dim.M",
     body: ["let out = id;", "let state = merged(id);"],
   });
-  const stored = over("CNM", parts(fold));
+  const stored = over("CNM", Object.keys(parts(fold)));
   return [
-    pass(`${over("NAM", [input(fold)])} -> ${stored}`, runs, ({ C, N, M }, consts) => lanesGrid(C * N * M, consts), {
+    pass(`${over("NAM", ["x"])} -> ${stored}`, runs, ({ C, N, M }, consts) => lanesGrid(C * N * M, consts), {
       label: "runs",
       uniforms,
     }),

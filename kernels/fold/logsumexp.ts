@@ -22,7 +22,6 @@ const over = op({
   ways: foldWays(
     {
       about,
-      of: "T",
       state: { top: "f32", sum: "f32" },
       run: [numbers, panels, logsumexpText, levels, runSums],
       merge: [numbers, panels, logsumexpText, levels, mergeSums],

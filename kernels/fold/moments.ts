@@ -63,7 +63,6 @@ const spread = ({ name, about, writes, slope, of64 }: Spread) =>
     ways: foldWays(
       {
         about,
-        of: "T",
         state: { mean: "f32", squares: "f32" },
         run: [numbers, panels, moments, levels, runMoments],
         merge: [numbers, panels, moments, levels, mergeMoments],

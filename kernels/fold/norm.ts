@@ -23,7 +23,6 @@ const over = op({
   ways: foldWays(
     {
       about,
-      of: "T",
       state: { top: "f32", sum: "f32" },
       run: [numbers, panels, normText, levels, runNorms],
       merge: [numbers, panels, normText, levels, mergeNorms],

@@ -1,5 +1,6 @@
 // Products along axes. Each factor's rounding stays in a product, whatever the order: its error grows with its length.
 import { pass } from "../../engine/declare/pass.ts";
+import { isWholeType } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
@@ -9,8 +10,7 @@ import { reduceOver } from "../reduce/over.ts";
 import { foldShared, runsOf } from "./fold.ts";
 import productDx from "./product-dx.wgsl";
 import runsDx from "./product-runs-dx.wgsl";
-import { total, totalOf } from "./total.ts";
-import { ofAnyType, roundingOf } from "./wholes.ts";
+import { totalOf, wholeTotal } from "./total.ts";
 
 /** Of size about 1, so that products of hundreds are numbers; in two rows of three one element is 0, in some two. */
 const draw = (random: () => number, { A = 1 }: Record<string, number>, n: number) =>
@@ -18,14 +18,13 @@ const draw = (random: () => number, { A = 1 }: Record<string, number>, n: number
     random() < 0.7 / A ? 0 : (random() < 0.5 ? -1 : 1) * Math.exp(0.6 * random() - 0.3),
   );
 
-const floats = op({
+const prodOver = op({
   name: "prod",
   about: "y_nm = Π_a x_nam",
   sig: "x_NAM -> y_NM",
   derive: runsOf,
   forward: foldShared({
     about: "y_nm = Π_a x_nam",
-    of: "T",
     ...totalOf("f32", "p * q"),
     writes: { y: "T(state.total)" },
   }),
@@ -50,7 +49,7 @@ const floats = op({
   test: { sizes: { A: [1, 2, 3, 5, 8, 13, 33, 67, 130, 300] }, draw: { x: draw } },
 });
 
-const prodOver = ofAnyType(floats, total("prod", "y_nm = Π_a x_nam modulo 2³²", "p * q", Math.imul));
+const wholeProd = wholeTotal("prodWhole", "y_nm = Π_a x_nam modulo 2³², of whole numbers", "p * q", Math.imul);
 
 /**
  * Product over one axis or several, or of everything; of whole numbers modulo 2³², without a gradient. The gradient at an element is the
@@ -58,5 +57,7 @@ const prodOver = ofAnyType(floats, total("prod", "y_nm = Π_a x_nam modulo 2³²
  */
 export function prod(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("prod(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduceOver(prodOver, x, axis, keepdim, "prod", roundingOf(x));
+  return isWholeType(x.dtype)
+    ? reduceOver(wholeProd, x, axis, keepdim, "prod", true)
+    : reduceOver(prodOver, x, axis, keepdim, "prod");
 }

@@ -35,8 +35,9 @@ function overMoved(over: Over, x: Tensor, axes: readonly number[]): Tensor {
 }
 
 /**
- * `over` applied to the axes of x that are meant: all without `axis`. Side by side they are one launch. Where its results are
- * `exact` (a maximum is), axes that lie apart are reduced one after another, the last first; otherwise they are moved together.
+ * `over` applied to the axes of x that are meant: all without `axis`. Side by side they are one launch. Where it
+ * rounds nothing (a maximum, whole numbers), axes that lie apart are reduced one after another, the last first; otherwise they are
+ * moved together.
  */
 export function reduceOver(
   over: Over,
@@ -44,14 +45,14 @@ export function reduceOver(
   axis: Axes | undefined,
   keepdim: boolean,
   what: string,
-  rounding: "exact" | "rounded" = "rounded",
+  isExact = false,
 ): Tensor {
   const axes = axesOf(x, axis, what);
   const runs = runsOf(x.shape, axes);
   const y =
     runs.length === 0
       ? over(x.reshape([1, 1, 1]))
-      : runs.length === 1 || rounding === "exact"
+      : runs.length === 1 || isExact
         ? runs.reduceRight((rest, run) => overRun(over, rest, run), x)
         : overMoved(over, x, axes);
   return y.reshape(x.shape.flatMap((size, i) => (!axes.includes(i) ? size : keepdim ? 1 : [])));

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../engine/errors.ts";
 import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
-import { anyType, type Sizes } from "../../engine/declare/signature.ts";
+import { anyType, isWholeType, type Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import { around, type Axes } from "../lib/axes.ts";
@@ -10,8 +10,7 @@ import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import { partsFor } from "../lib/panels.ts";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
-import { total } from "../fold/total.ts";
-import { ofAnyType, roundingOf } from "../fold/wholes.ts";
+import { wholeTotal } from "../fold/total.ts";
 import chunks from "./chunks.wgsl";
 import columns from "./columns.wgsl";
 import columns4 from "./columns4.wgsl";
@@ -139,9 +138,12 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
   });
 }
 
-const sumOver = ofAnyType(
-  reduction("sum", "y_nm = Σ_a x_nam", () => 1),
-  total("sum", "y_nm = Σ_a x_nam modulo 2³²", "p + q", (a, b) => a + b),
+const sumOver = reduction("sum", "y_nm = Σ_a x_nam", () => 1);
+const wholeSum = wholeTotal(
+  "sumWhole",
+  "y_nm = Σ_a x_nam modulo 2³², of whole numbers",
+  "p + q",
+  (p, q) => (p + q) | 0,
 );
 const meanOver = reduction("mean", "y_nm = 1/A · Σ_a x_nam", (A) => 1 / A);
 
@@ -172,7 +174,9 @@ const repeat = op({
 /** Sum over one axis or several, or of everything; of whole numbers modulo 2³². */
 export function sum(x: Tensor, axis?: Axes, keepdim = false): Tensor {
   takes("sum(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduceOver(sumOver, x, axis, keepdim, "sum", roundingOf(x));
+  return isWholeType(x.dtype)
+    ? reduceOver(wholeSum, x, axis, keepdim, "sum", true)
+    : reduceOver(sumOver, x, axis, keepdim, "sum");
 }
 
 /** Mean over one axis (frames of a clip: axis 1 of x_BTE) or several, or of everything. */

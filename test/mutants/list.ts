@@ -104,8 +104,7 @@ export const mutations: readonly Mutation[] = [
   ...of(
     "kernels/fold/extremes.ts",
     ["max", "v > best", "v < best", "max becomes min"],
-    ["min", "v < best || is_nan(v)", "v < best", "NaN is overlooked"],
-    ["maxI32", "v > best", "v >= best + 2", "near ones overlooked"],
+    ["min", "v < best || is_nan(f32(v))", "v < best", "NaN is overlooked"],
   ),
   ...of("kernels/fold/best-run.wgsl", ["argmin", "a += each", "a += 2 * each", "every other element"]),
   ...of(
@@ -114,7 +113,7 @@ export const mutations: readonly Mutation[] = [
     ["min", "c < dim.C", "c + 1 < dim.C", "last run dropped"],
   ),
   ...of("kernels/fold/total-run.wgsl", [
-    "sumU32",
+    "sumWhole",
     "var a = first + each",
     "var a = first + 2 * each",
     "one element dropped",
