@@ -7,6 +7,7 @@
 import { type Attrs, ceilDiv, type Pass, pass } from "../../engine/declare/pass.ts";
 import type { Dtype, Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid } from "../lib/flat.ts";
+import { elementOf, kernel, nameOf, withAxes } from "./frame.ts";
 
 type Factor = (dims: Sizes, attrs: Attrs) => number;
 
@@ -32,14 +33,6 @@ export const runsOf = ({ A }: { A: number }) => ({ C: isLong(A) ? 32 * Math.ceil
 /** Shared where an axis is long and its places too few to occupy a device, or not side by side in memory. */
 export const wayOf = ({ N, A, M }: Sizes): string => (isLong(A) && (M < 8 || N * M < 4096) ? "shared" : "once");
 
-// ---- terms ------------------------------------------------------------------------------------------------------
-
-const nameOf = (term: string): string => term.split(":")[0];
-const typeOf = (term: string): string => term.split(":")[1] ?? "T";
-/** "at:u32" with axes NM is "at_NM:u32". */
-const over = (axes: string, terms: readonly string[]): string =>
-  terms.map((term) => term.replace(/(?=:|$)/, `_${axes}`)).join(" ");
-
 const partOf = (field: string): string => `part${field[0].toUpperCase()}${field.slice(1)}`;
 /** The stored parts of a state, with what is written there. */
 const parts = ({ state }: Fold): Record<string, string> =>
@@ -48,52 +41,6 @@ const parts = ({ state }: Fold): Record<string, string> =>
       type === "Num" ? [partOf(name), `T(state.${name})`] : [`${partOf(name)}:${type}`, `state.${name}`],
     ),
   );
-
-// ---- kernels ----------------------------------------------------------------------------------------------------
-
-interface Frame {
-  title: string;
-  /** Functions that `body` calls. */
-  lib: string;
-  reads: readonly string[];
-  writes: Record<string, string>;
-  /** Number of invocations, and statements that give `out`, the place to write, and what the values mention. */
-  count: string;
-  body: readonly string[];
-  /** Turns that an invocation takes, WG apart: software adapters pay for every workgroup. */
-  steps?: string;
-}
-
-function kernel({ title, lib, reads, writes, count, body, steps = "1" }: Frame): string {
-  const bind = (term: string, i: number) => {
-    const access = i < reads.length ? "read" : "read_write";
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${nameOf(term)}: array<${typeOf(term)}>;`;
-  };
-  const statements = [...body, ...Object.entries(writes).map(([term, value]) => `${nameOf(term)}[out] = ${value};`)];
-  return `
-// ${title}
-struct Dims { N: u32, A: u32, M: u32, C: u32, factor: f32 }
-${[...reads, ...Object.keys(writes)].map(bind).join("\n")}
-var<immediate> dim: Dims;
-override WG: u32 = 64;
-const STEPS: u32 = ${steps};
-
-/// Where the state of run c of place r is stored.
-fn part(c: u32, r: u32) -> u32 { return c * dim.N * dim.M + r; }
-
-/// Where the elements of place r start.
-fn start_of(r: u32) -> u32 { return (r / dim.M) * dim.A * dim.M + r % dim.M; }
-${lib}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let first_id = (wid.x + wid.y * nwg.x) * WG * STEPS;
-  let end_id = min(first_id + WG * STEPS, ${count});
-  for (var id = first_id + lane; id < end_id; id += WG) {
-    ${statements.join("\n    ")}
-  }
-}`;
-}
 
 const unscaled: Factor = () => 1;
 
@@ -108,14 +55,14 @@ const withState = (fold: Fold, functions: readonly string[]): string => [stateOf
 export function foldOnce(fold: Fold): Pass {
   const { about, run, writes, factor = unscaled } = fold;
   const text = kernel({
-    title: `${about}                                    one invocation per (n, m)`,
+    title: `${about}; one invocation per (n, m)`,
     lib: withState(fold, run),
     reads: ["x"],
     writes,
     count: "dim.N * dim.M",
     body: ["let out = id;", "let state = run(start_of(id), 0, 1);"],
   });
-  const sig = `${over("NAM", ["x"])} -> ${over("NM", Object.keys(writes))}`;
+  const sig = `x_NAM -> ${withAxes("NM", Object.keys(writes))}`;
   return pass(sig, text, ({ N, M }, consts) => lanesGrid(N * M, consts), {
     uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
   });
@@ -126,7 +73,7 @@ export function foldShared(fold: Fold): Pass[] {
   const { about, run, merge, writes, factor = unscaled } = fold;
   const uniforms = (dims: Sizes, attrs: Attrs) => ({ factor: factor(dims, attrs) });
   const runs = kernel({
-    title: `${about}: every C-th element                  one invocation per run and (n, m)`,
+    title: `${about}: every C-th element; one invocation per run and (n, m)`,
     lib: withState(fold, run),
     reads: ["x"],
     writes: parts(fold),
@@ -140,22 +87,27 @@ export function foldShared(fold: Fold): Pass[] {
     ],
   });
   const merged = kernel({
-    title: `${about}: runs put together                   one invocation per (n, m)`,
+    title: `${about}: runs put together; one invocation per (n, m)`,
     lib: withState(fold, merge),
     reads: Object.keys(parts(fold)),
     writes,
     count: "dim.N * dim.M",
     body: ["let out = id;", "let state = merged(id);"],
   });
-  const stored = over("CNM", Object.keys(parts(fold)));
+  const stored = withAxes("CNM", Object.keys(parts(fold)));
   return [
-    pass(`${over("NAM", ["x"])} -> ${stored}`, runs, ({ C, N, M }, consts) => lanesGrid(C * N * M, consts), {
+    pass(`x_NAM -> ${stored}`, runs, ({ C, N, M }, consts) => lanesGrid(C * N * M, consts), {
       label: "runs",
       uniforms,
     }),
-    pass(`${stored} -> ${over("NM", Object.keys(writes))}`, merged, ({ N, M }, consts) => lanesGrid(N * M, consts), {
-      uniforms,
-    }),
+    pass(
+      `${stored} -> ${withAxes("NM", Object.keys(writes))}`,
+      merged,
+      ({ N, M }, consts) => lanesGrid(N * M, consts),
+      {
+        uniforms,
+      },
+    ),
   ];
 }
 
@@ -177,11 +129,11 @@ export function slopePass(
 ): Pass {
   const values = reads.map((term) => {
     const element = `${nameOf(term)}[${nameOf(term) === "x" ? "id" : "r"}]`;
-    return `let ${nameOf(term)}_i = ${typeOf(term) === "T" ? `f32(${element})` : element};`;
+    return `let ${nameOf(term)}_i = ${elementOf(term) === "T" ? `f32(${element})` : element};`;
   });
   const names = reads.map(nameOf).join("|");
   const text = kernel({
-    title: `${about}                                      one invocation per element`,
+    title: `${about}; one invocation per element`,
     lib: lib.join("\n"),
     reads,
     writes: { dx: `T(${value.replace(new RegExp(`\\b(${names})\\b`, "g"), "$1_i")})` },
@@ -196,7 +148,7 @@ export function slopePass(
       ...values,
     ],
   });
-  const terms = reads.map((term) => over(nameOf(term) === "x" ? "NAM" : "NM", [term])).join(" ");
+  const terms = reads.map((term) => withAxes(nameOf(term) === "x" ? "NAM" : "NM", [term])).join(" ");
   return pass(`${terms} -> dx_NAM`, text, ({ N, A, M }, { WG, SG }) => ceilDiv(N * A * M, WG * (256 / SG)), {
     uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
   });
