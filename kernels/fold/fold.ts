@@ -7,7 +7,7 @@
 import { type Attrs, ceilDiv, type Pass, pass } from "../../engine/declare/pass.ts";
 import type { Dtype, Sizes } from "../../engine/declare/signature.ts";
 import { lanesGrid } from "../lib/flat.ts";
-import { elementOf, kernel, nameOf, withAxes } from "./frame.ts";
+import { elementType, kernel, tensorName, withAxes } from "./frame.ts";
 
 type Factor = (dims: Sizes, attrs: Attrs) => number;
 
@@ -128,10 +128,10 @@ export function slopePass(
   { lib = [], factor = unscaled }: { lib?: readonly string[]; factor?: Factor } = {},
 ): Pass {
   const values = reads.map((term) => {
-    const element = `${nameOf(term)}[${nameOf(term) === "x" ? "id" : "r"}]`;
-    return `let ${nameOf(term)}_i = ${elementOf(term) === "T" ? `f32(${element})` : element};`;
+    const element = `${tensorName(term)}[${tensorName(term) === "x" ? "id" : "r"}]`;
+    return `let ${tensorName(term)}_i = ${elementType(term) === "T" ? `f32(${element})` : element};`;
   });
-  const names = reads.map(nameOf).join("|");
+  const names = reads.map(tensorName).join("|");
   const text = kernel({
     title: `${about}; one invocation per element`,
     lib: lib.join("\n"),
@@ -148,7 +148,7 @@ export function slopePass(
       ...values,
     ],
   });
-  const terms = reads.map((term) => withAxes(nameOf(term) === "x" ? "NAM" : "NM", [term])).join(" ");
+  const terms = reads.map((term) => withAxes(tensorName(term) === "x" ? "NAM" : "NM", [term])).join(" ");
   return pass(`${terms} -> dx_NAM`, text, ({ N, A, M }, { WG, SG }) => ceilDiv(N * A * M, WG * (256 / SG)), {
     uniforms: (dims, attrs) => ({ factor: factor(dims, attrs) }),
   });

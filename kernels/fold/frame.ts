@@ -1,9 +1,9 @@
 // The frame of the kernels in this folder: bindings, sizes of x[N, A, M], and a loop over places or elements.
 
 /** "at" of "at:u32". */
-export const nameOf = (term: string): string => term.split(":")[0];
+export const tensorName = (term: string): string => term.split(":")[0];
 /** "u32" of "at:u32", "T" of "y". */
-export const elementOf = (term: string): string => term.split(":")[1] ?? "T";
+export const elementType = (term: string): string => term.split(":")[1] ?? "T";
 /** Terms of a signature: "at:u32" with axes NM is "at_NM:u32". */
 export const withAxes = (axes: string, terms: readonly string[]): string =>
   terms.map((term) => term.replace(/(?=:|$)/, `_${axes}`)).join(" ");
@@ -26,9 +26,12 @@ interface Frame {
 export function kernel({ title, lib, reads, writes, count, body, steps = "1" }: Frame): string {
   const bind = (term: string, i: number) => {
     const access = i < reads.length ? "read" : "read_write";
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${nameOf(term)}: array<${elementOf(term)}>;`;
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${tensorName(term)}: array<${elementType(term)}>;`;
   };
-  const statements = [...body, ...Object.entries(writes).map(([term, value]) => `${nameOf(term)}[out] = ${value};`)];
+  const statements = [
+    ...body,
+    ...Object.entries(writes).map(([term, value]) => `${tensorName(term)}[out] = ${value};`),
+  ];
   return `
 // ${title}
 struct Dims { N: u32, A: u32, M: u32, C: u32, factor: f32 }
