@@ -27,7 +27,7 @@ export { gather, scatterAdd } from "./gather/gather.ts";
 export { cast } from "./cast/cast.ts";
 export { amax, amin, argmax, argmin } from "./fold/extremes.ts";
 export { prod } from "./fold/product.ts";
-export { std, variance } from "./fold/moments.ts";
+export { type SpreadOptions, std, variance } from "./fold/moments.ts";
 export { logsumexp } from "./fold/logsumexp.ts";
 export { norm } from "./fold/norm.ts";
 export { expandTo, mean, sum } from "./reduce/reduce.ts";

@@ -52,7 +52,7 @@ const stateOf = ({ state }: Fold): string =>
 const withState = (fold: Fold, functions: readonly string[]): string => [stateOf(fold), ...functions].join("\n");
 
 /** In one launch: an invocation per place. */
-export function foldOnce(fold: Fold): Pass {
+function foldOnce(fold: Fold): Pass {
   const { about, run, writes, factor = unscaled } = fold;
   const text = kernel({
     title: `${about}; one invocation per (n, m)`,

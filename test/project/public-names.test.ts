@@ -27,7 +27,7 @@ const names: Record<string, string> = {
     initUniform klWeights layernorm le leakyRelu linear log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mul ne neg
     norm normalize ops patchEmbed permute pow prod prompt quickGelu reciprocal relu round rowGather saam scale scatterAdd sgd sigmoid sign silu sin slice
     snce softmax softplus sqrt square std sub subjectAttention subjectAttentionTwoHop sum tanh transpose variance where
-    SaamOptions SubjectMode`,
+    SaamOptions SpreadOptions SubjectMode`,
   model: `
     Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
     TensorRef openWeights shardedFiles emotionClip families
