@@ -3,6 +3,7 @@
 import type { Gpu } from "../engine/device/gpu.ts";
 import { ceilDiv } from "../engine/declare/pass.ts";
 import type { Roofline } from "../engine/device/roofline.ts";
+import { takes } from "../engine/takes.ts";
 import { type Clock, interleave, secondsOf } from "./measure.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.ts";
 import copyText from "./roofline/copy.wgsl";
@@ -23,8 +24,12 @@ export function copyOf(gpu: Gpu, bytes: number): RawLaunch {
 /** CPU rasterisers are measured by CPU time, which other processes do not stretch. */
 export const clockOf = ({ facts }: Gpu): Clock => (facts.software ? "cpu" : "wall");
 
-/** Measures the roofline in about a second. */
+/**
+ * The roofline of an open GPU, measured on it in about a second: bytes and flops per second at best, and the seconds that a launch
+ * costs. `rounds` samples are taken, and the best counts. Errors: UsageError for what is no GPU.
+ */
 export async function measureRoofline(gpu: Gpu, rounds = 5): Promise<Roofline> {
+  takes("measureRoofline(gpu: { device: object, facts: object, memory: object, ... }, rounds?: size)", arguments);
   const { software } = gpu.facts;
   const clock = clockOf(gpu);
   const bytes = software ? 2 ** 25 : Math.min(2 ** 28, gpu.memory.maxBinding);

@@ -77,6 +77,11 @@ export const commands: readonly CommandEntry[] = [
     about: "check shards against their index without training, or make the index",
     load: () => import("./commands/data.ts"),
   },
+  {
+    name: "example",
+    about: "list, show or run the lessons of docs/examples",
+    load: () => import("./commands/example.ts"),
+  },
   { name: "ops", about: "the table of all ops", load: () => import("./commands/ops.ts") },
   {
     name: "attention",

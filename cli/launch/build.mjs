@@ -11,7 +11,7 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const out = process.argv[2] ?? "build";
 
 /** The layers that package.json exports; each has its public names in index.ts. */
-const layers = ["engine", "kernels", "model", "data", "train", "eval", "test"];
+const layers = ["engine", "kernels", "model", "data", "train", "eval", "bench", "test"];
 
 await install(root, (line) => process.stderr.write(`${line}\n`));
 rmSync(join(root, out), { recursive: true, force: true });

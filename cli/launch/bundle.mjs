@@ -1,23 +1,51 @@
 // TypeScript and WGSL -> dist, with esbuild, when a source has changed. esbuild is loaded only then.
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { basename, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { writeWhole } from "./cache.mjs";
+
+const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const lessons = join(project, "docs", "examples");
+
+/** The threads of the command line: name in dist -> source. */
+export const workers = {
+  "loader-worker": "data/shards/worker.ts",
+  "stage-worker": "data/stage/worker.ts",
+  "benchmark-worker": "data/sets/worker.ts",
+};
+
+/** The examples, which `emotionclip example` runs: name in dist -> source. */
+const examples = Object.fromEntries(
+  (existsSync(lessons) ? readdirSync(lessons) : [])
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => [`example-${name.slice(0, -3)}`, `docs/examples/${name}`]),
+);
 
 /**
  * What each program is made of: name in dist -> source. A source that does not exist is left out; the first one is started.
  * @type {Record<string, Record<string, string>>}
  */
 export const programs = {
-  cli: {
-    cli: "cli/main.ts",
-    "loader-worker": "data/shards/worker.ts",
-    "stage-worker": "data/stage/worker.ts",
-    "benchmark-worker": "data/sets/worker.ts",
-  },
+  cli: { cli: "cli/main.ts", ...workers, ...examples },
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts", "test-child": "test/run/child.ts" },
   golden: { golden: "test/parity/main.ts" },
   compositions: { compositions: "test/compositions/main.ts" },
+};
+
+/**
+ * Examples and guides import the package by its name, as a user does; here that is the source, and of the engine an `openGpu` that hears
+ * the flags of the command line.
+ * @type {import("esbuild").Plugin}
+ */
+const ourName = {
+  name: "our-name",
+  setup(build) {
+    build.onResolve({ filter: /^emotionclip-webgpu(\/\w+)?$/ }, ({ path }) => {
+      const layer = path.split("/")[1] ?? "engine";
+      return { path: layer === "engine" ? join(project, "cli", "user-engine.ts") : join(project, layer, "index.ts") };
+    });
+  },
 };
 
 /**
@@ -34,6 +62,7 @@ export const settings = {
   loader: { ".wgsl": "text" },
   sourcemap: "linked",
   logLevel: "silent",
+  plugins: [ourName],
 };
 
 const MONTH = 30 * 24 * 3600 * 1000;
@@ -48,12 +77,13 @@ export async function bundle(root, program) {
   const out = join(root, "dist");
   const record = join(out, `${program}.inputs.json`);
   const entry = join(out, `${Object.keys(programs[program])[0]}.js`);
-  const entries = Object.entries(programs[program]).filter(([, source]) => existsSync(join(root, source)));
-  if (entries.length === 0) {
+  const first = Object.values(programs[program])[0];
+  if (!existsSync(join(root, first))) {
     const built = join(root, "build", basename(entry));
     if (existsSync(built)) return built; // installed as a package: built (build.mjs), without sources
-    throw new Error(`${program}: ${Object.values(programs[program])[0]} does not exist`);
+    throw new Error(`${program}: ${first} does not exist`);
   }
+  const entries = Object.entries(programs[program]).filter(([, source]) => existsSync(join(root, source)));
   const names = entries.map(([name]) => name).join(" ");
   if (existsSync(entry) && isFresh(root, record, names)) return entry;
 

@@ -1,6 +1,6 @@
 // Tensors and scopes: what a tensor is, when it is computed, and how long it lives.
-import { compute, openGpu, Scope, tensor } from "../../engine/index.ts";
-import { add, matmul, mean, scale } from "../../kernels/index.ts";
+import { compute, openGpu, Scope, tensor } from "emotionclip-webgpu";
+import { add, matmul, mean, scale } from "emotionclip-webgpu/kernels";
 
 const gpu = await openGpu(); // or openGpu({ adapter: "NVIDIA" })
 console.log("computing on", gpu.facts.adapter);

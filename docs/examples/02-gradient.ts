@@ -1,6 +1,6 @@
 // Gradients: a tape remembers the ops of a step, and walks them backwards.
-import { assign, later, openGpu, parameter, Tape, tensor, type TypedArray } from "../../engine/index.ts";
-import { add, linear, mean, scale, square, sub } from "../../kernels/index.ts";
+import { assign, later, openGpu, parameter, Tape, tensor, type TypedArray } from "emotionclip-webgpu";
+import { add, linear, mean, scale, square, sub } from "emotionclip-webgpu/kernels";
 
 const gpu = await openGpu();
 

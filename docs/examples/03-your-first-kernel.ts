@@ -1,5 +1,5 @@
 // A kernel is plain WGSL. `op` connects it to names, shapes and a reference; the engine finds bindings by their names.
-import { ceilDiv, compute, op, openGpu, pass, tensor } from "../../engine/index.ts";
+import { ceilDiv, compute, op, openGpu, pass, tensor } from "emotionclip-webgpu";
 
 const text = /* wgsl */ `
 // y_n = Σ_d x_nd²                                                              one invocation per row n

@@ -1,6 +1,6 @@
 // An op with a gradient, and the tests that follow from its declaration: nothing else is written for it.
-import { ceilDiv, op, openGpu, type Pass, pass } from "../../engine/index.ts";
-import { type ClaimError, checkOp } from "../../test/index.ts";
+import { ceilDiv, op, openGpu, type Pass, pass } from "emotionclip-webgpu";
+import { type ClaimError, checkOp } from "emotionclip-webgpu/test";
 
 /** One pass over flat arrays: `write` is an expression of the elements read. */
 const flat = (sig: string, reads: string[], written: string, expression: string): Pass => {

@@ -1,8 +1,8 @@
 // A small network learns which points lie in a ring: parameters, a tape per step, AdamW on the GPU, and a map at the end.
-import { compute, later, openGpu, Tape, type Tensor, tensor, type TypedArray } from "../../engine/index.ts";
-import { crossEntropy, linear } from "../../kernels/index.ts";
-import { allocate, Init, named } from "../../model/index.ts";
-import { AdamW } from "../../train/index.ts";
+import { compute, later, openGpu, Tape, type Tensor, tensor, type TypedArray } from "emotionclip-webgpu";
+import { crossEntropy, linear } from "emotionclip-webgpu/kernels";
+import { allocate, Init, named } from "emotionclip-webgpu/model";
+import { AdamW } from "emotionclip-webgpu/train";
 
 const gpu = await openGpu();
 const init = new Init(1); // the same seed gives the same bits

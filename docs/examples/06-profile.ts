@@ -1,7 +1,7 @@
 // The profiler: one row per op and pass, against what the device could do at best. `emotionclip profile` prints more.
-import { measureRoofline } from "../../bench/roofline.ts";
-import { openGpu, Profiler, Tape, tensor } from "../../engine/index.ts";
-import { gelu, layernorm, matmul, mean, square } from "../../kernels/index.ts";
+import { measureRoofline } from "emotionclip-webgpu/bench";
+import { openGpu, Profiler, Tape, tensor } from "emotionclip-webgpu";
+import { gelu, layernorm, matmul, mean, square } from "emotionclip-webgpu/kernels";
 
 const gpu = await openGpu();
 const roof = await measureRoofline(gpu);

@@ -1,8 +1,8 @@
 // Features of clips and texts: of a checkpoint whose path is given, or else of a small model that knows nothing yet.
-import { openTokenizer, readFootage } from "../../data/index.ts";
-import { openGpu } from "../../engine/index.ts";
-import { encodeTexts, encodeVideos, loadTokenizer, similarities } from "../../eval/index.ts";
-import { allocate, EmotionClip, groupsOf, Init, loadModel, named, stageModel } from "../../model/index.ts";
+import { openTokenizer, readFootage } from "emotionclip-webgpu/data";
+import { openGpu } from "emotionclip-webgpu";
+import { encodeTexts, encodeVideos, loadTokenizer, similarities } from "emotionclip-webgpu/eval";
+import { allocate, EmotionClip, groupsOf, Init, loadModel, named, stageModel } from "emotionclip-webgpu/model";
 
 const [path, ...folders] = process.argv.slice(2); // such as runs/stage, and folders of frames or videos
 const gpu = await openGpu();

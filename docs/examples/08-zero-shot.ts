@@ -1,9 +1,9 @@
 // Zero-shot recognition: classes that are only described in words, and how well a model knows them.
-import { openTokenizer } from "../../data/index.ts";
-import { openGpu } from "../../engine/index.ts";
-import { probabilities, rankedClasses, scoreZeroShot, zeroShotClassifier, zeroShotLogits } from "../../eval/index.ts";
-import { encodeTexts } from "../../eval/index.ts";
-import { allocate, EmotionClip, groupsOf, Init, named, stageModel } from "../../model/index.ts";
+import { openTokenizer } from "emotionclip-webgpu/data";
+import { openGpu } from "emotionclip-webgpu";
+import { encodeTexts, scoreZeroShot, zeroShotClassifier, zeroShotLogits } from "emotionclip-webgpu/eval";
+import { probabilities, rankedClasses } from "emotionclip-webgpu/eval";
+import { allocate, EmotionClip, groupsOf, Init, named, stageModel } from "emotionclip-webgpu/model";
 
 const gpu = await openGpu();
 const init = new Init(4);

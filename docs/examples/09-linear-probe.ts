@@ -1,5 +1,5 @@
 // Frozen features of any model, probed as the paper does it: fitted on one split, read on another, with intervals.
-import { matrix, type Protocol, score, type SplitFeatures } from "../../eval/index.ts";
+import { matrix, type Protocol, score, type SplitFeatures } from "emotionclip-webgpu/eval";
 
 const emotions = ["joy", "anger", "fear"];
 

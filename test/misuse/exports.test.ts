@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import * as bench from "../../bench/index.ts";
 import * as data from "../../data/index.ts";
 import * as engine from "../../engine/index.ts";
 import { compute, persistent, Scope, tensor } from "../../engine/index.ts";
@@ -16,7 +17,7 @@ import * as train from "../../train/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { answerTo, everywhere, somewhere } from "./answers.ts";
 
-const modules: Record<string, object> = { engine, kernels, model, data, train, eval: evaluation };
+const modules: Record<string, object> = { engine, kernels, model, data, train, eval: evaluation, bench };
 
 await sharedGpu();
 process.chdir(mkdtempSync(join(tmpdir(), "emotionclip-misuse-"))); // names of files are among the texts

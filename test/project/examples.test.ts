@@ -1,10 +1,8 @@
 // docs/examples: each file is short, runs as it stands, and prints what it is about.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { settings } from "../../cli/launch/bundle.mjs";
 import { runProgram } from "../run/program.ts";
 
 const folder = join("docs", "examples");
@@ -18,16 +16,6 @@ test("the examples are numbered from 01 without a gap", () => {
   assert.ok(examples.length >= 6, `${examples.length} examples`);
   examples.forEach((name, i) => {
     assert.is(name.slice(0, 3), `${String(i + 1).padStart(2, "0")}-`, name);
-  });
-});
-
-test.before(async () => {
-  if (examples.length === 0) return;
-  await build({
-    ...settings,
-    entryPoints: examples.map((name) => join(folder, name)),
-    outdir: join("dist", "examples"),
-    absWorkingDir: process.cwd(),
   });
 });
 
@@ -47,17 +35,53 @@ const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
   "09": /mAP 0\.[5-9]\d\d, 95 % in 0\.\d{3} to 0\.\d{3}.*AUC 0\.[6-9]\d\d.*joy +AP 0\.\d{3}/s,
 };
 
+/** As a user runs it, behind the launcher, which has built the command line before the tests. */
+const example = (...words: string[]) => runProgram(join("dist", "cli.js"), ["example", ...words]);
+
 for (const name of examples) {
   test(`${name} is under 40 lines`, () => {
     assert.ok(readFileSync(join(folder, name), "utf8").trimEnd().split("\n").length < 40);
   });
   test(`${name} runs and prints`, async () => {
-    const { code, stdout, stderr } = await runProgram(join("dist", "examples", name.replace(/\.ts$/, ".js")));
+    const { code, stdout, stderr } = await example(name.slice(0, 2));
     assert.is(code, 0, stderr.slice(-4000));
     assert.ok(stdout.trim().length > 0, "it printed nothing");
     const shown = shows[name.slice(0, 2)] ?? /./;
     assert.ok(typeof shown === "function" ? shown(stdout) : shown.test(stdout), stdout);
   });
 }
+
+test("the examples import the package by its name", () => {
+  for (const name of examples)
+    for (const [, from] of readFileSync(join(folder, name), "utf8").matchAll(/^import .* from "([^"]+)";$/gm))
+      assert.match(from, /^(emotionclip-webgpu(\/\w+)?|node:\w+|fast-check)$/, name);
+});
+
+test("example lists them with a line each", async () => {
+  const { code, stdout } = await example();
+  assert.is(code, 0);
+  for (const name of examples) assert.match(stdout, new RegExp(`^${name.slice(0, -3)} +[A-Z].{20,}$`, "m"));
+});
+
+test("example --print shows the text, by number or name", async () => {
+  const text = readFileSync(join(folder, "03-your-first-kernel.ts"), "utf8");
+  for (const word of ["03", "3", "your-first-kernel", "03-your-first-kernel"])
+    assert.is((await example(word, "--print")).stdout, text, word);
+});
+
+test("an example that is not there is refused with the nearest one", async () => {
+  const { code, stderr } = await example("your-first-kernle");
+  assert.is(code, 2);
+  assert.match(stderr, /no example "your-first-kernle"; did you mean 03-your-first-kernel\?/);
+  const beyond = await example("99");
+  assert.is(beyond.code, 2);
+  assert.match(beyond.stderr, /no example "99"; did you mean \d\d-/);
+});
+
+test("what an example is given it gets, and an example hears of the adapter that was chosen", async () => {
+  const { code, stderr } = await example("01", "--adapter", "no such adapter");
+  assert.is(code, 4, stderr);
+  assert.match(stderr, /no such adapter/);
+});
 
 test.run();

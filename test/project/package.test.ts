@@ -36,7 +36,16 @@ function packed(): string[] {
 let files: string[] = [];
 
 test.before(() => {
-  for (const name of ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "engine", "test", join("cli", "launch")])
+  for (const name of [
+    "package.json",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "engine",
+    "test",
+    join("cli", "launch"),
+    join("docs", "examples"),
+  ])
     cpSync(name, join(project, name), { recursive: true });
   run(process.execPath, [join("cli", "launch", "build.mjs"), join(project, "build")]);
   files = packed();
@@ -60,7 +69,7 @@ test("it holds what its package.json names, and a licence, a readme and a list o
 
 test("it holds nothing else: no sources, tests, weights, data or maps", () => {
   const wanted =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|cli\/launch\/\w+\.mjs)$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|cli\/launch\/\w+\.mjs|docs\/examples\/[\w.-]+)$/;
   for (const path of files) assert.match(path, wanted);
   assert.not.match("engine/device/gpu.ts", wanted);
   assert.not.match("build/cli.js.map", wanted);
@@ -143,6 +152,14 @@ test("its command line starts without sources", () => {
     user,
   );
   assert.match(stdout, /^# Ops\n/);
+});
+
+test("it shows and runs the examples, on the engine of its own entries", () => {
+  const emotionclip = (...words: string[]) =>
+    run(process.execPath, [join("node_modules", "emotionclip-webgpu", manifest.bin.emotionclip), ...words], user);
+  assert.match(emotionclip("example"), /^03-your-first-kernel /m);
+  assert.match(emotionclip("example", "3", "--print"), /from "emotionclip-webgpu";/);
+  assert.match(emotionclip("example", "03"), /\[ 25, 169 \]/);
 });
 
 test.run();

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import * as bench from "../../bench/index.ts";
 import * as data from "../../data/index.ts";
 import * as engine from "../../engine/index.ts";
 import * as evaluation from "../../eval/index.ts";
@@ -10,7 +11,16 @@ import * as model from "../../model/index.ts";
 import * as ownTests from "../index.ts";
 import * as train from "../../train/index.ts";
 
-const modules: Record<string, object> = { engine, kernels, model, data, train, eval: evaluation, test: ownTests };
+const modules: Record<string, object> = {
+  engine,
+  kernels,
+  model,
+  data,
+  train,
+  eval: evaluation,
+  bench,
+  test: ownTests,
+};
 
 /** Values, then types, as a person would look them up. */
 const names: Record<string, string> = {
@@ -62,6 +72,7 @@ const names: Record<string, string> = {
     FileSplit Interval LinearModel LogisticModel LogisticOptions LogitBatch Matrix Metric NpyArray Pixels Probe
     ProbeSplit Protocol Reweighting Row RunSummary Savgol ScoreOptions Smoothing SoftmaxModel SplitFeatures Stream
     Targets Task TaskResult ZeroShotClass ZeroShotScore`,
+  bench: `measureRoofline`,
   test: `
     ClaimError checkOp testsOf
     CheckCase CheckOptions Checked ClaimOptions OpTest Races`,

@@ -56,21 +56,11 @@ test("a block is found with its language, its marks and its line", () => {
 /** In the README every ```ts block is run; elsewhere those marked ```ts run. */
 const runnable = blocks.filter(({ file, info }) => info[0] === "ts" && (file === "README.md" || info.includes("run")));
 
-/** Documents import the package by its name; here that is the source. */
-const ourName = {
-  name: "our-name",
-  setup(plugin: import("esbuild").PluginBuild) {
-    plugin.onResolve({ filter: /^emotionclip-webgpu(\/|$)/ }, ({ path }) => {
-      return { path: join(process.cwd(), path.split("/")[1] ?? "engine", "index.ts") };
-    });
-  },
-};
-
 for (const { file, line, text } of runnable) {
   test(`${file}:${line} runs`, async () => {
     const outfile = join("dist", "readme", `${file.replace(/\W/g, "-")}-${line}.js`);
     const stdin = { contents: text, loader: "ts" as const, resolveDir: process.cwd(), sourcefile: `${file}:${line}` };
-    await build({ ...settings, splitting: false, stdin, outfile, plugins: [ourName] });
+    await build({ ...settings, splitting: false, stdin, outfile });
     const { code, stderr } = await runProgram(outfile);
     assert.is(code, 0, stderr.slice(-4000));
   });

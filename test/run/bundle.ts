@@ -2,7 +2,7 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildFailure, build, type Message, type Metafile, type Plugin } from "esbuild";
-import { programs, settings } from "../../cli/launch/bundle.mjs";
+import { settings, workers } from "../../cli/launch/bundle.mjs";
 
 /** One test file: its name below test/, the built file, and whether kernels are part of it. */
 export interface TestFile {
@@ -10,9 +10,6 @@ export interface TestFile {
   readonly path: string;
   readonly touchesKernels: boolean;
 }
-
-/** The command line's threads. */
-const { cli: _, ...workers } = programs.cli;
 
 /** Structure before behaviour, and what a reader would type last. */
 const FIRST = ["project/layers.test.ts", "project/hygiene.test.ts"];
@@ -76,7 +73,7 @@ function buildAll(root: string, names: readonly string[], plugins: Plugin[], wri
     outdir,
     chunkNames: "[name]-[hash]",
     metafile: true,
-    plugins,
+    plugins: [...(settings.plugins ?? []), ...plugins],
     write,
   });
 }
