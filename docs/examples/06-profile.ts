@@ -1,4 +1,4 @@
-// The profiler: one row per op and pass, against what the device could do at best. `emotionclip profile` prints more.
+// Profile a program of your own: a row per op and pass, beside what the device can do. `emotionclip profile -- example 10` prints more.
 import { measureRoofline } from "emotionclip-webgpu/bench";
 import { openGpu, Profiler, Tape, tensor } from "emotionclip-webgpu";
 import { gelu, layernorm, matmul, mean, square } from "emotionclip-webgpu/kernels";

@@ -82,7 +82,10 @@ for (let step = 1; step <= Number(steps); step++) {
 async function next(last: Uint32Array): Promise<number> {
   const shares_V = await compute(() => softmax(slice(forward(tensor(last, [1, T])), T - 1, T, 1)));
   let rest = Math.random();
-  return Math.max(0, [...shares_V].findIndex((share) => (rest -= share) < 0));
+  return Math.max(
+    0,
+    [...shares_V].findIndex((share) => (rest -= share) < 0),
+  );
 }
 const written = [...ids.subarray(0, T)]; // it goes on from the beginning of the text
 for (let n = 0; n < 300; n++) written.push(await next(Uint32Array.from(written.slice(-T))));

@@ -1,5 +1,5 @@
 // docs/examples: each file is short, runs as it stands, and prints what it is about.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -32,13 +32,18 @@ const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
   "06": /GFLOP\/s at best.*matmul forward/s,
   "07": /clips 3 x 64, texts 2 x 64.*clip 2: cosines -?0\.\d{3} and -?0\.\d{3}/s,
   "08": /feels joy +joy .*shows a scream +fear .*top-1 1\.00, WAR 1\.00, UAR 1\.00/s,
+  "09": /mAP 0\.[5-9]\d\d, 95 % in 0\.\d{3} to 0\.\d{3}.*AUC 0\.[6-9]\d\d.*joy +AP 0\.\d{3}/s,
   "10": (printed) => {
     const losses = [...printed.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
     const written = printed.slice(printed.indexOf("Shall I"));
     return losses.length === 8 && losses[0] < 3 && losses[7] < losses[0] / 2 && written.trimEnd().length > 300;
   },
-  "09": /mAP 0\.[5-9]\d\d, 95 % in 0\.\d{3} to 0\.\d{3}.*AUC 0\.[6-9]\d\d.*joy +AP 0\.\d{3}/s,
+  "11": /passed: turn: .*length stays: yes.*number stays: not for \[\[/s,
+  "12": /\d{3} spans in .*plan: \d+\.\d\d ms in the first.*busy in \S+ of \S+ ms; longest launch \w+/s,
 };
+
+/** What an example is given: a place for the file that it writes. */
+const given: Record<string, string[]> = { "12": [join("dist", `trace-${process.pid}.json`)] };
 
 /** As a user runs it, behind the launcher, which has built the command line before the tests. */
 const example = (...words: string[]) => runProgram(join("dist", "cli.js"), ["example", ...words]);
@@ -49,13 +54,20 @@ for (const name of examples) {
     assert.ok(readFileSync(join(folder, name), "utf8").trimEnd().split("\n").length < most);
   });
   test(`${name} runs and prints`, async () => {
-    const { code, stdout, stderr } = await example(name.slice(0, 2));
+    const { code, stdout, stderr } = await example(name.slice(0, 2), ...(given[name.slice(0, 2)] ?? []));
     assert.is(code, 0, stderr.slice(-4000));
     assert.ok(stdout.trim().length > 0, "it printed nothing");
     const shown = shows[name.slice(0, 2)] ?? /./;
     assert.ok(typeof shown === "function" ? shown(stdout) : shown.test(stdout), stdout);
   });
 }
+
+test("the trace is one: events with names and times, on two threads", () => {
+  const [path] = given["12"];
+  const { traceEvents } = JSON.parse(readFileSync(path, "utf8")) as { traceEvents: { ph: string; tid: number }[] };
+  rmSync(path);
+  assert.equal([...new Set(traceEvents.filter(({ ph }) => ph === "X").map(({ tid }) => tid))].sort(), [1, 2]);
+});
 
 test("the examples import the package by its name", () => {
   for (const name of examples)
@@ -84,7 +96,7 @@ test("an example that is not there is refused with the nearest one", async () =>
   assert.match(beyond.stderr, /no example "99"; did you mean \d\d-/);
 });
 
-test("what an example is given it gets, and an example hears of the adapter that was chosen", async () => {
+test("an example hears of the adapter that is asked for", async () => {
   const { code, stderr } = await example("01", "--adapter", "no such adapter");
   assert.is(code, 4, stderr);
   assert.match(stderr, /no such adapter/);
