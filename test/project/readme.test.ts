@@ -53,16 +53,59 @@ test("a block is found with its language, its marks and its line", () => {
   ]);
 });
 
-/** In the README every ```ts block is run; elsewhere those marked ```ts run. */
-const runnable = blocks.filter(({ file, info }) => info[0] === "ts" && (file === "README.md" || info.includes("run")));
+/** What a page runs: a block and those that go on with it, and what it is said to print. */
+interface PageProgram {
+  readonly file: string;
+  readonly line: number;
+  readonly text: string;
+  readonly prints: readonly string[];
+}
 
-for (const { file, line, text } of runnable) {
-  test(`${file}:${line} runs`, async () => {
+/**
+ * The programs of a page. In the README every ```ts block is one, elsewhere those marked ```ts run; ```ts run on goes on with the one
+ * before. A block ```text prints shows lines of its output, in their order; … stands for anything.
+ */
+function programsOf(blocks: readonly Block[]): PageProgram[] {
+  const found: PageProgram[] = [];
+  for (const { file, line, info, text } of blocks) {
+    const before = found.at(-1);
+    const isProgram = info[0] === "ts" && (file === "README.md" || info.includes("run"));
+    if (isProgram && before && info.includes("on")) found[found.length - 1] = { ...before, text: before.text + text };
+    else if (isProgram) found.push({ file, line, text, prints: [] });
+    if (info.includes("prints") && before?.file === file)
+      found[found.length - 1] = { ...before, prints: [...before.prints, ...text.trimEnd().split("\n")] };
+  }
+  return found;
+}
+
+/** The first line that is not printed behind those before it. */
+function notPrinted(prints: readonly string[], printed: string): string | undefined {
+  const literal = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  let rest = printed;
+  return prints.find((line) => {
+    const found = new RegExp(`^${line.trimEnd().split("…").map(literal).join(".*")}$`, "m").exec(rest);
+    if (found) rest = rest.slice(found.index + found[0].length);
+    return !found;
+  });
+}
+
+test("what goes on and what it prints belong to the program before", () => {
+  const page = "```ts run\na();\n```\n```text prints\none …\n```\n```ts run on\nb();\n```\n```text prints\ntwo\n```\n";
+  assert.equal(programsOf(blocksOf("x.md", page)), [
+    { file: "x.md", line: 1, text: "a();\nb();\n", prints: ["one …", "two"] },
+  ]);
+  assert.is(notPrinted(["one …", "two"], "zero\none (1)\ntwo\n"), undefined);
+  assert.is(notPrinted(["one …", "two"], "two\none (1)\n"), "two");
+});
+
+for (const { file, line, text, prints } of programsOf(blocks)) {
+  test(`${file}:${line} runs${prints.length ? ", and prints what the page says" : ""}`, async () => {
     const outfile = join("dist", "readme", `${file.replace(/\W/g, "-")}-${line}.js`);
     const stdin = { contents: text, loader: "ts" as const, resolveDir: process.cwd(), sourcefile: `${file}:${line}` };
     await build({ ...settings, splitting: false, stdin, outfile });
-    const { code, stderr } = await runProgram(outfile);
+    const { code, stdout, stderr } = await runProgram(outfile);
     assert.is(code, 0, stderr.slice(-4000));
+    assert.is(notPrinted(prints, stdout), undefined, stdout);
   });
 }
 
