@@ -1,5 +1,5 @@
 // What the documents tell a reader to type: the TypeScript is run, the commands and their flags exist.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { test } from "uvu";
@@ -8,6 +8,8 @@ import { commands, loaded, runCommand } from "../../cli/cli.ts";
 import { gpuOptions } from "../../cli/gpu.ts";
 import { flagsOf } from "../../cli/names.ts";
 import { settings } from "../../cli/launch/bundle.mjs";
+import { makeStage } from "../../data/stage/index.ts";
+import { inTemporary } from "../kit/temporary.ts";
 import { runProgram } from "../run/program.ts";
 
 interface Block {
@@ -98,15 +100,76 @@ test("what goes on and what it prints belong to the program before", () => {
   assert.is(notPrinted(["one …", "two"], "two\none (1)\n"), "two");
 });
 
-for (const { file, line, text, prints } of programsOf(blocks)) {
+/** Builds a program of a page; the path of the result. */
+async function built(file: string, line: number, text: string): Promise<string> {
+  const outfile = join(process.cwd(), "dist", "readme", `${file.replace(/\W/g, "-")}-${line}.js`);
+  const stdin = { contents: text, loader: "ts" as const, resolveDir: process.cwd(), sourcefile: `${file}:${line}` };
+  await build({ ...settings, splitting: false, stdin, outfile });
+  return outfile;
+}
+
+/** Pages whose commands are run, with their programs between them: those that have ```sh run. */
+const sessions = new Set(blocks.filter(({ info }) => info[0] === "sh" && info.includes("run")).map(({ file }) => file));
+
+for (const { file, line, text, prints } of programsOf(blocks.filter(({ file }) => !sessions.has(file)))) {
   test(`${file}:${line} runs${prints.length ? ", and prints what the page says" : ""}`, async () => {
-    const outfile = join("dist", "readme", `${file.replace(/\W/g, "-")}-${line}.js`);
-    const stdin = { contents: text, loader: "ts" as const, resolveDir: process.cwd(), sourcefile: `${file}:${line}` };
-    await build({ ...settings, splitting: false, stdin, outfile });
-    const { code, stdout, stderr } = await runProgram(outfile);
+    const { code, stdout, stderr } = await runProgram(await built(file, line, text));
     assert.is(code, 0, stderr.slice(-4000));
     assert.is(notPrinted(prints, stdout), undefined, stdout);
   });
+}
+
+/** The words of a typed line; `clips/*` becomes what lies there, as in a shell. */
+const wordsOf = (typed: string, folder: string): string[] =>
+  typed.split(/\s+/).flatMap((word) => {
+    if (!word.endsWith("/*")) return [word];
+    const names = readdirSync(join(folder, word.slice(0, -2))).sort();
+    return names.map((name) => word.slice(0, -1) + name);
+  });
+
+/** Does with a block what its page tells the reader to do; what was printed. */
+async function follow({ file, line, info, text }: Block, folder: string): Promise<string> {
+  const path = info.find((word) => word.startsWith("file="))?.slice("file=".length);
+  if (path !== undefined) writeFileSync(join(folder, path), text);
+  if (!info.includes("run")) return "";
+  let printed = "";
+  const patience = 300_000;
+  const start = async (script: string, words: readonly string[] = []) => {
+    const { code, stdout, stderr } = await runProgram(script, words, patience, folder);
+    assert.is(code, 0, `${file}:${line} ${words.join(" ")}\n${stdout}${stderr.slice(-4000)}`);
+    printed += stdout;
+  };
+  if (info[0] === "ts") await start(await built(file, line, text));
+  else
+    for (const typed of text.trimEnd().split("\n")) {
+      const [npx, name, ...words] = wordsOf(typed, folder);
+      assert.equal([npx, name], ["npx", "emotionclip"], typed);
+      await start(join(process.cwd(), "dist", "cli.js"), words); // behind the launcher, which has chosen the adapter for us
+    }
+  return printed;
+}
+
+/** Twelve short clips, as the embedded data set draws them: clips/01/0001.jpg and so on. */
+async function drawClips(folder: string): Promise<void> {
+  let number = 0;
+  for await (const { frames } of makeStage({ seed: 5, split: "train", count: 12 })) {
+    const clip = join(folder, "clips", String(++number).padStart(2, "0"));
+    mkdirSync(clip, { recursive: true });
+    frames.forEach((bytes, i) => writeFileSync(join(clip, `${String(i + 1).padStart(4, "0")}.jpg`), bytes));
+  }
+}
+
+for (const page of sessions) {
+  test(`${page}: every step can be followed, and prints what the page says`, () =>
+    inTemporary(async (folder) => {
+      await drawClips(folder);
+      let printed = "";
+      for (const block of blocks.filter(({ file }) => file === page)) {
+        if (block.info.includes("prints"))
+          assert.is(notPrinted(block.text.trimEnd().split("\n"), printed), undefined, `line ${block.line}\n${printed}`);
+        else printed = (await follow(block, folder)) || printed;
+      }
+    }));
 }
 
 const scripts: Record<string, string> = JSON.parse(readFileSync("package.json", "utf8")).scripts;

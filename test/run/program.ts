@@ -9,12 +9,18 @@ export interface Outcome {
 }
 
 /**
- * Runs `node script ...args` in the project's folder with our environment, and so on the same adapter.
+ * Runs `node script ...args` in the project's folder, or another one, with our environment, and so on the same adapter.
  * @param patience ms after which it is killed (code null)
  */
-export function runProgram(script: string, args: readonly string[] = [], patience = 300_000): Promise<Outcome> {
+export function runProgram(
+  script: string,
+  args: readonly string[] = [],
+  patience = 300_000,
+  cwd = process.cwd(),
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--enable-source-maps", script, ...args], {
+      cwd,
       stdio: ["ignore", "pipe", "pipe"],
       timeout: patience,
     });
