@@ -133,9 +133,9 @@ async function follow({ file, line, info, text }: Block, folder: string): Promis
   if (path !== undefined) writeFileSync(join(folder, path), text);
   if (!info.includes("run")) return "";
   let printed = "";
-  const patience = 300_000;
+  const env = { XDG_CACHE_HOME: join(process.cwd(), "dist", "readme", "cache") }; // features are kept there, not among the user's
   const start = async (script: string, words: readonly string[] = []) => {
-    const { code, stdout, stderr } = await runProgram(script, words, patience, folder);
+    const { code, stdout, stderr } = await runProgram(script, words, { cwd: folder, env });
     assert.is(code, 0, `${file}:${line} ${words.join(" ")}\n${stdout}${stderr.slice(-4000)}`);
     printed += stdout;
   };

@@ -8,19 +8,21 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/**
- * Runs `node script ...args` in the project's folder, or another one, with our environment, and so on the same adapter.
- * @param patience ms after which it is killed (code null)
- */
-export function runProgram(
-  script: string,
-  args: readonly string[] = [],
-  patience = 300_000,
-  cwd = process.cwd(),
-): Promise<Outcome> {
+/** Where a program runs, if not in the project's folder, and what is added to our environment. */
+export interface Place {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** ms after which a program is killed (code null). */
+const patience = 300_000;
+
+/** Runs `node script ...args` in the project's folder with our environment, and so on the same adapter. */
+export function runProgram(script: string, args: readonly string[] = [], { cwd, env }: Place = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--enable-source-maps", script, ...args], {
       cwd,
+      env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       timeout: patience,
     });
