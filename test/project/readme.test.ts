@@ -155,7 +155,8 @@ async function drawClips(folder: string): Promise<void> {
   for await (const { frames } of makeStage({ seed: 5, split: "train", count: 12 })) {
     const clip = join(folder, "clips", String(++number).padStart(2, "0"));
     mkdirSync(clip, { recursive: true });
-    frames.forEach((bytes, i) => writeFileSync(join(clip, `${String(i + 1).padStart(4, "0")}.jpg`), bytes));
+    for (const [i, bytes] of frames.entries())
+      writeFileSync(join(clip, `${String(i + 1).padStart(4, "0")}.jpg`), bytes);
   }
 }
 
