@@ -93,6 +93,13 @@ test("a failure at one element that is no number is repeated as well", async () 
   assert.is((await failure(evaluated(cased, wrong.name, wrong))).message, cased.message);
 });
 
+test("a case is made smaller until no smaller size of the lists fails", async () => {
+  for (const seed of [1, 2, 3]) {
+    const { case: found } = await failure(checkOp(energy(skipsThird), gpu, { claim: computes, seed }));
+    assert.equal([found?.N, found?.D], [1, 3]);
+  }
+});
+
 test("a case given is run, and no other", async () => {
   const wrong = energy(skipsThird);
   await checkOp(wrong, gpu, { case: { N: 4, D: 2 } });
