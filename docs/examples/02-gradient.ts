@@ -24,7 +24,7 @@ for (let step = 1; step <= 60; step++) {
     reads = [loss, ...descended].map(later);
   }
   const [[loss], w, b] = await Promise.all(reads);
-  assign(weight, w); // kernels/adamw updates in place on the GPU; this is the long way, to see it
+  assign(weight, w); // the long way, to see it; AdamW (example 05) updates in place on the GPU
   assign(bias, b);
   if (step % 20 === 0)
     console.log(`step ${step}  loss ${loss.toFixed(6)}  y = ${w[0].toFixed(3)} x + ${b[0].toFixed(3)}`);

@@ -1,10 +1,10 @@
-// Features of clips and texts: of a checkpoint whose path is given, or else of a small model that knows nothing yet.
+// Features of clips and texts: example 07 runs/stage scene1/ scene2/ takes a model and folders, example 07 one that knows nothing yet.
 import { openTokenizer, readFootage } from "emotionclip-webgpu/data";
 import { openGpu } from "emotionclip-webgpu";
 import { encodeTexts, encodeVideos, loadTokenizer, similarities } from "emotionclip-webgpu/eval";
 import { allocate, EmotionClip, groupsOf, Init, loadModel, named, stageModel } from "emotionclip-webgpu/model";
 
-const [path, ...folders] = process.argv.slice(2); // such as runs/stage, and folders of frames or videos
+const [path, ...folders] = process.argv.slice(2); // a checkpoint; folders of frames, or videos
 const gpu = await openGpu();
 const model = path ? (await loadModel(path)).model : untrained();
 const { frames: T, side, context } = model.takes;
