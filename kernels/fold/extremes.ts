@@ -1,5 +1,6 @@
 // The largest and the smallest element along axes, and where they are. NaN wins over every number, as in PyTorch.
-import { anyType } from "../../engine/declare/signature.ts";
+import type { DeviceFacts } from "../../engine/declare/facts.ts";
+import { anyType, type Sizes } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
@@ -9,6 +10,9 @@ import { reduceOver } from "../reduce/over.ts";
 import bestMerge from "./best-merge.wgsl";
 import bestRun from "./best-run.wgsl";
 import { foldWays, runsOf, slopePass, wayOf } from "./fold.ts";
+
+/** On a software adapter comparing is all the work, and a second launch costs more than it brings. */
+const searchWay = (dims: Sizes, { software }: DeviceFacts): string => (software ? "once" : wayOf(dims));
 
 interface Extreme {
   name: "max" | "min";
@@ -65,7 +69,7 @@ function bestOf(extreme: Extreme) {
     ways: foldWays({ about, ...search(extreme), writes: { y: "T(state.best)", "at:u32": "state.place" } }, [
       slopePass("dx_nam = dy_nm where a = at_nm, else 0", ["dy", "at:u32"], "select(0.0, dy, at == a)"),
     ]),
-    way: wayOf,
+    way: searchWay,
     ref: ({ x }, dims) => ({ y: best64(extreme, x, dims).y }),
     flops: ({ N, A, M }) => N * A * M,
     bench,
@@ -82,7 +86,7 @@ function placeOf(extreme: Extreme) {
     storage: anyType,
     derive: runsOf,
     ways: foldWays({ about, ...search(extreme), writes: { "y:u32": "state.place" } }),
-    way: wayOf,
+    way: searchWay,
     ref: ({ x }, dims) => ({ y: best64(extreme, x, dims).at }),
     flops: ({ N, A, M }) => N * A * M,
     bench,
