@@ -78,15 +78,18 @@ export interface Group {
   readonly range?: { readonly least: number; readonly most: number };
 }
 
-/** Memory for all groups, with gradients and `moments` arrays of optimiser state. */
-export function allocate(groups: readonly Group[], moments: number): Map<string, Shard[]> {
-  takes("allocate(groups: { name: text, members: any[], ... }[], moments: natural, ...)", arguments);
+/**
+ * Memory for all groups, with gradients and `moments` arrays of optimiser state, of which each optimiser says its number:
+ * `allocate(groups, AdamW.moments)`. Parameters that are left out of all groups are frozen: `allocateFrozen` gives them memory.
+ */
+export function allocate(groups: readonly Group[], moments: number | ((group: Group) => number)): Map<string, Shard[]> {
+  takes("allocate(groups: { name: text, members: any[], ... }[], moments: natural | function, ...)", arguments);
   return new Map(
-    groups.map(({ name, members }) => [
-      name,
+    groups.map((group) => [
+      group.name,
       allocateGroup(
-        members.map(([, t]) => t),
-        moments,
+        group.members.map(([, t]) => t),
+        typeof moments === "number" ? moments : moments(group),
       ),
     ]),
   );

@@ -1,7 +1,11 @@
 // The public names of the training layer: loss, optimiser, schedule, one model in training.
 export { Learner, type StepNumbers } from "./learner.ts";
 export { type LossSettings, sentimentContrast } from "./loss.ts";
-export { type AdamSettings, AdamW, type Health, type PerGroup } from "./optimizer.ts";
+export { Adam, type AdamSettings, AdamW } from "./optimizers/adam.ts";
+export { Lion, type LionSettings } from "./optimizers/lion.ts";
+export { Muon, type MuonSettings } from "./optimizers/muon.ts";
+export { type Health, Optimizer, type PerGroup, type UpdateSettings } from "./optimizers/optimizer.ts";
+export { SGD, type SGDSettings } from "./optimizers/sgd.ts";
 export { type OfficialGroup, type OfficialTraining, readOfficialTraining, resumeOfficial } from "./official.ts";
 export { planStep, type StepPlan } from "./step-plan.ts";
 export { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";

@@ -18,7 +18,7 @@ import { families, type Usual } from "../model/families.ts";
 import type { Family } from "../model/family.ts";
 import { allocate, type Group, Init, named } from "../model/params.ts";
 import { sentimentContrast } from "./loss.ts";
-import { AdamW } from "./optimizer.ts";
+import { AdamW } from "./optimizers/adam.ts";
 import type { Settings } from "./settings.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
@@ -63,7 +63,7 @@ export class Learner {
   readonly groups: readonly Group[];
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
   protected readonly init: Init;
-  readonly #optimizer: AdamW;
+  protected readonly optimizer: AdamW;
   readonly #frozen: Frozen | undefined;
 
   /** Declares the parameters and gives them memory, if what runs has any; they have no values yet. */
@@ -77,11 +77,11 @@ export class Learner {
     this.model = family.build(config, this.init) as Usual;
     const parameters = [...named(this.model)];
     this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
-    this.shards = allocate(this.groups, 2);
+    this.shards = allocate(this.groups, AdamW.moments);
     const frozen = parameters.filter(([name]) => !family.trains(name)).map(([, tensor]) => tensor);
     this.#frozen = frozen.length > 0 ? allocateFrozen(frozen) : undefined;
     const { beta1, beta2, decay, clip } = settings;
-    this.#optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps: 1e-6, decay, clip });
+    this.optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps: 1e-6, decay, clip });
   }
 
   /** Every parameter with its shard and its number there, which is where its moments are. */
@@ -186,7 +186,7 @@ export class Learner {
   }
 
   #update(step: number, lr: number, loss: Promise<TypedArray>): StepNumbers {
-    const { norm, bad } = this.#optimizer.step(step, lr);
+    const { norm, bad } = this.optimizer.step(step, lr);
     return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale) };
   }
 }

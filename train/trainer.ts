@@ -57,21 +57,13 @@ export class Trainer extends Learner {
 
   /** Both moments of every parameter. */
   *optimizerEntries(): Generator<SafetensorsEntry> {
-    for (const [name, shard, i] of this.places())
-      for (const [k, kind] of ["exp_avg", "exp_avg_sq"].entries())
-        yield entry(`${name}.${kind}`, shard.part(shard.moments[k], i));
+    for (const [name, t] of this.optimizer.state()) yield entry(name, t);
   }
 
   /** Continues from a checkpoint's files. Errors: CheckpointError that lists what they lack. */
   async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<void> {
     await readExactly(model, [...named(this.model)]);
-    if (!optimizer) return;
-    const moments = [...this.places()].flatMap(([name, shard, i]) =>
-      (["exp_avg", "exp_avg_sq"] as const).map(
-        (kind, k) => [`${name}.${kind}`, shard.part(shard.moments[k], i)] as const,
-      ),
-    );
-    await readExactly(optimizer, moments);
+    if (optimizer) await readExactly(optimizer, [...this.optimizer.state()]);
   }
 }
 

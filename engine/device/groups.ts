@@ -29,6 +29,8 @@ export interface Shard extends Piece {
    * otherwise runs of members that lie side by side.
    */
   fresh(): readonly Piece[];
+  /** The same member by member, each in its shape: for an optimiser that must see matrices. */
+  freshMembers(): readonly Piece[];
   /** Its gradients have been used: until the next walk of a tape they are stale, and no part of `fresh`. */
   spend(): void;
   /** Destroys all its memory; its tensors must not be used afterwards. */
@@ -166,15 +168,24 @@ function makeShard(members: readonly Tensor[], moments: number): Shard {
     pieces.set(key, made);
     return made;
   };
+  const freshness = () => members.map(({ value }) => value.grad!.fresh || gradients.value.fresh);
   const fresh = (): readonly Piece[] => {
-    const isFresh = members.map(({ value }) => value.grad!.fresh || gradients.value.fresh);
+    const isFresh = freshness();
     if (isFresh.every(Boolean)) return [whole];
     return runsOf(isFresh).map(([from, to]) => piece(from, to));
+  };
+  let each: readonly Piece[] | undefined;
+  const freshMembers = (): readonly Piece[] => {
+    const isFresh = freshness();
+    each ??= members.map((parameters, i) => {
+      return { parameters, gradients: part(gradients, i), moments: state.map((of) => part(of, i)) };
+    });
+    return each.filter((_, i) => isFresh[i]);
   };
   const spend = (): void => {
     for (const { value } of [gradients, ...members.map(({ value }) => ({ value: value.grad! }))]) value.fresh = false;
   };
-  return { numel: bytes / 4, ...whole, members, part, fresh, spend, free };
+  return { numel: bytes / 4, ...whole, members, part, fresh, freshMembers, spend, free };
 }
 
 /** The longest runs of true, as first and last place. */

@@ -5,6 +5,7 @@ import { flatGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import adamwText from "./adamw.wgsl";
+import { corrections, drawFactor, finiteFactor } from "./corrections.ts";
 
 /**
  * One update in place, number `step` from 1 on: p_N g_N m_N v_N, and the factor on gradients (see clipFactor; 0 skips
@@ -22,16 +23,7 @@ export const adamw = op({
       [flat, numbers, adamwText],
       ({ N }, consts) => flatGrid(N, consts),
       {
-        uniforms: (_, attrs) => {
-          const { step, lr, beta1, beta2, decay } = attrs as Record<string, number>;
-          return {
-            rest1: 1 - beta1,
-            rest2: 1 - beta2,
-            keep: 1 - lr * decay,
-            size: lr / (1 - beta1 ** step),
-            root: 1 / Math.sqrt(1 - beta2 ** step),
-          };
-        },
+        uniforms: (_, attrs) => ({ ...corrections(attrs), keep: 1 - Number(attrs.lr) * Number(attrs.decay) }),
       },
     ),
   ],
@@ -55,8 +47,8 @@ export const adamw = op({
   flops: ({ N }) => 16 * N,
   bench: [{ N: 1 << 24 }],
   test: {
-    finite: () => ({ factor: "clipFactor gives 0 where a gradient is not finite" }),
-    draw: { v: "positive", factor: (random) => [Math.max(0, 1.2 * random() - 0.2)] },
+    finite: finiteFactor,
+    draw: { v: "positive", factor: drawFactor },
     attrs: [{}, { step: 7, lr: 0.1, decay: 0.1, beta1: 0.9, beta2: 0.999, eps: 0.1 }, { lr: 0.5, least: 0, most: 0.5 }],
   },
 });

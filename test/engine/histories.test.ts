@@ -18,7 +18,7 @@ import {
   tensor,
 } from "../../engine/index.ts";
 import { add, exp, mean, mul, sgd, square, sum } from "../../kernels/index.ts";
-import { AdamW } from "../../train/optimizer.ts";
+import { AdamW } from "../../train/optimizers/adam.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 
 await sharedGpu();

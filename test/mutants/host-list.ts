@@ -18,25 +18,30 @@ const of = (file: string, ...rows: readonly Row[]): HostMutation[] =>
 
 export const hostMutations: readonly HostMutation[] = [
   ...of(
-    "train/optimizer.ts",
-    ["train/optimizer", "          step,", "          step: step + 1,", "bias correction of the next step"],
-    ["train/optimizer", "&& !decays ? 0 :", "&& decays && false ? 0 :", "gains and biases decay"],
-    ["train/optimizer", "most: clip }", "most: 3e38 }", "no clipping"],
+    "train/optimizers/adam.ts",
+    ["train/optimizer", "{ step, beta1,", "{ step: step + 1, beta1,", "bias correction of the next step"],
     ["train/optimizer", "moments[0], moments[1]", "moments[1], moments[0]", "moments exchanged"],
-    [
-      "train/optimizer",
-      "          beta1,\n          beta2,",
-      "          beta1: beta2,\n          beta2: beta1,",
-      "betas exchanged",
-    ],
-    ["train/optimizer", "          eps,", "          eps: 100 * eps,", "another epsilon"],
+    ["train/optimizer", "beta1, beta2, eps, ...of", "beta1: beta2, beta2: beta1, eps, ...of", "betas exchanged"],
+    ["train/optimizer", "beta2, eps, ...of", "beta2, eps: 100 * eps, ...of", "another epsilon"],
+    ["train/optimizers", '["exp_avg", "exp_avg_sq"]', '["exp_avg_sq", "exp_avg"]', "moments exchanged in the file"],
+    ["train/optimizers", "adamUpdate(adam,", "adamUpdate(adamw as never,", "Adam decays as AdamW"],
+  ),
+  ...of(
+    "train/optimizers/muon.ts",
+    ["train/optimizers", "rows / columns", "columns / rows", "wide matrices step further, tall ones do not"],
+    ["train/optimizers", "shard.freshMembers()", "shard.freshMembers().slice(1)", "first matrix left out"],
+  ),
+  ...of(
+    "train/optimizers/optimizer.ts",
+    ["train/optimizer", "&& !decays ? 0 :", "&& decays && false ? 0 :", "gains and biases decay"],
+    ["train/optimizer", "most: this.settings.clip }", "most: 3e38 }", "no clipping"],
     [
       "train/optimizer",
       "lr: ofGroup(lr, name)",
       "lr: ofGroup(lr, this.groups[0].name)",
       "every group at the first one's rate",
     ],
-    ["train/optimizer", "          ...range,\n", "", "logit scale not held in its range"],
+    ["train/optimizer", ", ...range }", " }", "logit scale not held in its range"],
     ["train/optimizer", "gradNorm(all.map", "gradNorm(all.slice(1).map", "first shard left out of the norm"],
     ["train/optimizer", "shard.spend();", "void shard;", "gradients of the last step stay"],
   ),
@@ -129,12 +134,6 @@ export const hostMutations: readonly HostMutation[] = [
   ),
   ...of(
     "train/trainer.ts",
-    [
-      "train/training",
-      '["exp_avg", "exp_avg_sq"].entries()',
-      '["exp_avg_sq", "exp_avg"].entries()',
-      "moments exchanged in the file",
-    ],
     [
       "train/micro-batch",
       "captions.slice(from, from + B)",

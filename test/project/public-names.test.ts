@@ -32,12 +32,12 @@ const names: Record<string, string> = {
     Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
     SourceContext Span TypedArray Variant`,
   kernels: `
-    abs adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow cast ceil clamp clipFactor concat conv1d cos cover
+    abs adam adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow cast ceil clamp clipFactor concat conv1d cos cover
     crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo first floor gather ge gelu geluTanh gradNorm gt initNormal
-    initUniform klWeights layernorm le leakyRelu linear log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mul ne neg
+    initUniform klWeights layernorm le leakyRelu linear lion log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mul muon ne neg newtonSchulz
     norm normalize ops patchEmbed permute pow prod prompt quickGelu reciprocal relu round rowGather saam scale scatterAdd sgd sigmoid sign silu sin slice
     snce softmax softplus sqrt square std sub subjectAttention subjectAttentionTwoHop sum tanh transpose variance where
-    SaamOptions SpreadOptions SubjectMode`,
+    MuonAttrs NewtonSchulzOptions SaamOptions SpreadOptions SubjectMode`,
   model: `
     Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
     TensorRef openWeights shardedFiles emotionClip families
@@ -57,9 +57,9 @@ const names: Record<string, string> = {
     OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Shown Size SubjectBoxes Switches Tokenizer TrainingSample
     TrainingSetOptions View WriteOptions`,
   train: `
-    AdamW Learner Trainer checkSettings defaults encode learningRate paperSchedule planStep
+    Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate paperSchedule planStep
     readOfficialTraining resumeOfficial sentimentContrast stepSchedule  
-    AdamSettings Health LossSettings OfficialGroup OfficialTraining PerGroup Schedule Settings StepNumbers StepPlan StepReport `,
+    AdamSettings Health LionSettings LossSettings MuonSettings OfficialGroup OfficialTraining PerGroup SGDSettings Schedule Settings StepNumbers StepPlan StepReport UpdateSettings`,
   eval: `
     accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
     classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures

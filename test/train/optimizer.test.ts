@@ -6,7 +6,7 @@ import { assign, declare, type Shard, Tape, type Tensor, tensor } from "../../en
 import { add, mul, sub, sum } from "../../kernels/index.ts";
 import { groupOf, groupsOf } from "../../model/emotionclip/groups.ts";
 import { allocate, type Group, named } from "../../model/params.ts";
-import { AdamW } from "../../train/optimizer.ts";
+import { AdamW } from "../../train/optimizers/adam.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { settings as usual, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
