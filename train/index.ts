@@ -8,6 +8,7 @@ export { type Health, Optimizer, type PerGroup, type UpdateSettings } from "./op
 export { SGD, type SGDSettings } from "./optimizers/sgd.ts";
 export { type OfficialGroup, type OfficialTraining, readOfficialTraining, resumeOfficial } from "./official.ts";
 export { planStep, type StepPlan } from "./step-plan.ts";
-export { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
+export { type Cooldown, type Descent, type Ramp, schedule, type StepDown, type WarmUp } from "./ramps.ts";
+export { learningRate, type OfficialSchedule, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
 export { checkSettings, defaults, type Settings } from "./settings.ts";
 export { encode, type StepReport, Trainer } from "./trainer.ts";

@@ -12,7 +12,7 @@ import type { Group } from "../model/params.ts";
 import { named } from "../model/params.ts";
 import { type Content, TensorRef, type WeightFile } from "../data/formats/weights.ts";
 import type { Learner } from "./learner.ts";
-import type { Schedule } from "./schedule.ts";
+import type { OfficialSchedule } from "./schedule.ts";
 
 /** A parameter group of the optimiser as the checkpoint has it. */
 export interface OfficialGroup {
@@ -42,7 +42,7 @@ export interface OfficialTraining {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  readonly schedule: Schedule;
+  readonly schedule: OfficialSchedule;
   /** State of the scaler of fp16 losses; we train in float32 and need none. */
   readonly scale: number | undefined;
   /** By parameter; one that never had a gradient has none, and starts at zero. */
@@ -104,7 +104,7 @@ export async function readOfficialTraining(file: WeightFile, groups: readonly Gr
 }
 
 /** The scheduler as a function of the iteration (schedule.ts). */
-function scheduleOf(read: Reader): Schedule {
+function scheduleOf(read: Reader): OfficialSchedule {
   const flag = (name: string) => at(read.content, "lr_scheduler", name) === true;
   const number = (...name: string[]) => read.number("lr_scheduler", ...name);
   const cosine = {

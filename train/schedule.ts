@@ -1,6 +1,8 @@
 // Learning rates: a cosine after a warm-up, as the official scheduler gives them, as a function of the iteration alone.
-// There is nothing to save and nothing to step, so a resumed run is at the right rate by construction.
-import { takes } from "../engine/takes.ts";
+// There is nothing to save and nothing to step, so a resumed run is at the right rate by construction. Other shapes: ramps.ts.
+import { fits, takes } from "../engine/takes.ts";
+import type { PerGroup } from "./optimizers/optimizer.ts";
+import { type Ramp, rampRate } from "./ramps.ts";
 
 interface Cosine {
   /** Half a period of the cosine: epochs of the run, or iterations where `cosineBy` says so (`max_epochs`). */
@@ -21,11 +23,14 @@ interface Cosine {
  * How the warm-up rises, with α from 0 to 1:
  * auto: base·factor → the cosine where the warm-up ends · factor: (factor → 1) x the cosine · fix: from → base.
  */
-export type Schedule = Cosine &
+export type OfficialSchedule = Cosine &
   ({ readonly mode: "auto" | "factor"; readonly factor: number } | { readonly mode: "fix"; readonly from: number });
 
+/** A rate for every step: one of `schedule.cosine({ steps, warmup, floor })` and its like, or one of the official scheduler. */
+export type Schedule = Ramp | OfficialSchedule;
+
 /** The published schedule: cosine per epoch over 25 epochs to 1e-10, warm-up over 10,000 iterations from 1e-5 of the rate. */
-export function paperSchedule(epochIterations: number): Schedule {
+export function paperSchedule(epochIterations: number): OfficialSchedule {
   takes("paperSchedule(epochIterations: count, ...)", arguments);
   const warmUp = { warmup: 10_000, warmupBy: "iteration", mode: "auto", factor: 1e-5 } as const;
   return { length: 25, floor: 1e-10, epochIterations, cosineBy: "epoch", ...warmUp };
@@ -35,7 +40,7 @@ export function paperSchedule(epochIterations: number): Schedule {
  * For runs in steps: up to the base rate in `warmup` steps, which is reached at the step after them, then a cosine that moves every
  * step and comes to `floor` at the end of `steps`. A warm-up of `steps` or more does not come to its end.
  */
-export function stepSchedule(steps: number, warmup: number, floor: number): Schedule {
+export function stepSchedule(steps: number, warmup: number, floor: number): OfficialSchedule {
   takes("stepSchedule(steps: count, warmup: natural, floor: amount, ...)", arguments);
   const length = Math.max(1, steps - warmup);
   const cosine = { length, begin: warmup, floor, epochIterations: steps, cosineBy: "iteration" } as const;
@@ -60,14 +65,34 @@ interface ShortRun {
   readonly lrEnd: number;
 }
 
-/** Rate of iteration `it`, counted from 0, for a group whose rate is `base` (spec 4.3). */
-export function learningRate(base: number, it: number, schedule: Schedule): number {
-  takes(
-    "learningRate(base: amount, it: natural, schedule: { length: positive, floor: amount, " +
-      'epochIterations: positive, cosineBy: "epoch" | "iteration", warmup: amount, ' +
-      'warmupBy: "epoch" | "iteration", mode: "auto" | "factor" | "fix", ... }, ...)',
-    arguments,
-  );
+const officialText =
+  '{ length: positive, floor: amount, epochIterations: positive, cosineBy: "epoch" | "iteration", warmup: amount, ' +
+  'warmupBy: "epoch" | "iteration", mode: "auto" | "factor" | "fix", ... }';
+
+const rampText =
+  '{ shape: "constant" | "linear" | "cosine" | "cooldown" | "step", warmup: natural, start: share, steps?: count, floor?: amount, ' +
+  'cooldown?: count, form?: "linear" | "1-sqrt", every?: count, gamma?: amount }';
+
+/**
+ * Rate of iteration `it`, counted from 0, for a group whose rate is `base`; or of several groups at once, by name. It is a function of
+ * the iteration alone: step number n of an optimiser, counted from 1, takes learningRate(base, n - 1, schedule).
+ */
+export function learningRate<B extends PerGroup>(
+  base: B,
+  it: number,
+  schedule: Schedule,
+): B extends number ? number : Record<string, number> {
+  takes("learningRate(base: amount | object, it: natural, schedule: object, ...)", arguments);
+  const isRamp = "shape" in schedule;
+  fits("learningRate: schedule", isRamp ? rampText : officialText, schedule);
+  const rate = (base: number) => (isRamp ? rampRate(base, it, schedule) : officialRate(base, it, schedule));
+  if (typeof base === "number") return rate(base) as never;
+  for (const [name, each] of Object.entries(base)) fits(`learningRate: base.${name}`, "amount", each);
+  return Object.fromEntries(Object.entries(base).map(([name, each]) => [name, rate(each)])) as never;
+}
+
+/** The rate as the official scheduler gives it (spec 4.3). */
+function officialRate(base: number, it: number, schedule: OfficialSchedule): number {
   const { warmup, warmupBy, cosineBy, epochIterations } = schedule;
   const epoch = Math.floor(it / epochIterations);
   const passed = warmupBy === "epoch" ? epoch : it;
@@ -83,6 +108,6 @@ export function learningRate(base: number, it: number, schedule: Schedule): numb
 }
 
 /** cos(e) = floor + (base − floor)·(1 + cos(π e / E))/2, e counted from where the cosine begins. */
-function cosine(base: number, at: number, { floor, length, begin = 0 }: Schedule): number {
+function cosine(base: number, at: number, { floor, length, begin = 0 }: OfficialSchedule): number {
   return floor + ((base - floor) * (1 + Math.cos((Math.PI * (at - begin)) / length))) / 2;
 }

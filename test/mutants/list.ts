@@ -311,6 +311,30 @@ export const mutations: readonly Mutation[] = [
     ["adamw", "clip > 0", "clip >= 0", "a skipped update is made"],
   ),
   ...of(
+    "kernels/adamw/adam.wgsl",
+    ["adam", " + dim.decay * p[i]", "", "decay dropped"],
+    ["adam", "sqrt(square) * dim.root", "sqrt(square)", "second moment not corrected"],
+    ["adam", "clip > 0", "clip >= 0", "a skipped update is made"],
+  ),
+  ...of(
+    "kernels/lion/lion.wgsl",
+    ["lion", "dim.beta1 * m[i] + dim.rest1 * grad", "dim.beta2 * m[i] + dim.rest2 * grad", "the sign of the new mean"],
+    ["lion", "nan_or4(mixed, sign(mixed))", "sign(mixed)", "NaN becomes a step"],
+    ["lion", "dim.keep * p[i]", "p[i]", "decay dropped"],
+  ),
+  ...of(
+    "kernels/muon/moment.wgsl",
+    ["muonMoment", "min(start + 4 * WG * STEPS, dim.N)", "min(start + WG * STEPS, dim.N)", "a quarter of each chunk"],
+    ["muonMoment", "dim.nesterov != 0", "dim.nesterov == 0", "Nesterov the other way round"],
+    ["muonMoment", "clip > 0", "clip >= 0", "a skipped update is made"],
+  ),
+  ...of(
+    "kernels/muon/step.wgsl",
+    ["muonStep", "dim.keep * p[i] - dim.size", "p[i] - dim.size", "decay dropped"],
+    ["muonStep", "factor[0] > 0", "factor[0] >= 0", "a skipped update is made"],
+    ["muonStep", "nan_or(next, select(raised", "min(3e38, select(raised", "NaN becomes a number"],
+  ),
+  ...of(
     "kernels/sgd/sgd.wgsl",
     ["sgd", "grad + dim.momentum * next", "grad + next", "missing momentum"],
     ["sgd", " + dim.decay * p[i]", "", "decay dropped"],

@@ -58,8 +58,9 @@ const names: Record<string, string> = {
     TrainingSetOptions View WriteOptions`,
   train: `
     Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate paperSchedule planStep
-    readOfficialTraining resumeOfficial sentimentContrast stepSchedule  
-    AdamSettings Health LionSettings LossSettings MuonSettings OfficialGroup OfficialTraining PerGroup SGDSettings Schedule Settings StepNumbers StepPlan StepReport UpdateSettings`,
+    readOfficialTraining resumeOfficial schedule sentimentContrast stepSchedule
+    AdamSettings Cooldown Descent Health LionSettings LossSettings MuonSettings OfficialGroup OfficialSchedule OfficialTraining
+    PerGroup Ramp SGDSettings Schedule Settings StepDown StepNumbers StepPlan StepReport UpdateSettings WarmUp`,
   eval: `
     accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
     classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures

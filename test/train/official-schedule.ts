@@ -1,5 +1,5 @@
 // Settings of the official scheduler, as golden files have them, in our words.
-import type { Schedule } from "../../train/schedule.ts";
+import type { OfficialSchedule } from "../../train/schedule.ts";
 
 /** Options of the official scheduler, by their names there. */
 export interface Pace {
@@ -15,7 +15,7 @@ export interface Pace {
 }
 
 /** The same schedule as ours. */
-export function scheduleOf(hp: Pace): Schedule {
+export function scheduleOf(hp: Pace): OfficialSchedule {
   const cosine = {
     length: hp.max_epochs,
     floor: hp.lr_min,
