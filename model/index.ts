@@ -36,6 +36,7 @@ export { stageModel } from "./emotionclip/stage.ts";
 export { groupsOf, logitScaleMost } from "./emotionclip/groups.ts";
 export { emotionClip } from "./emotionclip/family.ts";
 export { allocate, type Group, Init, named } from "./params.ts";
+export { load, type LoadedModule, type LoadModuleOptions, save, type Saved, type SaveOptions } from "./module-file.ts";
 export {
   type SafetensorsEntry,
   parseSafetensors,

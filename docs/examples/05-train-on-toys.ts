@@ -13,9 +13,9 @@ const net = { hidden: layer(2, 32), out: layer(32, 2) }; // a module is an objec
 const forward = (x_N2: Tensor): Tensor =>
   linear(linear(x_N2, net.hidden.weight, net.hidden.bias, { activation: "gelu" }), net.out.weight, net.out.bias);
 
-// A flat group: parameters side by side, with gradients and two moments, all updated in one launch.
+// A flat group: parameters side by side, with gradients and AdamW's moments, all updated in one launch.
 const groups = [{ name: "all", members: [...named(net)], decay: false }];
-const optimizer = new AdamW(groups, allocate(groups, 2), { beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0, clip: 1 });
+const optimizer = new AdamW(groups, allocate(groups, AdamW.moments), { beta2: 0.99, decay: 0, clip: 1 });
 init.fill();
 
 const points = Array.from({ length: 288 }, (_, n) => [(n % 24) / 6 - 23 / 12, Math.floor(n / 24) / 3 - 11 / 6]);

@@ -42,10 +42,10 @@ const names: Record<string, string> = {
     Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
     TensorRef openWeights shardedFiles emotionClip families
     TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
-    configToJson describe endPositions fillModel gridOf groupsOf loadModel logitScaleMost logitScaleStart named
-    parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize stageModel textRows vitB32
+    configToJson describe endPositions fillModel gridOf groupsOf load loadModel logitScaleMost logitScaleStart named
+    parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize save stageModel textRows vitB32
     Family Passed SubjectTower Takes VideoText Content ShardedFile StoredTensor WeightFile WeightOptions
-    ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadOptions LoadPlan LoadReport Loaded Mix ModelConfig SaamConfig SafetensorsEntry Subject TemporalHead
+    ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadModuleOptions LoadOptions LoadPlan LoadReport Loaded LoadedModule Mix ModelConfig SaamConfig SafetensorsEntry SaveOptions Saved Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
     ClipTokenizer TrainingSet WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
