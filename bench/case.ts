@@ -13,7 +13,8 @@ import { type Dtype, isWholeType, numelOf, type Sizes, type Term } from "../engi
 import type { Call, OpCall } from "../engine/record/segment.ts";
 import { Tensor } from "../engine/record/tensor.ts";
 import { type Work, workOf } from "../engine/declare/work.ts";
-import { gaussians, positives, uniform } from "./draw.ts";
+import { uniform } from "../engine/device/draws.ts";
+import { gaussians, positives } from "./draw.ts";
 import type { Arm } from "./measure.ts";
 import type { Amounts } from "./row.ts";
 

@@ -9,7 +9,7 @@ import { HealthError } from "../engine/errors.ts";
 import { forTraining, Loader } from "../data/shards/loader.ts";
 import { writeShards } from "../data/shards/writer.ts";
 import { openShards, type ShardSet } from "../data/shards/shards.ts";
-import { uniform } from "./draw.ts";
+import { uniform } from "../engine/device/draws.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";
 import { processorRow, type Round } from "./row.ts";

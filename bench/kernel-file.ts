@@ -8,7 +8,8 @@ import type { Gpu } from "../engine/device/gpu.ts";
 import { toHalf } from "../engine/half.ts";
 import type { Kernel } from "../engine/device/pipeline.ts";
 import type { Storage } from "../engine/record/value.ts";
-import { gaussians, uniform } from "./draw.ts";
+import { uniform } from "../engine/device/draws.ts";
+import { gaussians } from "./draw.ts";
 import { bindRaw, bufferOf, compileRaw, type RawLaunch } from "./raw.ts";
 
 /** Numbers by name: sizes given, overrides of the kernel, SG. */

@@ -4,7 +4,8 @@ import { tensor } from "../engine/index.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { endPositions } from "../model/clip/text-encoder.ts";
 import type { StepInputs } from "../train/learner.ts";
-import { gaussians, uniform } from "./draw.ts";
+import { uniform } from "../engine/device/draws.ts";
+import { gaussians } from "./draw.ts";
 
 /** The batch, and the numbers that a check of its loss needs. */
 export interface Noise extends StepInputs {

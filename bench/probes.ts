@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { type Matrix, matrix, normalizeRows } from "../eval/matrix.ts";
 import { decide, fitOneVsRest, fitRidge, fitSoftmax, oneVsRestScores, softmaxScores } from "../eval/probes/probes.ts";
-import { uniform } from "./draw.ts";
+import { uniform } from "../engine/device/draws.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";
 import { processorRow } from "./row.ts";

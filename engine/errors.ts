@@ -35,6 +35,16 @@ export class FormatError extends EngineError {
   override readonly exitCode = 3;
 }
 
+/** A gradient that is not the slope of its function; `found` has the numbers. */
+export class GradientError extends EngineError {
+  constructor(
+    message: string,
+    readonly found?: object,
+  ) {
+    super(message);
+  }
+}
+
 /** Missing and unexpected parameter names, or shapes that differ, in a checkpoint. */
 export class CheckpointError extends EngineError {
   override readonly exitCode = 3;

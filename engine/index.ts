@@ -3,11 +3,21 @@ export type { DeviceFacts } from "./declare/facts.ts";
 export { type Op, ops } from "./declare/op.ts";
 export { type Attrs, ceilDiv, type Pass, pass, passOf, type SourceContext, type Variant } from "./declare/pass.ts";
 export { anyType, type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
+export {
+  checkGradient,
+  type CheckedInput,
+  type CheckGradientOptions,
+  type Compared,
+  type GradientReport,
+  numericalSlope,
+} from "./device/check-gradient.ts";
+export type { Direction, GradientInput, TensorFunction } from "./device/function-under-test.ts";
 export { type Counters, Gpu } from "./device/gpu.ts";
 export { allocateFrozen, allocateGroup, type Frozen, type Shard } from "./device/groups.ts";
 export { findAdapter, type GpuOptions, openGpu } from "./device/open.ts";
 export { arrived, assign, assignPart, declare, free, parameter, persistent, tensor } from "./device/params.ts";
 export type { Bound, Roofline } from "./device/roofline.ts";
+export type { Estimate, Slope } from "./device/slope.ts";
 export { type ProfileRow, Profiler } from "./device/timing.ts";
 export { type Span, traceOf } from "./device/trace.ts";
 export * from "./errors.ts";

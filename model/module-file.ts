@@ -9,7 +9,7 @@ import { arrived, assign, CheckpointError, type Dtype, nearest, type Tensor, Usa
 import { takes } from "../engine/takes.ts";
 import { readTensor, Transfer } from "./checkpoint/load.ts";
 import { narrowed } from "./checkpoint/narrow.ts";
-import { faultLines } from "./checkpoint/plan.ts";
+import { linesUnder } from "./checkpoint/plan.ts";
 import { named } from "./params.ts";
 
 export interface SaveOptions {
@@ -164,7 +164,7 @@ function refuse(
   const found = Object.entries(faults).filter(([, { length }]) => length > 0);
   if (found.length === 0) return;
   const lines = found.flatMap(([label, all]) =>
-    faultLines(label, all, (line) => {
+    linesUnder(label, all, (line) => {
       if (label === "missing") return quoted(line) + near(line, unexpected);
       return label === "unexpected" ? quoted(line) + near(line, missing) : line;
     }),

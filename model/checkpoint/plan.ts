@@ -180,9 +180,9 @@ function refuse(
   };
   const known = [...parameters.keys()].map((name) => prefix + name);
   const lines = [
-    ...faultLines("missing", missing, (name) => quoted(name) + near(prefix + name, unexpected)),
-    ...faultLines("unexpected", unexpected, (name) => quoted(name) + near(name, known)),
-    ...faultLines("shape", misshapen, (name) => {
+    ...linesUnder("missing", missing, (name) => quoted(name) + near(prefix + name, unexpected)),
+    ...linesUnder("unexpected", unexpected, (name) => quoted(name) + near(name, known)),
+    ...linesUnder("shape", misshapen, (name) => {
       const { shape } = file.tensors.get(names.get(name)!)!;
       return `${name} is [${shape.slice(0, 8)}] in the file, [${parameters.get(name)!.shape}] in the model`;
     }),
@@ -191,7 +191,7 @@ function refuse(
 }
 
 /** The first names under a label, a line each, and how many more there are. */
-export function faultLines(label: string, names: readonly string[], line: (name: string) => string): string[] {
+export function linesUnder(label: string, names: readonly string[], line: (name: string) => string): string[] {
   const lines = names.slice(0, shown).map((name) => `  ${label.padEnd(11)} ${line(name)}`);
   if (names.length > shown) lines.push(`  ${"".padEnd(11)} and ${names.length - shown} more`);
   return lines;

@@ -5,6 +5,8 @@ import { type Gpu, parameter, Scope, ShapeError, Tape, Tensor, tensor } from "..
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import type { CompiledPass, Op } from "../../engine/declare/op.ts";
 import type { Attrs } from "../../engine/declare/pass.ts";
+import { gaussian, uniform } from "../../engine/device/draws.ts";
+import { innerProduct as dot } from "../../engine/device/slope.ts";
 import { fromHalf, toHalf } from "../../engine/half.ts";
 import { later } from "../../engine/record/compute.ts";
 import { call } from "../../engine/record/op.ts";
@@ -29,21 +31,6 @@ const mostElements = 30_000;
 /** The GPU all tests of this process share. */
 let opened: Promise<Gpu> | undefined;
 export const sharedGpu = (): Promise<Gpu> => (opened ??= openTestGpu());
-
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
-export function uniform(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-export function gaussian(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
 
 /** Axes that inputs have; the others follow. */
 export const inputAxes = (op: Op): string[] => [
@@ -229,12 +216,6 @@ export function near(got: ArrayLike<number>, want: ArrayLike<number>, tolerance:
 /** Without what is NaN by intent (ids beyond a table): no slope leads through it. */
 const numbers = (all: ArrayLike<number>): number[] => Array.from(all, (x) => (Number.isNaN(x) ? 0 : x));
 
-export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
-
 /** What flows into an op's outputs from behind, by output name. */
 export function drawUpstream(
   op: Op,
@@ -300,4 +281,4 @@ export function offered(op: Op, name: string, facts: DeviceFacts, c: Case): bool
   );
 }
 
-export { parameter, Scope };
+export { dot, gaussian, parameter, Scope, uniform };

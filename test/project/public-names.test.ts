@@ -25,12 +25,13 @@ const modules: Record<string, object> = {
 /** Values, then types, as a person would look them up. */
 const names: Record<string, string> = {
   engine: `
-    BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError HealthError KernelError LimitError
+    BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError GradientError HealthError KernelError LimitError
     Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
-    assignPart cacheFolder ceilDiv compute copy declare detach during fill findAdapter free keep later nearest op openGpu ops
+    assignPart cacheFolder ceilDiv checkGradient compute copy declare detach during fill findAdapter free keep later nearest numericalSlope op openGpu ops
     parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
-    Attrs Bound Counters DeviceFacts Dtype Frozen GpuOptions Gradients Op Pass PlanReport ProfileRow Roofline Shard
-    SourceContext Span TypedArray Variant`,
+    Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Frozen GpuOptions
+    GradientInput GradientReport Gradients Op Pass PlanReport ProfileRow Roofline Shard Slope
+    SourceContext Span TensorFunction TypedArray Variant`,
   kernels: `
     abs adam adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow cast ceil clamp clipFactor concat conv1d cos cover
     crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo first floor gather ge gelu geluTanh gradNorm gt initNormal
