@@ -83,10 +83,10 @@ export class FunctionUnderTest {
     return this.inputs[input].dtype === "f32";
   }
 
-  /** The size of an input as a power of two: 1 where it is all zeros. */
-  sizeOf(input: number): number {
+  /** The size of an input, or of one element of it, as a power of two: 1 where it is 0. */
+  sizeOf(input: number, element?: number): number {
     const { data } = this.inputs[input];
-    const square = innerProduct(data, data) / data.length;
+    const square = element === undefined ? innerProduct(data, data) / data.length : data[element] ** 2;
     return square > 0 && Number.isFinite(square) ? 2 ** Math.round(Math.log2(square) / 2) : 1;
   }
 

@@ -31,40 +31,56 @@ export const innerProduct = (a: ArrayLike<number>, b: ArrayLike<number>): number
 /** How many powers of h are taken out: beyond, rounding grows faster than the rest shrinks. */
 const columns = 3;
 
-/** What f32 arithmetic inside a function may add to the rounding of its result. */
-const inside = 20;
+/** An entry of the tableau, and the row that it needed last. */
+interface Entry extends Estimate {
+  readonly row: number;
+}
 
 /**
  * The limit of quotients at h, h/2, h/4, … whose error is a series in h (`base` 2) or in h² (`base` 4); `noise` of each is what
- * rounding alone makes of it. The entry of the tableau with the least error is taken, and none is believed to be better than its noise,
+ * rounding alone makes of it. The entry of the tableau with the least error is taken, where none is believed to be better than its noise,
  * or than quotients of smaller steps allow: over many kinks a function may look smooth at large steps, with another slope.
  */
 function extrapolated(quotients: readonly number[], base: 2 | 4, noise: readonly number[]): Estimate {
-  let best = { value: quotients.at(-1) ?? Number.NaN, error: Number.POSITIVE_INFINITY, row: quotients.length };
-  let before: number[] = [];
+  const entries: Entry[] = [];
   const finest: number[] = [];
+  let before: number[] = [];
   for (const [k, quotient] of quotients.entries()) {
     const row = [quotient];
     for (let j = 1; j <= Math.min(k, columns); j++) {
       const factor = base ** j;
       row[j] = (factor * row[j - 1] - before[j - 1]) / (factor - 1);
       const error = Math.max(Math.abs(row[j] - row[j - 1]), Math.abs(row[j] - before[j - 1]), noise[k]);
-      if (error < best.error) best = { value: row[j], error, row: k };
+      entries.push({ value: row[j], error, row: k });
     }
     finest.push(row[Math.min(1, k)]);
     before = row;
   }
-  const { value, error, row } = best;
-  const beyond = finest.map((other, k) => (k > row ? Math.abs(other - value) - inside * noise[k] : 0));
-  return { value, error: Math.max(error, ...beyond) };
+  const judged = entries.map(({ value, error, row }) => {
+    const beyond = finest.map((other, k) => (k > row ? Math.abs(other - value) - 4 * noise[k] : 0));
+    return { value, error: Math.max(error, ...beyond) };
+  });
+  const unknown = { value: quotients.at(-1) ?? Number.NaN, error: Number.POSITIVE_INFINITY };
+  return judged.reduce((best, entry) => (entry.error < best.error ? entry : best), unknown);
 }
 
-/** The slope at 0 of a function with these values, largest step first, each half of the one before; `rounding` is the error of a value. */
+/**
+ * The error of a value as the values tell: φ(h) + φ(−h) − 2φ(0) goes down by four with each half of a small step, but for rounding. Half
+ * the median of what is left over.
+ */
+function scatterOf(pairs: readonly Pair[], centre: number): number {
+  const bends = pairs.slice(-6).map(({ minus, plus }) => plus - centre + (minus - centre));
+  const rests = bends.slice(1).map((bend, i) => Math.abs(bend - bends[i] / 4));
+  return (rests.sort((a, b) => a - b)[rests.length >> 1] ?? 0) / 2;
+}
+
+/** The slope at 0 of a function with these values, largest step first, each half of the one before; `rounding` is the least error of a value. */
 export function slopeOf(pairs: readonly Pair[], centre: number, rounding: number): Slope {
   const last = pairs.findLastIndex(({ minus, plus }) => !Number.isFinite(minus + plus));
   const good = pairs.slice(last + 1); // beyond the largest steps that leave where the function is defined
   const isFlat = good.length > 1 && good.every(({ minus, plus }) => minus === centre && plus === centre);
-  const noise = good.map(({ h }) => (isFlat ? 0 : rounding / h));
+  const offBy = Math.max(rounding, scatterOf(good, centre));
+  const noise = good.map(({ h }) => (isFlat ? 0 : offBy / h));
   const central = good.map(({ h, minus, plus }) => (plus - minus) / (2 * h));
   const { value: slope, error } = extrapolated(central, 4, noise);
   const right = good.map(({ h, plus }) => (plus - centre) / h);

@@ -46,6 +46,34 @@ export const hostMutations: readonly HostMutation[] = [
     ["train/optimizer", "shard.spend();", "void shard;", "gradients of the last step stay"],
   ),
   ...of(
+    "train/ramps.ts",
+    ["train/ramps", "at < warmup", "at <= warmup", "warm-up one longer"],
+    ["train/ramps", "1 - Math.sqrt(x)", "Math.sqrt(1 - x)", "another root"],
+    ["train/ramps", "at >= steps", "at > 2 * steps", "beyond the end it goes on"],
+  ),
+  ...of(
+    "model/module-file.ts",
+    ["model/module-file", "await checkNumbers(file, name, tensors.get(name)!)", "void checkNumbers", "half loaded"],
+    ["model/module-file", "shapes.push(", "void String(", "another shape is passed over"],
+    [
+      "model/module-file",
+      "isFloat(to) ? isFloat(from) : from === own[to]",
+      "true || isFloat(from) || from === own[to]",
+      "any type is taken",
+    ],
+  ),
+  ...of(
+    "engine/device/check-gradient.ts",
+    ["engine/check-gradient", "off > allowed + 5 * error", "off > 1e9 * allowed", "nothing is wrong"],
+    ["engine/check-gradient", "error <= small ?", "error > 0 ?", "noise counts as right"],
+    ["engine/check-gradient", "found.sides && found.isBetween", "found.sides", "any slope is right at a kink"],
+  ),
+  ...of(
+    "engine/device/slope.ts",
+    ["engine/check-gradient", "k > row ?", "k > 99 ?", "believes large steps over many kinks"],
+    ["engine/check-gradient", "const factor = base ** j", "const factor = 2 * base ** j", "wrong powers of the step"],
+  ),
+  ...of(
     "train/learner.ts",
     ["train/micro-batch", "step * batch + from", "step * batch", "every part draws the masks of the first"],
     ["train/training", "step * batch + from", "batch + from", "the same dropout at every step"],
