@@ -40,7 +40,7 @@ const groups = [
   { name: "vectors", members: members.filter(([, { shape }]) => shape.length === 1), decay: false },
 ];
 const adam = { beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.01, clip: 1 };
-const optimizer = new AdamW(groups, allocate(groups, 2), adam);
+const optimizer = new AdamW(groups, allocate(groups, AdamW.moments), adam);
 init.fill();
 
 type Weights = { weight: Tensor; bias: Tensor };

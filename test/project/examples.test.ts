@@ -39,11 +39,15 @@ const shows: Record<string, RegExp | ((printed: string) => boolean)> = {
     return losses.length === 8 && losses[0] < 3 && losses[7] < losses[0] / 2 && written.trimEnd().length > 300;
   },
   "11": /passed: turn: .*length stays: yes.*number stays: not for \[\[/s,
+  "13": /ring: step 200 .*left in the file: out\.weight, out\.bias.*the first layer stayed/s,
   "12": /\d{3} spans in .*plan: \d+\.\d\d ms in the first.*busy in \S+ of \S+ ms; longest launch \w+/s,
 };
 
 /** What an example is given: a place for the file that it writes. */
-const given: Record<string, string[]> = { "12": [join("dist", `trace-${process.pid}.json`)] };
+const given: Record<string, string[]> = {
+  "12": [join("dist", `trace-${process.pid}.json`)],
+  "13": [join("dist", `ring-${process.pid}.safetensors`)],
+};
 
 /** As a user runs it, behind the launcher, which has built the command line before the tests. */
 const example = (...words: string[]) => runProgram(join("dist", "cli.js"), ["example", ...words]);
