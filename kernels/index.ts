@@ -40,6 +40,7 @@ export * from "./layernorm/layernorm.ts";
 export * from "./softmax/softmax.ts";
 export * from "./normalize/normalize.ts";
 export { attention, attentionKept, attentionRow } from "./attention/attention.ts";
+export { type AttentionOptions, scaledDotProductAttention } from "./attention/scaled-dot-product.ts";
 export {
   type SaamOptions,
   type SubjectMode,

@@ -7,11 +7,13 @@ import { parseSignature, type Sizes, type Term } from "../../engine/declare/sign
 import type { ProductForm } from "./emit.ts";
 import { product, type ProductOptions, type Shape } from "./tile.ts";
 
-/** The epilogue, by tensor names of the signature. */
-export type Epilogue = Pick<ProductOptions<string>, "factor" | "bias" | "pre" | "activation" | "residual" | "label">;
+/** The epilogue, by tensor names of the signature, and a number that multiplies the sums. */
+export type Epilogue = Pick<ProductOptions<string>, "factor" | "bias" | "pre" | "activation" | "residual" | "label"> & {
+  readonly scale?: (attrs: Attrs) => number;
+};
 
 /** The product of the first two inputs into the first output. */
-export function contract(sig: string, epilogue: Epilogue = {}): Pass {
+export function contract(sig: string, { scale, ...epilogue }: Epilogue = {}): Pass {
   const { inputs, outputs } = parseSignature(sig);
   const [a, b, c] = [inputs[0], inputs[1], outputs[0]];
   const [i, j] = c.axes.slice(-2);
@@ -36,7 +38,7 @@ export function contract(sig: string, epilogue: Epilogue = {}): Pass {
     a: a.name,
     b: b.name,
     c: c.name,
-    shape: (size: Sizes, _: Attrs) => shape(size),
+    shape: (size: Sizes, attrs: Attrs) => (scale ? { ...shape(size), scale: scale(attrs) } : shape(size)),
     ...epilogue,
   });
 }
