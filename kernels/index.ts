@@ -61,3 +61,4 @@ export { muon, type MuonAttrs, newtonSchulz, type NewtonSchulzOptions } from "./
 export { clipFactor, gradNorm } from "./grad-norm/grad-norm.ts";
 export { dropout, initNormal, initUniform } from "./random/random.ts";
 export * from "./conv1d/conv1d.ts";
+export { type ConvOptions, conv2d } from "./conv2d/conv2d.ts";

@@ -83,6 +83,10 @@ export class Gpu implements Runner {
     return `Gpu ${facts.adapter}, ${state}, ${mb(memory.total)} of ${mb(memory.budget)} in use`;
   }
 
+  get maxBinding(): number {
+    return this.memory.maxBinding;
+  }
+
   get counters(): Counters {
     return {
       buffers: this.memory.created,

@@ -30,6 +30,10 @@ export class Guard implements Runner {
     return this.inner.facts;
   }
 
+  get maxBinding(): number {
+    return this.inner.maxBinding;
+  }
+
   get forced(): Set<string> {
     return this.inner.forced;
   }

@@ -25,6 +25,8 @@ export interface Unit {
 
 export interface Runner {
   readonly facts: DeviceFacts;
+  /** Bytes of the largest binding: what a value may have at most. */
+  readonly maxBinding: number;
   /** Names of ways and variants that win over every choice (tests compare alternatives with it). */
   readonly forced: Set<string>;
   /** Undefined where nothing is computed: a planner that only measures. */
