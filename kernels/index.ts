@@ -37,6 +37,8 @@ export * from "./matmul/matmul.ts";
 export * from "./matmul/linear.ts";
 export * from "./matmul/logits.ts";
 export * from "./layernorm/layernorm.ts";
+export { rmsnorm } from "./rmsnorm/rmsnorm.ts";
+export { groupnorm } from "./groupnorm/groupnorm.ts";
 export * from "./softmax/softmax.ts";
 export * from "./normalize/normalize.ts";
 export { attention, attentionKept, attentionRow } from "./attention/attention.ts";

@@ -1,7 +1,7 @@
 // y = gain · (x − μ) · rstd + bias, for long rows, and for widths that vec4 does not divide              one subgroup per row
 //
-// The mean first, then the squared deviations from it: sums of any length. The prefix in layernorm.ts says what X and SUM
-// are, single elements or vec4s, how many columns they hold, and what `across` adds up.
+// The mean first, then the squared deviations from it: sums of any length. lib/elements.ts says what X and SUM are, single
+// elements or vec4s, how many columns they hold, and what `across` adds up.
 struct Dims { N: u32, D: u32, eps: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<X>;                // [N, D]

@@ -3,6 +3,7 @@ import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { ceilDiv, pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
+import { fours, inQuads, single } from "../lib/elements.ts";
 import { partsFor } from "../lib/panels.ts";
 import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
@@ -18,12 +19,6 @@ import total from "./total.wgsl";
 /** Subgroups take ROWS rows each (1 where the kernel does not say). */
 const perRows: Variant["grid"] = ({ N }, { WG, SG, ROWS = 1 }) => ceilDiv(ceilDiv(N, ROWS), WG / SG);
 
-/** What the texts of long rows leave open: elements as stored and as summed, one or four columns each. */
-const single = "alias X = T;\nalias SUM = f32;\nconst COLUMNS: u32 = 1;\nfn across(v: f32) -> f32 { return v; }\n";
-const fours =
-  "alias X = vec4<T>;\nalias SUM = vec4f;\nconst COLUMNS: u32 = 4;\nfn across(v: vec4f) -> f32 { return sum4(v); }\n";
-
-const inQuads = (_: unknown, { D }: Sizes): boolean => D % 4 === 0;
 /** Columns that lanes add in one chain each. */
 const longest = 8192;
 
