@@ -1,82 +1,84 @@
-// Cross-entropy against class numbers, the mean over rows.
-import { type Attrs, pass } from "../../engine/declare/pass.ts";
-import type { Sizes } from "../../engine/declare/signature.ts";
-import { ShapeError } from "../../engine/errors.ts";
+// Cross-entropy against class numbers.
+import { pass } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
+import type { Tensor } from "../../engine/record/tensor.ts";
+import { takes } from "../../engine/takes.ts";
 import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
+import type { Reduction } from "../loss/reduction.ts";
 import dlogits from "./dlogits.wgsl";
 import lse from "./lse.wgsl";
-import mean from "./mean.wgsl";
+import { checkIgnore, drawTargets, ignored, ignoring, overTargets } from "./targets.ts";
 
-/** The ignored class as the targets hold it, if there is one: −100 is 2³² − 100 there. */
-const ignored = (attrs: Attrs): number | undefined =>
-  Number.isFinite(attrs.ignore) ? Number(attrs.ignore) >>> 0 : undefined;
-
-const uniforms = (_: Sizes, attrs: Attrs) => {
-  const also = ignored(attrs);
-  return { ignores: also === undefined ? 0 : 1, ignored: also ?? 0 };
-};
-
-/**
- * logits_NC targets_N:u32 -> loss. Rows whose target is `ignore` (−100, or any number; none by default) count neither in
- * the loss nor in its mean; where all are ignored the mean is of nothing, NaN as in PyTorch, and the gradient 0. A target that
- * is neither it nor a class is refused with ShapeError where it comes from the host; where an op computed it, it makes the
- * loss NaN, and its row of the gradient.
- */
-export const crossEntropy = op({
+const nllRows = op({
   name: "crossEntropy",
-  about: "loss = 1/N Σ_n (log Σ_c exp logits_nc − logits_n,target) over the N rows whose target is not `ignore`",
-  sig: "logits_NC:f32 targets_N:u32 -> loss:f32",
-  attrs: { ignore: Infinity },
+  about:
+    "nll_n = log Σ_c exp logits_nc − (1 − e) · logits_n,target − e · ⟨logits_n⟩, e = `labelSmoothing`; 0 where the target is `ignore`",
+  sig: "logits_NC:f32 targets_N:u32 -> nll_N:f32",
+  attrs: { ignore: Infinity, labelSmoothing: 0 },
+  takes: { labelSmoothing: "share" },
   derive(_, { ignore }) {
-    if (Number.isFinite(ignore) && !(Number.isInteger(ignore) && ignore >= -(2 ** 31) && ignore < 2 ** 32))
-      throw new ShapeError(`crossEntropy: ignore is ${ignore}, expected a class number`);
+    checkIgnore("crossEntropy", ignore);
     return {};
   },
   chooses: { targets: { along: "C", called: "class", besides: ignored } },
-
   forward: [
     pass(
-      "logits_NC:f32 targets_N:u32 -> top_N:f32 rest_N:f32 nll_N:f32",
+      "logits_NC:f32 targets_N:u32 -> nll_N:f32 top_N:f32 rest_N:f32",
       [numbers, panels, levels, rows, lse],
       ({ N }, consts) => subgroupGrid(N, consts),
-      { label: "rows", uniforms },
+      { uniforms: ignoring },
     ),
-    pass("nll_N:f32 targets_N:u32 -> loss:f32 share:f32", [panels, levels, mean], () => 1, { label: "mean", uniforms }),
   ],
   backward: [
     pass(
-      "dloss:f32 logits_NC:f32 targets_N:u32 top_N:f32 rest_N:f32 share:f32 -> dlogits_NC:f32",
+      "dnll_N:f32 logits_NC:f32 targets_N:u32 top_N:f32 rest_N:f32 -> dlogits_NC:f32",
       [numbers, dlogits],
       ({ N, C }, consts) => lanesGrid(N * C, consts),
-      { uniforms },
+      { uniforms: ignoring },
     ),
   ],
-  ref({ logits, targets }: Record<string, Float64Array>, { N, C }, { ignore }) {
-    const left = ignored({ ignore });
-    let [loss, count] = [0, 0];
-    for (let n = 0; n < N; n++) {
-      if (targets[n] === left) continue;
-      const row = logits.subarray(n * C, (n + 1) * C);
-      const top = Math.max(...row);
-      const rest = Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
-      loss += targets[n] < C ? top - row[targets[n]] + rest : Number.NaN;
-      count += 1;
-    }
-    return { loss: [loss / count] };
+  ref({ logits, targets }, { C }, { ignore, labelSmoothing: e }) {
+    return {
+      nll: targets.map((target, n) => {
+        if (target === ignored({ ignore })) return 0;
+        if (target >= C) return Number.NaN;
+        const row = logits.subarray(n * C, (n + 1) * C);
+        const top = Math.max(...row);
+        const rest = Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0));
+        const own = top - row[target] + rest;
+        return e > 0 ? (1 - e) * own + e * (row.reduce((sum, v) => sum + (top - v), 0) / C + rest) : own;
+      }),
+    };
   },
   flops: ({ N, C }) => 10 * N * C,
   bench: [{ N: 128, C: 128 }],
   test: {
-    attrs: [{}, { ignore: 0 }],
-    // The first row has the last class, so that not all are ignored.
-    where: ({ C }, { ignore }) => ignore !== 0 || C > 1,
-    draw: {
-      targets: (random, { C }, n) => Array.from({ length: n }, (_, i) => (i ? Math.floor(random() * C) : C - 1)),
-    },
+    attrs: [{}, { ignore: 0 }, { ignore: 0, labelSmoothing: 0.1 }],
+    draw: { targets: drawTargets },
   },
 });
+
+/**
+ * Cross-entropy of logits_NC against classes targets_N:u32 (PyTorch's F.cross_entropy): the mean over rows, their sum, or a row's
+ * each. The class is the last axis. Rows whose target is `ignore` (−100, or any number; none by default) count neither in the loss
+ * nor in its mean; where all are ignored the mean is of nothing, NaN as in PyTorch, and the gradient 0. `labelSmoothing` e asks for
+ * 1 − e of the target and e of all classes alike. A target that is neither it nor a class is refused with ShapeError where it comes
+ * from the host; where an op computed it, it makes the loss NaN, and its row of the gradient.
+ */
+export function crossEntropy(
+  logits: Tensor,
+  targets: Tensor,
+  options: { readonly ignore?: number; readonly labelSmoothing?: number; readonly reduction?: Reduction } = {},
+): Tensor {
+  takes(
+    "crossEntropy(logits: tensor, targets: tensor, " +
+      'options?: { ignore?: real, labelSmoothing?: share, reduction?: "mean" | "sum" | "none" })',
+    arguments,
+  );
+  const { ignore = Infinity, labelSmoothing = 0, reduction = "mean" } = options;
+  return overTargets(nllRows(logits, targets, { ignore, labelSmoothing }), targets, ignore, reduction);
+}

@@ -1,13 +1,12 @@
-// dlogits_nc = dloss · share · (softmax_nc − [c = target_n]), 0 in ignored rows             one invocation per element
-struct Dims { N: u32, C: u32, ignores: u32, ignored: u32 }
+// dlogits_nc = dnll_n · (softmax_nc − (1 − e)[c = target_n] − e / C), 0 in ignored rows      one invocation per element
+struct Dims { N: u32, C: u32, ignores: u32, ignored: u32, labelSmoothing: f32 }
 
-@group(0) @binding(0) var<storage, read> dloss: array<f32>;              // scalar
+@group(0) @binding(0) var<storage, read> dnll: array<f32>;               // [N]
 @group(0) @binding(1) var<storage, read> logits: array<f32>;             // [N, C]
 @group(0) @binding(2) var<storage, read> targets: array<u32>;            // [N]
 @group(0) @binding(3) var<storage, read> top: array<f32>;                // [N]
 @group(0) @binding(4) var<storage, read> rest: array<f32>;               // [N]
-@group(0) @binding(5) var<storage, read> share: array<f32>;              // scalar
-@group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;      // [N, C]
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;      // [N, C]
 var<immediate> dim: Dims;
 
 override WG: u32 = 64;
@@ -21,7 +20,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   let own = targets[n];
   let z = (logits[id] - top[n]) - rest[n];
   let p = nan_or(z, exp(min(z, 0.0)));
-  let slope = select(nan_of(own), select(p, p - 1, id % dim.C == own), own < dim.C);
+  let wanted = select(0.0, 1.0 - dim.labelSmoothing, id % dim.C == own);
+  let slope = select(nan_of(own), p - wanted - dim.labelSmoothing / f32(dim.C), own < dim.C);
   let ignore = dim.ignores != 0 && own == dim.ignored;
-  dlogits[id] = select(dloss[0] * share[0] * slope, 0.0, ignore);
+  dlogits[id] = select(dnll[n] * slope, 0.0, ignore);
 }

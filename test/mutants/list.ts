@@ -291,17 +291,12 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/snce/total.wgsl", ["snce", "dim.factor * sum", "sum", "missing scale"]),
   ...of("kernels/cross-entropy/lse.wgsl", ["crossEntropy", "nll[n] = 0.0;", "", "ignored rows count in the loss"]),
   ...of("kernels/cross-entropy/mean.wgsl", [
-    "crossEntropy",
+    "meanOverTargets",
     "select(1u, 0u, ",
     "select(1u, 1u, ",
     "ignored rows count in the mean",
   ]),
-  ...of("kernels/cross-entropy/dlogits.wgsl", [
-    "crossEntropy",
-    "select(p, p - 1, id % dim.C == own)",
-    "p",
-    "target not subtracted",
-  ]),
+  ...of("kernels/cross-entropy/dlogits.wgsl", ["crossEntropy", "p - wanted - ", "p - ", "target not subtracted"]),
 
   ...of(
     "kernels/adamw/adamw.wgsl",
