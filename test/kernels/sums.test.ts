@@ -10,12 +10,14 @@ import {
   attention,
   attentionRow,
   conv1d,
+  conv2d,
   concat,
   cover,
   crossEntropy,
   embedding,
   expandTo,
   gradNorm,
+  groupnorm,
   layernorm,
   linear,
   logits,
@@ -23,11 +25,14 @@ import {
   logsumexp,
   matmul,
   mean,
+  mseLoss,
   mul,
   norm,
   normalize,
   patchEmbed,
   prompt,
+  rmsnorm,
+  scaledDotProductAttention,
   softmax,
   std,
   sub,
@@ -129,6 +134,24 @@ for (const [N, D] of [
       (t) => embedding(t, tensor(new Uint32Array(N), [N], "u32")),
       N * v,
     ));
+}
+
+for (const [N, D] of [
+  [2 ** 20 + 1, 3],
+  [20_000, 64],
+]) {
+  test(`gradient of rmsnorm's gain over ${N} rows of ${D}`, () =>
+    gradientIs(
+      () => full([D]),
+      (gain) => rmsnorm(full([N, D], 1), gain, { eps: 0 }),
+      N * v,
+    ));
+
+  test(`gradient of groupnorm's bias over ${N} images of ${D} channels, and over as many places`, async () => {
+    const normed = (shape: number[]) => (b: Tensor) => groupnorm(full(shape, 0), D, full([D], 1), b);
+    await gradientIs(() => full([D]), normed([N, D]), N * v);
+    await gradientIs(() => full([D]), normed([1, D, N]), N * v);
+  });
 }
 
 test("crossEntropy of 2²³ rows, whose classes are ignored or not", async () => {
@@ -248,6 +271,59 @@ for (const [shape, axis] of [
     );
   });
 }
+
+test("rmsnorm and groupnorm of 2²⁰ numbers, and the gradients at them, which are 0", async () => {
+  for (const D of [2 ** 20, 2 ** 19 + 2]) {
+    const alternating = (low: number) => () =>
+      tensor(
+        Float32Array.from({ length: D }, (_, i) => (i % 2 ? 3 : low)),
+        [1, D],
+      );
+    const rms = (x: Tensor) => rmsnorm(x, full([D], 1), { eps: 0 });
+    await all(() => mul(rms(alternating(-3)()), rms(alternating(-3)())), 1);
+    await gradientIs(alternating(3), (x) => add(rms(x), x), v);
+    const group = (x: Tensor) => groupnorm(x, 1, full([D], 1), full([D], 0), { eps: 0 });
+    await all(() => mul(group(alternating(1)()), sub(alternating(1)(), full([1, D], 2))), 1);
+    await gradientIs(alternating(1), (x) => add(group(x), x), v);
+  }
+});
+
+test("attention over 2¹⁸ keys, and the gradient of what 2¹⁸ queries add", async () => {
+  const S = 2 ** 18;
+  await all(() => scaledDotProductAttention(full([1, 1], 0), full([S, 1]), full([S, 1])), v, product);
+  // Keys worth 0 and 4 with weights of a half: the bias of the first has a slope of −1 in each query.
+  const L = 2 ** 18;
+  await gradientIs(
+    () => full([1, 1], 0),
+    (bias) =>
+      scaledDotProductAttention(full([L, 1], 0), full([2, 1]), tensor([0, 4], [2, 1]), {
+        bias: concat([bias, full([1, 1], 0)], 1),
+      }),
+    -L * v,
+  );
+});
+
+test("gradients of a kernel over 2²¹ places, and of one pixel under 513² taps", async () => {
+  await gradientIs(
+    () => full([1, 1, 1, 1]),
+    (w) => conv2d(full([2, 1, 1024, 1024], 1), w),
+    2 ** 21 * v,
+    product,
+  );
+  await gradientIs(
+    () => full([1, 1, 1, 1]),
+    (x) => conv2d(x, full([1, 1, 513, 513], 1), undefined, { padding: 256 }),
+    v,
+  );
+});
+
+test("the sum of 2²³ losses", () => all(() => mseLoss(full([2 ** 23]), full([2 ** 23], 0)), v * v));
+
+test("crossEntropy of 2²³ classes whose targets are smoothed", async () => {
+  const C = 2 ** 23 - 1;
+  const smoothed = () => crossEntropy(full([1, C]), tensor(new Uint32Array(1), [1], "u32"), { labelSmoothing: 0.5 });
+  await all(smoothed, Math.log(C));
+});
 
 test("gradients shared by many clips: kernels, class token, positions", async () => {
   const N = 2 ** 21;
