@@ -66,7 +66,10 @@ export function weigh(w: Float64Array, qkv: Float64Array, { B, L, C, H }: Sizes)
   return y;
 }
 
-/** Self-attention of each head: qkv_BLC (columns q, k, v; C = 3·heads·K) -> y_BLD; causal: no key after the query. */
+/**
+ * Self-attention of each head: qkv_BLC (columns q, k, v; C = 3·heads·K) -> y_BLD; causal: no key after the query. The fast way where it
+ * fits; other masks, other lengths of keys and separate q, k, v are `scaledDotProductAttention`.
+ */
 export const attention = op({
   name: "attention",
   about: "y = softmax(q·kᵀ/√K)·v per head of packed q, k, v; causal: keys up to the query (Vaswani et al. 2017)",

@@ -164,6 +164,13 @@ test("rows that are ignored are 0 without a reduction, and leave the mean", asyn
   assert.equal(await value(() => nllLoss(logits(), all(), { ignore: 0, reduction: "sum" })), [0]);
 });
 
+test("a computed target that is no class makes nllLoss and its row NaN, and no other", async () => {
+  const targets = tensor([1, 5], [2], "u32");
+  targets.value.host = undefined; // as if an op had computed it
+  const { y, dx } = await slopes([1, 2, 3, 4], (x) => nllLoss(x, targets, { reduction: "sum" }), [2, 2]);
+  assert.equal([y, dx], [[Number.NaN], [0, -1, Number.NaN, Number.NaN]]);
+});
+
 test("what does not fit is refused by name", () => {
   using scope = new Scope();
   const refused = (f: () => unknown, said: RegExp, kind: new (text: string) => Error = ShapeError) =>

@@ -298,6 +298,56 @@ export const mutations: readonly Mutation[] = [
   ]),
   ...of("kernels/cross-entropy/dlogits.wgsl", ["crossEntropy", "p - wanted - ", "p - ", "target not subtracted"]),
 
+  ...of("kernels/cross-entropy/lse.wgsl", [
+    "crossEntropy",
+    "(mean + sum - loss)",
+    "(mean - loss)",
+    "smoothing without log-sum",
+  ]),
+  ...of("kernels/cross-entropy/mean-dx.wgsl", ["meanOverTargets", "dloss[0] * share[0]", "dloss[0]", "sum, not mean"]),
+  ...of("kernels/cross-entropy/chosen.wgsl", ["nllLoss", "-logs[", "logs[", "swapped sign"]),
+  ...of(
+    "kernels/loss/binary.wgsl",
+    ["bce", "p >= 0 && p < 0.5", "p >= 0", "the series beyond its range"],
+    ["bceWithLogits", "nan_or(x, max(x, 0.0)", "(max(x, 0.0)", "NaN becomes a number"],
+  ),
+  ...of("kernels/loss/loss.ts", ["huber", "- 0.5 * min", "- min", "the line misses the square"]),
+
+  ...of(
+    "kernels/attention/masked-softmax.wgsl",
+    ["scaledDotProductAttention", "h * dim.maskH", "h", "another head's mask"],
+    ["scaledDotProductAttention", "select(0.0, 1.0 / sum, seen == 1)", "1.0 / sum", "a row that sees nothing is NaN"],
+    ["scaledDotProductAttention", "(after && dim.causal == 1)", "false", "the future is seen"],
+  ),
+  ...of("kernels/attention/masked-slopes.wgsl", [
+    "scaledDotProductAttention",
+    "(dz[start + j] - sum)",
+    "dz[start + j]",
+    "mean kept",
+  ]),
+  ...of("kernels/attention/bias-sums.wgsl", ["scaledDotProductAttention", "dim.L / dim.J", "1u", "queries left out"]),
+
+  ...of(
+    "kernels/conv2d/patches.wgsl",
+    ["convPatches", "i < dim.I && j < dim.J", "j < dim.J", "no border above and below"],
+    ["convPatches", "g * (dim.K / taps) + ", "", "groups all read the first channels"],
+  ),
+  ...of("kernels/conv2d/dx.wgsl", ["convPatches", "i % dim.strideI == 0 && ", "", "places between the strides count"]),
+  ...of("kernels/rmsnorm/dx.wgsl", ["rmsnorm", "* scale * mean", "* mean", "factor missing"]),
+  ...of("kernels/rmsnorm/sums.wgsl", [
+    "rmsnorm",
+    "let end = min(dim.N,",
+    "let end = min(dim.N - 1,",
+    "the last row left out",
+  ]),
+  ...of("kernels/groupnorm/forward.wgsl", ["groupnorm", "/ dim.M % dim.C", "% dim.C", "another channel's gain"]),
+  ...of("kernels/groupnorm/sums.wgsl", [
+    "groupnorm",
+    "rstd[row / dim.channels]",
+    "rstd[row]",
+    "another group's spread",
+  ]),
+
   ...of(
     "kernels/adamw/adamw.wgsl",
     ["adamw", "(grad * grad)", "grad", "not squared"],
