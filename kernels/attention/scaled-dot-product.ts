@@ -191,6 +191,8 @@ function fold(x: Tensor, lead: readonly number[]): Tensor {
 /** Mask or bias as [B or 1, H or 1, L or 1, S or 1]; what is not given is one number. */
 function broadcasting(what: string, x: Tensor | undefined, full: readonly number[], otherwise: number): Tensor {
   if (!x) return tensor([otherwise], [1, 1, 1, 1]);
+  if (x.dtype !== "f32" && x.dtype !== "f16")
+    throw new ShapeError(`scaledDotProductAttention: ${what} is ${x.dtype}; expected f32 or f16, as comparisons give`);
   const shape = [...Array<number>(Math.max(full.length - x.shape.length, 0)).fill(1), ...x.shape];
   if (shape.length > full.length || shape.some((size, i) => size !== 1 && size !== full[i]))
     throw new ShapeError(
