@@ -15,6 +15,7 @@ export const silu = unary({
   flops: 12,
 });
 
+/** y = x above 0 and slope · x below, elementwise (PyTorch's leaky_relu; `slope` is its negative_slope). */
 export const leakyRelu = unary({
   name: "leakyRelu",
   about: "y = x where x > 0, else slope · x",
@@ -26,6 +27,7 @@ export const leakyRelu = unary({
   settings: [{}, { slope: 0.3 }],
 });
 
+/** y = ln(1 + eˣ), elementwise, without overflow. */
 export const softplus = unary({
   name: "softplus",
   about: "y = ln(1 + exp x), without overflow",

@@ -5,8 +5,10 @@ import numbers from "./lib/numbers.wgsl";
 import sincos from "./lib/sincos.wgsl";
 import { unary } from "./pointwise.ts";
 
+/** y = |x|, elementwise; its gradient at 0 is 0, as in PyTorch. */
 export const abs = unary({ name: "abs", about: "y = |x|", f: "abs(x)", df: "sign(x)", ref: Math.abs, flops: 1 });
 
+/** y = −1, 0 or 1 as x is below, at or above 0; its gradient is 0. */
 export const sign = unary({
   name: "sign",
   about: "y = −1, 0 or 1, the sign of x; its gradient is 0",
@@ -44,6 +46,7 @@ export const cos = unary({
   draw: far,
 });
 
+/** y = erf x = 2/√π ∫₀ˣ exp −t² dt, elementwise. */
 export const erf = unary({
   name: "erf",
   about: "y = erf x = 2/√π ∫₀ˣ exp −t² dt",
@@ -62,8 +65,11 @@ const rounding = (name: string, about: string, ref: (x: number) => number) =>
 const offWhole = (random: () => number, n: number) =>
   Array.from({ length: n }, () => Math.floor(20 * random() - 10) + 0.1 + 0.3 * random() + (random() < 0.5 ? 0.5 : 0));
 
+/** y = ⌊x⌋, elementwise; its gradient is 0. */
 export const floor = rounding("floor", "y = the largest whole number that is at most x; its gradient is 0", Math.floor);
+/** y = ⌈x⌉, elementwise; its gradient is 0. */
 export const ceil = rounding("ceil", "y = the smallest whole number that is at least x; its gradient is 0", Math.ceil);
+/** y = x rounded to the nearest whole number, halves to the even one, as PyTorch and NumPy do; its gradient is 0. */
 export const round = rounding(
   "round",
   "y = the nearest whole number, halves to the even one; its gradient is 0",

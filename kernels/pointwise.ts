@@ -124,8 +124,10 @@ export function unary<A extends Attrs = Record<never, never>>({
 const tanh64 = "nan_or4(x, tanh(clamp(x, vec4f(-15), vec4f(15))))";
 const positive = "positive" as const;
 
+/** y = −x, elementwise: x of any shape -> y of the same. */
 export const neg = unary({ name: "neg", about: "y = −x", f: "-x", df: "vec4f(-1)", ref: (x) => -x, flops: 1 });
 
+/** y = eˣ, elementwise; +∞ where that is beyond the storage type, as in PyTorch. */
 export const exp = unary({
   name: "exp",
   about: "y = exp x",
@@ -136,6 +138,7 @@ export const exp = unary({
   flops: 8,
 });
 
+/** y = ln x, elementwise, for x > 0; −∞ at 0, and below what the driver makes of it (NaN, mostly). */
 export const log = unary({
   name: "log",
   about: "y = ln x, x > 0",
@@ -147,6 +150,7 @@ export const log = unary({
   draw: positive,
 });
 
+/** y = √x, elementwise, for x ≥ 0; below what the driver makes of it (NaN, mostly). Its gradient at 0 is infinite. */
 export const sqrt = unary({
   name: "sqrt",
   about: "y = √x, x > 0",
@@ -157,8 +161,10 @@ export const sqrt = unary({
   draw: positive,
 });
 
+/** y = x², elementwise. */
 export const square = unary({ name: "square", about: "y = x²", f: "x * x", df: "2 * x", ref: (x) => x * x, flops: 1 });
 
+/** y = 1 / x, elementwise; ±∞ at 0. */
 export const reciprocal = unary({
   name: "reciprocal",
   about: "y = 1 / x, x ≠ 0",
@@ -169,6 +175,7 @@ export const reciprocal = unary({
   draw: positive,
 });
 
+/** y = tanh x, elementwise. */
 export const tanh = unary({
   name: "tanh",
   about: "y = tanh x",
@@ -179,6 +186,7 @@ export const tanh = unary({
   flops: 10,
 });
 
+/** y = 1 / (1 + e⁻ˣ), elementwise. */
 export const sigmoid = unary({
   name: "sigmoid",
   about: "y = 1 / (1 + exp −x)",
@@ -189,6 +197,7 @@ export const sigmoid = unary({
   flops: 10,
 });
 
+/** y = max(x, 0), elementwise; its gradient at 0 is 0, as in PyTorch. */
 export const relu = unary({
   name: "relu",
   about: "y = max(x, 0)",
@@ -235,6 +244,7 @@ export const quickGelu = unary({
   flops: 12,
 });
 
+/** y = x held between `low` and `high`, elementwise, both numbers of the host; the gradient is 0 outside, as in PyTorch. */
 export const clamp = unary({
   name: "clamp",
   about: "y = x within [low, high]; no gradient outside",
@@ -247,6 +257,7 @@ export const clamp = unary({
   settings: [{}, { low: 0, high: 0.5 }],
 });
 
+/** y = x^exponent, elementwise, for x > 0; the exponent is a number of the host. */
 export const pow = unary({
   name: "pow",
   about: "y = x^exponent, x > 0",
@@ -260,6 +271,7 @@ export const pow = unary({
   settings: [{}, { exponent: 0.5 }, { exponent: -1.5 }],
 });
 
+/** y = factor · x + offset, elementwise, both numbers of the host: data, so that another value needs no new plan. */
 export const scale = unary({
   name: "scale",
   about: "y = factor · x + offset",

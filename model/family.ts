@@ -125,6 +125,7 @@ export interface Filling<C extends object> {
   check(file: WeightFile, names: ReadonlyMap<string, string>, config: C, strict: boolean): Promise<string[]>;
 }
 
+/** What a family of models brings: its configurations, how its files are recognised and filled, and which parameters train. */
 // biome-ignore lint/suspicious/noExplicitAny: a table of families of different configurations; each meets only its own
 export interface Family<C extends object = any, M extends VideoText<C> = VideoText<C>> {
   /** As files carry it (metadata "model"). */
@@ -143,6 +144,7 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   beside?(file: Stored): string | undefined;
   /** The configuration to load a described file with: its own, with what is known better, and frames of another side. Errors: CheckpointError. */
   decide(described: Description<C>, override?: object, side?: Side): C;
+  /** Declares the parameters of a model; they have no memory yet. */
   build(config: C, init: Init): M;
   readonly filling: Filling<C>;
   /** Parameters that share a learning rate and a decay, in the family's official order. */

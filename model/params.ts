@@ -26,15 +26,18 @@ export class Init {
     takes("new Init(seed: seed, ...)", arguments);
   }
 
+  /** Declares a parameter that starts normal, with mean 0 and deviation `std`. */
   normal(shape: readonly number[], std: number): Tensor {
     takes("normal(shape: shape, std: amount, ...)", arguments);
     return this.#declare(shape, { kind: "normal", std });
   }
 
+  /** Declares a parameter that starts uniform in ±bound. */
   uniform(shape: readonly number[], bound: number): Tensor {
     return this.#declare(shape, { kind: "uniform", bound });
   }
 
+  /** Declares a parameter that starts as `value` everywhere. */
   constant(shape: readonly number[], value: number): Tensor {
     return this.#declare(shape, { kind: "constant", value });
   }

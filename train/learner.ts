@@ -58,6 +58,10 @@ interface Pair {
   readonly t: Tensor;
 }
 
+/**
+ * A model with its parameters in flat groups, its gradients and its optimiser. `record` records one update, on a device or in a
+ * plan (`planStep`); `Trainer` is one with data.
+ */
 export class Learner {
   readonly model: Usual;
   readonly groups: readonly Group[];

@@ -3,6 +3,7 @@ import { exp, klWeights, logits, snce } from "../kernels/index.ts";
 import type { Tensor } from "../engine/index.ts";
 import { takes } from "../engine/takes.ts";
 
+/** What Eq. 6 leaves to choose. */
 export interface LossSettings {
   /** β of Eq. 6; 0 is InfoNCE. */
   readonly beta: number;

@@ -54,8 +54,10 @@ export const schema = {
   },
 } as const;
 
+/** Every setting of a training run; `emotionclip start` has a flag for each. */
 export type Settings = { -readonly [K in keyof typeof schema]: v.InferOutput<(typeof schema)[K]["check"]> };
 
+/** The settings of the main job. */
 export const defaults = Object.fromEntries(
   Object.entries(schema).map(([name, { value }]) => [name, value]),
 ) as Settings;

@@ -23,6 +23,7 @@ export interface StepReport {
   readonly logitScale: number;
 }
 
+/** A learner that is fed batches of clips, and whose state is read and restored as checkpoints hold it. */
 export class Trainer extends Learner {
   /** Allocates and initialises: the same seed gives the same bits. */
   constructor(

@@ -30,6 +30,7 @@ export const programs = {
   test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
   mutants: { mutants: "test/mutants/main.ts", "test-child": "test/run/child.ts" },
   golden: { golden: "test/parity/main.ts" },
+  api: { api: "test/api/main.ts" },
   compositions: { compositions: "test/compositions/main.ts" },
 };
 

@@ -16,6 +16,7 @@ import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
 import { openVideo } from "./video.ts";
 
+/** Which frames are taken, how they are shown, and where the subject is. */
 export interface FootageOptions {
   /** Frames to take, evenly spaced as in evaluation, repeated where there are fewer; "all" takes each once. */
   readonly frames: number | "all";

@@ -119,10 +119,12 @@ export class SafetensorsFile implements Header {
     );
   }
 
+  /** Closes the file; nothing can be read from it afterwards. */
   async close(): Promise<void> {
     await this.handle.close();
   }
 
+  /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -30,9 +30,11 @@ export interface WeightFile {
   bytes(name: string): Promise<Uint8Array>;
   /** The same in pieces of whole elements, each in a buffer of its own, or in the one that `room` gives for its length. */
   chunks(name: string, room?: Room): AsyncIterable<Uint8Array>;
+  /** Closes the file; nothing can be read from it afterwards. */
   close(): Promise<void>;
 }
 
+/** What is accepted of a file of weights. */
 export interface WeightOptions {
   /** Foreign classes, as in "numpy.core.multiarray.scalar", to accept as data. They are never called. */
   readonly inert?: readonly string[];

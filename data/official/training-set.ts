@@ -25,6 +25,7 @@ import {
   readLogits,
 } from "./index-file.ts";
 
+/** Where the files lie, which sentences are trained on (the published filters unless given), and how a sample is shown. */
 export interface TrainingSetOptions extends Partial<Filters> {
   /** Names below the folder; "videos", "index.json" and "sentiment_logits.npy". */
   readonly videos?: string;
@@ -63,6 +64,10 @@ export interface OfficialFootage {
 /** Videos whose boxes are remembered. */
 const REMEMBERED = 16;
 
+/**
+ * The published training set as it is distributed: sentences of videos with their frames, boxes and sentiment. Pictures
+ * are read one at a time.
+ */
 export class TrainingSet {
   /** Samples found bad so far: number -> reason. */
   readonly bad = new Map<number, string>();
@@ -80,6 +85,10 @@ export class TrainingSet {
     readonly rule: BoxRule,
   ) {}
 
+  /**
+   * Opens the set below the folder `root`. Errors: FormatError for files that are missing or not what they should be, or where
+   * no sentence passes the filters.
+   */
   static open(root: string, options: TrainingSetOptions = {}): TrainingSet {
     takes("TrainingSet.open(root: text, options?: object, ...)", arguments);
     const { videos = "videos", index = "index.json", sentiment = "sentiment_logits.npy", boxes = "compat" } = options;

@@ -9,6 +9,7 @@ import { type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
 
 /** ImageNet's mean and standard deviation per channel, for values in 0..1 (not CLIP's). */
 export const MEAN = [0.485, 0.456, 0.406] as const;
+/** ImageNet's standard deviation per channel, for values in 0..1 (not CLIP's). */
 export const STD = [0.229, 0.224, 0.225] as const;
 
 /** Pictures of more pixels are refused before they are decoded. */

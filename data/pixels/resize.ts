@@ -14,6 +14,7 @@ export interface Image {
   readonly height: number;
 }
 
+/** Width and height in pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;

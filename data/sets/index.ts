@@ -48,6 +48,7 @@ export function benchmarkSplits(name: BenchmarkName): readonly string[] {
 
 const splitsOf = ({ splits }: Reader, root: string) => (typeof splits === "function" ? splits(root) : splits);
 
+/** Which split is opened, how many frames make a sample, and the switches. */
 export interface OpenOptions extends SwitchOptions {
   readonly split: string;
   /** Frames of a sample, T; 8 as published. Pictures have 1. */

@@ -5,6 +5,7 @@ import type { BoxRule } from "../pixels/boxes.ts";
 
 /** Data sets that can be opened by name. `stage` is the embedded one. */
 export const benchmarkNames = ["bold", "moviegraphs", "meld", "liris", "emotic", "stage"] as const;
+/** A data set that can be opened by name. */
 export type BenchmarkName = (typeof benchmarkNames)[number];
 
 /** What can be evaluated: those, and anybody's own shards. */
@@ -16,11 +17,17 @@ export type Compat = "official" | "corrected";
 
 /** Every switch and the values it can have. */
 export interface Switches {
+  /** Whether detector boxes are mapped with the letterbox padding. */
   readonly boxes: BoxRule;
+  /** BOLD: frames of the whole folder, or of the annotated stretch. */
   readonly clip: "folder" | "annotated";
+  /** LIRIS-ACCEDE: one frame repeated, or the eight seconds. */
   readonly window: "repeat" | "window";
+  /** LIRIS-ACCEDE: movies as the disk lists them, or by name. */
   readonly order: "listing" | "sorted";
+  /** LIRIS-ACCEDE: smoothing across movies, or inside each. */
   readonly smoothing: "compat" | "perMovie";
+  /** MELD: the best column, or the class that it stands for. */
   readonly argmax: "column" | "class";
 }
 
@@ -39,6 +46,7 @@ export type Switch = {
   };
 }[SwitchName];
 
+/** Every switch with its values, what each of them means, and which holds when nobody says anything. */
 export const switchTable: readonly Switch[] = [
   {
     name: "boxes",

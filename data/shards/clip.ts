@@ -34,6 +34,7 @@ export type ClipInfo = {
   readonly meta?: unknown;
 };
 
+/** What a clip is labelled with, beside its sentiment. */
 export type Labels = {
   /** 0 or 1 for each of the index's categories. */
   readonly categories: readonly number[];

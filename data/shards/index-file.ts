@@ -9,6 +9,7 @@ import { parseJson, quoted } from "../formats/json.ts";
 export const INDEX_VERSION = 1;
 const INDEX_BYTES = 64 * 2 ** 20;
 
+/** One shard of a split: its file, its length in bytes, its number of samples. */
 export type ShardEntry = {
   readonly file: string;
   readonly bytes: number;
@@ -17,6 +18,7 @@ export type ShardEntry = {
   readonly sha256: string;
 };
 
+/** What `<split>-index.json` says of a split. */
 export type ShardIndex = {
   readonly version: typeof INDEX_VERSION;
   readonly split: string;

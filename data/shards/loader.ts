@@ -12,9 +12,13 @@ import { epochOrder } from "../sampling.ts";
 import { ShardReader, type ShardSet } from "./shards.ts";
 import { Thread } from "../threads/thread.ts";
 
+/**
+ * How batches are made: how many clips, in which order, by how many threads, and what is done about clips that cannot be read.
+ */
 export interface LoaderOptions extends View, BadSampleRule {
   /** Clips in a batch, B. */
   readonly batch: number;
+  /** Decides order, crops and frames: the same seed gives the same batches. */
   readonly seed: number;
   /** `shuffled` every epoch, the incomplete last batch dropped (training); `stored`, all samples (evaluation). */
   readonly order: "shuffled" | "stored";

@@ -43,10 +43,12 @@ export class ShardSet {
     return this.items.length;
   }
 
+  /** Names of the label categories; empty where clips carry no labels. */
   get categories(): readonly string[] {
     return this.index.categories;
   }
 
+  /** Names of the samples, in their order. */
   get keys(): string[] {
     return this.items.map(({ key }) => key);
   }
@@ -253,6 +255,7 @@ export class ShardReader {
     return this.file(sample).read(sample.frames[2 * t], sample.frames[2 * t + 1]);
   }
 
+  /** Closes the shards that are open; they open again when a sample is read. */
   close(): void {
     for (const file of this.open.values()) file.close();
     this.open.clear();

@@ -28,6 +28,7 @@ import {
   shardName,
 } from "./index-file.ts";
 
+/** How clips are laid out in shards. */
 export type WriteOptions = {
   /** Clips in a shard; 256. */
   readonly perShard?: number;

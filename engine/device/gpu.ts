@@ -26,6 +26,10 @@ export interface Counters {
   plans: number;
 }
 
+/**
+ * An open GPU, as `openGpu` gives it: what it is, how much it has done, waiting for it and closing it. What is recorded goes to
+ * the one that was opened last.
+ */
 export class Gpu implements Runner {
   readonly memory: Memory;
   readonly kernels: KernelCache;

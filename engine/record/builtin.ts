@@ -13,6 +13,7 @@ const chunk = (n: number): number => Math.max(256, Math.ceil(n / 1024 / 256) * 2
 const copied = (sig: string, rename: Record<string, string>): Pass =>
   pass(sig, copyText, ({ N }) => ceilDiv(N, chunk(N)), { rename, uniforms: ({ N }) => ({ chunk: chunk(N) }) });
 
+/** A tensor of n elements that all are `value`: [n], f32. */
 export const fill = op({
   name: "fill",
   about: "y = value, n elements",
@@ -27,6 +28,7 @@ export const fill = op({
   test: { sizes: { N: [1] }, attrs: [{ n: 1 }, { n: 7, value: 2.5 }, { n: 1000, value: -1 }] },
 });
 
+/** a + b of one shape, as gradients are added up; with broadcasting it is `add` of the kernels. */
 export const accumulate = op({
   name: "accumulate",
   about: "y = a + b, two contributions to one gradient",
@@ -58,6 +60,7 @@ export const addTo = op({
   test: { sizes: { N: [1, 2, 3, 4, 5, 7, 1023, 1024, 1025, 4099] } },
 });
 
+/** The same elements in memory of their own: x_N -> y_N. */
 export const copy = op({
   name: "copy",
   about: "y = x, exactly N elements",

@@ -21,10 +21,12 @@ export class Tensor {
     if (product(shape) !== value.numel) throw new ShapeError(`Tensor: ${value.numel} elements for shape [${shape}]`);
   }
 
+  /** Type of the elements: f32, f16, u32 or i32. */
   get dtype(): Dtype {
     return this.value.dtype;
   }
 
+  /** Number of elements: the product of the sizes. */
   get numel(): number {
     return this.value.numel;
   }
@@ -67,6 +69,7 @@ export class Tensor {
     return (await this.data())[0];
   }
 
+  /** What a template or a log shows: shape and type. */
   toString(): string {
     return tensorLine(this.value, this.shape);
   }

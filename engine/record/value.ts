@@ -16,6 +16,7 @@ export interface Storage {
 /** What a buffer is for; `emotionclip plan` and errors report by these. */
 export type Purpose = "parameters" | "gradients" | "optimizer" | "activations" | "staging" | "other";
 
+/** Elements on the host: f32 and f16 as Float32Array, u32 and i32 as their own. */
 export type TypedArray = Float32Array | Uint32Array | Int32Array;
 
 let lastId = 0;

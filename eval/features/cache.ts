@@ -57,6 +57,10 @@ interface Done {
   readonly bad: readonly number[];
 }
 
+/**
+ * Features of a benchmark's split on the disk, added batch by batch: an interrupted run goes on where it was, and a damaged end
+ * is cut off.
+ */
 export class FeatureCache {
   private constructor(
     readonly folder: string,
@@ -71,6 +75,7 @@ export class FeatureCache {
     return this.done.next;
   }
 
+  /** Whether every sample is done. */
   get isComplete(): boolean {
     return this.done.next === this.key.samples;
   }
@@ -146,6 +151,7 @@ export class FeatureCache {
     return path;
   }
 
+  /** Closes its files; what was added stays. */
   async close(): Promise<void> {
     try {
       await this.files?.features.close();

@@ -48,6 +48,7 @@ export function textFeatures(model: VideoText, ids: Uint32Array): Tensor {
   return model.encodeText(tensor(tokens_BW, [B, context], "u32"), tensor(ends_B, [B], "u32"));
 }
 
+/** How much is computed at once, and who hears of it. */
 export interface EncodeOptions {
   /** Rows computed at once. */
   readonly batch?: number;

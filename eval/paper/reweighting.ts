@@ -26,6 +26,7 @@ export interface ReweightedText {
   readonly after: number;
 }
 
+/** What Eq. 6 does to one batch: a row of it text by text, and the share of negatives that no longer count. */
 export interface Reweighting {
   readonly beta: number;
   readonly form: "code" | "paper";

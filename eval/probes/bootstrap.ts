@@ -12,7 +12,9 @@ export interface Interval {
   readonly undefinedResamples: number;
 }
 
+/** How many test sets are drawn, and how wide the interval is. */
 export interface BootstrapOptions {
+  /** Resampled test sets; 1000 by default. */
   readonly resamples?: number;
   /** Share of the resampled values inside the interval, 0.95 by default. */
   readonly level?: number;

@@ -8,6 +8,7 @@ import { lirisSmoothing, type Savgol } from "./savgol.ts";
 /** Which of a sample's targets a probe is fitted on: several classes, one class, or numbers. */
 export type Target = "labels" | "label" | "values";
 
+/** What is fitted on frozen features: logistic regressions (penalty 1/C), or ridge regression (penalty alpha). */
 export type Probe =
   | { readonly kind: "one-vs-rest" | "softmax"; readonly C: number }
   | { readonly kind: "ridge"; readonly alpha: number };
@@ -32,6 +33,7 @@ export interface Task {
 /** `accuracy` of several classes is the any-label one: the highest-scored class is among the true ones. */
 export type Metric = "mAP" | "AUC" | "R2" | "accuracy" | "weighted F1" | "UAR" | "MSE" | "PCC";
 
+/** How a benchmark is evaluated: what goes in, the split that probes are fitted on, those they are read on, and the tasks. */
 export interface Protocol {
   /** What `encodeVideo` or `encodeImage` is given; see data/benchmarks for resizing, crops and masks. */
   readonly input: "video" | "image";

@@ -16,6 +16,7 @@ import type { Figure, SplitFeatures, Targets, TaskResult } from "./outcome.ts";
 import { fit, type Prediction } from "./predict.ts";
 import type { Protocol, Task } from "./protocol.ts";
 
+/** The switches that matter to scores, and how many test sets are drawn for intervals. */
 export interface ScoreOptions {
   readonly switches: Pick<Switches, "smoothing" | "argmax">;
   /** Resampled test sets for the intervals; 0 for none. */

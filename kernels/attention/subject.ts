@@ -190,9 +190,11 @@ export const subjectAttentionTwoHop = op({
 
 /** Settings of `saam`. */
 export interface SaamOptions {
+  /** Attention heads; they divide the width. */
   readonly heads: number;
   /** A patch belongs to the subject where its cover exceeds this. Default 0: any pixel. */
   readonly threshold?: number;
+  /** How the moved attention reaches the subject; default "shift". */
   readonly mode?: SubjectMode;
 }
 

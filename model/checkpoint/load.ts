@@ -21,6 +21,7 @@ import { openModel } from "./open.ts";
 import { type LoadPlan, type LoadReport, type PlanOptions, planLoad } from "./plan.ts";
 import { resizePositions } from "../clip/positions.ts";
 
+/** How a file is loaded: what the file does not tell, how strictly it must fit, what is accepted as data. */
 export interface LoadOptions extends PlanOptions, WeightOptions {
   /** Hears how many numbers are on the device, of how many. */
   readonly at?: (done: number, of: number) => void;

@@ -42,6 +42,7 @@ export class Block {
     this.ln_2 = new LayerNorm(width, init);
   }
 
+  /** x_BLD -> y_BLD; `mix` is the attention between the projections. */
   forward(x_BLD: Tensor, mix: Mix): Tensor {
     const { c_fc, c_proj } = this.mlp;
     const y_BLD = this.attn.forward(this.ln_1.forward(x_BLD), mix, x_BLD);

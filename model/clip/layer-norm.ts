@@ -4,6 +4,7 @@ import { takes } from "../../engine/takes.ts";
 import { layernorm } from "../../kernels/index.ts";
 import type { Init } from "../params.ts";
 
+/** Normalisation over the last axis with a gain and a bias (PyTorch's LayerNorm): y = weight · (x − μ)/√(σ² + 1e-5) + bias. */
 export class LayerNorm {
   readonly weight: Tensor;
   readonly bias: Tensor;

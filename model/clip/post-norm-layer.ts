@@ -27,6 +27,7 @@ export class PostNormLayer {
     this.norm2 = new LayerNorm(width, init);
   }
 
+  /** x_BTE -> y_BTE, every frame attending to every frame; `drop` while training. */
   forward(x_BTE: Tensor, drop: Dropping | undefined): Tensor {
     const dropped = (x: Tensor) => drop?.apply(x) ?? x;
     const mix: Mix = (qkv_BTC, heads) => {

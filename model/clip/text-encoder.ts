@@ -36,6 +36,10 @@ export function textRows(tokens_BW: Uint32Array, text: TextConfig): { tokens_BW:
   return { tokens_BW: rows, ends_B: endPositions(rows, context) };
 }
 
+/**
+ * CLIP's text tower: tokens and positions, causal blocks, the end token through ln_final and the projection. Its fields carry
+ * the checkpoint's names.
+ */
 export class TextEncoder {
   readonly positional_embedding: Tensor;
   readonly text_projection: Tensor;

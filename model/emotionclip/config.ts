@@ -106,11 +106,20 @@ export const modelSchema = v.strictObject({
 
 type Fixed<T> = T extends object ? { readonly [K in keyof T]: Fixed<T[K]> } : T;
 
+/**
+ * A configuration of EmotionCLIP: the two towers, the head, and how it is told of the subject. `checkConfig` checks one,
+ * `vitB32` is the published one.
+ */
 export interface ModelConfig extends Fixed<v.InferOutput<typeof modelSchema>> {}
+/** The frame tower: a vision transformer. Lengths in pixels, widths in channels. */
 export type VisionConfig = ModelConfig["vision"];
+/** The text tower: a causal transformer. Context in tokens, widths in channels. */
 export type TextConfig = ModelConfig["text"];
+/** What makes one vector of a clip's frames, and from how many of them. */
 export type HeadConfig = ModelConfig["head"];
+/** Subject-aware attention masking: in which blocks, how, and of which shape its parameter is. */
 export type SaamConfig = NonNullable<ModelConfig["saam"]>;
+/** How the frame encoder is told where the subject is: prompting (sap), masked attention (saam), or not. */
 export type Subject = ModelConfig["subject"];
 export type TowerActivation = ModelConfig["activation"];
 

@@ -23,6 +23,10 @@ class Backbone extends TextEncoder {
   }
 }
 
+/**
+ * EmotionCLIP (Zhang et al., CVPR 2023, figure 2): a frame encoder that is told of the subject, a temporal head, and a text
+ * encoder into one space of width E. Its fields are its state dict (`named`).
+ */
 export class EmotionClip implements VideoText<ModelConfig> {
   readonly logit_scale: Tensor;
   readonly backbone: Backbone;
@@ -40,6 +44,7 @@ export class EmotionClip implements VideoText<ModelConfig> {
     else this.visual_head = head.kind === "mean" ? new TemporalMean() : new TemporalConv(embed, init);
   }
 
+  /** What it is given: frames, side, context, vocabulary, and whether it is told of the subject. */
   get takes(): Takes {
     const { head, vision, text, subject } = this.config;
     const { context, vocabulary } = text;

@@ -77,6 +77,7 @@ async function checkScales(file: WeightFile, names: ReadonlyMap<string, string>,
   return [`${fault}; the first is taken`];
 }
 
+/** The family of models that the paper describes: the first row of `families`. */
 export const emotionClip: Family<ModelConfig, EmotionClip> = {
   name: "EmotionCLIP",
   presets: presetNames,

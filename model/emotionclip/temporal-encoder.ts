@@ -8,6 +8,7 @@ import { PostNormLayer } from "../clip/post-norm-layer.ts";
 import type { HeadConfig } from "./config.ts";
 import type { Init } from "../params.ts";
 
+/** What makes one vector of a clip's frame features. */
 export interface TemporalHead {
   /** x_BTE -> y_BE. */
   forward(x_BTE: Tensor, drop?: Dropping): Tensor;

@@ -202,6 +202,7 @@ const context = { gpu: () => gpuOptions({}), run: runCommand };
 
 /** The flags of the programs that are no subcommands. */
 const programs: Record<string, readonly string[]> = {
+  api: [],
   test: ["--adapter", "--only"],
   mutants: ["--adapter", "--filter", "--json"],
   golden: ["--adapter", "--filter", "--json"],
