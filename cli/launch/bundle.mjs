@@ -31,6 +31,7 @@ export const programs = {
   mutants: { mutants: "test/mutants/main.ts", "test-child": "test/run/child.ts" },
   golden: { golden: "test/parity/main.ts" },
   api: { api: "test/api/main.ts" },
+  "package-proof": { "package-proof": "test/package/main.ts" },
   compositions: { compositions: "test/compositions/main.ts" },
 };
 

@@ -63,7 +63,7 @@ function npmCi(root) {
 }
 
 /** How to start npm without a shell: its own script under this Node where it can be found, else the program on PATH. */
-function npm() {
+export function npm() {
   const beside = dirname(process.execPath);
   const scripts = [
     process.env.npm_execpath,

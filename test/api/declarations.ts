@@ -1,4 +1,5 @@
 // The exported names of each layer as TypeScript sees them: how a name is called, its docstring, its members. Texts only; what they become is pages.ts.
+import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import ts from "typescript-5";
 
@@ -35,9 +36,14 @@ export interface Exported {
   readonly parent?: string;
 }
 
-export const layers = ["engine", "kernels", "model", "data", "train", "eval", "test"] as const;
-export type Layer = (typeof layers)[number];
-export type Declarations = Readonly<Record<Layer, readonly Exported[]>>;
+/** The layers that package.json exports, in its order. */
+export const layers: readonly string[] = Object.keys(
+  (JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, unknown> }).exports,
+)
+  .filter((entry) => /^\.\/\w+$/.test(entry))
+  .map((entry) => entry.slice(2));
+
+export type Declarations = Readonly<Record<string, readonly Exported[]>>;
 
 /** The exported names of every layer, in the order of their declarations. Takes some seconds. */
 export function declarations(): Declarations {
@@ -46,8 +52,7 @@ export function declarations(): Declarations {
   const indices = layers.map((layer) => `${layer}/index.ts`);
   const program = ts.createProgram(["engine/globals.d.ts", "test/wgsl-reflect.d.ts", ...indices], options);
   const reader = new Reader(program.getTypeChecker());
-  const all = indices.map((index) => reader.exportsOf(program.getSourceFile(index)!));
-  return Object.fromEntries(layers.map((layer, i) => [layer, all[i]])) as Record<Layer, Exported[]>;
+  return Object.fromEntries(layers.map((layer, i) => [layer, reader.exportsOf(program.getSourceFile(indices[i])!)]));
 }
 
 const printing = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;

@@ -1,8 +1,6 @@
 // Where each exported name stands in docs/api: what people look for first comes first. An entry is a name, or a file or folder whose
 // names come in the order of their declarations; a name that is listed by itself stands there and nowhere else. Types need no entry:
 // they end each page, by name. A new name of a file that is listed has its place already; `npm run api` writes the pages.
-import type { Layer } from "./declarations.ts";
-
 /** A heading, what the reader should know first, and what stands there. */
 export interface Group {
   readonly title: string;
@@ -17,7 +15,8 @@ export interface Page {
   readonly groups: readonly Group[];
 }
 
-export const pages: Readonly<Record<Layer, Page>> = {
+/** By layer. */
+export const pages: Readonly<Record<string, Page>> = {
   engine: {
     example: "compute, openGpu, tensor",
     about:
@@ -48,7 +47,7 @@ export const pages: Readonly<Record<Layer, Page>> = {
       {
         title: "Ops of your own",
         about: "The guide is [Your own kernel](../guide/kernels.md).",
-        entries: ["op", "pass", "passOf", "ceilDiv", "ops", "parseSignature", "shapeError"],
+        entries: ["op", "pass", "passOf", "ceilDiv", "anyType", "ops", "parseSignature", "shapeError"],
       },
       {
         title: "Measure and plan",

@@ -1,22 +1,16 @@
 // What declarations of ops say beyond TypeScript: which exported names are ops, how they are called, and what functions made in one go take.
-import * as data from "../../data/index.ts";
 import * as engine from "../../engine/index.ts";
 import type { Op } from "../../engine/index.ts";
-import * as evaluation from "../../eval/index.ts";
 import * as kernels from "../../kernels/index.ts";
-import * as model from "../../model/index.ts";
-import * as ownTests from "../index.ts";
-import * as train from "../../train/index.ts";
 import { schema } from "../../train/settings.ts";
-import type { Layer } from "./declarations.ts";
 
-const modules: Record<Layer, object> = { engine, kernels, model, data, train, eval: evaluation, test: ownTests };
+/** The layers that export ops, and functions that a table made. */
+const modules: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { engine, kernels };
 
-/** The value that a layer exports under a name; undefined for types. */
-export const exportOf = (layer: Layer, name: string): unknown => (modules[layer] as Record<string, unknown>)[name];
+const exportOf = (layer: string, name: string): unknown => modules[layer]?.[name];
 
 /** The op that an exported name is, if it is one. */
-export function opOf(layer: Layer, name: string): Op | undefined {
+export function opOf(layer: string, name: string): Op | undefined {
   const value = exportOf(layer, name);
   const id = typeof value === "function" ? (value as Partial<Op>).id : undefined;
   return id === undefined ? undefined : (value as Op);
@@ -35,7 +29,7 @@ export function callOf({ name, sig, attrs }: Op): string {
 }
 
 /** The line of `takes` of a function that a table or a factory made: it says it when it is called with what belongs nowhere. */
-export function takesByCalling(layer: Layer, name: string): string | undefined {
+export function takesByCalling(layer: string, name: string): string | undefined {
   if (layer !== "kernels") return undefined; // nothing else is made that way, and to call it might do something
   try {
     (exportOf(layer, name) as (nothing: symbol) => unknown)(Symbol("nothing"));

@@ -1,5 +1,5 @@
 // docs/api as Markdown: a page a layer and an index, from the declarations (declarations.ts, ops.ts) and the groups (groups.ts).
-import { type Declarations, type Exported, type Layer, layers, type Member } from "./declarations.ts";
+import { type Declarations, type Exported, layers, type Member } from "./declarations.ts";
 import { inside, pages } from "./groups.ts";
 import { callOf, fieldsOf, opOf, takesByCalling } from "./ops.ts";
 import { namesPage } from "./names-page.ts";
@@ -18,7 +18,7 @@ const stands = (entry: string, { name, file }: Exported) =>
   isPath(entry) ? file === entry || (entry.endsWith("/") && file.startsWith(entry)) : name === entry;
 
 /** The groups of a layer with the names that stand in them; types last. Each name is in one at most. */
-export function sectionsOf(layer: Layer, all: readonly Exported[]): Section[] {
+export function sectionsOf(layer: string, all: readonly Exported[]): Section[] {
   const listed = new Set(pages[layer].groups.flatMap(({ entries }) => entries));
   const placed = new Set<string>();
   const found = pages[layer].groups.map(({ title, about, entries }) => {
@@ -36,6 +36,7 @@ export function sectionsOf(layer: Layer, all: readonly Exported[]): Section[] {
 /** What is wrong with the grouping, in sentences that say what to do. */
 export function strays(declared: Declarations): string[] {
   return layers.flatMap((layer) => {
+    if (!pages[layer]) return [`package.json exports ${layer}, which has no page: describe it in test/api/groups.ts`];
     const placed = new Set(sectionsOf(layer, declared[layer]).flatMap(({ names }) => names.map(({ name }) => name)));
     const lost = declared[layer].filter(({ name }) => !placed.has(name));
     const entries = pages[layer].groups.flatMap((group) => group.entries);
@@ -72,7 +73,7 @@ function wrapped(call: string): string {
 }
 
 /** How an exported name is written, the sentence, and the rows below it. */
-export function describe(layer: Layer, each: Exported) {
+export function describe(layer: string, each: Exported) {
   const op = opOf(layer, each.name);
   const made = inside[each.name]?.includes(`new ${each.name}`) ? [] : each.signatures;
   const takes =
@@ -85,6 +86,7 @@ export function describe(layer: Layer, each: Exported) {
   const rows: [string, string][] = [
     ["extends", each.parent ? ticked(each.parent) : ""],
     ["computes", op && each.doc.text && !each.doc.text.includes(op.about) ? op.about : ""],
+    ["types", op && op.storage.join() !== "f32,f16" ? op.storage.join(", ") : ""],
     ["shapes", op ? ticked(op.sig.text) : ""],
     ["attributes", attributes.join("; ")],
     ["takes", made.length && takes ? inWords(takes) : ""],
@@ -96,7 +98,7 @@ export function describe(layer: Layer, each: Exported) {
   return { calls: op ? [callOf(op)] : made, text, rows: rows.filter(([, text]) => text !== "") };
 }
 
-function entryText(layer: Layer, each: Exported): string {
+function entryText(layer: string, each: Exported): string {
   const { calls, text, rows } = describe(layer, each);
   const code = calls.length
     ? `${fenced(calls.map((call) => (each.kind === "type" ? call : wrapped(call))).join("\n"))}`
@@ -140,7 +142,7 @@ function anchors(titles: readonly string[]): string[] {
   });
 }
 
-function pageOf(layer: Layer, all: readonly Exported[]) {
+function pageOf(layer: string, all: readonly Exported[]) {
   const sections = sectionsOf(layer, all);
   const path = layer === "engine" ? "emotionclip-webgpu" : `emotionclip-webgpu/${layer}`;
   const { example } = pages[layer];
@@ -175,7 +177,7 @@ the profiler names them, in [ops.md](../ops.md).
 
 How to read it: \`x_ND\` is a tensor called x with the axes N and D, and N stands for all leading axes where it is the first; letters are those
 of [DESIGN.md](../DESIGN.md#axes). "Takes" says what TypeScript's types cannot. A call with something else is refused with a \`ShapeError\` or \`UsageError\`
-that names the argument; "errors" says what else may happen. Functions without a row "gradient" are made of ops, and have the gradient
+that names the argument; "errors" says what else may happen. Ops take f32 and f16 where no row "types" says otherwise. Functions without a row "gradient" are made of ops, and have the gradient
 that follows.
 
 | name | layer | |

@@ -17,4 +17,12 @@ test("every op has a section with its equation and its signature", () => {
   }
 });
 
+test("an op that is exported says from where, and one that is not says so", () => {
+  const document = opsDocument();
+  assert.match(document, /## gelu\n[^#]*- import: `import { gelu } from "emotionclip-webgpu\/kernels"`\n/);
+  assert.match(document, /## copy\n[^#]*- import: `import { copy } from "emotionclip-webgpu"`\n/);
+  assert.match(document, /## add\n[^#]*from "emotionclip-webgpu\/kernels"`, a function that calls it\n/);
+  assert.match(document, /## addTo\n[^#]*- import: none, it is a part of functions\n/);
+});
+
 test.run();

@@ -13,6 +13,7 @@ const always = ["--help", "--version", "--adapter", "--gpu-memory"];
 /** Flags by command; the programs that are no subcommands have the few that their usage says. */
 const flags = new Map<string, readonly string[]>([
   ["test", ["--only"]],
+  ["package-proof", ["--node", "--keep"]],
   ["mutants", ["--filter", "--json"]],
   ["golden", ["--filter", "--json"]],
   ["compositions", ["--runs", "--seed", "--path"]],
@@ -36,6 +37,9 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "cli/launch/build.mjs": ["--outDir"],
   "cli/names.ts": ["--batch", "--clip", "--decay", "--weight-decay"], // names of before
   "test/kernels/race-claim.ts": ["--save-dev"],
+  "test/package/checks.ts": ["--noEmit", "--strict", "--target", "--module", "--lib", "--types", "--ignoreConfig"],
+  "test/package/main.ts": ["--pack-destination", "--save-dev"],
+  "test/package/user.ts": ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel"],
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
   "test/run/in-child.ts": ["--enable-source-maps"],

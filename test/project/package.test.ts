@@ -1,9 +1,12 @@
 // The package as a user gets it: built, listed, put where npm would put it, imported, type-checked, started.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { compilers, compiles, entriesOf, programsOf, requiresAll } from "../package/checks.ts";
+import { Project } from "../package/user.ts";
+import { allBlocks, isProgram } from "../run/markdown.ts";
 
 interface Manifest {
   exports: Record<string, string | { types: string; default: string }>;
@@ -144,6 +147,30 @@ for (const compiler of ["typescript", "typescript-5"])
         const without = said(compiler, "nothing.ts", "export {};\n", flags); // some have errors of their own
         assert.is(said(compiler, "empty.ts", empty, flags).replaceAll("empty.ts", "nothing.ts"), without);
       });
+
+const entries = entriesOf(manifest.exports);
+
+test("a CommonJS program has every entry", () => {
+  const project = new Project(join(user, "commonjs"));
+  requiresAll(project, entries, process.versions.node);
+});
+
+/** Examples as users type them; test/project/examples.test.ts looks after the others. */
+const examples = readdirSync(join("docs", "examples")).filter(
+  (name) => name.endsWith(".ts") && !readFileSync(join("docs", "examples", name), "utf8").includes('from "../../'),
+);
+
+for (const compiler of compilers)
+  test(`the programs of the guides and the examples compile in a project of their own: ${compiler}`, () => {
+    const project = new Project(join(user, `copies-${compiler}`));
+    const guides = programsOf(allBlocks().filter(isProgram));
+    for (const [path, text] of guides) project.write(path, text);
+    project.write(join("examples", "package.json"), '{ "type": "module" }');
+    for (const name of examples)
+      project.write(join("examples", name), readFileSync(join("docs", "examples", name), "utf8"));
+    const files = [...guides.keys(), ...examples.map((name) => join("examples", name))];
+    compiles(project, resolve("node_modules", compiler, "bin", "tsc"), compiler, files);
+  });
 
 test("its command line starts without sources", () => {
   const stdout = run(
