@@ -5,7 +5,9 @@ import type { RandomDraw } from "./sampling.ts";
 
 /** A sample that could not be read. */
 export interface BadSample {
+  /** Its number in the set, from 0. */
   readonly index: number;
+  /** Why, in a sentence that names the file. */
   readonly reason: string;
 }
 

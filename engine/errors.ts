@@ -25,7 +25,7 @@ export class GpuError extends EngineError {
   override readonly exitCode = 4;
 }
 
-/** Wrong flags or settings. */
+/** A call, a flag or a setting that cannot be meant: the message names it and says what is allowed. */
 export class UsageError extends EngineError {
   override readonly exitCode = 2;
 }

@@ -5,7 +5,7 @@ import { unary } from "./pointwise.ts";
 /** Below −88 it is 0, so that x times it is too, however large x. */
 const gate = "select(1 / (1 + exp(-clamp(x, vec4f(-88), vec4f(88)))), vec4f(0), x < vec4f(-88))";
 
-/** The activation of Llama and of many vision models (Elfwing et al. 2018); "swish". */
+/** y = x · sigmoid(x), "swish" (Elfwing et al. 2018): the activation of Llama and of many vision models. */
 export const silu = unary({
   name: "silu",
   about: "y = x · sigmoid x",

@@ -22,7 +22,10 @@ export const sign = unary({
 const far = (random: () => number, _: unknown, n: number) =>
   Array.from({ length: n }, (_, i) => (random() - 0.5) * (i % 3 === 0 ? 2000 : 8));
 
-/** Within 1e-6 of the true value for |x| to 1e5 (lavapipe and SwiftShader); beyond, the multiple of π/2 is lost. */
+/**
+ * y = sin x, elementwise, x in radians. Within 1e-6 of the true value for |x| to 1e5 (lavapipe and SwiftShader); beyond, the multiple
+ * of π/2 is lost.
+ */
 export const sin = unary({
   name: "sin",
   about: "y = sin x, x in radians",
@@ -34,7 +37,10 @@ export const sin = unary({
   draw: far,
 });
 
-/** Within 1e-6 of the true value for |x| to 1e5 (lavapipe and SwiftShader); beyond, the multiple of π/2 is lost. */
+/**
+ * y = cos x, elementwise, x in radians. Within 1e-6 of the true value for |x| to 1e5 (lavapipe and SwiftShader); beyond, the multiple
+ * of π/2 is lost.
+ */
 export const cos = unary({
   name: "cos",
   about: "y = cos x, x in radians",

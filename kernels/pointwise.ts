@@ -208,7 +208,7 @@ export const relu = unary({
   flops: 1,
 });
 
-/** The activation of EmotionCLIP's towers and head. */
+/** y = x · Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016): the activation of EmotionCLIP's towers and head. */
 export const gelu = unary({
   name: "gelu",
   about: "y = x/2 · (1 + erf(x/√2)), exact (Hendrycks & Gimpel 2016)",
@@ -220,7 +220,7 @@ export const gelu = unary({
 });
 
 const geluArgument = "clamp(0.79788456 * x * (1 + 0.044715 * x * x), vec4f(-15), vec4f(15))";
-/** Up to 4.7e-4 away from `gelu`: another function, for weights that were trained with it. */
+/** gelu by the tanh formula (PyTorch's approximate="tanh"): up to 4.7e-4 away from `gelu`, for weights that were trained with it. */
 export const geluTanh = unary({
   name: "geluTanh",
   about: "y = x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))",
@@ -234,7 +234,7 @@ export const geluTanh = unary({
 
 /** Below −60 it is 0, so that x times it is too, however large x. */
 const gate = "select(1 / (1 + exp(-clamp(1.702 * x, vec4f(-80), vec4f(80)))), vec4f(0), x < vec4f(-60))";
-/** The activation of OpenAI's CLIP weights. */
+/** y = x · sigmoid(1.702 x): the activation of OpenAI's CLIP weights. */
 export const quickGelu = unary({
   name: "quickGelu",
   about: "y = x · sigmoid(1.702 x)",

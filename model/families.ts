@@ -7,7 +7,7 @@ import type { EmotionClip } from "./emotionclip/emotionclip.ts";
 import { emotionClip } from "./emotionclip/family.ts";
 import type { Description, Family } from "./family.ts";
 
-/** In the order in which a file without a name of its own is held against them. */
+/** Every known family of models, in the order in which a file that does not name its own is held against them. */
 export const families: readonly Family[] = [emotionClip];
 
 /** The type of a model whose family nobody names: that of the first. */

@@ -39,6 +39,7 @@ export interface Passed {
 export interface SubjectTower {
   /** How it is told of the subject, for a title: "sap". */
   readonly told: string;
+  /** Number of blocks. */
   readonly layers: number;
   /** Patches along one side of a frame, or [rows, columns] where they differ; and pixels along one side of a patch. */
   readonly grid: Side;
@@ -88,7 +89,9 @@ export interface FileLayout {
 
 /** What a file of weights holds, as its family sees it. */
 export interface Description<C extends object = object> {
+  /** The family whose names the file has. */
   readonly family: Family;
+  /** Whose file it is, for a person: "OpenAI CLIP". */
   readonly kind: string;
   readonly layout: FileLayout;
   /** What the shapes fix; undefined where they cannot be read. */
@@ -97,6 +100,7 @@ export interface Description<C extends object = object> {
   readonly held?: C;
   /** The model that the file holds; undefined where shapes do not tell it, and then `reason` says why. */
   readonly config: C | undefined;
+  /** Why there is no `config`, where there is none. */
   readonly reason: string;
   /** What was taken from elsewhere than names and shapes, in sentences. */
   readonly notes: readonly string[];

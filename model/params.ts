@@ -75,7 +75,9 @@ export class Init {
 /** A named set of parameters that share a learning rate and a weight decay. */
 export interface Group {
   readonly name: string;
+  /** Names and tensors. */
   readonly members: [string, Tensor][];
+  /** Whether weight decay acts on it. */
   readonly decay: boolean;
   /** Where its values stay, whatever the update; no limits unless given. */
   readonly range?: { readonly least: number; readonly most: number };

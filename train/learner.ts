@@ -40,9 +40,13 @@ export interface StepInputs {
 
 /** The four numbers that a step reads back. */
 export interface StepNumbers {
+  /** The loss, a single number each: nats. */
   readonly loss: Promise<TypedArray>;
+  /** Global norm of the gradients before clipping. */
   readonly norm: Promise<TypedArray>;
+  /** Elements of the gradients, or losses, that are not finite; with any, nothing is changed. */
   readonly bad: Promise<TypedArray>;
+  /** The parameter logit_scale, ln(1/τ). */
   readonly logitScale: Promise<TypedArray>;
 }
 

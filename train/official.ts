@@ -38,10 +38,12 @@ export interface OfficialTraining {
   readonly updates: number;
   /** Iterations so far, those that the loss scaler skipped included: the next rate is learningRate(base, iterations, …). */
   readonly iterations: number;
+  /** Its parameter groups, in the order of `groupsOf`. */
   readonly groups: readonly OfficialGroup[];
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
+  /** How its rates went, and go on. */
   readonly schedule: OfficialSchedule;
   /** State of the scaler of fp16 losses; we train in float32 and need none. */
   readonly scale: number | undefined;

@@ -9,10 +9,12 @@ import type { Settings } from "./settings.ts";
 
 /** Memory in bytes, work in flops. */
 export interface StepPlan {
+  /** Clips of a step, and frames of each. */
   readonly clips: number;
   readonly frames: number;
   /** Trained values. */
   readonly values: number;
+  /** Bytes by what they are for. */
   readonly memory: {
     readonly parameters: number;
     readonly gradients: number;
@@ -24,6 +26,7 @@ export interface StepPlan {
   };
   /** The sum: what the engine will have allocated after the first step. */
   readonly peak: number;
+  /** Kernels that a step launches. */
   readonly launches: number;
   /** Arithmetic of all launches, and that of each op; the encoding of a part counts as often as it is done. */
   readonly flops: number;

@@ -15,11 +15,13 @@ import type { Settings } from "./settings.ts";
 /** What a step tells, read back while the next one runs. */
 export interface StepReport {
   readonly step: number;
+  /** The step's loss in nats. */
   readonly loss: number;
   /** Global norm of the gradients before clipping. */
   readonly norm: number;
   /** Elements of the gradients, or losses, that are not finite; with any, nothing was changed. */
   readonly bad: number;
+  /** The parameter logit_scale, ln(1/τ). */
   readonly logitScale: number;
 }
 

@@ -22,7 +22,7 @@ export interface FrameName {
 /** The boxes of the subject in a frame of size `original`, in pixels of the same frame resized to `resized`. */
 export type SubjectBoxes = (frame: FrameName, original: Size, resized: Size) => readonly Box[];
 
-/** Nobody is marked: every mask is empty. */
+/** What `readFootage` takes as `subject` where nobody is marked: every mask is empty. */
 export function nobody() {
   takes("nobody(...)", arguments);
   return [];

@@ -132,6 +132,7 @@ export interface ShardedFile {
   readonly name: string;
   /** Bytes it will have, known before any tensor is read. */
   readonly size: number;
+  /** Its bytes, in pieces; called once. */
   bytes(): AsyncIterable<Uint8Array>;
 }
 

@@ -28,6 +28,7 @@ export interface BatchOptions extends BadSampleRule {
 
 /** The samples `first` … `next − 1` but for the bad ones. The arrays belong to the consumer. */
 export interface BenchmarkBatch extends Shown {
+  /** Number of its first sample, and of the first one after it. */
   readonly first: number;
   readonly next: number;
   /** [count] numbers of the samples that are in it. */

@@ -18,6 +18,7 @@ export interface Benchmark {
   readonly emotions?: readonly string[];
   /** Names of `values`, as valence and arousal; empty for MovieGraphs and MELD. */
   readonly dimensions: readonly string[];
+  /** The samples, in the official order. */
   readonly samples: readonly BenchmarkSample[];
   readonly switches: Switches;
   /** The switches that matter to this data set, to be printed with its results. */
@@ -26,7 +27,7 @@ export interface Benchmark {
   readonly notes: readonly string[];
 }
 
-/** One row of a result. Which of the targets it has is the same for all samples of a data set. */
+/** One sample of a split: where its pixels come from, and its targets. Which of the targets it has is the same for all samples of a data set. */
 export interface BenchmarkSample {
   /** Names it in messages and files. */
   readonly id: string;
@@ -39,6 +40,7 @@ export interface BenchmarkSample {
   readonly labels?: Uint8Array;
   /** The number of its one class. */
   readonly label?: number;
+  /** Numbers such as valence and arousal, as `dimensions` names them. */
   readonly values?: Float32Array;
 }
 

@@ -12,7 +12,7 @@ export type BenchmarkName = (typeof benchmarkNames)[number];
 export const setNames = [...benchmarkNames, "own"] as const;
 export type SetName = (typeof setNames)[number];
 
-/** All rows at once. */
+/** A value for all switches at once: as the official code has it, or corrected. */
 export type Compat = "official" | "corrected";
 
 /** Every switch and the values it can have. */
@@ -117,7 +117,7 @@ export const switchTable: readonly Switch[] = [
   },
 ];
 
-/** A switch as it stands for a result. */
+/** A switch, the value that it has for a result, and what that value means. */
 export interface Decision {
   readonly name: SwitchName;
   readonly value: string;

@@ -15,6 +15,7 @@ export interface ClipBatch extends Shown {
   /** Global step, and the epoch it lies in. */
   readonly step: number;
   readonly epoch: number;
+  /** [B] what is said in the clips. */
   readonly captions: string[];
   /** [B, 7] logits. */
   readonly sentiment: Float32Array<ArrayBuffer>;
@@ -22,6 +23,7 @@ export interface ClipBatch extends Shown {
   readonly categories: Uint8Array<ArrayBuffer>;
   /** [B, 3] valence, arousal, dominance; NaN for a clip that has none, empty for clips without labels. */
   readonly vad: Float32Array<ArrayBuffer>;
+  /** [B] names of the clips in their data set. */
   readonly keys: string[];
   /** [B] numbers of the samples shown; that of the substitute where a sample was bad. */
   readonly indices: Int32Array<ArrayBuffer>;

@@ -30,7 +30,7 @@ export interface TextReading {
 /** Words whose ids are remembered, and the longest of them. */
 const remembered = { words: 65_536, length: 64 };
 
-/** `await openTokenizer()` makes one. */
+/** CLIP's byte-pair tokenizer, lower case, texts cleaned as officially; `await openTokenizer()` makes one. */
 export class ClipTokenizer {
   /** Number of ids; the last two are start and end of text. */
   readonly vocabulary: number;

@@ -36,9 +36,13 @@ export interface Chooser {
 
 /** The declaration of an op; see docs/DESIGN.md, "The life of an op". */
 export interface OpDeclaration<S extends string, A extends Attrs, X extends string> {
+  /** Its name in the registry, in messages and in the profiler; no two are the same. */
   name: string;
+  /** One sentence, with the equation and its source. */
   about: string;
+  /** Inputs and outputs with their axes: "x_ND gain_D:f32 -> y_ND"; a name on both sides is updated in place. */
   sig: S;
+  /** Attributes and their defaults. Numbers are data; another text or flag makes another plan. */
   attrs?: A;
   /** What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself. */
   storage?: readonly Dtype[];
@@ -48,7 +52,9 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   derive?: (dims: Dims<S> & Sizes, attrs: A) => { [K in X]: number };
   /** Inputs whose numbers choose along an axis. Those that come from the host are refused where they are out of range. */
   chooses?: { [name: string]: Chooser };
+  /** Launches, in order; what one writes a later one may read. */
   forward?: readonly Pass[];
+  /** Launches that write `d…` of inputs from `d…` of outputs and from what forward had. */
   backward?: readonly Pass[];
   /** Several complete ways (fused, composed), and the choice among them. */
   ways?: Record<string, Way>;
@@ -59,6 +65,7 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
     dims: Dims<S> & { [K in X]: number } & Sizes,
     attrs: A,
   ) => { [name: string]: ArrayLike<number> };
+  /** Arithmetic of the forward pass, for the roofline. */
   flops: (dims: Dims<S> & { [K in X]: number } & Sizes, attrs: A) => number;
   /** Sizes of the benchmark rows (model sizes); attributes may be given as well. */
   bench: readonly { [axis: string]: number | Partial<A> | undefined; attrs?: Partial<A> }[];
@@ -82,6 +89,7 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
 
 /** An op ready to be recorded. Call it like a function; its fields describe it. */
 export interface Op {
+  /** Its place in the registry. */
   readonly id: number;
   readonly name: string;
   readonly about: string;
@@ -91,14 +99,20 @@ export interface Op {
   readonly storage: readonly Dtype[];
   /** What each attribute must be (takes.ts). */
   readonly takes: Readonly<Record<string, string>>;
+  /** Letters of the axes that its inputs and outputs have. */
   readonly axes: readonly string[];
   readonly derive?: (dims: Sizes, attrs: Attrs) => Sizes;
   readonly chooses: Readonly<Record<string, Chooser>>;
+  /** Complete ways to compute it, by name; mostly one. */
   readonly ways: ReadonlyMap<string, CompiledWay>;
   readonly way: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
+  /** The same in float64, plainly. */
   readonly ref: (inputs: Record<string, F64>, dims: Sizes, attrs: Attrs) => Record<string, ArrayLike<number>>;
+  /** Arithmetic of the forward pass, for the roofline. */
   readonly flops: (dims: Sizes, attrs: Attrs) => number;
+  /** Sizes of the benchmark rows. */
   readonly bench: readonly Record<string, unknown>[];
+  /** How the derived tests draw cases. */
   readonly test: NonNullable<OpDeclaration<string, Attrs, string>["test"]>;
   /** Position of every tensor name of the op and its passes. */
   readonly names: readonly string[];

@@ -21,6 +21,7 @@ export type Consts = Readonly<Record<string, number>>;
 
 /** One way to compute a pass. */
 export interface Variant {
+  /** Texts in WGSL that are joined, or what makes the text. */
   readonly source: Source;
   /** Workgroups: one number (folded into two dimensions beyond 65535) or [x, y, z]. */
   readonly grid: (dims: Sizes, consts: Consts, attrs: Attrs) => number | readonly number[];
@@ -37,8 +38,11 @@ export interface Variant {
 /** One launch of one kernel. */
 export interface Pass {
   readonly sig: Signature;
+  /** What the profiler calls it beside the op's name. */
   readonly label: string;
+  /** Kernels that compute the same, by name. */
   readonly variants: ReadonlyMap<string, Variant>;
+  /** The name of the variant for these sizes on this device. */
   readonly pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
   /** What it moves and computes, where its tensors and the op's flops do not say it (`counted`). */
   readonly work?: (dims: Sizes, attrs: Attrs) => { bytes?: number; flops?: number };

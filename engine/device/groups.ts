@@ -16,11 +16,13 @@ export interface Piece {
 
 /** One shard of a flat group: the same layout in every array, each in a buffer of its own. */
 export interface Shard extends Piece {
+  /** Values in it, padding between members included. */
   readonly numel: number;
   readonly parameters: Tensor;
   readonly gradients: Tensor;
   /** Optimiser moments, zero at first. */
   readonly moments: readonly Tensor[];
+  /** The tensors that lie in it, in their order. */
   readonly members: readonly Tensor[];
   /** The part of a flat array that belongs to member i, in its shape. */
   part(of: Tensor, i: number): Tensor;

@@ -14,10 +14,12 @@ export interface ProfileRow {
   readonly label: string;
   /** Names of the kernel variants that ran, where there is a choice. */
   readonly kernels: readonly string[];
+  /** Launches, and seconds, arithmetic and bytes of all of them. */
   readonly calls: number;
   readonly seconds: number;
   readonly flops: number;
   readonly bytes: number;
+  /** What limits it. */
   readonly bound: Bound;
   /** Time that the roofline allows over the time taken. */
   readonly share: number;

@@ -6,6 +6,7 @@ import { takes } from "../takes.ts";
 export interface Span {
   readonly name: string;
   readonly track: "gpu" | "main";
+  /** Milliseconds since the profiler began, and its length. */
   readonly start: number;
   readonly ms: number;
 }

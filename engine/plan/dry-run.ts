@@ -21,6 +21,7 @@ export interface PlanReport {
   readonly activations: number;
   /** Largest sum of bytes alive at once: no layout could need less. */
   readonly peak: number;
+  /** Kernels that will be launched. */
   readonly launches: number;
   /** Arithmetic of the launches as their ops declare it (work.ts), and that of each op. */
   readonly flops: number;

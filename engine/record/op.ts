@@ -21,7 +21,11 @@ type OpResult<S extends string> =
       ? Tensor
       : { [K in keyof FreshOutputs<S>]: Tensor };
 
-/** Declares an op; see `OpDeclaration`. The result is called with tensors in the signature's order, then attributes. */
+/**
+ * Declares an op: its name, one sentence, its signature, its kernels, its gradient and a reference in float64 (OpDeclaration). The result
+ * is called with tensors in the signature's order, then attributes. Errors: KernelError where the passes do not fit the signature or one
+ * another, or where the name is taken.
+ */
 export function op<const S extends string, A extends Attrs = Record<never, never>, X extends string = never>(
   declaration: OpDeclaration<S, A, X>,
 ): ((...args: OpArgs<S, A>) => OpResult<S>) & Op {

@@ -11,12 +11,14 @@ export type ShareBox = readonly [left: number, top: number, right: number, botto
 
 /** Weights [layers, frames, patches], row by row from the top. Those of a frame sum to at most 1: cls and hmn take the rest. */
 export interface AttentionMaps {
+  /** Blocks of the tower, and frames that were shown. */
   readonly layers: number;
   readonly frames: number;
   /** Patches along one side, or [rows, columns] where they differ. */
   readonly grid: Side;
   /** Share of a frame's side that lies in whole patches; of height and of width where they differ. */
   readonly covered: Side;
+  /** [layers, frames, patches], shares from 0 to 1. */
   readonly weights: Float32Array;
 }
 

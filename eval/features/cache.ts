@@ -22,6 +22,7 @@ import { type Matrix, matrix } from "../matrix.ts";
 
 /** What features depend on; everything in it is part of the folder's name. */
 export interface CacheKey {
+  /** Name of the data set. */
   readonly benchmark: string;
   readonly split: string;
   /** sha256 of the checkpoint's weights. */
@@ -30,6 +31,7 @@ export interface CacheKey {
   readonly input: Readonly<Record<string, string | number>>;
   /** Fingerprint of the samples and their files. */
   readonly data: string;
+  /** Samples of the split, bad ones included. */
   readonly samples: number;
   /** Numbers in a row. */
   readonly width: number;
@@ -38,7 +40,7 @@ export interface CacheKey {
 /** Changes with every change of how features are computed or stored. */
 const FORMAT = 1;
 
-/** The folder's name below the cache. */
+/** Name of the folder that features under this key are kept in, below the user's cache folder: readable, with a hash of the key. */
 export function cacheName(key: CacheKey): string {
   takes(
     "cacheName(key: { benchmark: text, split: text, checkpoint: text, data: text, samples: natural, " +

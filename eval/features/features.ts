@@ -11,7 +11,9 @@ export interface Features {
   readonly indices: readonly number[];
   /** [N, E] of unit length. */
   readonly video: Matrix;
+  /** [N, E] of unit length: the captions. */
   readonly text: Matrix;
+  /** [N] what is said in the clips. */
   readonly captions: readonly string[];
   /** Multi-hot [N, C]. */
   readonly categories: Matrix;

@@ -122,7 +122,7 @@ const onBold = { columns: boldColumns.map(({ name }, i) => ({ name, digits: i < 
 const reduced =
   "Published: BoLD, a ViT-B/32 trained on about a million clips. Ours: a 64-pixel model on drawn clips, probed on their held-out split. Levels cannot be compared; the order of the rows may be.";
 
-/** Puts everything together. Runs at another setting than most are left out, by name. */
+/** The paper's tables and figure with our results in them, from finished runs and evaluations. Runs at another setting than most are left out, by name. */
 export function compare(
   given: readonly RunSummary[],
   results: readonly Scored[],

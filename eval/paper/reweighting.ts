@@ -13,6 +13,7 @@ export interface LogitBatch {
   readonly logits: Matrix;
   /** [B, 7]. */
   readonly sentiment: Matrix;
+  /** [B] the captions. */
   readonly texts: readonly string[];
 }
 

@@ -34,7 +34,7 @@ export function bootstrap(n: number, metric: (rows: Uint32Array) => number, opti
   return bootstrapAll(n, [metric], options)[0];
 }
 
-/** The same for several metrics, with one drawing of the test sets. */
+/** As `bootstrap`, for several metrics on the same drawn test sets. */
 export function bootstrapAll(
   n: number,
   metrics: readonly ((rows: Uint32Array) => number)[],

@@ -46,7 +46,9 @@ export interface TaskResult {
   readonly task: string;
   readonly split: string;
   readonly samples: number;
+  /** What was measured, in the order of the protocol's metrics. */
   readonly figures: readonly Figure[];
+  /** The same class by class. */
   readonly perClass: ClassTable;
   /** Rows are true classes, columns predicted ones; only where a sample has one class. */
   readonly confusion?: { readonly classes: readonly string[]; readonly counts: readonly (readonly number[])[] };

@@ -46,9 +46,9 @@ export interface ProbeSplits {
 }
 
 /**
- * Probes are fitted on the train split and read on the test split, features L2-normalised. A class that the test split does not
- * show, or shows on one side only, is left out of the mean; what is defined for no class is NaN. Which
- * rows there are depends on the labels alone, so tables of different models line up.
+ * The probes of the main job, a row for each target. They are fitted on the train split and read on the test split, features
+ * L2-normalised. A class that the test split does not show, or shows on one side only, is left out of the mean; what is defined for no
+ * class is NaN. Which rows there are depends on the labels alone, so tables of different models line up.
  */
 export function probeStage(splits: ProbeSplits): Row[] {
   takes(

@@ -21,7 +21,9 @@ import { column, extent, type Matrix, matrix, requireFinite } from "../matrix.ts
 
 /** f = X Wᵀ + b: `weights` [outputs, d], `intercepts` [outputs]. */
 export interface LinearModel {
+  /** [outputs, d]. */
   readonly weights: Matrix;
+  /** [outputs]. */
   readonly intercepts: Float64Array;
 }
 

@@ -37,7 +37,9 @@ export type Metric = "mAP" | "AUC" | "R2" | "accuracy" | "weighted F1" | "UAR" |
 export interface Protocol {
   /** What `encodeVideo` or `encodeImage` is given; see data/benchmarks for resizing, crops and masks. */
   readonly input: "video" | "image";
+  /** The split that probes are fitted on. */
   readonly fit: string;
+  /** The splits that they are read on. */
   readonly on: readonly string[];
   readonly tasks: readonly Task[];
 }
@@ -74,8 +76,8 @@ export const valuesTask = (name: string, of: readonly string[]): Task => ({
 });
 
 /**
- * Features are those of the frozen model, L2-normalised, not standardised. C and alpha are the official ones; probes are solved to
- * the optimum instead of stopping where the official solver does.
+ * How the paper evaluates each benchmark. Features are those of the frozen model, L2-normalised, not standardised. C and alpha are the
+ * official ones; probes are solved to the optimum instead of stopping where the official solver does.
  */
 export const protocols: Readonly<Record<BenchmarkName, Protocol>> = {
   bold: {

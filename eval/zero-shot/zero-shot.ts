@@ -11,7 +11,9 @@ import { averageRecall, confusion, topK } from "../probes/metrics.ts";
 
 /** A class and what is said of it; each text goes through every template. */
 export interface ZeroShotClass {
+  /** As results name it. */
   readonly name: string;
+  /** What stands for the class: each text goes through every template. */
   readonly texts: readonly string[];
 }
 
@@ -162,6 +164,7 @@ export function rankedClasses(scores_NC: Matrix, n: number): number[] {
 
 /** What zero-shot recognition of a labelled data set comes to; shares from 0 to 1. */
 export interface ZeroShotScore {
+  /** Share of samples whose true class scores highest. */
   readonly top1: number;
   /** With fewer than five classes the true one is always among them. */
   readonly top5: number;

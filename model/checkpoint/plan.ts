@@ -30,6 +30,7 @@ export interface LoadReport {
   readonly resized: Resize | undefined;
   /** Parameters with seeded initial values: a head on a backbone, SAAM's, and what is missing when not strict. */
   readonly fresh: readonly string[];
+  /** Parameters of the model that the file does not have, and names of the file that are no parameters. */
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];
   /** Names whose shape does not fit, when not strict. */

@@ -43,7 +43,7 @@ export async function tokenizerOf(
   );
 }
 
-/** The same of a path that `loadModel` takes, with the same options. */
+/** The tokenizer of the model at a path that `loadModel` takes, with the same options. */
 export async function loadTokenizer(
   path: string,
   optionsGiven: LoadOptions & { bpe?: string } = {},

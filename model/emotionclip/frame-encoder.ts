@@ -12,7 +12,10 @@ import { gridOf, patchesOf, type ModelConfig, saamOf } from "./config.ts";
 import type { Passed, SubjectTower } from "../family.ts";
 import type { Init } from "../params.ts";
 
-/** Its fields carry the checkpoint's names, so `named(encoder)` is its state dict. */
+/**
+ * The frame tower (Sec. 3.3 of the paper): patches, subject token, blocks, one vector of width E per frame. Its fields carry the
+ * checkpoint's names, so `named(encoder)` is its state dict.
+ */
 export class FrameEncoder implements SubjectTower {
   readonly class_embedding: Tensor;
   readonly positional_embedding: Tensor;

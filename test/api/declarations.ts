@@ -43,16 +43,31 @@ export const layers: readonly string[] = Object.keys(
   .filter((entry) => /^\.\/\w+$/.test(entry))
   .map((entry) => entry.slice(2));
 
-export type Declarations = Readonly<Record<string, readonly Exported[]>>;
+/** By layer, in the order of their declarations. */
+export interface Declarations {
+  readonly names: Readonly<Record<string, readonly Exported[]>>;
+  /** Types that no layer exports and that declarations of exported names mention. */
+  readonly mentioned: Readonly<Record<string, readonly Exported[]>>;
+}
 
-/** The exported names of every layer, in the order of their declarations. Takes some seconds. */
+/** Reads the exported names of every layer. Takes some seconds. */
 export function declarations(): Declarations {
   const { config } = ts.readConfigFile("tsconfig.json", ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, ".");
   const indices = layers.map((layer) => `${layer}/index.ts`);
   const program = ts.createProgram(["engine/globals.d.ts", "test/wgsl-reflect.d.ts", ...indices], options);
   const reader = new Reader(program.getTypeChecker());
-  return Object.fromEntries(layers.map((layer, i) => [layer, reader.exportsOf(program.getSourceFile(indices[i])!)]));
+  const symbols = layers.map((_, i) => reader.symbolsOf(program.getSourceFile(indices[i])!));
+  const known = new Set(symbols.flatMap((all) => all.map(({ symbol }) => symbol)));
+  const by = (of: (all: Named[]) => Named[]) =>
+    Object.fromEntries(layers.map((layer, i) => [layer, reader.readAll(of(symbols[i]))]));
+  return { names: by((all) => all), mentioned: by((all) => reader.mentionedBy(all, known)) };
+}
+
+/** A symbol under the name that it is exported by. */
+interface Named {
+  readonly name: string;
+  readonly symbol: ts.Symbol;
 }
 
 const printing = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;
@@ -69,12 +84,45 @@ const oneLine = (text: string) =>
 class Reader {
   constructor(private readonly checker: ts.TypeChecker) {}
 
-  exportsOf(index: ts.SourceFile): Exported[] {
+  symbolsOf(index: ts.SourceFile): Named[] {
     const symbols = this.checker.getExportsOfModule(this.checker.getSymbolAtLocation(index)!);
-    const read = symbols.map((symbol) => this.read(symbol.name, this.target(symbol)));
-    return read
+    return symbols.map((symbol) => ({ name: symbol.name, symbol: this.target(symbol) }));
+  }
+
+  readAll(all: readonly Named[]): Exported[] {
+    return all
+      .map(({ name, symbol }) => this.read(name, symbol))
       .sort((a, b) => (a.file === b.file ? a.at - b.at : a.file < b.file ? -1 : 1))
       .map(({ at, ...rest }) => rest);
+  }
+
+  /** Interfaces and type aliases of ours beyond those known that the declarations of these mention, however far. */
+  mentionedBy(all: readonly Named[], known: ReadonlySet<ts.Symbol>): Named[] {
+    const found = new Set<ts.Symbol>();
+    const visit = (node: ts.Node): void => {
+      if (ts.isBlock(node)) return; // what a function does inside
+      if (ts.isTypeReferenceNode(node) || ts.isExpressionWithTypeArguments(node)) {
+        const name = ts.isTypeReferenceNode(node) ? node.typeName : node.expression;
+        const symbol = this.checker.getSymbolAtLocation(name);
+        if (symbol) add(this.target(symbol));
+      }
+      ts.forEachChild(node, visit);
+    };
+    const add = (symbol: ts.Symbol): void => {
+      const node = symbol.declarations?.[0];
+      const isType = node && (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node));
+      if (
+        !isType ||
+        found.has(symbol) ||
+        known.has(symbol) ||
+        /node_modules|\.d\.ts$/.test(node.getSourceFile().fileName)
+      )
+        return;
+      found.add(symbol);
+      visit(node);
+    };
+    for (const { symbol } of all) for (const node of symbol.declarations ?? []) visit(node);
+    return [...found].map((symbol) => ({ name: symbol.name, symbol }));
   }
 
   private target(symbol: ts.Symbol): ts.Symbol {

@@ -292,3 +292,11 @@ export const inside: Readonly<Record<string, readonly string[]>> = {
   Profiler: ["encode", "note"],
   EngineError: ["name"],
 };
+
+/** Types that take signatures of ops apart, letter by letter: they say nothing to a reader. */
+export const machinery: ReadonlySet<string> = new Set(
+  (
+    "AxesIn AxesOfWord Digit F64 Fresh FreshOutputs InputNames InputWords Left Letters NameOfWord NamesIn OpArgs OpResult Right Tensors " +
+    "Untyped Words"
+  ).split(" "),
+);

@@ -10,5 +10,5 @@ const folder = join("docs", "api");
 mkdirSync(folder, { recursive: true });
 const files = apiFiles(declared);
 for (const [name, text] of files) writeFileSync(join(folder, name), text);
-console.log(`${Object.values(declared).flat().length} names in ${files.size} files of ${folder}`);
+console.log(`${Object.values(declared.names).flat().length} names in ${files.size} files of ${folder}`);
 process.exit(strays(declared).length > 0 ? 1 : 0);

@@ -27,7 +27,7 @@ export function rowsOf({ rows }: NameList): NameRow[] {
 
 /** Every exported value, and each member of a class as "Tensor.item". */
 export function knownNames(declared: Declarations): Set<string> {
-  const values = layers.flatMap((layer) => declared[layer]).filter(({ kind }) => kind !== "type");
+  const values = layers.flatMap((layer) => declared.names[layer]).filter(({ kind }) => kind !== "type");
   return new Set(values.flatMap(({ name, members }) => [name, ...members.map((each) => `${name}.${each.name}`)]));
 }
 

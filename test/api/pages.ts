@@ -1,6 +1,6 @@
 // docs/api as Markdown: a page a layer and an index, from the declarations (declarations.ts, ops.ts) and the groups (groups.ts).
 import { type Declarations, type Exported, layers, type Member } from "./declarations.ts";
-import { inside, pages } from "./groups.ts";
+import { inside, machinery, pages } from "./groups.ts";
 import { callOf, fieldsOf, opOf, takesByCalling } from "./ops.ts";
 import { namesPage } from "./names-page.ts";
 import { inWords } from "./words.ts";
@@ -33,14 +33,36 @@ export function sectionsOf(layer: string, all: readonly Exported[]): Section[] {
   return [...found, { title: "Types", names: types }].filter(({ names }) => names.length > 0);
 }
 
+/** Words of what is shown of names: of their signatures and their members. */
+function wordsOf(layer: string, all: readonly Exported[]): Set<string> {
+  const texts = all.flatMap((each) => [...describe(layer, each).calls, ...membersOf(each).map(({ text }) => text)]);
+  return new Set(texts.flatMap((text) => text.match(/\b[A-Z]\w*/g) ?? []));
+}
+
+/** The types that no layer exports and that a reader of a page comes upon, by name. */
+function mentionedIn(layer: string, { names, mentioned }: Declarations): Exported[] {
+  const shown = new Set(names[layer]);
+  for (let size = -1; size !== shown.size; ) {
+    size = shown.size;
+    const words = wordsOf(layer, [...shown]);
+    for (const each of mentioned[layer]) if (words.has(each.name) && !machinery.has(each.name)) shown.add(each);
+  }
+  const found = [...shown].filter((each) => mentioned[layer].includes(each));
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /** What is wrong with the grouping, in sentences that say what to do. */
 export function strays(declared: Declarations): string[] {
   return layers.flatMap((layer) => {
     if (!pages[layer]) return [`package.json exports ${layer}, which has no page: describe it in test/api/groups.ts`];
-    const placed = new Set(sectionsOf(layer, declared[layer]).flatMap(({ names }) => names.map(({ name }) => name)));
-    const lost = declared[layer].filter(({ name }) => !placed.has(name));
+    const placed = new Set(
+      sectionsOf(layer, declared.names[layer]).flatMap(({ names }) => names.map(({ name }) => name)),
+    );
+    const lost = declared.names[layer].filter(({ name }) => !placed.has(name));
     const entries = pages[layer].groups.flatMap((group) => group.entries);
-    const empty = entries.filter((entry) => !declared[layer].some((each) => isValue(each) && stands(entry, each)));
+    const empty = entries.filter(
+      (entry) => !declared.names[layer].some((each) => isValue(each) && stands(entry, each)),
+    );
     return [
       ...lost.map(
         ({ name, file }) =>
@@ -142,8 +164,12 @@ function anchors(titles: readonly string[]): string[] {
   });
 }
 
-function pageOf(layer: string, all: readonly Exported[]) {
-  const sections = sectionsOf(layer, all);
+const unexported = "Types that these mention; the package does not export them.";
+
+function pageOf(layer: string, declared: Declarations) {
+  const beyond = { title: "Types of signatures", about: unexported, names: mentionedIn(layer, declared) };
+  const own = sectionsOf(layer, declared.names[layer]);
+  const sections = beyond.names.length ? [...own, beyond] : own;
   const path = layer === "engine" ? "emotionclip-webgpu" : `emotionclip-webgpu/${layer}`;
   const { example } = pages[layer];
   const titles = [layer, ...sections.flatMap(({ title, names }) => [title, ...names.map(({ name }) => name)])];
@@ -159,7 +185,7 @@ function pageOf(layer: string, all: readonly Exported[]) {
       `\n## ${title}\n${about ? `\n${about}\n` : ""}${names.map((each) => `\n${entryText(layer, each)}`).join("")}`,
   );
   const head = `${generated}# ${layer}\n\n${pages[layer].about}\n\n${fenced(`import { ${example} } from "${path}";`)}`;
-  const index = sections.flatMap(({ names }, s) =>
+  const index = own.flatMap(({ names }, s) =>
     names.map((each, n) => ({ layer, each, link: `${layer}.md#${places[s].names[n]}` })),
   );
   return { text: `${head}\n${contents.join("")}${bodies.join("")}`, index };
@@ -186,7 +212,7 @@ that follows.
 
 /** Every file of docs/api: its name and its text. */
 export function apiFiles(declared: Declarations): Map<string, string> {
-  const made = layers.map((layer) => ({ layer, ...pageOf(layer, declared[layer]) }));
+  const made = layers.map((layer) => ({ layer, ...pageOf(layer, declared) }));
   const order = (name: string) => `${name.toLowerCase()} ${name}`;
   const index = made.flatMap((page) => page.index);
   const links = new Map(index.filter(({ each }) => isValue(each)).map(({ each, link }) => [each.name, link]));

@@ -33,7 +33,9 @@ import { type Claim, type ClaimOptions, testClaim } from "./replay.ts";
 export interface OpTest {
   /** "<op>: <claim>" */
   readonly name: string;
+  /** The sentence alone. */
   readonly claim: string;
+  /** Proves it at its cases. Errors: ClaimError with the smallest case that fails. */
   run(): Promise<void>;
 }
 
