@@ -138,6 +138,8 @@ class Reader {
       return { ...common, kind: "type", signatures: [this.typeText(symbol, node)] };
     const type = this.checker.getTypeOfSymbolAtLocation(symbol, node);
     const calls = type.getCallSignatures();
+    const members = this.functionsIn(name, node);
+    if (members.length > 0) return { ...common, kind: "constant", signatures: [], members };
     if (calls.length === 0) return { ...common, kind: "constant", signatures: [`${name}: ${this.print(type)}`] };
     const functions = (symbol.declarations ?? []).filter(ts.isFunctionDeclaration);
     const shown = functions.length > 1 ? functions.filter(({ body }) => !body) : functions;
@@ -208,6 +210,18 @@ class Reader {
     const declared = (ts.isPropertyDeclaration(node) || ts.isGetAccessor(node)) && node.type?.getText();
     const type = declared || this.print(this.checker.getTypeOfSymbol(symbol));
     return [{ ...common, kind: "field", text: oneLine(`${name}: ${type}`) }];
+  }
+
+  /** The functions of a constant that is an object of them, and of no type that has a name. */
+  private functionsIn(owner: string, node: ts.Declaration): Member[] {
+    let value = ts.isVariableDeclaration(node) && !node.type ? node.initializer : undefined;
+    while (value && (ts.isAsExpression(value) || ts.isSatisfiesExpression(value))) value = value.expression;
+    if (!value || !ts.isObjectLiteralExpression(value)) return [];
+    return value.properties.filter(ts.isMethodDeclaration).map((each) => {
+      const name = each.name.getText();
+      const doc = this.docOf(this.checker.getSymbolAtLocation(each.name)!);
+      return { name, kind: "method", doc, text: this.callText(`${owner}.${name}`, each), takes: takesOf(each.body) };
+    });
   }
 
   /** `constructor(readonly config: Vision)` declares a field. */

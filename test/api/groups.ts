@@ -1,6 +1,6 @@
 // Where each exported name stands in docs/api: what people look for first comes first. An entry is a name, or a file or folder whose
 // names come in the order of their declarations; a name that is listed by itself stands there and nowhere else. Types need no entry:
-// they end each page, by name. A new name of a file that is listed has its place already; `npm run api` writes the pages.
+// they end each page, by name. A new name of a file that is listed has its place already, and a file may be listed that is not there yet; `npm run api` writes the pages.
 /** A heading, what the reader should know first, and what stands there. */
 export interface Group {
   readonly title: string;
@@ -53,6 +53,7 @@ export const pages: Readonly<Record<string, Page>> = {
         title: "Measure and plan",
         entries: ["Profiler", "traceOf", "planOnly", "placeholder", "cacheFolder", "tunedPath"],
       },
+      { title: "Check gradients", entries: ["engine/device/check-gradient.ts"] },
       { title: "Errors", entries: ["engine/errors.ts"] },
       { title: "For who looks inside", entries: ["Value"] },
     ],
@@ -64,10 +65,23 @@ export const pages: Readonly<Record<string, Page>> = {
       "gradients follow on a tape. Shapes broadcast as in NumPy where it says so, an axis below 0 counts from the end. What was called " +
       "with something else is refused at the call, with a sentence (`ShapeError`, `UsageError`).",
     groups: [
-      { title: "Creation and random numbers", entries: ["kernels/random/"] },
+      {
+        title: "Creation and random numbers",
+        entries: ["kernels/create/", "kernels/random/draws.ts", "initUniform", "initNormal"],
+      },
       {
         title: "Arithmetic",
-        entries: ["kernels/broadcast.ts", "neg", "scale", "reciprocal", "square", "sqrt", "pow", "clamp"],
+        entries: [
+          "kernels/broadcast.ts",
+          "kernels/remainder.ts",
+          "neg",
+          "scale",
+          "reciprocal",
+          "square",
+          "sqrt",
+          "pow",
+          "clamp",
+        ],
       },
       { title: "Functions of one number", entries: ["exp", "log", "kernels/functions.ts", "kernels/pointwise.ts"] },
       {
@@ -75,25 +89,38 @@ export const pages: Readonly<Record<string, Page>> = {
         entries: ["relu", "gelu", "geluTanh", "quickGelu", "sigmoid", "tanh", "kernels/activations.ts"],
       },
       { title: "Comparisons, logic, choice", entries: ["kernels/compare.ts"] },
-      { title: "Reductions and running sums", entries: ["sum", "mean", "amax", "kernels/reduce/", "kernels/cumsum/"] },
+      { title: "Bits", entries: ["kernels/bitwise.ts"] },
+      {
+        title: "Reductions and running sums",
+        entries: ["sum", "mean", "kernels/fold/", "amax", "kernels/reduce/", "kernels/cumsum/"],
+      },
       { title: "Shapes", entries: ["kernels/shape/", "expandTo", "appendToken", "first"] },
       { title: "Element types", entries: ["kernels/cast/"] },
       {
         title: "Gathering and scattering",
-        entries: ["kernels/gather/", "embedding", "rowGather", "kernels/embedding/"],
+        entries: ["kernels/gather/", "kernels/index-select/", "embedding", "rowGather", "kernels/embedding/"],
       },
       {
         title: "Products",
-        entries: ["matmul", "matmulNT", "matmulTN", "linear", "kernels/matmul/", "kernels/conv1d/"],
+        entries: ["matmul", "matmulNT", "matmulTN", "linear", "kernels/matmul/", "kernels/conv2d/", "kernels/conv1d/"],
       },
       {
         title: "Norms and softmax",
-        entries: ["kernels/layernorm/", "kernels/normalize/", "kernels/softmax/"],
+        entries: [
+          "kernels/layernorm/",
+          "kernels/rmsnorm/",
+          "kernels/groupnorm/",
+          "kernels/normalize/",
+          "kernels/softmax/",
+        ],
       },
-      { title: "Attention", entries: ["attention", "attentionKept", "attentionRow", "kernels/attention/attention.ts"] },
-      { title: "Losses", entries: ["kernels/cross-entropy/"] },
+      { title: "Attention", entries: ["kernels/attention/scaled-dot-product.ts", "kernels/attention/attention.ts"] },
+      { title: "Losses", entries: ["kernels/cross-entropy/", "kernels/loss/"] },
       { title: "Dropout", entries: ["dropout"] },
-      { title: "Optimiser steps", entries: ["adamw", "sgd", "kernels/grad-norm/"] },
+      {
+        title: "Optimiser steps",
+        entries: ["kernels/adamw/", "kernels/sgd/", "kernels/lion/", "kernels/muon/", "kernels/grad-norm/"],
+      },
       {
         title: "EmotionCLIP's own",
         about: "The pieces of the paper (Zhang et al., CVPR 2023): its patches, its subject, its loss.",
@@ -138,7 +165,10 @@ export const pages: Readonly<Record<string, Page>> = {
           "gridOf",
         ],
       },
-      { title: "Parameters", entries: ["named", "Init", "allocate", "groupsOf", "logitScaleStart", "logitScaleMost"] },
+      {
+        title: "Parameters",
+        entries: ["named", "Init", "allocate", "model/module-file.ts", "groupsOf", "logitScaleStart", "logitScaleMost"],
+      },
       {
         title: "Files of weights",
         entries: [
@@ -202,8 +232,8 @@ export const pages: Readonly<Record<string, Page>> = {
     groups: [
       { title: "Train a model", entries: ["Learner", "Trainer", "encode", "sentimentContrast", "planStep"] },
       { title: "Settings", entries: ["defaults", "checkSettings"] },
-      { title: "Optimisers", entries: ["train/optimizer.ts"] },
-      { title: "Schedules", entries: ["learningRate", "train/schedule.ts"] },
+      { title: "Optimisers", entries: ["train/optimizer.ts", "train/optimizers/"] },
+      { title: "Schedules", entries: ["train/ramps.ts", "learningRate", "train/schedule.ts"] },
       { title: "Go on from an official checkpoint", entries: ["train/official.ts"] },
     ],
   },
@@ -225,6 +255,11 @@ export const pages: Readonly<Record<string, Page>> = {
       { title: "The paper's tables", entries: ["compare", "reweight"] },
       { title: "Files", entries: ["readNpy", "readNpyFile", "npyBytes", "FeatureCache", "cacheName"] },
     ],
+  },
+  bench: {
+    example: "measureRoofline",
+    about: "What a device can do at best, to hold a profile against.",
+    groups: [{ title: "Measure", entries: ["bench/"] }],
   },
   test: {
     example: "checkOp",

@@ -18,8 +18,8 @@ export const awaited = new Set(
     "zeros ones full arange eye linspace rand randn tril triu flip pad roll tile stack split chunk unstack squeeze unsqueeze indexSelect " +
     "argmax argmin amin prod std variance all any isNan isInf isFinite logicalXor trunc floorDivide remainder oneHot bitwiseAnd " +
     "bitwiseOr bitwiseXor bitwiseNot bitwiseLeftShift bitwiseRightShift scaledDotProductAttention conv2d rmsnorm groupnorm mseLoss l1Loss " +
-    "bce bceWithLogits nllLoss klDiv huberLoss smoothL1Loss elu glu mish logSigmoid Adam SGD Muon Lion stepDecay constantWithCooldown " +
-    "linearDecay cosine save load"
+    "bce bceWithLogits nllLoss klDiv huberLoss smoothL1Loss elu glu mish logSigmoid Adam SGD Muon Lion " +
+    "onesLike zerosLike randint norm schedule.step schedule.constant schedule.linear schedule.cosine save load"
   ).split(" "),
 );
 
@@ -36,7 +36,7 @@ export const lists: readonly NameList[] = [
       torch.empty                       zeros                      there is no memory without contents
       torch.arange                      arange
       torch.randn                       randn
-      torch.randint                     -                          numbers of the host: data/ and tensor()
+      torch.randint                     randint
       torch.from_numpy                  tensor                     a typed array or an array of numbers
       torch.tril                        tril
       torch.triu                        triu
@@ -63,7 +63,7 @@ export const lists: readonly NameList[] = [
       nn.GELU                           gelu                       geluTanh is approximate="tanh"
       Tensor.masked_fill                where
       Tensor.eq, ==                     eq
-      Tensor.norm                       ~normalize                 vectors of unit length; for the norm itself sqrt(sum(square(x), axis))
+      Tensor.norm                       norm
       Tensor.sum                        sum
       Tensor.mean                       mean
       Tensor.max                        amax                       values; argmax for where they are
@@ -96,7 +96,7 @@ export const lists: readonly NameList[] = [
       nn.utils.clip_grad_norm_          clipFactor                 optimisers of train take clip
       optim.AdamW                       AdamW
       optim.Adadelta                    -
-      lr_scheduler.StepLR               stepDecay
+      lr_scheduler.StepLR               schedule.step
       lr_scheduler.step                 learningRate               schedules are functions of the step
       named_parameters, state_dict      named
       load_state_dict                   load
@@ -241,13 +241,13 @@ export const lists: readonly NameList[] = [
       SGD                               SGD
       LambdaLR                          learningRate               a schedule is a function of the step: write your own
       MultiplicativeLR                  -
-      StepLR                            stepDecay
+      StepLR                            schedule.step
       MultiStepLR                       -
-      ConstantLR                        constantWithCooldown
-      LinearLR                          linearDecay
+      ConstantLR                        schedule.constant
+      LinearLR                          schedule.linear
       ExponentialLR                     -
       PolynomialLR                      -
-      CosineAnnealingLR                 cosine
+      CosineAnnealingLR                 schedule.cosine
       ChainedScheduler                  -
       SequentialLR                      -
       ReduceLROnPlateau                 -
@@ -265,18 +265,18 @@ export const lists: readonly NameList[] = [
       arange                            arange
       asarray/as_tensor                 tensor
       empty                             zeros                      there is no memory without contents
-      empty_like                        zeros                      zeros(x.shape)
+      empty_like                        zerosLike                  there is no memory without contents
       eye                               eye
       full                              full
       full_like                         full                       full(x.shape, value)
       linspace                          linspace
       meshgrid                          -                          expandTo of reshaped ranges
       ones                              ones
-      ones_like                         ones                       ones(x.shape)
+      ones_like                         onesLike
       tril                              tril
       triu                              triu
       zeros                             zeros
-      zeros_like                        zeros                      zeros(x.shape)
+      zeros_like                        zerosLike
       abs                               abs
       acos                              -
       acosh                             -

@@ -61,7 +61,7 @@ export function strays(declared: Declarations): string[] {
     const lost = declared.names[layer].filter(({ name }) => !placed.has(name));
     const entries = pages[layer].groups.flatMap((group) => group.entries);
     const empty = entries.filter(
-      (entry) => !declared.names[layer].some((each) => isValue(each) && stands(entry, each)),
+      (entry) => !isPath(entry) && !declared.names[layer].some((each) => isValue(each) && each.name === entry),
     );
     return [
       ...lost.map(
