@@ -13,6 +13,7 @@ import moments from "./moments.wgsl";
 import mergeMoments from "./moments-merge.wgsl";
 import runMoments from "./moments-run.wgsl";
 
+/** How `variance` and `std` count. */
 export interface SpreadOptions {
   /** What is taken from the number of elements before it divides; default 1, as in PyTorch. 0 is the mean of the squares. */
   correction?: number;

@@ -92,7 +92,7 @@ export const pages: Readonly<Record<string, Page>> = {
       { title: "Bits", entries: ["kernels/bitwise.ts"] },
       {
         title: "Reductions and running sums",
-        entries: ["sum", "mean", "kernels/fold/", "amax", "kernels/reduce/", "kernels/cumsum/"],
+        entries: ["sum", "mean", "amax", "kernels/fold/", "kernels/reduce/", "kernels/cumsum/"],
       },
       { title: "Shapes", entries: ["kernels/shape/", "expandTo", "appendToken", "first"] },
       { title: "Element types", entries: ["kernels/cast/"] },
