@@ -1,7 +1,7 @@
 // What must be true of the installed package, whatever Node runs it: it is imported and required, its types hold, and what the guides and
 // examples say can be typed.
 import { join } from "node:path";
-import type { Block } from "../run/markdown.ts";
+import type { PageProgram } from "../run/markdown.ts";
 import type { Project } from "./user.ts";
 
 export const compilers = ["typescript-5", "typescript"] as const;
@@ -111,6 +111,6 @@ export function compiles(project: Project, tsc: string, compiler: Compiler, file
   if (complaint !== "") throw new Error(complaint);
 }
 
-/** The guides' programs as files: "guide/docs-guide-tensors-md-10.mts". */
-export const programsOf = (blocks: readonly Block[]): Map<string, string> =>
-  new Map(blocks.map(({ file, line, text }) => [join("guide", `${file.replace(/\W/g, "-")}-${line}.mts`), text]));
+/** Where a program of a guide lies in a project: "guide/docs-guide-tensors-md-10.mts". */
+export const placeOf = ({ file, line }: PageProgram): string =>
+  join("guide", `${file.replace(/\W/g, "-")}-${line}.mts`);

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { UsageError } from "../../engine/errors.ts";
-import { allBlocks, isProgram } from "../run/markdown.ts";
-import { compilers, compiles, entriesOf, importsAll, programsOf, requiresAll, typesHold } from "./checks.ts";
+import { allPrograms, type PageProgram } from "../run/markdown.ts";
+import { compilers, compiles, entriesOf, importsAll, placeOf, requiresAll, typesHold } from "./checks.ts";
 import { type Node, nodesAtHand } from "./nodes.ts";
 import { Project } from "./user.ts";
 
@@ -77,15 +77,15 @@ function proveModules(node: Node, project: Project, tarball: string): void {
   claim(node, "its command line starts", () => void project.run(bin, "version"));
 }
 
-/** What a user copies from us: path in the project -> text. */
+/** What a user copies from us; examples by their paths in the project. */
 interface Programs {
-  readonly guides: ReadonlyMap<string, string>;
+  readonly guides: readonly PageProgram[];
   readonly examples: readonly string[];
 }
 
 function copyPrograms(project: Project): Programs {
-  const guides = programsOf(allBlocks().filter(isProgram));
-  for (const [path, text] of guides) project.write(path, text);
+  const guides = allPrograms();
+  for (const program of guides) project.write(placeOf(program), program.text);
   cpSync(join("docs", "examples"), join(project.folder, "examples"), { recursive: true });
   project.write(join("examples", "package.json"), '{ "type": "module" }\n');
   const examples = readdirSync(join(project.folder, "examples")).filter((name) => name.endsWith(".ts"));
@@ -98,7 +98,7 @@ function proveTypes(node: Node, project: Project, { guides, examples }: Programs
     const { version } = JSON.parse(readFileSync(join("node_modules", compiler, "package.json"), "utf8"));
     const tsc = resolve("node_modules", compiler, "bin", "tsc");
     claim(node, `types hold, TypeScript ${version}`, () => typesHold(project, tsc, compiler, entries));
-    for (const [what, files] of Object.entries({ "programs of the guides": [...guides.keys()], examples }))
+    for (const [what, files] of Object.entries({ "programs of the guides": guides.map(placeOf), examples }))
       claim(node, `${files.length} ${what} compile, TypeScript ${version}`, () =>
         compiles(project, tsc, compiler, files),
       );
@@ -106,8 +106,12 @@ function proveTypes(node: Node, project: Project, { guides, examples }: Programs
 }
 
 function provePrograms(node: Node, project: Project, { guides, examples }: Programs): void {
-  for (const [path, text] of guides)
-    claim(node, `${path} runs`, () => void project.runTypeScript(path.replace(/\.mts$/, ".mjs"), text));
+  for (const program of guides) {
+    const path = placeOf(program);
+    if (program.needsFiles)
+      console.log(`--   Node ${node.version.padEnd(8)} ${path} is not run: it needs what commands of its page make`);
+    else claim(node, `${path} runs`, () => void project.runTypeScript(path.replace(/\.mts$/, ".mjs"), program.text));
+  }
   for (const path of examples)
     claim(node, `${path} runs`, () => {
       const text = readFileSync(join(project.folder, path), "utf8");

@@ -4,9 +4,9 @@ import { spawnSync } from "node:child_process";
 import { dirname, join, resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compilers, compiles, entriesOf, programsOf, requiresAll } from "../package/checks.ts";
+import { compilers, compiles, entriesOf, placeOf, requiresAll } from "../package/checks.ts";
 import { Project } from "../package/user.ts";
-import { allBlocks, isProgram } from "../run/markdown.ts";
+import { allPrograms } from "../run/markdown.ts";
 
 interface Manifest {
   exports: Record<string, string | { types: string; default: string }>;
@@ -163,12 +163,12 @@ const examples = readdirSync(join("docs", "examples")).filter(
 for (const compiler of compilers)
   test(`the programs of the guides and the examples compile in a project of their own: ${compiler}`, () => {
     const project = new Project(join(user, `copies-${compiler}`));
-    const guides = programsOf(allBlocks().filter(isProgram));
-    for (const [path, text] of guides) project.write(path, text);
+    const guides = allPrograms();
+    for (const program of guides) project.write(placeOf(program), program.text);
     project.write(join("examples", "package.json"), '{ "type": "module" }');
     for (const name of examples)
       project.write(join("examples", name), readFileSync(join("docs", "examples", name), "utf8"));
-    const files = [...guides.keys(), ...examples.map((name) => join("examples", name))];
+    const files = [...guides.map(placeOf), ...examples.map((name) => join("examples", name))];
     compiles(project, resolve("node_modules", compiler, "bin", "tsc"), compiler, files);
   });
 
