@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { UsageError } from "../../engine/errors.ts";
 import { allPrograms, type PageProgram } from "../run/markdown.ts";
@@ -19,6 +19,7 @@ const usage = `npm run package-proof -- [--node PATH]… [--keep] [--adapter NAM
 interface Manifest {
   readonly exports: Readonly<Record<string, unknown>>;
   readonly bin: Readonly<Record<string, string>>;
+  readonly files: readonly string[];
   readonly peerDependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 }
@@ -75,6 +76,8 @@ function proveModules(node: Node, project: Project, tarball: string): void {
   claim(node, "an ES module imports every entry", () => importsAll(project, entries));
   claim(node, "a CommonJS program has every entry", () => requiresAll(project, entries, node.version));
   claim(node, "its command line starts", () => void project.run(bin, "version"));
+  if (manifest.files.includes("docs/examples"))
+    claim(node, "its command line runs an example", () => void project.run(bin, "example", "01"));
 }
 
 /** What a user copies from us; examples by their paths in the project. */
@@ -86,10 +89,10 @@ interface Programs {
 function copyPrograms(project: Project): Programs {
   const guides = allPrograms();
   for (const program of guides) project.write(placeOf(program), program.text);
-  cpSync(join("docs", "examples"), join(project.folder, "examples"), { recursive: true });
-  project.write(join("examples", "package.json"), '{ "type": "module" }\n');
-  const examples = readdirSync(join(project.folder, "examples")).filter((name) => name.endsWith(".ts"));
-  return { guides, examples: examples.sort().map((name) => join("examples", name)) };
+  cpSync(lessons, join(project.folder, lessons), { recursive: true });
+  project.write(join(lessons, "package.json"), '{ "type": "module" }\n');
+  const examples = readdirSync(lessons).filter((name) => name.endsWith(".ts"));
+  return { guides, examples: examples.sort().map((name) => join(lessons, name)) };
 }
 
 /** What compilers say does not depend on the Node. */
@@ -115,7 +118,7 @@ function provePrograms(node: Node, project: Project, { guides, examples }: Progr
   for (const path of examples)
     claim(node, `${path} runs`, () => {
       const text = readFileSync(join(project.folder, path), "utf8");
-      project.runTypeScript(path.replace(/\.ts$/, ".js"), text);
+      project.runTypeScript(join("build", basename(path, ".ts").concat(".mjs")), text); // as ours are built: a folder below the project
     });
 }
 
@@ -132,6 +135,7 @@ function told(text: string): number {
   return 0;
 }
 
+const lessons = join("docs", "examples");
 const bin = join("node_modules", "emotionclip-webgpu", manifest.bin.emotionclip);
 
 function main(): number {
