@@ -12,6 +12,7 @@ import { narrowed } from "./checkpoint/narrow.ts";
 import { linesUnder } from "./checkpoint/plan.ts";
 import { named } from "./params.ts";
 
+/** In which number format `save` writes, and what it writes beside the tensors. */
 export interface SaveOptions {
   /** Number format of floating-point tensors; "keep", the default, is that of each tensor. */
   readonly dtype?: "keep" | "f32" | "f16" | "bf16";
@@ -26,6 +27,7 @@ export interface Saved {
   readonly sha256: string;
 }
 
+/** How strictly the names of a file and of a module must agree. */
 export interface LoadModuleOptions {
   /**
    * Refuse names that the file lacks, or the module (default). Otherwise they are listed: what is missing keeps its values, as with

@@ -5,6 +5,7 @@ import { type Direction, FunctionUnderTest, type GradientInput, type TensorFunct
 import { uniform } from "./draws.ts";
 import { type Estimate, innerProduct, type Slope } from "./slope.ts";
 
+/** How `checkGradient` compares: how near slopes must be, along how many directions, drawn from which seed. */
 export interface CheckGradientOptions {
   /**
    * Accepted difference, as a share of the size of slopes; 1e-3 unless given. Extrapolated slopes of float32 values are right to 1e-5
@@ -44,6 +45,7 @@ export interface CheckedInput {
   readonly unknown: readonly number[];
 }
 
+/** What `checkGradient` compared, input by input. */
 export interface GradientReport {
   readonly inputs: readonly CheckedInput[];
   /** How often f was computed. */

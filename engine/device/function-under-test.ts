@@ -15,6 +15,7 @@ export type GradientInput =
   | ArrayLike<number>
   | { readonly data: ArrayLike<number>; readonly shape?: readonly number[] };
 
+/** A function of tensors, made of ops; whatever it computes is summed with weights. */
 export type TensorFunction = (...inputs: Tensor[]) => Tensor;
 
 interface Given {

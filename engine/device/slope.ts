@@ -10,6 +10,7 @@ export interface Slope {
   readonly right: Estimate;
 }
 
+/** A slope, and how far it may be off, as far as the values tell. */
 export interface Estimate {
   readonly value: number;
   readonly error: number;

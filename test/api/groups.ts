@@ -232,7 +232,7 @@ export const pages: Readonly<Record<string, Page>> = {
     groups: [
       { title: "Train a model", entries: ["Learner", "Trainer", "encode", "sentimentContrast", "planStep"] },
       { title: "Settings", entries: ["defaults", "checkSettings"] },
-      { title: "Optimisers", entries: ["train/optimizer.ts", "train/optimizers/"] },
+      { title: "Optimisers", entries: ["train/optimizers/"] },
       { title: "Schedules", entries: ["train/ramps.ts", "learningRate", "train/schedule.ts"] },
       { title: "Go on from an official checkpoint", entries: ["train/official.ts"] },
     ],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { UsageError } from "../../engine/errors.ts";
-import { allPrograms, type PageProgram } from "../run/markdown.ts";
+import { allBlocks, type PageProgram, programsOf, sessionsIn } from "../run/markdown.ts";
 import { compilers, compiles, entriesOf, importsAll, placeOf, requiresAll, typesHold } from "./checks.ts";
 import { type Node, nodesAtHand } from "./nodes.ts";
 import { Project } from "./user.ts";
@@ -87,7 +87,7 @@ interface Programs {
 }
 
 function copyPrograms(project: Project): Programs {
-  const guides = allPrograms();
+  const guides = programsOf(allBlocks());
   for (const program of guides) project.write(placeOf(program), program.text);
   cpSync(lessons, join(project.folder, lessons), { recursive: true });
   project.write(join(lessons, "package.json"), '{ "type": "module" }\n');
@@ -109,9 +109,10 @@ function proveTypes(node: Node, project: Project, { guides, examples }: Programs
 }
 
 function provePrograms(node: Node, project: Project, { guides, examples }: Programs): void {
+  const sessions = sessionsIn(allBlocks());
   for (const program of guides) {
     const path = placeOf(program);
-    if (program.needsFiles)
+    if (sessions.has(program.file))
       console.log(`--   Node ${node.version.padEnd(8)} ${path} is not run: it needs what commands of its page make`);
     else claim(node, `${path} runs`, () => void project.runTypeScript(path.replace(/\.mts$/, ".mjs"), program.text));
   }

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compilers, compiles, entriesOf, placeOf, requiresAll } from "../package/checks.ts";
 import { Project } from "../package/user.ts";
-import { allPrograms } from "../run/markdown.ts";
+import { allBlocks, programsOf } from "../run/markdown.ts";
 
 interface Manifest {
   exports: Record<string, string | { types: string; default: string }>;
@@ -155,15 +155,12 @@ test("a CommonJS program has every entry", () => {
   requiresAll(project, entries, process.versions.node);
 });
 
-/** Examples as users type them; test/project/examples.test.ts looks after the others. */
-const examples = readdirSync(join("docs", "examples")).filter(
-  (name) => name.endsWith(".ts") && !readFileSync(join("docs", "examples", name), "utf8").includes('from "../../'),
-);
+const examples = readdirSync(join("docs", "examples")).filter((name) => name.endsWith(".ts"));
 
 for (const compiler of compilers)
   test(`the programs of the guides and the examples compile in a project of their own: ${compiler}`, () => {
     const project = new Project(join(user, `copies-${compiler}`));
-    const guides = allPrograms();
+    const guides = programsOf(allBlocks());
     for (const program of guides) project.write(placeOf(program), program.text);
     project.write(join("examples", "package.json"), '{ "type": "module" }');
     for (const name of examples)

@@ -10,39 +10,10 @@ import { flagsOf } from "../../cli/names.ts";
 import { settings } from "../../cli/launch/bundle.mjs";
 import { makeStage } from "../../data/stage/index.ts";
 import { inTemporary } from "../kit/temporary.ts";
+import { allBlocks, type Block, blocksOf, programsOf, readersPages, sessionsIn } from "../run/markdown.ts";
 import { runProgram } from "../run/program.ts";
 
-interface Block {
-  readonly file: string;
-  readonly line: number;
-  /** The words after the fence: language, then marks. */
-  readonly info: readonly string[];
-  readonly text: string;
-}
-
-/** The fenced code blocks of a document. */
-export function blocksOf(file: string, document: string): Block[] {
-  const found = document.matchAll(/^```([^\n`]*)\n([\s\S]*?)^```\s*$/gm);
-  return [...found].map(({ 1: info, 2: text, index }) => ({
-    file,
-    line: document.slice(0, index).split("\n").length,
-    info: info.trim().split(/\s+/),
-    text,
-  }));
-}
-
-/** Pages of a folder, in the order of their names. */
-const pagesIn = (folder: string) =>
-  existsSync(folder)
-    ? readdirSync(folder)
-        .filter((name) => name.endsWith(".md"))
-        .sort()
-        .map((name) => `${folder}/${name}`)
-    : [];
-const documents = ["README.md", "CONTRIBUTING.md", ...pagesIn("docs"), ...pagesIn("docs/guide")].filter((path) =>
-  existsSync(path),
-);
-const blocks = documents.flatMap((file) => blocksOf(file, readFileSync(file, "utf8")));
+const blocks = allBlocks();
 
 test("README.md exists and shows commands", () => {
   assert.ok(existsSync("README.md"));
@@ -54,31 +25,6 @@ test("a block is found with its language, its marks and its line", () => {
     { file: "x.md", line: 2, info: ["ts", "run"], text: "let a;\n" },
   ]);
 });
-
-/** What a page runs: a block and those that go on with it, and what it is said to print. */
-interface PageProgram {
-  readonly file: string;
-  readonly line: number;
-  readonly text: string;
-  readonly prints: readonly string[];
-}
-
-/**
- * The programs of a page. In the README every ```ts block is one, elsewhere those marked ```ts run; ```ts run on goes on with the one
- * before. A block ```text prints shows lines of its output, in their order; … stands for anything.
- */
-function programsOf(blocks: readonly Block[]): PageProgram[] {
-  const found: PageProgram[] = [];
-  for (const { file, line, info, text } of blocks) {
-    const before = found.at(-1);
-    const isProgram = info[0] === "ts" && (file === "README.md" || info.includes("run"));
-    if (isProgram && before && info.includes("on")) found[found.length - 1] = { ...before, text: before.text + text };
-    else if (isProgram) found.push({ file, line, text, prints: [] });
-    if (info.includes("prints") && before?.file === file)
-      found[found.length - 1] = { ...before, prints: [...before.prints, ...text.trimEnd().split("\n")] };
-  }
-  return found;
-}
 
 /** The first line that is not printed behind those before it. */
 function notPrinted(prints: readonly string[], printed: string): string | undefined {
@@ -108,8 +54,7 @@ async function built(file: string, line: number, text: string): Promise<string> 
   return outfile;
 }
 
-/** Pages whose commands are run, with their programs between them: those that have ```sh run. */
-const sessions = new Set(blocks.filter(({ info }) => info[0] === "sh" && info.includes("run")).map(({ file }) => file));
+const sessions = sessionsIn(blocks);
 
 for (const { file, line, text, prints } of programsOf(blocks.filter(({ file }) => !sessions.has(file)))) {
   test(`${file}:${line} runs${prints.length ? ", and prints what the page says" : ""}`, async () => {
@@ -203,6 +148,7 @@ const context = { gpu: () => gpuOptions({}), run: runCommand };
 /** The flags of the programs that are no subcommands. */
 const programs: Record<string, readonly string[]> = {
   api: [],
+  "package-proof": ["--adapter", "--node", "--keep"],
   test: ["--adapter", "--only"],
   mutants: ["--adapter", "--filter", "--json"],
   golden: ["--adapter", "--filter", "--json"],
@@ -240,7 +186,7 @@ const anchorsOf = (text: string) =>
 
 test("links between the documents lead somewhere", () => {
   const adr = readdirSync(join("docs", "adr")).map((name) => `docs/adr/${name}`);
-  for (const file of [...documents, ...adr, "SECURITY.md", "CHANGELOG.md"])
+  for (const file of [...readersPages(), ...adr, "SECURITY.md", "CHANGELOG.md"])
     for (const [, link] of readFileSync(file, "utf8").matchAll(/\]\(([^)\s]+)\)/g)) {
       if (link.includes("://")) continue;
       const [path, anchor] = link.split("#");

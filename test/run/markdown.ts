@@ -1,8 +1,8 @@
-// Blocks of code in documents, and which of them are programs that a reader would run.
+// Blocks of code in documents, and the programs that a reader would run.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** A fenced block of code. */
-interface Block {
+export interface Block {
   readonly file: string;
   readonly line: number;
   /** The words after the fence: language, then marks. */
@@ -11,7 +11,7 @@ interface Block {
 }
 
 /** The fenced code blocks of a document. */
-function blocksOf(file: string, document: string): Block[] {
+export function blocksOf(file: string, document: string): Block[] {
   const found = document.matchAll(/^```([^\n`]*)\n([\s\S]*?)^```\s*$/gm);
   return [...found].map(({ 1: info, 2: text, index }) => ({
     file,
@@ -31,30 +31,37 @@ const pagesIn = (folder: string) =>
     : [];
 
 /** What a reader reads: the README, how to contribute, and docs. */
-const documents = (): string[] =>
+export const readersPages = (): string[] =>
   ["README.md", "CONTRIBUTING.md", ...pagesIn("docs"), ...pagesIn("docs/guide")].filter((path) => existsSync(path));
 
-/** A program of a page: a block and those that go on with it. */
+/** All blocks of those. */
+export const allBlocks = (): Block[] => readersPages().flatMap((file) => blocksOf(file, readFileSync(file, "utf8")));
+
+/** What a page runs: a block and those that go on with it, and what it is said to print. */
 export interface PageProgram {
   readonly file: string;
   readonly line: number;
   readonly text: string;
-  /** Whether its page runs commands too, and so needs the files that they make. */
-  readonly needsFiles: boolean;
+  readonly prints: readonly string[];
 }
 
-/** The programs of all pages. In the README every ```ts block is one, elsewhere those marked ```ts run; ```ts run on goes on with the one before. */
-export const allPrograms = (): PageProgram[] =>
-  documents().flatMap((file) => programsOf(blocksOf(file, readFileSync(file, "utf8"))));
-
-function programsOf(blocks: readonly Block[]): PageProgram[] {
-  const needsFiles = blocks.some(({ info }) => info[0] === "sh" && info.includes("run"));
+/**
+ * The programs of a page. In the README every ```ts block is one, elsewhere those marked ```ts run; ```ts run on goes on with the one
+ * before. A block ```text prints shows lines of its output, in their order; … stands for anything.
+ */
+export function programsOf(blocks: readonly Block[]): PageProgram[] {
   const found: PageProgram[] = [];
   for (const { file, line, info, text } of blocks) {
     const before = found.at(-1);
     const isProgram = info[0] === "ts" && (file === "README.md" || info.includes("run"));
     if (isProgram && before && info.includes("on")) found[found.length - 1] = { ...before, text: before.text + text };
-    else if (isProgram) found.push({ file, line, text, needsFiles });
+    else if (isProgram) found.push({ file, line, text, prints: [] });
+    if (info.includes("prints") && before?.file === file)
+      found[found.length - 1] = { ...before, prints: [...before.prints, ...text.trimEnd().split("\n")] };
   }
   return found;
 }
+
+/** Pages whose commands are run, with their programs between them: those that have ```sh run. */
+export const sessionsIn = (blocks: readonly Block[]): Set<string> =>
+  new Set(blocks.filter(({ info }) => info[0] === "sh" && info.includes("run")).map(({ file }) => file));

@@ -5,9 +5,13 @@ import { adam, adamw } from "../../kernels/index.ts";
 import type { Group } from "../../model/params.ts";
 import { Optimizer, settled, type Update, type UpdateSettings } from "./optimizer.ts";
 
+/** What Adam and AdamW are set to; rates are given with each step. */
 export interface AdamSettings extends UpdateSettings {
+  /** Decay of the first moment, from 0 to below 1. */
   readonly beta1: number;
+  /** Decay of the second moment, from 0 to below 1. */
   readonly beta2: number;
+  /** Added to the root of the second moment. */
   readonly eps: number;
 }
 

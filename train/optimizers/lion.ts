@@ -5,8 +5,11 @@ import { lion } from "../../kernels/index.ts";
 import type { Group } from "../../model/params.ts";
 import { Optimizer, settled, type Update, type UpdateSettings } from "./optimizer.ts";
 
+/** What Lion is set to; rates are given with each step. */
 export interface LionSettings extends UpdateSettings {
+  /** Share of the moment in the step, from 0 to below 1. */
   readonly beta1: number;
+  /** Decay of the moment, from 0 to below 1. */
   readonly beta2: number;
 }
 

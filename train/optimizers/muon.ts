@@ -6,7 +6,9 @@ import type { Group } from "../../model/params.ts";
 import { AdamW, adamUpdate } from "./adam.ts";
 import { Optimizer, settled, type Update, type UpdateSettings } from "./optimizer.ts";
 
+/** What Muon is set to, and AdamW for what is no matrix; rates are given with each step. */
 export interface MuonSettings extends UpdateSettings {
+  /** Decay of the momentum, from 0 to below 1. */
   readonly momentum: number;
   readonly nesterov: boolean;
   /** Steps of Newton–Schulz. */

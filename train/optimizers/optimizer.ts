@@ -17,7 +17,9 @@ export interface UpdateSettings {
 
 /** Norm of all gradients and the number of elements that are not finite; both on the device. */
 export interface Health {
+  /** Global norm of the gradients before clipping, 0-d. */
   readonly norm: Tensor;
+  /** Number of gradient elements that are not finite, 0-d. */
   readonly bad: Tensor;
 }
 

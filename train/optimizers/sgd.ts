@@ -5,7 +5,9 @@ import { sgd } from "../../kernels/index.ts";
 import type { Group } from "../../model/params.ts";
 import { Optimizer, settled, type Update, type UpdateSettings } from "./optimizer.ts";
 
+/** What SGD is set to; rates are given with each step. */
 export interface SGDSettings extends UpdateSettings {
+  /** Decay of the momentum, from 0 (none) to below 1. */
   readonly momentum: number;
   /** Steps by the gradient and momentum times the new momentum. */
   readonly nesterov: boolean;
