@@ -87,10 +87,12 @@ export class Gpu implements Runner {
     return `Gpu ${facts.adapter}, ${state}, ${mb(memory.total)} of ${mb(memory.budget)} in use`;
   }
 
+  /** Most bytes of one tensor: those of the largest binding. */
   get maxBinding(): number {
     return this.memory.maxBinding;
   }
 
+  /** Buffers, bind groups, pipelines and plans made since it was opened: constant in the steady state of a loop. */
   get counters(): Counters {
     return {
       buffers: this.memory.created,

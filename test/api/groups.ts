@@ -47,7 +47,7 @@ export const pages: Readonly<Record<string, Page>> = {
       {
         title: "Ops of your own",
         about: "The guide is [Your own kernel](../guide/kernels.md).",
-        entries: ["op", "pass", "passOf", "ceilDiv", "anyType", "ops", "parseSignature", "shapeError"],
+        entries: ["op", "pass", "passOf", "ceilDiv", "engine/declare/signature.ts", "ops"],
       },
       {
         title: "Measure and plan",
