@@ -106,7 +106,7 @@ function launchOf(gpu: Gpu, task: TuneTask, name: StructureName, buffers: Record
   };
   const { variants } = product({ form, sig: "a b -> c", a: "a", b: "b", c: "c", shape: () => shape });
   const variant = variants.get(name)!;
-  const context = { dims: {}, attrs: {}, device: gpu.facts };
+  const context = { dims: {}, attrs: {}, device: gpu.facts, T: "f32" as const };
   const text = typeof variant.source === "function" ? variant.source(context) : "";
   const kernel = compileRaw(gpu, text, `matmul ${name}`);
   const grid = variant.grid({}, { ...kernel.consts, SG: gpu.facts.subgroup }, {}) as readonly number[];

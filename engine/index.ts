@@ -2,7 +2,7 @@
 export type { DeviceFacts } from "./declare/facts.ts";
 export { type Op, ops } from "./declare/op.ts";
 export { type Attrs, ceilDiv, type Pass, pass, passOf, type SourceContext, type Variant } from "./declare/pass.ts";
-export { anyType, type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
+export { type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
 export {
   checkGradient,
   type CheckedInput,

@@ -2,7 +2,6 @@
 export { ops } from "../engine/declare/op.ts";
 import "../engine/record/builtin.ts";
 export {
-  clamp,
   exp,
   gelu,
   geluTanh,
@@ -21,7 +20,30 @@ export {
 export { abs, ceil, cos, erf, floor, round, sign, sin } from "./functions.ts";
 export { leakyRelu, silu, softplus } from "./activations.ts";
 export { add, div, mul, sub } from "./broadcast.ts";
-export { eq, ge, gt, le, logicalAnd, logicalNot, logicalOr, lt, maximum, minimum, ne, where } from "./compare.ts";
+export {
+  clamp,
+  eq,
+  ge,
+  gt,
+  le,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  lt,
+  maximum,
+  minimum,
+  ne,
+  where,
+} from "./compare.ts";
+export { floorDivide, remainder } from "./remainder.ts";
+export {
+  bitwiseAnd,
+  bitwiseLeftShift,
+  bitwiseNot,
+  bitwiseOr,
+  bitwiseRightShift,
+  bitwiseXor,
+} from "./bitwise.ts";
 export { cumsum } from "./cumsum/cumsum.ts";
 export { gather, scatterAdd } from "./gather/gather.ts";
 export { cast } from "./cast/cast.ts";

@@ -53,11 +53,12 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   /** Several complete ways (fused, composed), and the choice among them. */
   ways?: Record<string, Way>;
   way?: (dims: Sizes, device: DeviceFacts, attrs: A) => string;
-  /** The same in f64, plainly. Arrays are row-major; returns every output by name. */
+  /** The same in f64, plainly; of integers modulo 2^32, with `T` where that makes a difference. Arrays are row-major; returns every output by name. */
   ref: (
     inputs: { [K in NamesIn<S>]: F64 },
     dims: Dims<S> & { [K in X]: number } & Sizes,
     attrs: A,
+    T: Dtype,
   ) => { [name: string]: ArrayLike<number> };
   flops: (dims: Dims<S> & { [K in X]: number } & Sizes, attrs: A) => number;
   /** Sizes of the benchmark rows (model sizes); attributes may be given as well. */
@@ -96,7 +97,12 @@ export interface Op {
   readonly chooses: Readonly<Record<string, Chooser>>;
   readonly ways: ReadonlyMap<string, CompiledWay>;
   readonly way: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
-  readonly ref: (inputs: Record<string, F64>, dims: Sizes, attrs: Attrs) => Record<string, ArrayLike<number>>;
+  readonly ref: (
+    inputs: Record<string, F64>,
+    dims: Sizes,
+    attrs: Attrs,
+    T?: Dtype,
+  ) => Record<string, ArrayLike<number>>;
   readonly flops: (dims: Sizes, attrs: Attrs) => number;
   readonly bench: readonly Record<string, unknown>[];
   readonly test: NonNullable<OpDeclaration<string, Attrs, string>["test"]>;

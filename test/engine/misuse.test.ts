@@ -20,7 +20,7 @@ import {
   tensor,
   UsageError,
 } from "../../engine/index.ts";
-import { add, attention, clamp, mul, permute, slice, square, sum } from "../../kernels/index.ts";
+import { add, attention, clamp, mul, permute, pow, slice, square, sum } from "../../kernels/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { openTestGpu } from "../kit/gpu.ts";
 import { refusal } from "../kit/refusal.ts";
@@ -124,8 +124,10 @@ test("arguments that would be ignored are refused, and so are unknown names", ()
   refused(() => (sum as Any)(x, 1, true), UsageError, /sum: 3 arguments, expected 2 at most; true would be ignored/);
   refused(() => (square as Any)(x, {}, 1), UsageError, /square: 3 arguments, expected 2 at most/);
   refused(() => (square as Any)(x, 1), UsageError, /what follows the tensors is 1; expected an object/);
-  refused(() => (clamp as Any)(x, { lo: 1 }), ShapeError, /unknown attribute lo; did you mean low\?/);
-  refused(() => clamp(x, { low: Number.NaN }), UsageError, /clamp: low is NaN/);
+  refused(() => (pow as Any)(x, { exponnt: 1 }), ShapeError, /unknown attribute exponnt; did you mean exponent\?/);
+  refused(() => (clamp as Any)(x, { lo: 1 }), UsageError, /bounds has no "lo"; did you mean low\?/);
+  refused(() => clamp(x, { low: Number.NaN }), UsageError, /clamp: bounds.low is NaN/);
+  refused(() => clamp(x, {}), UsageError, /clamp: no bound is given/);
   refused(() => (attention as Any)(x, { heads: "2" }), ShapeError, /heads is "2"; expected a whole number/);
   assert.equal(sum(x, 1).shape, [2]);
   assert.equal([x, x].map(keep).length, 2); // the index that map passes is nobody's mistake

@@ -118,14 +118,29 @@ export function drawInputs(
     const draw = op.test.draw?.[term.name] ?? "gaussian";
     const dtype = typeOf(op, term, T);
     const exact = term.dtype === "T" && !isWholeType(dtype) ? round : held[dtype];
-    const one = isWholeType(dtype)
-      ? () => wholeNumber(random)
-      : () => (draw === "positive" ? 0.1 + 2 * random() : gaussian(random));
-    const raw = typeof draw === "function" ? draw(random, sizes, numel) : Array.from({ length: numel }, one);
+    // an op of floats that takes integers too is drawn those of all sizes
+    const any = isWholeType(dtype) && (typeof draw !== "function" || !isWholeType(typeOf(op, term)));
+    const one = any ? wholeNumber : draw === "positive" ? () => 0.1 + 2 * random() : gaussian;
+    const raw =
+      any || typeof draw !== "function" ? Array.from({ length: numel }, () => one(random)) : draw(random, sizes, numel);
     inputs[term.name] = Float64Array.from(raw, exact);
     assert.is(inputs[term.name].length, numel, `${op.name}: draw.${term.name} gave ${raw.length} of ${numel} numbers`);
   }
   return inputs;
+}
+
+/** The reference of a case, as elements of integer types hold it. */
+export function wanted(
+  op: Op,
+  c: Case,
+  inputs: Record<string, Float64Array>,
+  T: Dtype = op.storage[0],
+): Record<string, ArrayLike<number>> {
+  const want = op.ref(inputs, fullSizes(op, c)!, c.attrs, T);
+  for (const term of op.sig.outputs)
+    if (isWholeType(typeOf(op, term, T)))
+      want[term.name] = Float64Array.from(want[term.name], held[typeOf(op, term, T)]);
+  return want;
 }
 
 /** A shape for a term; N becomes two axes where it is even, so that folding is exercised. */
@@ -156,9 +171,9 @@ export async function runOp(
   op: Op,
   { sizes, attrs }: Case,
   inputs: Record<string, Float64Array>,
-  { upstream, wanted = op.differentiable, T = op.storage[0] }: RunOptions = {},
+  { upstream, wanted: named = op.differentiable, T = op.storage[0] }: RunOptions = {},
 ): Promise<Outcome> {
-  const names = new Set(wanted);
+  const names = new Set(named);
   const outputs: Record<string, Promise<ArrayLike<number>>> = {};
   const gradients: Record<string, Promise<ArrayLike<number>>> = {};
   const untouched: Record<string, Promise<ArrayLike<number>>> = {};
@@ -223,7 +238,7 @@ export function drawUpstream(
   round: (x: number) => number = Math.fround,
 ): Record<string, Float64Array> {
   const random = uniform(c.seed + 1);
-  const want = op.ref(drawInputs(op, c), fullSizes(op, c)!, c.attrs);
+  const want = wanted(op, c, drawInputs(op, c));
   return Object.fromEntries(
     op.sig.outputs.map(({ name }) => [name, Float64Array.from(want[name], () => round(gaussian(random)))]),
   );

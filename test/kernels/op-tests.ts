@@ -23,6 +23,7 @@ import {
   halved,
   held,
   typeOf,
+  wanted,
   uniform,
 } from "./derive.ts";
 import { type Races, raceClaim, tell } from "./race-claim.ts";
@@ -93,7 +94,7 @@ function claimsOf(op: Op, gpu: Gpu, noRace: Claim<Case>): Claim<unknown>[] {
           whole(op, c, gpu, T),
         ),
       ),
-    ...given(gpu.facts.f16 && op.storage.includes("f16") && op.sig.outputs.some(({ dtype }) => dtype === "T"), () =>
+    ...given(gpu.facts.f16 && op.storage.includes("f16") && hasT(op), () =>
       claim("f16 storage differs from the reference by its rounding", casesOf(op, 3000), 5, (c) => half(op, c, gpu)),
     ),
     ...given(shared !== undefined, () =>
@@ -108,6 +109,8 @@ function claimsOf(op: Op, gpu: Gpu, noRace: Claim<Case>): Claim<unknown>[] {
     ),
   ];
 }
+
+const hasT = ({ sig }: Op): boolean => [...sig.inputs, ...sig.outputs].some(({ dtype }) => dtype === "T");
 
 const given = (holds: boolean, make: () => Claim<unknown>): Claim<unknown>[] => (holds ? [make()] : []);
 
@@ -171,7 +174,7 @@ const forward = (op: Op, c: Case, gpu: Gpu): Promise<void> =>
 const whole = (op: Op, c: Case, gpu: Gpu, T: Dtype): Promise<void> =>
   guarded(gpu, c, async () => {
     const inputs = drawInputs(op, c, undefined, T);
-    const want = op.ref(inputs, fullSizes(op, c)!, c.attrs);
+    const want = wanted(op, c, inputs, T);
     const { outputs } = await runOp(op, c, inputs, { T });
     for (const term of op.sig.outputs)
       same(outputs[term.name], Float64Array.from(want[term.name], held[typeOf(op, term, T)]), term.name);
@@ -222,7 +225,7 @@ const nonFinite = (op: Op, { c, input, value }: OddCase, gpu: Gpu): Promise<void
     if (inputs[input].length === 0) return;
     const at = Math.floor(uniform(c.seed + 3)() * inputs[input].length);
     inputs[input][at] = value;
-    const want = op.ref(inputs, fullSizes(op, c)!, c.attrs);
+    const want = wanted(op, c, inputs);
     const { outputs } = await runOp(op, c, inputs);
     for (const { name } of op.sig.outputs)
       for (let i = 0; i < outputs[name].length; i++) {
@@ -256,7 +259,7 @@ function compare(
   outputs: Record<string, Float64Array>,
   tolerance: number,
 ): void {
-  const want = op.ref(inputs, fullSizes(op, c)!, c.attrs);
+  const want = wanted(op, c, inputs);
   for (const { name } of op.sig.outputs) near(outputs[name], want[name], tolerance, `${op.name} ${name}`);
 }
 

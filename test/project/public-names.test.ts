@@ -33,10 +33,11 @@ const names: Record<string, string> = {
     GradientInput GradientReport Gradients Op Pass PlanReport ProfileRow Roofline Shard Slope
     SourceContext Span TensorFunction TypedArray Variant`,
   kernels: `
-    abs adam adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow bce bceWithLogits cast ceil clamp clipFactor concat conv1d conv2d cos cover
-    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo first floor gather ge gelu geluTanh gradNorm groupnorm gt huberLoss initNormal
+    abs adam adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow bce bceWithLogits bitwiseAnd bitwiseLeftShift bitwiseNot bitwiseOr
+    bitwiseRightShift bitwiseXor cast ceil clamp clipFactor concat conv1d conv2d cos cover
+    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo first floor floorDivide gather ge gelu geluTanh gradNorm groupnorm gt huberLoss initNormal
     initUniform klWeights l1Loss layernorm le leakyRelu linear lion log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mseLoss mul muon ne neg newtonSchulz
-    nllLoss norm normalize ops patchEmbed permute pow prod prompt quickGelu reciprocal relu rmsnorm round rowGather saam scale scaledDotProductAttention scatterAdd sgd sigmoid sign silu sin slice
+    nllLoss norm normalize ops patchEmbed permute pow prod prompt quickGelu reciprocal relu remainder rmsnorm round rowGather saam scale scaledDotProductAttention scatterAdd sgd sigmoid sign silu sin slice
     smoothL1Loss snce softmax softplus sqrt square std sub subjectAttention subjectAttentionTwoHop sum tanh transpose variance where
     AttentionOptions ConvOptions MuonAttrs NewtonSchulzOptions Reduction SaamOptions SpreadOptions SubjectMode`,
   model: `
