@@ -2,7 +2,7 @@
 export type { DeviceFacts } from "./declare/facts.ts";
 export { type Op, ops } from "./declare/op.ts";
 export { type Attrs, ceilDiv, type Pass, pass, passOf, type SourceContext, type Variant } from "./declare/pass.ts";
-export { type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
+export { type Dtype, type Float, parseSignature, shapeError } from "./declare/signature.ts";
 export {
   checkGradient,
   type CheckedInput,
@@ -30,4 +30,4 @@ export { during } from "./record/runner.ts";
 export { Scope } from "./record/scope.ts";
 export { type Gradients, Tape } from "./record/tape.ts";
 export { Tensor } from "./record/tensor.ts";
-export { type TypedArray, Value } from "./record/value.ts";
+export { type ArrayOf, type TypedArray, Value } from "./record/value.ts";

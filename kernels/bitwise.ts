@@ -7,6 +7,8 @@ import { aligned } from "./compare.ts";
 import { operand } from "./operands.ts";
 import { flatPass } from "./pointwise.ts";
 
+type Whole = "u32" | "i32";
+
 interface Row {
   readonly name: string;
   readonly about: string;
@@ -27,9 +29,9 @@ function bitwise({ name, about, f, ref, draw }: Row) {
     bench: [{ N: 2 ** 22 }],
     test: { draw },
   });
-  const broadcast = aligned(name, of);
+  const broadcast = aligned<<D extends Whole>(a: Tensor<D>, b: Tensor<D>) => Tensor<D>>(name, of);
   const signature = `${name}(a: tensor, b: tensor | real)`;
-  return function (a: Tensor, b: Tensor | number): Tensor {
+  return function <D extends Whole>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
     takes(signature, arguments);
     return broadcast(a, operand(name, b, a, true));
   };
@@ -83,7 +85,7 @@ export const bitwiseRightShift = bitwise({
 });
 
 /** The bits that x does not have: −x − 1. u32 or i32. */
-export function bitwiseNot(x: Tensor): Tensor {
+export function bitwiseNot<D extends Whole>(x: Tensor<D>): Tensor<D> {
   takes("bitwiseNot(x: tensor)", arguments);
   return bitwiseXor(x, -1);
 }

@@ -2,6 +2,7 @@
 // every other is brought there by reshaping, or by writing one side out first.
 import { ShapeError, UsageError } from "../engine/errors.ts";
 import { ceilDiv, type Pass, passOf, pass } from "../engine/declare/pass.ts";
+import type { Dtype, Float } from "../engine/declare/signature.ts";
 import { op } from "../engine/record/op.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { takes } from "../engine/takes.ts";
@@ -10,7 +11,7 @@ import flat from "./lib/flat.wgsl";
 import { partsFor } from "./lib/panels.ts";
 import panels from "./lib/panels.wgsl";
 import rows from "./lib/rows.wgsl";
-import { isWhole, ofOneType, operand } from "./operands.ts";
+import { isFloat, ofOneType, operand } from "./operands.ts";
 import { type BinaryRow, binaryRows, mentions, refOf, sameShape, scale } from "./pointwise.ts";
 import final from "./reduce/final.wgsl";
 import { expandTo } from "./reduce/reduce.ts";
@@ -200,7 +201,7 @@ ${head}
 }
 
 /** The op of a row for a[N, A, M] and b[A], b meeting every n and m. */
-function along(row: BinaryRow & { f: string }) {
+function along<T extends Dtype = Float>(row: BinaryRow<T> & { f: string }) {
   const { name, about, f, da, db, storage, draw } = row;
   return op({
     name: `${name}Along`,
@@ -248,7 +249,8 @@ function canonical(full: readonly number[], shape: readonly number[]): [number, 
   return [numel(full.slice(0, from)), numel(full.slice(from, to)), numel(full.slice(to))];
 }
 
-type Binary = (a: Tensor, b: Tensor) => Tensor;
+/** A function of two tensors of one type, which its result has. */
+export type Binary = <D extends Dtype>(a: Tensor<D>, b: Tensor<D>) => Tensor<D>;
 
 function broadcasting({ name }: BinaryRow, same: Binary, one: Binary): Binary {
   return (a, b) => {
@@ -272,31 +274,37 @@ const ops = {
 const addTensors = broadcasting(binaryRows.add, ...ops.add);
 const subTensors = broadcasting(binaryRows.sub, ...ops.sub);
 const mulTensors = broadcasting(binaryRows.mul, ...ops.mul);
-const divTensors = broadcasting(binaryRows.div, ...ops.div);
+const divTensors = broadcasting(binaryRows.div, ...(ops.div as readonly unknown[] as [Binary, Binary])); // of floats alone
 
 /** True where exchanging the two saves writing the first one out. */
-const smaller = (a: Tensor, b: Tensor) => a.numel < b.numel;
+const smaller = (a: Tensor<Dtype>, b: Tensor<Dtype>) => a.numel < b.numel;
 
 /** What arithmetic with a number is: of floats a launch without a second tensor, of integers that of a tensor. */
-function withNumber(name: string, a: Tensor, b: number, ofFloats: { factor?: number; offset?: number }, of: Binary) {
-  return isWhole(a) ? of(a, operand(name, b, a, true)) : scale(a, ofFloats);
+function withNumber<D extends Dtype>(
+  name: string,
+  a: Tensor<D>,
+  b: number,
+  ofFloats: { factor?: number; offset?: number },
+  of: Binary,
+): Tensor<D> {
+  return isFloat(a) ? (scale(a as Tensor<Dtype> as Tensor, ofFloats) as Tensor<D>) : of(a, operand(name, b, a, true));
 }
 
 /** a + b; shapes broadcast, b may be a number. Integers wrap at 2^32. Errors: ShapeError for tensors of two types. */
-export function add(a: Tensor, b: Tensor | number): Tensor {
+export function add<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("add(a: tensor, b: tensor | real)", arguments);
   if (typeof b === "number") return withNumber("add", a, b, { offset: b }, addTensors);
   return smaller(a, b) ? addTensors(b, a) : addTensors(a, b);
 }
 
 /** a − b; shapes broadcast, b may be a number. Integers wrap at 2^32. Errors: ShapeError for tensors of two types. */
-export function sub(a: Tensor, b: Tensor | number): Tensor {
+export function sub<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("sub(a: tensor, b: tensor | real)", arguments);
   return typeof b === "number" ? withNumber("sub", a, b, { offset: -b }, subTensors) : subTensors(a, b);
 }
 
 /** a · b, elementwise; shapes broadcast, b may be a number. Integers wrap at 2^32. Errors: ShapeError for tensors of two types. */
-export function mul(a: Tensor, b: Tensor | number): Tensor {
+export function mul<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("mul(a: tensor, b: tensor | real)", arguments);
   if (typeof b === "number") return withNumber("mul", a, b, { factor: b }, mulTensors);
   return smaller(a, b) ? mulTensors(b, a) : mulTensors(a, b);
@@ -308,7 +316,7 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
  */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   takes("div(a: tensor, b: tensor | real)", arguments);
-  if (isWhole(a))
+  if (!isFloat(a))
     throw new ShapeError(
       `div: a is ${a.dtype}, whose quotients are no integers; floorDivide(a, b) rounds down, div(cast(a, "f32"), …) has fractions`,
     );

@@ -1,30 +1,32 @@
 // Comparisons, logic and choice, element by element; shapes broadcast as in NumPy. There is no boolean type: a mask is f32, 1 where it
 // holds and 0 where it does not, so that its mean is a share and a product with it selects. NaN compares as in IEEE 754: it is
 // unequal to everything, and no more than that.
-import { anyType } from "../engine/declare/signature.ts";
+import { anyType, type Dtype, type Float } from "../engine/declare/signature.ts";
 import { UsageError } from "../engine/errors.ts";
 import { op } from "../engine/record/op.ts";
 import { takes } from "../engine/takes.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
-import { broadcastShape } from "./broadcast.ts";
+import { type Binary, broadcastShape } from "./broadcast.ts";
 import { amax } from "./fold/extremes.ts";
 import numbers from "./lib/numbers.wgsl";
-import { isWhole, ofOneType, operand } from "./operands.ts";
+import { isFloat, ofOneType, operand } from "./operands.ts";
 import { clampFloat, flatPass } from "./pointwise.ts";
 import { expandTo } from "./reduce/reduce.ts";
 
 /** The size of the benchmark rows: hidden units of one frame-encoder layer, 16 clips of 8 frames. */
 const bench = [{ N: 16 * 8 * 51 * 3072 }];
 
-type Binary = (a: Tensor, b: Tensor) => Tensor;
+/** A function of two tensors of one type, whose result is a mask. */
+type Comparing = <D extends Dtype>(a: Tensor<D>, b: Tensor<D>) => Tensor;
 
 /** An op of tensors of one shape and type for those whose shapes broadcast: both are written out. */
-export function aligned(name: string, of: Binary): Binary {
-  return (a, b) => {
+export function aligned<F extends (a: Tensor<never>, b: Tensor<never>) => Tensor<Dtype>>(name: string, of: F): F {
+  const broadcast = (a: Tensor<never>, b: Tensor<never>) => {
     ofOneType(name, { a, b });
     const full = broadcastShape(a.shape, b.shape, name);
     return of(expandTo(a, full), expandTo(b, full));
   };
+  return broadcast as F;
 }
 
 /** Every other element equal, so that ties are met. */
@@ -63,9 +65,9 @@ function comparison({ name, symbol, holds, ref, wraps }: Comparison) {
     bench,
     test: { draw: { a: withTies, b: withTies } },
   });
-  const broadcast = aligned(name, compared);
+  const broadcast = aligned<Comparing>(name, compared);
   const signature = `${name}(a: tensor, b: tensor | float)`;
-  return function (a: Tensor, b: Tensor | number): Tensor {
+  return function <D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor {
     takes(signature, arguments);
     return broadcast(a, operand(name, b, a, wraps));
   };
@@ -124,7 +126,7 @@ export const logicalOr = comparison({
 });
 
 /** 1 where x is 0, else 0. */
-export function logicalNot(x: Tensor): Tensor {
+export function logicalNot(x: Tensor<Dtype>): Tensor {
   takes("logicalNot(x: tensor)", arguments);
   return eq(x, 0);
 }
@@ -160,14 +162,14 @@ function extreme(name: "minimum" | "maximum", wgsl: string, wins: string, ref: (
     flops: ({ N }) => N,
     bench,
   });
-  return aligned(name, of);
+  return aligned<Binary>(name, of);
 }
 
 const smaller = extreme("minimum", "min", "<", Math.min);
 const larger = extreme("maximum", "max", ">", Math.max);
 
 /** The smaller of two elements. b may be a number; shapes broadcast. */
-export function minimum(a: Tensor, b: Tensor | number): Tensor {
+export function minimum<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("minimum(a: tensor, b: tensor | real)", arguments);
   return smaller(a, operand("minimum", b, a));
 }
@@ -176,11 +178,11 @@ export function minimum(a: Tensor, b: Tensor | number): Tensor {
  * The larger of two elements; shapes broadcast. With a number, or alone, it is `amax` still, as before version 0.2, and says so: the
  * number is an axis. `clamp(x, { low })` is the larger of x and a number.
  */
-export function maximum(a: Tensor, b?: Tensor | number): Tensor {
+export function maximum<D extends Dtype>(a: Tensor<D>, b?: Tensor<D> | number): Tensor<D> {
   takes("maximum(a: tensor, b?: tensor | whole)", arguments);
   if (typeof b === "object") return larger(a, b);
   hintOnce();
-  return b === undefined ? amax(a) : amax(a, b);
+  return amax(a, b);
 }
 
 let isHinted = false;
@@ -194,12 +196,12 @@ function hintOnce(): void {
  * x within [low, high]; a bound that is not given is none, and one of the two is. No gradient outside. Errors: UsageError where there is
  * no bound, ShapeError for one that the integers of x cannot be.
  */
-export function clamp(x: Tensor, bounds: { low?: number; high?: number }): Tensor {
+export function clamp<D extends Dtype>(x: Tensor<D>, bounds: { low?: number; high?: number }): Tensor<D> {
   takes("clamp(x: tensor, bounds: { low?: real, high?: real })", arguments);
   const { low, high } = bounds;
   if (low === undefined && high === undefined)
     throw new UsageError("clamp: no bound is given; expected { low }, { high } or both");
-  if (!isWhole(x)) return clampFloat(x, bounds);
+  if (isFloat(x)) return clampFloat(x as Tensor<Dtype> as Tensor, bounds) as Tensor<D>;
   const raised = low === undefined ? x : larger(x, operand("clamp", low, x));
   return high === undefined ? raised : smaller(raised, operand("clamp", high, x));
 }
@@ -232,7 +234,7 @@ const choose = op({
 });
 
 /** a where the mask is other than 0, else b. a and b may be numbers; the shapes of all three broadcast. */
-export function where(mask: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+export function where<D extends Dtype = Float>(mask: Tensor, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> {
   takes("where(mask: tensor, a: tensor | float, b: tensor | float)", arguments);
   const [x, y] = [operand("where", a, b, true), operand("where", b, a, true)];
   ofOneType("where", { a: x, b: y });

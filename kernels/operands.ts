@@ -5,18 +5,18 @@ import { ShapeError } from "../engine/errors.ts";
 import { isWholeType } from "../engine/declare/signature.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 
-/** Whether a tensor is of integers. */
-export const isWhole = ({ dtype }: Tensor): boolean => isWholeType(dtype);
+/** Whether a tensor has fractions. */
+export const isFloat = (x: Tensor<Dtype>): boolean => !isWholeType(x.dtype);
 
 const ranges = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
 
 /** Refuses tensors of several types: none is converted by itself, for each way loses something. */
-export function ofOneType(what: string, named: Readonly<Record<string, Tensor>>): void {
+export function ofOneType(what: string, named: Readonly<Record<string, Tensor<Dtype>>>): void {
   const [[first, { dtype }], ...rest] = Object.entries(named);
   const other = rest.find(([, each]) => each.dtype !== dtype);
   if (!other) return;
   const [name, found] = other;
-  const [from, to] = isWhole(found) || dtype === "f32" ? [name, dtype] : [first, found.dtype];
+  const [from, to] = !isFloat(found) || dtype === "f32" ? [name, dtype] : [first, found.dtype];
   throw new ShapeError(
     `${what}: ${first} is ${dtype} and ${name} is ${found.dtype}; expected one type: cast(${from}, "${to}") converts`,
   );
@@ -26,11 +26,16 @@ export function ofOneType(what: string, named: Readonly<Record<string, Tensor>>)
  * A number as a tensor that broadcasts to every shape, of the type of what it meets; a tensor as it is. Where `wraps`, a negative
  * number beside u32 is its two's complement. Errors: ShapeError for a number that the type does not hold.
  */
-export function operand(what: string, x: Tensor | number, beside: Tensor | number, wraps = false): Tensor {
+export function operand<D extends Dtype>(
+  what: string,
+  x: Tensor<D> | number,
+  beside: Tensor<D> | number,
+  wraps = false,
+): Tensor<D> {
   if (typeof x !== "number") return x;
-  const dtype = typeof beside === "number" ? "f32" : beside.dtype;
+  const dtype: Dtype = typeof beside === "number" ? "f32" : beside.dtype;
   if (isWholeType(dtype)) checkHeld(what, x, dtype, wraps);
-  return tensor([x], [], dtype);
+  return tensor([x], [], dtype) as Tensor<Dtype> as Tensor<D>;
 }
 
 function checkHeld(what: string, x: number, dtype: "u32" | "i32", wraps: boolean): void {

@@ -4,7 +4,7 @@
 // (nan_or4): WGSL's min, max and clamp do not promise it.
 import type { Draw } from "../engine/declare/op.ts";
 import { type Attrs, type Pass, pass } from "../engine/declare/pass.ts";
-import { anyType, type Dtype, isWholeType } from "../engine/declare/signature.ts";
+import { anyType, type Dtype, type Float, isWholeType } from "../engine/declare/signature.ts";
 import { op } from "../engine/record/op.ts";
 import { erf64 } from "./lib/erf.ts";
 import erf4 from "./lib/erf.wgsl";
@@ -87,7 +87,7 @@ const elements = (expression: string, names: readonly string[]) =>
 export const mentions = (expression: string, name: string) => new RegExp(`(?<![.\\w])${name}\\b`).test(expression);
 
 /** A row of the table of functions of one argument. */
-interface Row<A extends Attrs> {
+interface Row<A extends Attrs, T extends Dtype> {
   name: string;
   about: string;
   attrs?: A;
@@ -96,7 +96,7 @@ interface Row<A extends Attrs> {
   df: string;
   lib?: readonly string[];
   /** Default: f32 and f16. */
-  storage?: readonly Dtype[];
+  storage?: readonly T[];
   ref: (x: number, attrs: A) => number;
   /** Operations per element. */
   flops: number;
@@ -106,7 +106,7 @@ interface Row<A extends Attrs> {
 }
 
 /** The op of a row. */
-export function unary<A extends Attrs = Record<never, never>>({
+export function unary<A extends Attrs = Record<never, never>, T extends Dtype = Float>({
   name,
   about,
   attrs,
@@ -119,7 +119,7 @@ export function unary<A extends Attrs = Record<never, never>>({
   draw = "gaussian",
   settings,
   tolerance,
-}: Row<A>) {
+}: Row<A, T>) {
   const back = ["dy", ...["x", "y"].filter((saved) => mentions(df, saved))];
   return op({
     name,
@@ -295,7 +295,7 @@ export const scale = unary({
 });
 
 /** A row of the table of two-argument functions; broadcast.ts makes the broadcasting forms of the same rows. */
-export interface BinaryRow {
+export interface BinaryRow<T extends Dtype = Dtype> {
   name: string;
   about: string;
   f: Expression;
@@ -308,7 +308,7 @@ export interface BinaryRow {
   draw?: { a?: Draw; b?: Draw };
   lib?: readonly string[];
   /** Default: f32 and f16. */
-  storage?: readonly Dtype[];
+  storage?: readonly T[];
 }
 
 /** The reference of a row for elements of one type. */
@@ -355,7 +355,7 @@ export const binaryRows = {
 } satisfies Record<string, BinaryRow>;
 
 /** The op of a row for two tensors of the same shape. */
-export function sameShape(row: BinaryRow) {
+export function sameShape<T extends Dtype = Float>(row: BinaryRow<T>) {
   const { name, about, f, da, db, lib, storage, draw } = row;
   const saved = ["a", "b", "y"].filter((input) => mentions(`${da} ${db}`, input));
   const writes = { da: `dy * (${da})`, db: `dy * (${db})` };

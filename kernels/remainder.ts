@@ -1,8 +1,9 @@
 // Division that stays whole: ⌊a / b⌋ and what it leaves, of floats and of integers; shapes broadcast. Remainders have the sign of b, as
 // in PyTorch and Python, so that a remainder by n is a place from 0 to n − 1.
-import { anyType } from "../engine/declare/signature.ts";
+import { anyType, type Dtype } from "../engine/declare/signature.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { takes } from "../engine/takes.ts";
+import type { Binary } from "./broadcast.ts";
 import { aligned } from "./compare.ts";
 import numbers from "./lib/numbers.wgsl";
 import remainders from "./lib/remainder.wgsl";
@@ -57,15 +58,15 @@ const left = sameShape({
   draw,
 });
 
-const quotient = aligned("floorDivide", divided);
-const rest = aligned("remainder", left);
+const quotient = aligned<Binary>("floorDivide", divided);
+const rest = aligned<Binary>("remainder", left);
 
 /**
  * ⌊a / b⌋ (PyTorch's floor_divide): rounded down, so −7 by 2 is −4; exact for integers, and of floats without the rounding of a / b. b may
  * be a number; shapes broadcast. By 0 floats give ±∞ or NaN; integers give a, as WGSL defines it (PyTorch raises an error). Its
  * gradient is 0. Errors: ShapeError for tensors of two types.
  */
-export function floorDivide(a: Tensor, b: Tensor | number): Tensor {
+export function floorDivide<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("floorDivide(a: tensor, b: tensor | real)", arguments);
   return quotient(a, operand("floorDivide", b, a));
 }
@@ -75,7 +76,7 @@ export function floorDivide(a: Tensor, b: Tensor | number): Tensor {
  * number; shapes broadcast. By 0 floats give NaN; integers give 0, as WGSL defines it (PyTorch raises an error). Gradients: dy to
  * a, −⌊a / b⌋ dy to b. Errors: ShapeError for tensors of two types.
  */
-export function remainder(a: Tensor, b: Tensor | number): Tensor {
+export function remainder<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("remainder(a: tensor, b: tensor | real)", arguments);
   return rest(a, operand("remainder", b, a));
 }

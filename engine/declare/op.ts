@@ -35,13 +35,13 @@ export interface Chooser {
 }
 
 /** The declaration of an op; see docs/DESIGN.md, "The life of an op". */
-export interface OpDeclaration<S extends string, A extends Attrs, X extends string> {
+export interface OpDeclaration<S extends string, A extends Attrs, X extends string, T extends Dtype = Dtype> {
   name: string;
   about: string;
   sig: S;
   attrs?: A;
   /** What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself. */
-  storage?: readonly Dtype[];
+  storage?: readonly T[];
   /** What attributes must be, in the words of engine/kinds.ts; by default of the same type as the default, and not NaN. */
   takes?: { [K in keyof A]?: string };
   /** Axes that inputs do not have, and checks of those they have: returns the further sizes or throws ShapeError. */

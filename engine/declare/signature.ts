@@ -6,10 +6,16 @@ import { takes } from "../takes.ts";
 /** Element types. `T` in a signature is the op's storage type, the same for all its tensors: one of those it is declared for. */
 export type Dtype = "f32" | "f16" | "u32" | "i32";
 
+/** Types with fractions, and gradients: what a tensor is of where nothing else is said. */
+export type Float = "f32" | "f16";
+
+/** A type as tensors have it: f32 and f16 are told apart when a program runs. */
+export type TypeClass<D extends Dtype> = D extends Float ? Float : D;
+
 /** Storage types of an op that says nothing else. */
-export const floats: readonly Dtype[] = ["f32", "f16"];
+export const floats: readonly Float[] = ["f32", "f16"];
 /** Those of an op that computes with whole numbers. */
-export const wholes: readonly Dtype[] = ["u32", "i32"];
+export const wholes: readonly ("u32" | "i32")[] = ["u32", "i32"];
 /** Those of an op that moves elements, or whose kernel says the same of all numbers. */
 export const anyType: readonly Dtype[] = [...floats, ...wholes];
 

@@ -1,5 +1,5 @@
 // Numbers of the host as elements of a tensor: which type an array is of, and whether a type can hold its numbers.
-import type { Dtype } from "../declare/signature.ts";
+import type { Dtype, Float } from "../declare/signature.ts";
 import { GpuError, ShapeError } from "../errors.ts";
 import { toHalf } from "../half.ts";
 import { runner } from "../record/runner.ts";
@@ -8,6 +8,18 @@ import type { TypedArray } from "../record/value.ts";
 /** The shape of host data where none is given; what is no array is refused later, by name. */
 export const flat = (data: ArrayLike<number>): number[] =>
   Array.isArray(data) || ArrayBuffer.isView(data) ? [data.length] : [];
+
+/**
+ * The type of elements that a tensor of such data has. What is not known (`ArrayLike<number>`) may be any, and so may bytes and 16-bit
+ * integers, which need one to be named.
+ */
+export type DtypeOf<A> = A extends Uint32Array
+  ? "u32"
+  : A extends Int32Array
+    ? "i32"
+    : A extends readonly number[] | Float32Array | Float64Array | { readonly [Symbol.toStringTag]: "Float16Array" }
+      ? Float
+      : Dtype;
 
 /** The element types of typed arrays, by the names of their classes. */
 const own: Readonly<Record<string, Dtype>> = {

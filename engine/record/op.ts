@@ -1,7 +1,17 @@
 // Ops as functions: a call checks shapes, records the forward passes in the open scope and returns the outputs.
 import { declareOp, type Op, type OpDeclaration } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
-import { bindAxes, type FreshOutputs, type InputWords, shapeError, shapeOf, type Sizes } from "../declare/signature.ts";
+import {
+  bindAxes,
+  type Dtype,
+  type Float,
+  type FreshOutputs,
+  type InputWords,
+  shapeError,
+  shapeOf,
+  type Sizes,
+  type TypeClass,
+} from "../declare/signature.ts";
 import { nearest, ShapeError, UsageError } from "../errors.ts";
 import { inWords, isPromise } from "../kinds.ts";
 import { fits, takes } from "../takes.ts";
@@ -12,33 +22,47 @@ import type { Entry } from "./segment.ts";
 import { Tensor } from "./tensor.ts";
 import type { Value } from "./value.ts";
 
-type Tensors<Ws extends string[]> = Ws extends [string, ...infer R extends string[]] ? [Tensor, ...Tensors<R>] : [];
-type OpArgs<S extends string, A extends Attrs> = [...Tensors<InputWords<S>>, attrs?: Partial<A>];
-type OpResult<S extends string> =
+/** The tensor of a word of a signature: of the type it names, or of the storage type. */
+type TensorOf<W, T extends Dtype> = Tensor<W extends `${string}:${infer D extends Dtype}` ? TypeClass<D> : T>;
+type Tensors<Ws extends string[], T extends Dtype> = Ws extends [infer W, ...infer R extends string[]]
+  ? [TensorOf<W, T>, ...Tensors<R, T>]
+  : [];
+type OpArgs<S extends string, A extends Attrs, T extends Dtype> = [...Tensors<InputWords<S>, T>, attrs?: Partial<A>];
+type OpResult<S extends string, T extends Dtype> =
   FreshOutputs<S> extends []
     ? undefined
-    : FreshOutputs<S> extends [string]
-      ? Tensor
-      : { [K in keyof FreshOutputs<S>]: Tensor };
+    : FreshOutputs<S> extends [infer W]
+      ? TensorOf<W, T>
+      : Results<FreshOutputs<S>, T>;
+type Results<Ws extends string[], T extends Dtype> = { [K in keyof Ws]: TensorOf<Ws[K], T> };
+/** An op as a function; of floats, or of any of its storage types, which its results then have. */
+type Callable<S extends string, A extends Attrs, T extends Dtype> = [T] extends [Float]
+  ? (...args: OpArgs<S, A, Float>) => OpResult<S, Float>
+  : <D extends T>(...args: OpArgs<S, A, D>) => OpResult<S, D>;
 
 /** Declares an op; see `OpDeclaration`. The result is called with tensors in the signature's order, then attributes. */
-export function op<const S extends string, A extends Attrs = Record<never, never>, X extends string = never>(
-  declaration: OpDeclaration<S, A, X>,
-): ((...args: OpArgs<S, A>) => OpResult<S>) & Op {
+export function op<
+  const S extends string,
+  A extends Attrs = Record<never, never>,
+  X extends string = never,
+  T extends Dtype = Float,
+>(declaration: OpDeclaration<S, A, X, T>): Callable<S, A, T> & Op {
   takes(
     "op(declaration: { name: text, about: text, sig: text, ref: function, flops: function, bench: object[], ... })",
     arguments,
   );
   const made = declareOp(declaration as unknown as OpDeclaration<string, Attrs, string>);
-  const callable = (...args: (Tensor | Partial<Attrs>)[]) => call(made, args);
+  const callable = (...args: (Tensor<Dtype> | Partial<Attrs>)[]) => call(made, args);
   Object.defineProperty(callable, "name", { value: made.name, writable: true });
   return Object.assign(callable, made) as never;
 }
 
+type Called = Tensor<Dtype> | Tensor<Dtype>[] | undefined;
+
 /** Calls an op: checks shapes, records its forward passes, returns its outputs. */
-export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined)[]): Tensor | Tensor[] | undefined {
+export function call(op: Op, args: readonly (Tensor<Dtype> | Partial<Attrs> | undefined)[]): Called {
   const { inputs } = op.sig;
-  const tensors = args.slice(0, inputs.length) as Tensor[];
+  const tensors = args.slice(0, inputs.length) as Tensor<Dtype>[];
   const values: Value[] = new Array(op.names.length);
   for (let i = 0; i < inputs.length; i++) {
     if (!(tensors[i] instanceof Tensor)) throw notATensor(op, args, i);
@@ -61,7 +85,7 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   }
   const results = op.sig.outputs
     .filter((term) => !inputs.some((input) => input.name === term.name))
-    .map((term) => new Tensor(values[op.names.indexOf(term.name)], shapeOf(term, dims, bound.lead)));
+    .map((term) => new Tensor<Dtype>(values[op.names.indexOf(term.name)], shapeOf(term, dims, bound.lead)));
   return results.length > 1 ? results : results[0];
 }
 

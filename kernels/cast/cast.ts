@@ -1,8 +1,9 @@
 // Between element types. Sums and statistics are f32 everywhere; f16 halves the bytes of what is stored; integers are exact.
 import { ceilDiv, type Dtype, op, type Pass, pass, type Tensor } from "../../engine/index.ts";
-import { isWholeType, wholes } from "../../engine/declare/signature.ts";
+import { isWholeType, type TypeClass, wholes } from "../../engine/declare/signature.ts";
 import { takes } from "../../engine/takes.ts";
 import numbers from "../lib/numbers.wgsl";
+import { isFloat } from "../operands.ts";
 import { type Expression, flatPass } from "../pointwise.ts";
 import text from "./cast.wgsl";
 
@@ -111,10 +112,14 @@ const toI32 = toWhole("toI32", "i32", {
  * hold becomes the nearest that it can, −1 as u32 is 0, and NaN becomes 0 (PyTorch leaves both undefined). Between u32 and i32: modulo
  * 2^32, so −1 is 4294967295. Gradients flow between floats.
  */
-export function cast(x: Tensor, dtype: Dtype): Tensor {
+export function cast<D extends Dtype>(x: Tensor<Dtype>, dtype: D): Tensor<TypeClass<D>> {
   takes('cast(x: tensor, dtype: "f32" | "f16" | "u32" | "i32")', arguments);
+  return castTo(x, dtype) as Tensor<Dtype> as Tensor<TypeClass<D>>;
+}
+
+function castTo(x: Tensor<Dtype>, dtype: Dtype): Tensor<Dtype> {
   if (x.dtype === dtype) return x;
-  if (isWholeType(dtype)) return (dtype === "u32" ? toU32 : toI32)(x);
-  if (isWholeType(x.dtype)) return (dtype === "f16" ? wholeToF16 : wholeToF32)(x);
-  return dtype === "f16" ? toF16(x) : toF32(x);
+  if (isWholeType(dtype)) return (dtype === "u32" ? toU32 : toI32)(x as Tensor);
+  if (isFloat(x)) return (dtype === "f16" ? toF16 : toF32)(x as Tensor);
+  return (dtype === "f16" ? wholeToF16 : wholeToF32)(x as Tensor<"u32" | "i32">);
 }

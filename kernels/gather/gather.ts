@@ -86,7 +86,7 @@ const scattered = op({
 });
 
 /** The axis along which the numbers choose; x and ids agree in all others. */
-function matched(x: Tensor, ids: Tensor, axis: number, what: string): number {
+function matched(x: Tensor, ids: Tensor<"u32">, axis: number, what: string): number {
   const at = axisOf(x, axis, what);
   if (ids.shape.length !== x.shape.length || x.shape.some((size, i) => i !== at && size !== ids.shape[i]))
     throw new ShapeError(`${what}: x is [${x.shape}] and the ids [${ids.shape}]; they may differ in axis ${at} only`);
@@ -97,7 +97,7 @@ function matched(x: Tensor, ids: Tensor, axis: number, what: string): number {
  * y[.., c, ..] = x[.., ids[.., c, ..], ..] along `axis` (PyTorch's gather): x and ids:u32 have the same shape beside it. An id
  * beyond the axis is a ShapeError where it comes from the host, and gives NaN where it was computed. Its gradient is a scatterAdd.
  */
-export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
+export function gather(x: Tensor, axis: number, ids: Tensor<"u32">): Tensor {
   takes("gather(x: tensor, axis: whole, ids: tensor)", arguments);
   const at = matched(x, ids, axis, "gather");
   return gathered(x.reshape(around(x.shape, at)), ids.reshape(around(ids.shape, at))).reshape(ids.shape);
@@ -107,7 +107,7 @@ export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
  * x with every element of src added at its number along `axis` (PyTorch's scatter_add): ids:u32 and src have one shape, which agrees
  * with x's beside the axis. An id beyond the axis is a ShapeError where it comes from the host; a computed one adds nothing. In a fixed order: the same bits in every run.
  */
-export function scatterAdd(x: Tensor, axis: number, ids: Tensor, src: Tensor): Tensor {
+export function scatterAdd(x: Tensor, axis: number, ids: Tensor<"u32">, src: Tensor): Tensor {
   takes("scatterAdd(x: tensor, axis: whole, ids: tensor, src: tensor)", arguments);
   const at = matched(x, ids, axis, "scatterAdd");
   if (`${ids.shape}` !== `${src.shape}`)

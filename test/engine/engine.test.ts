@@ -26,6 +26,7 @@ import {
   Scope,
   ShapeError,
   Tape,
+  type Tensor,
   tensor,
   type TypedArray,
 } from "../../engine/index.ts";
@@ -75,8 +76,8 @@ test("a tensor read in mid-scope stays usable, and so does what was made before 
 
 test("keep moves a tensor to the enclosing scope; without it the tensor ends with its scope", async () => {
   using outer = new Scope();
-  let kept!: ReturnType<typeof tensor>;
-  let lost!: ReturnType<typeof tensor>;
+  let kept!: Tensor;
+  let lost!: Tensor;
   {
     using inner = new Scope();
     kept = keep(accumulate(tensor([1]), tensor([2])));
@@ -480,11 +481,31 @@ test("a lost device is one error that every later call repeats", async () => {
   }
 });
 
+test("compute gives a list for a list and names for names", async () => {
+  const [a, b] = await compute(() => [copy(tensor([1, 2])), copy(tensor(new Uint32Array([3])))]);
+  assert.equal([a, b], [new Float32Array([1, 2]), new Uint32Array([3])]);
+  const { loss, y } = await compute(() => ({ loss: accumulate(tensor([1]), tensor([2])), y: copy(tensor([4])) }));
+  assert.equal([loss, y], [new Float32Array([3]), new Float32Array([4])]);
+  const refused = (body: () => unknown) => compute(body as () => Tensor).catch((error) => error);
+  throwsWith(
+    await refused(() => ({ loss: 7 })),
+    ShapeError,
+    /compute: what the function returns as loss is 7; expected a tensor/,
+  );
+  throwsWith(
+    await refused(() => 7),
+    ShapeError,
+    /compute: what the function returns is 7; expected a tensor or an array/,
+  );
+});
+
 test("an op has the storage types it is declared for; others are refused with the cast that helps", async () => {
   const numbers = new Uint32Array([2 ** 32 - 1, 2 ** 24 + 1]);
   assert.equal(await compute(() => copy(tensor(numbers))), numbers);
   throwsWith(
-    await compute(() => accumulate(tensor([1], [1], "i32"), tensor([1], [1], "i32"))).catch((error) => error),
+    await compute(() => accumulate(tensor([1], [1], "i32") as never, tensor([1], [1], "i32") as never)).catch(
+      (error) => error,
+    ),
     ShapeError,
     /^accumulate: a_N is i32, expected f32 or f16; cast\(a, "f32"\) converts/,
   );
@@ -532,7 +553,7 @@ test("wrong arguments are ShapeErrors in the engine's form", () => {
     /unknown attribute size; it has value, n/,
   );
   throwsWith(
-    caught(() => accumulate(tensor([1]), tensor([1], [1], "u32"))),
+    caught(() => accumulate(tensor([1]), tensor([1], [1], "u32") as never)),
     ShapeError,
     /b_N is u32, expected f32/,
   );

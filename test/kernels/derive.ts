@@ -186,7 +186,7 @@ export async function runOp(
       return made;
     });
     const result = call(op, [...args, attrs]);
-    const fresh = result === undefined ? [] : result instanceof Tensor ? [result] : result;
+    const fresh = (result === undefined ? [] : result instanceof Tensor ? [result] : result) as Tensor[]; // of floats for vjp
     let at = 0;
     for (const [i, term] of op.sig.inputs.entries()) untouched[term.name] = later(args[i]);
     for (const term of op.sig.outputs) {
@@ -199,7 +199,7 @@ export async function runOp(
         fresh.map((t, i) => tensor(upstream[op.sig.outputs[i].name], t.shape, t.dtype)),
       );
       for (const [i, term] of op.sig.inputs.entries())
-        if (names.has(term.name)) gradients[term.name] = later(found.get(args[i]));
+        if (names.has(term.name)) gradients[term.name] = later(found.get(args[i] as Tensor));
     }
   }
   const settle = async (all: Record<string, Promise<ArrayLike<number>>>) => {

@@ -201,7 +201,7 @@ const nll = (row: readonly number[], target: number) =>
   Math.log(row.reduce((total, v) => total + Math.exp(v), 0)) - row[target];
 
 /** Numbers that choose, as if an op had computed them: the host does not see them. */
-function computed(numbers: readonly number[]): Tensor {
+function computed(numbers: readonly number[]): Tensor<"u32"> {
   const made = tensor([...numbers], [numbers.length], "u32");
   made.value.host = undefined;
   return made;

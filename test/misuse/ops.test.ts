@@ -26,7 +26,7 @@ function strangeTensors(dtype: string, { storage }: Op): Record<string, unknown>
     "a tensor of another type": tensor(
       [1],
       [1],
-      (["f32", "u32", "i32"] as const).find((type) => !fitting.includes(type)),
+      (["f32", "u32", "i32"] as const).find((type) => !fitting.includes(type)) ?? "u32",
     ),
     "a tensor of nine axes": tensor(new Float32Array(3), [1, 1, 1, 1, 1, 1, 1, 1, 3]),
   };

@@ -44,7 +44,7 @@ async function features({ model }: Pick<Loaded, "model">): Promise<Record<string
   const { visual } = model.backbone;
   const [video, mask, text] = ["in.video", "in.video_mask", "in.text"].map(of);
   const [frame_features, video_features_raw, text_features_raw] = await compute(() => {
-    const f_NE = visual.forward(tensor(video.data, [6, 3, 16, 16]), tensor(mask.data, [6, 16, 16]));
+    const f_NE = visual.forward(tensor(video.data, [6, 3, 16, 16], "f32"), tensor(mask.data, [6, 16, 16], "f32"));
     const ids = Uint32Array.from(text.data);
     const ends = endPositions(ids, 12);
     return [
@@ -144,7 +144,10 @@ test("OpenAI's file needs no flags: heads and QuickGELU follow from what it is",
   assert.is(loaded.report.kind, "OpenAI CLIP");
   const ids = Uint32Array.from(text.data);
   const [image_features_raw, text_features_raw] = await compute(() => [
-    loaded.model.backbone.visual.forward(tensor(image.data, [3, 3, 24, 24]), tensor(mask.data, [3, 24, 24])),
+    loaded.model.backbone.visual.forward(
+      tensor(image.data, [3, 3, 24, 24], "f32"),
+      tensor(mask.data, [3, 24, 24], "f32"),
+    ),
     loaded.model.backbone.forward(tensor(ids, [3, 12], "u32"), tensor(endPositions(ids, 12), [3], "u32")),
   ]);
   await agree(file, {

@@ -29,7 +29,7 @@ const names: Record<string, string> = {
     Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
     assignPart cacheFolder ceilDiv checkGradient compute copy declare detach during fill findAdapter free keep later nearest numericalSlope op openGpu ops
     parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
-    Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Frozen GpuOptions
+    ArrayOf Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Float Frozen GpuOptions
     GradientInput GradientReport Gradients Op Pass PlanReport ProfileRow Roofline Shard Slope
     SourceContext Span TensorFunction TypedArray Variant`,
   kernels: `

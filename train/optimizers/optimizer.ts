@@ -18,7 +18,7 @@ export interface UpdateSettings {
 /** Norm of all gradients and the number of elements that are not finite; both on the device. */
 export interface Health {
   readonly norm: Tensor;
-  readonly bad: Tensor;
+  readonly bad: Tensor<"u32">;
 }
 
 /** What the update of a group is told: attributes of its kernel, and the factor on its gradients. */
