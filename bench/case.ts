@@ -199,7 +199,7 @@ export class Prepared {
   free(): void {
     this.#outer[Symbol.dispose]();
     for (const { value } of [...this.#args, ...Object.values(this.#upstream)])
-      if (value.storage) this.gpu.memory.free(value.storage, "other");
+      if (value.storage) this.gpu.store.free(value.storage, "other");
     this.gpu.planner.forget();
   }
 }

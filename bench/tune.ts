@@ -75,11 +75,11 @@ async function race(gpu: Gpu, task: TuneTask, rounds: number): Promise<Map<Struc
   const { M, N, K, batch = [1, 1] } = task;
   const many = batch[0] * (batch[1] ?? 1);
   const operands = { a: bufferOf(gpu, gaussians(many * M * K, 1)), b: bufferOf(gpu, gaussians(many * K * N, 2)) };
-  const outputs = names.map(() => gpu.memory.allocate(4 * many * M * N, "other"));
+  const outputs = names.map(() => gpu.store.allocate(4 * many * M * N, "other"));
   const arms = names.map((name, i) => armOf(gpu, launchOf(gpu, task, name, { ...operands, c: outputs[i] }), name));
   const timings = await interleave(arms, rounds);
   const right = await agreeing(gpu, outputs, many * M * N, K);
-  for (const storage of [...Object.values(operands), ...outputs]) gpu.memory.free(storage, "other");
+  for (const storage of [...Object.values(operands), ...outputs]) gpu.store.free(storage, "other");
   const clock = clockOf(gpu);
   return new Map(names.map((name, i) => [name, right[i] ? 1000 * secondsOf(timings[i], clock) : undefined]));
 }

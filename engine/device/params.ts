@@ -171,8 +171,8 @@ export async function arrived(): Promise<void> {
 }
 
 function deviceMemory(what: string): DeviceMemory {
-  const { memory } = runner();
+  const { store } = runner();
   runner().check?.();
-  if (!memory) throw new UsageError(`${what}: needs a device; the planner only measures`);
-  return memory;
+  if (!store) throw new UsageError(`${what}: needs a device; the planner only measures`);
+  return store;
 }

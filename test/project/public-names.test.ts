@@ -30,7 +30,7 @@ const names: Record<string, string> = {
     assignPart cacheFolder ceilDiv checkGradient compute copy declare detach during fill findAdapter free keep later nearest numericalSlope op openGpu ops
     parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
     ArrayOf Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Float Frozen GpuOptions
-    GradientInput GradientReport Gradients Op Pass PlanReport ProfileRow Roofline Shard Slope
+    GradientInput GradientReport Gradients MemoryReport Op Pass PlanReport ProfileRow Roofline Shard Slope
     SourceContext Span TensorFunction TypedArray Variant`,
   kernels: `
     abs adam adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow bce bceWithLogits bitwiseAnd bitwiseLeftShift bitwiseNot bitwiseOr
