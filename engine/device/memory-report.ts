@@ -2,7 +2,8 @@
 import { inspected } from "../record/shown.ts";
 import type { Purpose } from "../record/value.ts";
 
-const mb = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
+const sizeOf = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${(bytes / 2 ** 10).toFixed(1)} KB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
 
 /** Memory at one moment: bytes by purpose, all together, the most that there were since the device was opened, and the budget. */
 export class MemoryReport implements Readonly<Record<Purpose, number>> {
@@ -34,7 +35,7 @@ export class MemoryReport implements Readonly<Record<Purpose, number>> {
   toString(): string {
     const { parameters, gradients, optimizer, activations, staging, other, total, peak, budget } = this;
     const all = { parameters, gradients, optimizer, activations, staging, other, total, peak, budget };
-    const rows = Object.entries(all).map(([name, bytes]) => `  ${name.padEnd(12)}${mb(bytes).padStart(12)}`);
+    const rows = Object.entries(all).map(([name, bytes]) => `  ${name.padEnd(12)}${sizeOf(bytes).padStart(12)}`);
     return ["GPU memory", ...rows.slice(0, 6), `  ${"-".repeat(22)}`, ...rows.slice(6)].join("\n");
   }
 

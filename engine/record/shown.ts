@@ -6,7 +6,7 @@ import type { TypedArray, Value } from "./value.ts";
 export const inspected = Symbol.for("nodejs.util.inspect.custom");
 
 /** Numbers remembered from either end of a tensor that was read: enough for its corners, whatever its size. */
-const most = 2048;
+const most = 8192;
 
 /** Changes of memory so far: what was read before the last one may be old. */
 let changes = 0;

@@ -129,6 +129,36 @@ for (const [name, [op, want]] of Object.entries(ops))
       { numRuns: 25, seed: 2022 },
     ));
 
+const steps = fc.array(
+  fc.record({ op: fc.constantFrom(...Object.keys(ops)), a: fc.nat(99), b: fc.nat(99), number: fc.boolean() }),
+  {
+    minLength: 1,
+    maxLength: 12,
+  },
+);
+
+test("programs of integers are what BigInt makes of them, step by step", () =>
+  fc.assert(
+    fc.asyncProperty(fc.constantFrom<Whole>("u32", "i32"), steps, fc.nat(1000), async (dtype, program, seed) => {
+      const width = 5;
+      const drawn = fc.sample(fc.array(numberOf(dtype), { minLength: width, maxLength: width }), { numRuns: 2, seed });
+      const pool = drawn.map((data) => data.map(BigInt));
+      const all = await compute(() => {
+        const tensors: Tensor<Whole>[] = drawn.map((data) => tensor(data, [width], dtype));
+        for (const { op, a, b, number } of program) {
+          const [left, right] = [a % pool.length, b % pool.length];
+          const [call, want] = ops[op];
+          const y = call(tensors[left], number ? Number(pool[right][0]) : tensors[right]);
+          tensors.push(k.cast(y, dtype)); // masks are floats
+          pool.push(pool[left].map((v, i) => BigInt(wrap(want(v, pool[right][number ? 0 : i]), dtype))));
+        }
+        return tensors;
+      });
+      for (const [i, got] of all.entries()) assert.equal(Array.from(got, BigInt), pool[i], `value ${i}`);
+    }),
+    { numRuns: 150, seed: 2022 },
+  ));
+
 test("neg, abs, sign, bitwiseNot and clamp of integers", async () => {
   const whole = (data: number[], dtype: Whole) => () => tensor(data, [data.length], dtype);
   const signed = whole([-(2 ** 31), -5, 0, 7, 2 ** 31 - 1], "i32");
