@@ -29,7 +29,7 @@ export const clockOf = ({ facts }: Gpu): Clock => (facts.software ? "cpu" : "wal
  * costs. `rounds` samples are taken, and the best counts. Errors: UsageError for what is no GPU.
  */
 export async function measureRoofline(gpu: Gpu, rounds = 5): Promise<Roofline> {
-  takes("measureRoofline(gpu: { device: object, facts: object, memory: object, ... }, rounds?: size)", arguments);
+  takes("measureRoofline(gpu: { device: object, facts: object, store: object, ... }, rounds?: size)", arguments);
   const { software } = gpu.facts;
   const clock = clockOf(gpu);
   const bytes = software ? 2 ** 25 : Math.min(2 ** 28, gpu.store.maxBinding);
