@@ -16,6 +16,7 @@ export type GradientInput =
   | { readonly data: ArrayLike<number>; readonly shape?: readonly number[] };
 
 /** Its inputs are of the types of what they are given; integers pass through. */
+// biome-ignore lint/suspicious/noExplicitAny: a parameter that is of whatever type the function declares
 export type TensorFunction = (...inputs: Tensor<any>[]) => Tensor;
 
 interface Given {
