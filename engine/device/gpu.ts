@@ -91,7 +91,7 @@ export class Gpu implements Runner {
   }
 
   get maxBinding(): number {
-    return this.memory.maxBinding;
+    return this.store.maxBinding;
   }
 
   get counters(): Counters {
