@@ -40,7 +40,10 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   about: string;
   sig: S;
   attrs?: A;
-  /** What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself. */
+  /**
+   * What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself.
+   * An op without inputs of type T may have an attribute `dtype` that says it; without one it is the first.
+   */
   storage?: readonly T[];
   /** What attributes must be, in the words of engine/kinds.ts; by default of the same type as the default, and not NaN. */
   takes?: { [K in keyof A]?: string };

@@ -98,7 +98,8 @@ export interface Shaped {
 export interface BoundAxes {
   readonly dims: Sizes;
   readonly lead: readonly number[];
-  readonly T: Dtype;
+  /** Undefined where no input is of type T. */
+  readonly T: Dtype | undefined;
 }
 
 /** What binding needs of an op. */
@@ -141,7 +142,7 @@ export function bindAxes(op: Typed, tensors: readonly Shaped[]): BoundAxes {
         refuse(`${term.text} has ${axis >= "A" ? `${axis} = ` : "length "}${size}, expected ${known}`);
     }
   }
-  return { dims, lead: lead ?? [], T: T ?? op.storage[0] };
+  return { dims, lead: lead ?? [], T };
 }
 
 const otherType = ({ name, text }: Term, found: Dtype, expected: readonly Dtype[]): string =>

@@ -1,4 +1,5 @@
 // Numbers of the host as elements of a tensor: which type an array is of, and whether a type can hold its numbers.
+import { checkHeld } from "../declare/bits.ts";
 import type { Dtype, Float } from "../declare/signature.ts";
 import { GpuError, ShapeError } from "../errors.ts";
 import { toHalf } from "../half.ts";
@@ -41,8 +42,6 @@ export function dtypeOf(what: string, data: ArrayLike<number>): Dtype {
   );
 }
 
-const ranges = { u32: [-(2 ** 31), 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
-
 /**
  * Host data as the bytes of a tensor's elements; f16 comes as its bits. A negative number as u32 is its two's complement
  * (-100, the class that losses ignore). Errors: ShapeError for a number that the type cannot hold, GpuError where the adapter has no f16.
@@ -54,15 +53,6 @@ export function encoded(what: string, data: ArrayLike<number>, dtype: Dtype): Ty
   }
   const View = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
   if (data instanceof View) return data;
-  if (dtype !== "f32") checkWhole(what, data, dtype);
+  checkHeld((i) => `${what}: element ${i}`, data, dtype);
   return View.from(data);
-}
-
-function checkWhole(what: string, data: ArrayLike<number>, dtype: "u32" | "i32"): void {
-  const [least, most] = ranges[dtype];
-  for (let i = 0; i < data.length; i++)
-    if (!(Number.isInteger(data[i]) && data[i] >= least && data[i] <= most))
-      throw new ShapeError(
-        `${what}: element ${i} is ${data[i]}; ${dtype} holds whole numbers from ${least} to ${most}`,
-      );
 }

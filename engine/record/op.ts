@@ -12,7 +12,7 @@ import {
   type Sizes,
   type TypeClass,
 } from "../declare/signature.ts";
-import { nearest, ShapeError, UsageError } from "../errors.ts";
+import { GpuError, nearest, ShapeError, UsageError } from "../errors.ts";
 import { inWords, isPromise } from "../kinds.ts";
 import { fits, takes } from "../takes.ts";
 import { checkChoices } from "./choices.ts";
@@ -75,8 +75,9 @@ export function call(op: Op, args: readonly (Tensor<Dtype> | Partial<Attrs> | un
   const bound = bindAxes(op, tensors);
   const dims = op.derive ? Object.assign(bound.dims, op.derive(bound.dims, attrs)) : bound.dims;
   checkChoices(op, values, dims, attrs);
+  const T = bound.T ?? storageOf(op, attrs, scope.runner);
   const way = op.ways.size === 1 ? op.ways.keys().next().value! : chooseWay(op, scope.runner, dims, attrs);
-  const recorded: Entry = { op, way, values, dims, attrs, T: bound.T, at: 0 };
+  const recorded: Entry = { op, way, values, dims, attrs, T, at: 0 };
   scope.run(recorded, op.ways.get(way)!.forward);
   if (tensors.some((t, i) => t.value.needsGrad && op.differentiable.has(inputs[i].name))) {
     for (let i = inputs.length; i < inputs.length + op.sig.outputs.length; i++)
@@ -87,6 +88,12 @@ export function call(op: Op, args: readonly (Tensor<Dtype> | Partial<Attrs> | un
     .filter((term) => !inputs.some((input) => input.name === term.name))
     .map((term) => new Tensor<Dtype>(values[op.names.indexOf(term.name)], shapeOf(term, dims, bound.lead)));
   return results.length > 1 ? results : results[0];
+}
+
+/** The storage type that no input has: that of the attribute `dtype`. */
+function storageOf({ name, storage }: Op, { dtype = storage[0] }: Attrs, { facts }: Runner): Dtype {
+  if (dtype === "f16" && !facts.f16) throw new GpuError(`${name}: this adapter has no half precision (f16)`);
+  return dtype as Dtype;
 }
 
 function notATensor(op: Op, args: readonly unknown[], at: number): ShapeError {

@@ -136,7 +136,7 @@ export function wanted(
   inputs: Record<string, Float64Array>,
   T: Dtype = op.storage[0],
 ): Record<string, ArrayLike<number>> {
-  const want = op.ref(inputs, fullSizes(op, c)!, c.attrs, T);
+  const want = op.ref(inputs, fullSizes(op, c)!, attrsOf(op, c.attrs, T), T);
   for (const term of op.sig.outputs)
     if (isWholeType(typeOf(op, term, T)))
       want[term.name] = Float64Array.from(want[term.name], held[typeOf(op, term, T)]);
@@ -166,6 +166,10 @@ export interface RunOptions {
   T?: Dtype;
 }
 
+/** The attributes of a case, with the storage type where an attribute says it. */
+export const attrsOf = (op: Op, attrs: Attrs, T: Dtype): Attrs =>
+  "dtype" in op.attrs ? { ...attrs, dtype: T } : attrs;
+
 /** Runs an op on the device, and its gradient where there is an upstream one. */
 export async function runOp(
   op: Op,
@@ -185,7 +189,7 @@ export async function runOp(
       if (upstream && names.has(term.name)) made.value.needsGrad = true;
       return made;
     });
-    const result = call(op, [...args, attrs]);
+    const result = call(op, [...args, attrsOf(op, attrs, T)]);
     const fresh = (result === undefined ? [] : result instanceof Tensor ? [result] : result) as Tensor[]; // of floats for vjp
     let at = 0;
     for (const [i, term] of op.sig.inputs.entries()) untouched[term.name] = later(args[i]);
