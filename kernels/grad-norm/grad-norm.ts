@@ -8,7 +8,7 @@ import { takes } from "../../engine/takes.ts";
 import { subgroupGrid } from "../lib/flat.ts";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
-import { concat } from "../shape/shape.ts";
+import { concat } from "../shape/join.ts";
 import clip from "./clip.wgsl";
 import squares from "./squares.wgsl";
 import total from "./total.wgsl";

@@ -32,6 +32,9 @@ export const wrongValues: Record<string, string> = {
   initUniform: "constants inside vectors are rounded to f32",
   initNormal: "constants inside vectors are rounded to f32",
   dropout: "constants inside vectors are rounded to f32",
+  rand: "constants inside vectors are rounded to f32",
+  randn: "constants inside vectors are rounded to f32",
+  randint: "constants inside vectors are rounded to f32",
   squareSums: "a bitcast of a negative number keeps its sign",
   ...Object.fromEntries(
     ["And", "Or", "Xor", "LeftShift", "RightShift"].map((name) => [`bitwise${name}`, vectorsOfIntegers]),
