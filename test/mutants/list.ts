@@ -154,7 +154,7 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/shape/rows.wgsl", ["concat", "n += nwg.y", "n += nwg.y + 1", "rows left out"]),
   ...of("kernels/shape/lanes.wgsl", ["concat", "i % dim.row", "i % dim.N", "wrong place in a row"]),
   ...of(
-    "kernels/shape/join.ts",
+    "kernels/shape/parts.ts",
     ["concat", "q - dim.end0", "q", "the second part is read from further on"],
     ["split3", "q < dim.end1", "q <= dim.end1", "off by one between two parts"],
   ),
