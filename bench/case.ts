@@ -86,7 +86,7 @@ const sum = (work: readonly Work[]): Amounts => ({
 export class Prepared {
   readonly forward: Amounts;
   readonly backward: Amounts | undefined;
-  readonly #args: Tensor[];
+  readonly #args: Tensor<Dtype>[];
   readonly #upstream: Record<string, Tensor> = {};
   readonly #outer: Recorder;
   readonly #fresh: readonly Tensor[];
@@ -104,7 +104,7 @@ export class Prepared {
     });
     this.#outer = new Recorder();
     const result = call(op, [...this.#args, attrs]);
-    this.#fresh = result === undefined ? [] : result instanceof Tensor ? [result] : result;
+    this.#fresh = (result === undefined ? [] : result instanceof Tensor ? [result] : result) as Tensor[]; // of floats where it is used
     this.forward = sum(this.#outer.work);
     this.#outer.flush(false); // what backward reads stays where it is
     if (!this.#outer.entry) return;
@@ -199,7 +199,7 @@ export class Prepared {
   free(): void {
     this.#outer[Symbol.dispose]();
     for (const { value } of [...this.#args, ...Object.values(this.#upstream)])
-      if (value.storage) this.gpu.memory.free(value.storage, "other");
+      if (value.storage) this.gpu.store.free(value.storage, "other");
     this.gpu.planner.forget();
   }
 }

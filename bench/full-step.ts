@@ -84,18 +84,18 @@ class Seeded extends Learner {
 
 /** Measures and checks one forward pass and one training step of a model. */
 export async function fullSize(gpu: Gpu, config: ModelConfig, options: Options): Promise<FullSize> {
-  const { facts, memory } = gpu;
+  const { facts, store } = gpu;
   const base = checkSettings({ ...recipe, batch: options.batch, dropout: config.head.dropout });
-  const micro = options.micro ?? fittingMicro(config, base, facts, memory) ?? 1;
+  const micro = options.micro ?? fittingMicro(config, base, facts, store) ?? 1;
   const settings: Settings = { ...base, micro };
-  const plan = planStep(config, settings, facts, memory.maxBinding);
-  const before = memory.total;
+  const plan = planStep(config, settings, facts, store.maxBinding);
+  const before = store.total;
   const learner = new Seeded(config, settings);
   learner.draw();
   const inputs = noise(config, settings.batch, settings.seed);
 
   const first = await numbersOf(learner, inputs);
-  const held = memory.total - before;
+  const held = store.total - before;
   const timings = await timed(gpu, learner, inputs, options);
   learner.draw(); // the moments are others now, but neither the loss nor the gradients depend on them
   const features = await featuresOf(learner, inputs);

@@ -38,7 +38,7 @@ export function noise({ head, vision, text }: ModelConfig, B: number, seed: numb
   }
   const sentiment = gaussians(7 * B, seed + 2).map((x) => 3 * x);
   const rows = <A extends Float32Array | Uint32Array>(all: A, width: number, from: number, count: number) =>
-    all.subarray(from * width, (from + count) * width);
+    all.subarray(from * width, (from + count) * width) as A;
   return {
     sentiments: sentiment,
     clips: (from, count) => ({

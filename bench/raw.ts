@@ -21,7 +21,7 @@ export function compileRaw(gpu: Gpu, source: string, label: string, constants: R
 
 /** Host data in a buffer of its own. */
 export function bufferOf(gpu: Gpu, data: TypedArray | Uint16Array): Storage {
-  const storage = gpu.memory.allocate(data.byteLength, "other");
+  const storage = gpu.store.allocate(data.byteLength, "other");
   gpu.write(storage, data);
   return storage;
 }

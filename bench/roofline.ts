@@ -14,7 +14,7 @@ import multiplyAddText from "./roofline/multiply-add.wgsl";
 export function copyOf(gpu: Gpu, bytes: number): RawLaunch {
   const kernel = compileRaw(gpu, copyText, "copy.wgsl");
   const x = bufferOf(gpu, new Float32Array(bytes / 4).fill(1));
-  const y = gpu.memory.allocate(bytes, "other");
+  const y = gpu.store.allocate(bytes, "other");
   const n = bytes / 16;
   const groups = ceilDiv(n, kernel.consts.WG * (256 / gpu.facts.subgroup));
   const grid = groups > 65535 ? [65535, ceilDiv(groups, 65535)] : [groups];
@@ -29,17 +29,17 @@ export const clockOf = ({ facts }: Gpu): Clock => (facts.software ? "cpu" : "wal
  * costs. `rounds` samples are taken, and the best counts. Errors: UsageError for what is no GPU.
  */
 export async function measureRoofline(gpu: Gpu, rounds = 5): Promise<Roofline> {
-  takes("measureRoofline(gpu: { device: object, facts: object, memory: object, ... }, rounds?: size)", arguments);
+  takes("measureRoofline(gpu: { device: object, facts: object, store: object, ... }, rounds?: size)", arguments);
   const { software } = gpu.facts;
   const clock = clockOf(gpu);
-  const bytes = software ? 2 ** 25 : Math.min(2 ** 28, gpu.memory.maxBinding);
+  const bytes = software ? 2 ** 25 : Math.min(2 ** 28, gpu.store.maxBinding);
   const groups = software ? 64 : 8192;
   const steps = software ? 2048 : 4096;
 
   const kernel = compileRaw(gpu, multiplyAddText, "multiply-add.wgsl");
   const lanes = groups * kernel.consts.WG;
   const x = bufferOf(gpu, new Float32Array(4).fill(0.5));
-  const y = gpu.memory.allocate(16 * lanes, "other");
+  const y = gpu.store.allocate(16 * lanes, "other");
   const sums = bindRaw(gpu, kernel, { x, y }, { steps }, [groups]);
   const nothing = bindRaw(gpu, compileRaw(gpu, nothingText, "nothing.wgsl"), { y }, {}, [1]);
 

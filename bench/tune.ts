@@ -75,11 +75,11 @@ async function race(gpu: Gpu, task: TuneTask, rounds: number): Promise<Map<Struc
   const { M, N, K, batch = [1, 1] } = task;
   const many = batch[0] * (batch[1] ?? 1);
   const operands = { a: bufferOf(gpu, gaussians(many * M * K, 1)), b: bufferOf(gpu, gaussians(many * K * N, 2)) };
-  const outputs = names.map(() => gpu.memory.allocate(4 * many * M * N, "other"));
+  const outputs = names.map(() => gpu.store.allocate(4 * many * M * N, "other"));
   const arms = names.map((name, i) => armOf(gpu, launchOf(gpu, task, name, { ...operands, c: outputs[i] }), name));
   const timings = await interleave(arms, rounds);
   const right = await agreeing(gpu, outputs, many * M * N, K);
-  for (const storage of [...Object.values(operands), ...outputs]) gpu.memory.free(storage, "other");
+  for (const storage of [...Object.values(operands), ...outputs]) gpu.store.free(storage, "other");
   const clock = clockOf(gpu);
   return new Map(names.map((name, i) => [name, right[i] ? 1000 * secondsOf(timings[i], clock) : undefined]));
 }
@@ -106,7 +106,7 @@ function launchOf(gpu: Gpu, task: TuneTask, name: StructureName, buffers: Record
   };
   const { variants } = product({ form, sig: "a b -> c", a: "a", b: "b", c: "c", shape: () => shape });
   const variant = variants.get(name)!;
-  const context = { dims: {}, attrs: {}, device: gpu.facts };
+  const context = { dims: {}, attrs: {}, device: gpu.facts, T: "f32" as const };
   const text = typeof variant.source === "function" ? variant.source(context) : "";
   const kernel = compileRaw(gpu, text, `matmul ${name}`);
   const grid = variant.grid({}, { ...kernel.consts, SG: gpu.facts.subgroup }, {}) as readonly number[];

@@ -2,7 +2,7 @@
 export type { DeviceFacts } from "./declare/facts.ts";
 export { type Op, ops } from "./declare/op.ts";
 export { type Attrs, ceilDiv, type Pass, pass, passOf, type SourceContext, type Variant } from "./declare/pass.ts";
-export { anyType, type Dtype, parseSignature, shapeError } from "./declare/signature.ts";
+export { type Dtype, type Float, parseSignature, shapeError } from "./declare/signature.ts";
 export {
   checkGradient,
   type CheckedInput,
@@ -13,6 +13,7 @@ export {
 } from "./device/check-gradient.ts";
 export type { Direction, GradientInput, TensorFunction } from "./device/function-under-test.ts";
 export { type Counters, Gpu } from "./device/gpu.ts";
+export type { MemoryReport } from "./device/memory-report.ts";
 export { allocateFrozen, allocateGroup, type Frozen, type Shard } from "./device/groups.ts";
 export { findAdapter, type GpuOptions, openGpu } from "./device/open.ts";
 export { arrived, assign, assignPart, declare, free, parameter, persistent, tensor } from "./device/params.ts";
@@ -30,4 +31,4 @@ export { during } from "./record/runner.ts";
 export { Scope } from "./record/scope.ts";
 export { type Gradients, Tape } from "./record/tape.ts";
 export { Tensor } from "./record/tensor.ts";
-export { type TypedArray, Value } from "./record/value.ts";
+export { type ArrayOf, type TypedArray, Value } from "./record/value.ts";

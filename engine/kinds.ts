@@ -82,7 +82,8 @@ const kinds = new Map<string, ArgumentKind>([
 
 const isClass = (value: object): boolean => /^class\b/.test(Function.prototype.toString.call(value));
 
-function isPlain(value: unknown): boolean {
+/** An object that is no list, no typed array and no promise. */
+export function isPlain(value: unknown): boolean {
   return isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value) && !isPromise(value);
 }
 

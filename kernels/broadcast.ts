@@ -2,6 +2,7 @@
 // every other is brought there by reshaping, or by writing one side out first.
 import { ShapeError, UsageError } from "../engine/errors.ts";
 import { ceilDiv, type Pass, passOf, pass } from "../engine/declare/pass.ts";
+import type { Dtype, Float } from "../engine/declare/signature.ts";
 import { op } from "../engine/record/op.ts";
 import type { Tensor } from "../engine/record/tensor.ts";
 import { takes } from "../engine/takes.ts";
@@ -10,7 +11,8 @@ import flat from "./lib/flat.wgsl";
 import { partsFor } from "./lib/panels.ts";
 import panels from "./lib/panels.wgsl";
 import rows from "./lib/rows.wgsl";
-import { type BinaryRow, binaryRows, mentions, sameShape, scale } from "./pointwise.ts";
+import { isFloat, ofOneType, operand } from "./operands.ts";
+import { type BinaryRow, binaryRows, mentions, refOf, sameShape, scale } from "./pointwise.ts";
 import final from "./reduce/final.wgsl";
 import { expandTo } from "./reduce/reduce.ts";
 
@@ -36,7 +38,7 @@ function alongPass(about: string, out: string, expression: string): Pass {
   const reads = readsOf(expression);
   const value = (name: string, at: string) => `    let ${name} = ${at};`;
   const each = (b: string) =>
-    reads.map((name) => value(`${name}_i`, name === "b" ? b : `vec4f(${name}[i])`)).join("\n");
+    reads.map((name) => value(`${name}_i`, name === "b" ? b : `vec4<Num>(${name}[i])`)).join("\n");
   const written = expression.replace(/\b(dy|a|b|y)\b(?!\()/g, "$1_i");
   const whole = `
 // ${about}; M = 1 and b in vec4s, whose position b4 runs along without divisions
@@ -52,7 +54,7 @@ ${head}
   let step = WG % A4;
   var b4 = (start + lane) % A4;
   for (var i = start + lane; i < end; i += WG) {
-${each("vec4f(b[b4])")}
+${each("vec4<Num>(b[b4])")}
     ${out}[i] = vec4<T>(${written});
     b4 += step;
     b4 = select(b4, b4 - A4, b4 >= A4);
@@ -65,12 +67,12 @@ ${arrays(reads, out, (name) => (name === "b" ? "T" : "vec4<T>"))}
 var<immediate> dim: Dims;
 
 /// b's elements for the four positions from 4i on.
-fn along(i: u32) -> vec4f {
+fn along(i: u32) -> vec4<Num> {
   var alpha = (4 * i / dim.M) % dim.A;
   var m = (4 * i) % dim.M;
-  var v = vec4f();
+  var v = vec4<Num>();
   for (var k = 0u; k < 4; k++) {
-    v[k] = f32(b[alpha]);
+    v[k] = Num(b[alpha]);
     m += 1;
     if (m == dim.M) {
       m = 0;
@@ -91,7 +93,7 @@ ${each("along(i)")}
 }`;
   // Where b is one number, or the expression does not read it, all is flat.
   const along = /\n\/\/\/ b's[\s\S]*?\n}\n/;
-  const one = any.replace(along, "").replace("along(i)", "vec4f(f32(b[0]))");
+  const one = any.replace(along, "").replace("along(i)", "vec4<Num>(Num(b[0]))");
   const plain = !reads.includes("b");
   const grid = ({ N, A, M }: Record<string, number>, consts: Readonly<Record<string, number>>) =>
     flatGrid(N * A * M, consts);
@@ -199,11 +201,13 @@ ${head}
 }
 
 /** The op of a row for a[N, A, M] and b[A], b meeting every n and m. */
-function along({ name, about, f, da, db, ref, draw = "gaussian" }: BinaryRow) {
+function along<T extends Dtype = Float>(row: BinaryRow<T> & { f: string }) {
+  const { name, about, f, da, db, storage, draw } = row;
   return op({
     name: `${name}Along`,
     about: `${about}, b along one axis of a`,
     sig: "a_NAM b_A -> y_NAM",
+    storage,
     // C: chunks of the sums over N and M in b's gradient, enough to occupy a device.
     derive: ({ N, M }) => ({ C: partsFor(N * M, 32) }),
     forward: [alongPass(about, "y", f)],
@@ -216,10 +220,10 @@ function along({ name, about, f, da, db, ref, draw = "gaussian" }: BinaryRow) {
         uniforms: ({ A }) => ({ R: A, factor: 1 }),
       }),
     ],
-    ref: ({ a, b }, { A, M }) => ({ y: a.map((v, i) => ref(v, b[Math.floor(i / M) % A])) }),
+    ref: ({ a, b }, { A, M }, _, T) => ({ y: a.map((v, i) => refOf(row, T)(v, b[Math.floor(i / M) % A])) }),
     flops: ({ N, A, M }) => N * A * M,
     bench: [{ N: 128, A: 77 * 512, M: 1 }],
-    test: { draw: { b: draw } },
+    test: { draw },
   });
 }
 
@@ -245,10 +249,12 @@ function canonical(full: readonly number[], shape: readonly number[]): [number, 
   return [numel(full.slice(0, from)), numel(full.slice(from, to)), numel(full.slice(to))];
 }
 
-type Binary = (a: Tensor, b: Tensor) => Tensor;
+/** A function of two tensors of one type, which its result has. */
+export type Binary = <D extends Dtype>(a: Tensor<D>, b: Tensor<D>) => Tensor<D>;
 
 function broadcasting({ name }: BinaryRow, same: Binary, one: Binary): Binary {
   return (a, b) => {
+    ofOneType(name, { a, b });
     if (a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i])) return same(a, b);
     const full = broadcastShape(a.shape, b.shape, name);
     const sizes = canonical(full, b.shape);
@@ -268,34 +274,52 @@ const ops = {
 const addTensors = broadcasting(binaryRows.add, ...ops.add);
 const subTensors = broadcasting(binaryRows.sub, ...ops.sub);
 const mulTensors = broadcasting(binaryRows.mul, ...ops.mul);
-const divTensors = broadcasting(binaryRows.div, ...ops.div);
+const divTensors = broadcasting(binaryRows.div, ...(ops.div as readonly unknown[] as [Binary, Binary])); // of floats alone
 
 /** True where exchanging the two saves writing the first one out. */
-const smaller = (a: Tensor, b: Tensor) => a.numel < b.numel;
+const smaller = (a: Tensor<Dtype>, b: Tensor<Dtype>) => a.numel < b.numel;
 
-/** a + b; shapes broadcast, b may be a number. */
-export function add(a: Tensor, b: Tensor | number): Tensor {
+/** What arithmetic with a number is: of floats a launch without a second tensor, of integers that of a tensor. */
+function withNumber<D extends Dtype>(
+  name: string,
+  a: Tensor<D>,
+  b: number,
+  ofFloats: { factor?: number; offset?: number },
+  of: Binary,
+): Tensor<D> {
+  return isFloat(a) ? (scale(a as Tensor<Dtype> as Tensor, ofFloats) as Tensor<D>) : of(a, operand(name, b, a, true));
+}
+
+/** a + b; shapes broadcast, b may be a number. Integers wrap at 2^32. Errors: ShapeError for tensors of two types. */
+export function add<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("add(a: tensor, b: tensor | real)", arguments);
-  if (typeof b === "number") return scale(a, { offset: b });
+  if (typeof b === "number") return withNumber("add", a, b, { offset: b }, addTensors);
   return smaller(a, b) ? addTensors(b, a) : addTensors(a, b);
 }
 
-/** a − b; shapes broadcast, b may be a number. */
-export function sub(a: Tensor, b: Tensor | number): Tensor {
+/** a − b; shapes broadcast, b may be a number. Integers wrap at 2^32. Errors: ShapeError for tensors of two types. */
+export function sub<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("sub(a: tensor, b: tensor | real)", arguments);
-  return typeof b === "number" ? scale(a, { offset: -b }) : subTensors(a, b);
+  return typeof b === "number" ? withNumber("sub", a, b, { offset: -b }, subTensors) : subTensors(a, b);
 }
 
-/** a · b, elementwise; shapes broadcast, b may be a number. */
-export function mul(a: Tensor, b: Tensor | number): Tensor {
+/** a · b, elementwise; shapes broadcast, b may be a number. Integers wrap at 2^32. Errors: ShapeError for tensors of two types. */
+export function mul<D extends Dtype>(a: Tensor<D>, b: Tensor<NoInfer<D>> | number): Tensor<D> {
   takes("mul(a: tensor, b: tensor | real)", arguments);
-  if (typeof b === "number") return scale(a, { factor: b });
+  if (typeof b === "number") return withNumber("mul", a, b, { factor: b }, mulTensors);
   return smaller(a, b) ? mulTensors(b, a) : mulTensors(a, b);
 }
 
-/** a / b, elementwise; shapes broadcast, b may be a number other than 0. */
+/**
+ * a / b, elementwise; shapes broadcast, b may be a number other than 0. Errors: ShapeError for integers, whose quotient is none
+ * (`floorDivide` rounds it down), and for tensors of two types.
+ */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   takes("div(a: tensor, b: tensor | real)", arguments);
+  if (!isFloat(a))
+    throw new ShapeError(
+      `div: a is ${a.dtype}, whose quotients are no integers; floorDivide(a, b) rounds down, div(cast(a, "f32"), …) has fractions`,
+    );
   if (b === 0) throw new UsageError("div: b is 0; expected another number");
   return typeof b === "number" ? scale(a, { factor: 1 / b }) : divTensors(a, b);
 }

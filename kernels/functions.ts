@@ -1,4 +1,5 @@
 // Functions of single elements that analysis has names for: rows of the table in pointwise.ts.
+import { anyType } from "../engine/declare/signature.ts";
 import { erf64 } from "./lib/erf.ts";
 import erf4 from "./lib/erf.wgsl";
 import numbers from "./lib/numbers.wgsl";
@@ -6,14 +7,26 @@ import sincos from "./lib/sincos.wgsl";
 import { unary } from "./pointwise.ts";
 
 /** y = |x|, elementwise; its gradient at 0 is 0, as in PyTorch. */
-export const abs = unary({ name: "abs", about: "y = |x|", f: "abs(x)", df: "sign(x)", ref: Math.abs, flops: 1 });
+export const abs = unary({
+  name: "abs",
+  about: "y = |x|",
+  storage: anyType,
+  f: "abs(x)",
+  df: "sign(x)",
+  ref: Math.abs,
+  flops: 1,
+});
 
 /** y = −1, 0 or 1 as x is below, at or above 0; its gradient is 0. */
 export const sign = unary({
   name: "sign",
   about: "y = −1, 0 or 1, the sign of x; its gradient is 0",
   lib: [numbers],
-  f: "nan_or4(x, sign(x))",
+  storage: anyType,
+  f: {
+    float: "nan_or4(x, sign(x))",
+    whole: "vec4<Num>(x > vec4<Num>(0)) - vec4<Num>(x < vec4<Num>(0))",
+  },
   df: "vec4f(0)",
   ref: Math.sign,
   flops: 1,

@@ -2,7 +2,6 @@
 export { ops } from "../engine/declare/op.ts";
 import "../engine/record/builtin.ts";
 export {
-  clamp,
   exp,
   gelu,
   geluTanh,
@@ -21,9 +20,33 @@ export {
 export { abs, ceil, cos, erf, floor, round, sign, sin } from "./functions.ts";
 export { leakyRelu, silu, softplus } from "./activations.ts";
 export { add, div, mul, sub } from "./broadcast.ts";
-export { eq, ge, gt, le, logicalAnd, logicalNot, logicalOr, lt, maximum, minimum, ne, where } from "./compare.ts";
+export {
+  clamp,
+  eq,
+  ge,
+  gt,
+  le,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  lt,
+  maximum,
+  minimum,
+  ne,
+  where,
+} from "./compare.ts";
+export { floorDivide, remainder } from "./remainder.ts";
+export {
+  bitwiseAnd,
+  bitwiseLeftShift,
+  bitwiseNot,
+  bitwiseOr,
+  bitwiseRightShift,
+  bitwiseXor,
+} from "./bitwise.ts";
 export { cumsum } from "./cumsum/cumsum.ts";
 export { gather, scatterAdd } from "./gather/gather.ts";
+export { indexSelect } from "./index-select/index-select.ts";
 export { cast } from "./cast/cast.ts";
 export { amax, amin, argmax, argmin } from "./fold/extremes.ts";
 export { prod } from "./fold/product.ts";
@@ -31,7 +54,13 @@ export { type SpreadOptions, std, variance } from "./fold/moments.ts";
 export { logsumexp } from "./fold/logsumexp.ts";
 export { norm } from "./fold/norm.ts";
 export { expandTo, mean, sum } from "./reduce/reduce.ts";
-export { appendToken, concat, first, permute, slice, transpose } from "./shape/shape.ts";
+export { appendToken, first, permute, slice, transpose } from "./shape/shape.ts";
+export { chunk, concat, split, stack } from "./shape/join.ts";
+export { pad } from "./shape/pad.ts";
+export { tile } from "./shape/tile.ts";
+export { tril, triu } from "./shape/triangle.ts";
+export { flip, roll } from "./shape/turn.ts";
+export { squeeze, unsqueeze } from "./shape/views.ts";
 export * from "./embedding/embedding.ts";
 export * from "./matmul/matmul.ts";
 export * from "./matmul/linear.ts";
@@ -64,6 +93,18 @@ export * from "./sgd/sgd.ts";
 export * from "./lion/lion.ts";
 export { muon, type MuonAttrs, newtonSchulz, type NewtonSchulzOptions } from "./muon/muon.ts";
 export { clipFactor, gradNorm } from "./grad-norm/grad-norm.ts";
+export {
+  arange,
+  type CreateOptions,
+  eye,
+  full,
+  linspace,
+  ones,
+  onesLike,
+  zeros,
+  zerosLike,
+} from "./create/create.ts";
+export { rand, randint, randn, type RandomOptions } from "./random/draws.ts";
 export { dropout, initNormal, initUniform } from "./random/random.ts";
 export * from "./conv1d/conv1d.ts";
 export { type ConvOptions, conv2d } from "./conv2d/conv2d.ts";

@@ -4,6 +4,7 @@
 // (nan_or4): WGSL's min, max and clamp do not promise it.
 import type { Draw } from "../engine/declare/op.ts";
 import { type Attrs, type Pass, pass } from "../engine/declare/pass.ts";
+import { anyType, type Dtype, type Float, isWholeType } from "../engine/declare/signature.ts";
 import { op } from "../engine/record/op.ts";
 import { erf64 } from "./lib/erf.ts";
 import erf4 from "./lib/erf.wgsl";
@@ -21,22 +22,36 @@ interface Kernel {
   /** Inputs: `x`, or `x:u32`, whose elements are vec4u; `x:f32` is stored so whatever the others are. */
   reads: readonly string[];
   /** Output, as inputs are named -> expression. */
-  writes: Record<string, string>;
+  writes: Record<string, Expression>;
 }
 
+/** WGSL in the names of the inputs; where integers are computed another way, both. */
+export type Expression = string | { readonly float: string; readonly whole: string };
+
+const forType = (expression: Expression, T: Dtype): string =>
+  typeof expression === "string" ? expression : isWholeType(T) ? expression.whole : expression.float;
+
 /** One launch over flat arrays of the same length: every output is an expression of the inputs' elements. */
-export function flatPass({ about, lib = [], reads, writes }: Kernel): Pass {
-  const expressions = Object.values(writes).join(" ");
+export function flatPass(kernel: Kernel): Pass {
+  const { lib = [], reads, writes } = kernel;
+  const terms = (all: readonly string[]) => all.map((term) => term.replace(/(?=:|$)/, "_N")).join(" ");
+  const source = ({ T }: { T: Dtype }) => [flat, ...lib, flatText(kernel, T)].join("\n");
+  return pass(`${terms(reads)} -> ${terms(Object.keys(writes))}`, source, ({ N }, consts) => flatGrid(N, consts));
+}
+
+function flatText({ about, reads, writes: all }: Kernel, T: Dtype): string {
+  const writes = Object.entries(all).map(([term, each]) => [term, forType(each, T)] as const);
+  const expressions = writes.map(([, each]) => each).join(" ");
   const fields = ["N: u32", ...new Set([...expressions.matchAll(/dim\.(\w+)/g)].map(([, name]) => `${name}: f32`))];
   const bind = (term: string, i: number) => {
     const { name, stored } = elementOf(term);
     return `@group(0) @binding(${i}) var<storage, ${i < reads.length ? "read" : "read_write"}> ${name}: array<vec4<${stored}>>;`;
   };
   const names = reads.map((term) => elementOf(term).name);
-  const text = `
+  return `
 // ${about}
 struct Dims { ${fields.join(", ")} }
-${[...reads, ...Object.keys(writes)].map(bind).join("\n")}
+${[...reads, ...Object.keys(all)].map(bind).join("\n")}
 var<immediate> dim: Dims;
 
 @compute @workgroup_size(WG)
@@ -49,23 +64,19 @@ ${reads
   .map(elementOf)
   .map(({ name, value }) => `    let ${name}_i = ${value}(${name}[i]);`)
   .join("\n")}
-${Object.entries(writes)
+${writes
   .map(([term, e]) => [elementOf(term), e] as const)
   .map(([{ name, stored }, e]) => `    ${name}[i] = vec4<${stored}>(${elements(e, names)});`)
   .join("\n")}
   }
 }`;
-  const terms = (all: readonly string[]) => all.map((term) => term.replace(/(?=:|$)/, "_N")).join(" ");
-  return pass(`${terms(reads)} -> ${terms(Object.keys(writes))}`, [flat, ...lib, text], ({ N }, consts) =>
-    flatGrid(N, consts),
-  );
 }
 
 /** Name, storage type and value type of a term. */
 function elementOf(term: string): { name: string; stored: string; value: string } {
   const [name, dtype = "T"] = term.split(":");
-  const isWhole = dtype === "u32" || dtype === "i32";
-  return { name, stored: dtype, value: isWhole ? `vec4<${dtype}>` : "vec4f" };
+  const value = dtype === "T" ? "vec4<Num>" : dtype === "f32" ? "vec4f" : `vec4<${dtype}>`;
+  return { name, stored: dtype, value };
 }
 
 /** The expression with x_i for x. */
@@ -76,14 +87,16 @@ const elements = (expression: string, names: readonly string[]) =>
 export const mentions = (expression: string, name: string) => new RegExp(`(?<![.\\w])${name}\\b`).test(expression);
 
 /** A row of the table of functions of one argument. */
-interface Row<A extends Attrs> {
+interface Row<A extends Attrs, T extends Dtype> {
   name: string;
   about: string;
   attrs?: A;
   /** f(x), and its derivative in terms of x and y, whichever is cheaper and exact. */
-  f: string;
+  f: Expression;
   df: string;
   lib?: readonly string[];
+  /** Default: f32 and f16. */
+  storage?: readonly T[];
   ref: (x: number, attrs: A) => number;
   /** Operations per element. */
   flops: number;
@@ -93,24 +106,26 @@ interface Row<A extends Attrs> {
 }
 
 /** The op of a row. */
-export function unary<A extends Attrs = Record<never, never>>({
+export function unary<A extends Attrs = Record<never, never>, T extends Dtype = Float>({
   name,
   about,
   attrs,
   f,
   df,
   lib,
+  storage,
   ref,
   flops,
   draw = "gaussian",
   settings,
   tolerance,
-}: Row<A>) {
+}: Row<A, T>) {
   const back = ["dy", ...["x", "y"].filter((saved) => mentions(df, saved))];
   return op({
     name,
     about,
     sig: "x_N -> y_N",
+    storage,
     attrs: attrs ?? ({} as A),
     forward: [flatPass({ about, lib, reads: ["x"], writes: { y: f } })],
     backward: [flatPass({ about: `dx = dy · ${name}'`, lib, reads: back, writes: { dx: `dy * (${df})` } })],
@@ -125,7 +140,15 @@ const tanh64 = "nan_or4(x, tanh(clamp(x, vec4f(-15), vec4f(15))))";
 const positive = "positive" as const;
 
 /** y = −x, elementwise: x of any shape -> y of the same. */
-export const neg = unary({ name: "neg", about: "y = −x", f: "-x", df: "vec4f(-1)", ref: (x) => -x, flops: 1 });
+export const neg = unary({
+  name: "neg",
+  about: "y = −x",
+  storage: anyType,
+  f: { float: "-x", whole: "vec4<Num>(0) - x" },
+  df: "vec4f(-1)",
+  ref: (x) => -x,
+  flops: 1,
+});
 
 /** y = eˣ, elementwise; +∞ where that is beyond the storage type, as in PyTorch. */
 export const exp = unary({
@@ -245,16 +268,16 @@ export const quickGelu = unary({
 });
 
 /** y = x held between `low` and `high`, elementwise, both numbers of the host; the gradient is 0 outside, as in PyTorch. */
-export const clamp = unary({
+export const clampFloat = unary({
   name: "clamp",
   about: "y = x within [low, high]; no gradient outside",
-  attrs: { low: -1, high: 1 },
+  attrs: { low: -Infinity, high: Infinity },
   lib: [numbers],
   f: "nan_or4(x, clamp(x, vec4f(dim.low), vec4f(dim.high)))",
   df: "select(vec4f(0), vec4f(1), (x >= vec4f(dim.low)) & (x <= vec4f(dim.high)))",
   ref: (x, { low, high }) => Math.min(Math.max(x, low), high),
   flops: 2,
-  settings: [{}, { low: 0, high: 0.5 }],
+  settings: [{}, { low: 0 }, { high: 0.5 }, { low: -1, high: 1 }],
 });
 
 /** y = x^exponent, elementwise, for x > 0; the exponent is a number of the host. */
@@ -284,21 +307,54 @@ export const scale = unary({
 });
 
 /** A row of the table of two-argument functions; broadcast.ts makes the broadcasting forms of the same rows. */
-export interface BinaryRow {
+export interface BinaryRow<T extends Dtype = Dtype> {
   name: string;
   about: string;
-  f: string;
+  f: Expression;
   /** Derivatives in terms of a, b and y. */
   da: string;
   db: string;
   ref: (a: number, b: number) => number;
-  draw?: Draw;
+  /** The same modulo 2^32, where that is not what f64 gives. */
+  wholeRef?: (a: number, b: number) => number;
+  draw?: { a?: Draw; b?: Draw };
+  lib?: readonly string[];
+  /** Default: f32 and f16. */
+  storage?: readonly T[];
 }
 
+/** The reference of a row for elements of one type. */
+export const refOf = ({ ref, wholeRef = ref }: BinaryRow, T: Dtype) => (isWholeType(T) ? wholeRef : ref);
+
 export const binaryRows = {
-  add: { name: "add", about: "y = a + b", f: "a + b", da: "vec4f(1)", db: "vec4f(1)", ref: (a, b) => a + b },
-  sub: { name: "sub", about: "y = a − b", f: "a - b", da: "vec4f(1)", db: "vec4f(-1)", ref: (a, b) => a - b },
-  mul: { name: "mul", about: "y = a · b", f: "a * b", da: "b", db: "a", ref: (a, b) => a * b },
+  add: {
+    name: "add",
+    about: "y = a + b; of integers modulo 2³²",
+    storage: anyType,
+    f: "a + b",
+    da: "vec4f(1)",
+    db: "vec4f(1)",
+    ref: (a, b) => a + b,
+  },
+  sub: {
+    name: "sub",
+    about: "y = a − b; of integers modulo 2³²",
+    storage: anyType,
+    f: "a - b",
+    da: "vec4f(1)",
+    db: "vec4f(-1)",
+    ref: (a, b) => a - b,
+  },
+  mul: {
+    name: "mul",
+    about: "y = a · b; of integers modulo 2³²",
+    storage: anyType,
+    f: "a * b",
+    da: "b",
+    db: "a",
+    ref: (a, b) => a * b,
+    wholeRef: Math.imul,
+  },
   div: {
     name: "div",
     about: "y = a / b, b ≠ 0",
@@ -306,23 +362,25 @@ export const binaryRows = {
     da: "1 / b",
     db: "-y / b",
     ref: (a, b) => a / b,
-    draw: positive,
+    draw: { b: positive },
   },
 } satisfies Record<string, BinaryRow>;
 
 /** The op of a row for two tensors of the same shape. */
-export function sameShape({ name, about, f, da, db, ref, draw = "gaussian" }: BinaryRow) {
+export function sameShape<T extends Dtype = Float>(row: BinaryRow<T>) {
+  const { name, about, f, da, db, lib, storage, draw } = row;
   const saved = ["a", "b", "y"].filter((input) => mentions(`${da} ${db}`, input));
   const writes = { da: `dy * (${da})`, db: `dy * (${db})` };
   return op({
     name,
     about,
     sig: "a_N b_N -> y_N",
-    forward: [flatPass({ about, reads: ["a", "b"], writes: { y: f } })],
-    backward: [flatPass({ about: `da, db of ${about}`, reads: ["dy", ...saved], writes })],
-    ref: ({ a, b }) => ({ y: a.map((v, i) => ref(v, b[i])) }),
+    storage,
+    forward: [flatPass({ about, lib, reads: ["a", "b"], writes: { y: f } })],
+    backward: [flatPass({ about: `da, db of ${about}`, lib, reads: ["dy", ...saved], writes })],
+    ref: ({ a, b }, _, __, T) => ({ y: a.map((v, i) => refOf(row, T)(v, b[i])) }),
     flops: ({ N }) => N,
     bench: [{ N: 16 * 8 * 51 * 768 }],
-    test: { draw: { b: draw } },
+    test: { draw },
   });
 }

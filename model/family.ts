@@ -64,7 +64,7 @@ export interface VideoText<C extends object = object> {
   /** Rows of ids as the tokenizer makes them -> what `encodeText` reads, with the place where each text is read out. */
   textRows(ids_BW: Uint32Array): { tokens_BW: Uint32Array; ends_B: Uint32Array };
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
-  encodeText(tokens_BW: Tensor, ends_B: Tensor): Tensor;
+  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor;
 }
 
 /** What a file is, by its names alone. */

@@ -25,9 +25,9 @@ import type { Settings } from "./settings.ts";
 export interface ClipTensors {
   readonly frames_BT3SS: Tensor;
   readonly mask_BTSS: Tensor;
-  readonly tokens_BW: Tensor;
+  readonly tokens_BW: Tensor<"u32">;
   /** Position of each text's end token. */
-  readonly ends_B: Tensor;
+  readonly ends_B: Tensor<"u32">;
 }
 
 /** A batch as a step asks for it: each call makes tensors of the scope that is open then. */

@@ -19,7 +19,7 @@ export function plainTile(
   b: Float32Array,
 ): Contestant {
   const kernel = compileRaw(gpu, tileText, "plain-tile.wgsl", { FORM: ["NN", "NT", "TN"].indexOf(form) });
-  const buffers = { a: bufferOf(gpu, a), b: bufferOf(gpu, b), c: gpu.memory.allocate(4 * M * N, "other") };
+  const buffers = { a: bufferOf(gpu, a), b: bufferOf(gpu, b), c: gpu.store.allocate(4 * M * N, "other") };
   const grid = [ceilDiv((M / 4) * (N / 4), kernel.consts.WG)];
   return contestant(gpu, "plain-tile", bindRaw(gpu, kernel, buffers, { M, N, K }, grid), buffers, "c", M * N);
 }
@@ -32,7 +32,7 @@ export function plainAttention(
 ): Contestant {
   const kernel = compileRaw(gpu, attentionText, "plain-attention.wgsl");
   const numel = B * L * H * 64;
-  const buffers = { qkv: bufferOf(gpu, qkv), y: gpu.memory.allocate(4 * numel, "other") };
+  const buffers = { qkv: bufferOf(gpu, qkv), y: gpu.store.allocate(4 * numel, "other") };
   const launch = bindRaw(gpu, kernel, buffers, { B, L, H }, [ceilDiv(B * L * H, kernel.consts.WG)]);
   return contestant(gpu, "plain-attention", launch, buffers, "y", numel);
 }
@@ -53,7 +53,7 @@ function contestant(
     },
     output: () => gpu.read(new Value(numel, "f32"), buffers[result]),
     free() {
-      for (const storage of Object.values(buffers)) gpu.memory.free(storage, "other");
+      for (const storage of Object.values(buffers)) gpu.store.free(storage, "other");
     },
   };
 }

@@ -87,9 +87,9 @@ async function diagnose(options: GpuOptions): Promise<Diagnosis> {
   return found;
 }
 
-function engineOf({ facts, memory }: Gpu): NonNullable<Diagnosis["engine"]> {
+function engineOf({ facts, store }: Gpu): NonNullable<Diagnosis["engine"]> {
   const { subgroup, f16, workgroupBytes, workgroupSize, tuned } = facts;
-  return { subgroup, f16, workgroupBytes, workgroupSize, memoryBudget: memory.budget, tuned: tuned.size };
+  return { subgroup, f16, workgroupBytes, workgroupSize, memoryBudget: store.budget, tuned: tuned.size };
 }
 
 const size = (bytes: number) =>

@@ -47,7 +47,7 @@ async function plan({ model, frames, json, ...flags }: Flags, options: GpuOption
   const settings = settingsOf(flags, { dropout: config.head.dropout });
   const gpu = await openGpu(options);
   const { facts } = gpu;
-  const { budget, maxBinding } = gpu.memory;
+  const { budget, maxBinding } = gpu.store;
   const step = planStep(config, settings, facts);
   const refusal = refusalOf(config, settings, facts, { budget, maxBinding });
   const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;

@@ -3,7 +3,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { mergeWord } from "./bpe.ts";
 import { type Clean, loadClean } from "./clean.ts";
-import { split } from "./split.ts";
+import { piecesOf } from "./split.ts";
 import { byteCharacters, byteOrder, clipVocabulary, readVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 /** Turns texts into rows of ids of one length. */
@@ -59,7 +59,7 @@ export class ClipTokenizer {
   /** Ids of a text without start and end, at most `most` of them. */
   ids(text: string, most = Number.POSITIVE_INFINITY): number[] {
     const ids: number[] = [];
-    for (const word of split(this.clean(text))) {
+    for (const word of piecesOf(this.clean(text))) {
       if (ids.length >= most) break;
       for (const id of this.#word(word)) ids.push(id);
     }

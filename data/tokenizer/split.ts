@@ -13,6 +13,6 @@ const pieces = new RegExp(
 );
 
 /** Words, single digits and runs of other characters, in order: `it's 42!` is it, 's, 4, 2, !. */
-export function* split(text: string): Generator<string> {
+export function* piecesOf(text: string): Generator<string> {
   for (const [piece] of text.matchAll(pieces)) yield piece;
 }

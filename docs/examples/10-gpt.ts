@@ -47,7 +47,7 @@ type Weights = { weight: Tensor; bias: Tensor };
 const normed = (x: Tensor, { weight, bias }: Weights) => layernorm(x, weight, bias);
 
 /** Letters -> how likely each letter comes next, as logits: ids_BT -> logits_BTV. No place sees what comes after it. */
-function forward(ids_BT: Tensor): Tensor {
+function forward(ids_BT: Tensor<"u32">): Tensor {
   let x_BTD = add(embedding(gpt.letters, ids_BT), gpt.places);
   for (const { ln1, qkv, out, ln2, up, down } of gpt.blocks) {
     const qkv_BTC = linear(normed(x_BTD, ln1), qkv.weight, qkv.bias); // queries, keys, values side by side: C = 3 D
@@ -60,7 +60,7 @@ function forward(ids_BT: Tensor): Tensor {
 }
 
 /** The pieces of a step, and with a shift of one what comes next in them. A prime stride passes by everywhere. */
-function pieces(step: number, shift: number): Tensor {
+function pieces(step: number, shift: number): Tensor<"u32"> {
   const starts = Array.from({ length: B }, (_, b) => (((step * B + b) * 7919) % (ids.length - T)) + shift);
   return tensor(Uint32Array.from(starts.flatMap((start) => [...ids.subarray(start, start + T)])), [B, T]);
 }

@@ -1,10 +1,9 @@
 // WGSL text: joined, completed with what every kernel may rely on, and its bindings, immediates and overrides read out of
 // it and matched with the pass. Pure, so that texts can be checked without a device.
 import { KernelError } from "../errors.ts";
-import type { DeviceFacts } from "./facts.ts";
 import type { CompiledPass } from "./op.ts";
-import type { Attrs, Source, Variant } from "./pass.ts";
-import { type Dtype, isWholeType, type Sizes } from "./signature.ts";
+import type { Source, SourceContext, Variant } from "./pass.ts";
+import { type Dtype, isWholeType } from "./signature.ts";
 
 export interface Binding {
   readonly name: string;
@@ -38,7 +37,7 @@ export interface TextOptions {
   readonly sizeControl: boolean;
 }
 
-export function joinSource(source: Source, context: { dims: Sizes; attrs: Attrs; device: DeviceFacts }): string {
+export function joinSource(source: Source, context: SourceContext): string {
   if (typeof source === "string") return source;
   return typeof source === "function" ? source(context) : source.join("\n");
 }

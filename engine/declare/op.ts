@@ -35,7 +35,7 @@ export interface Chooser {
 }
 
 /** The declaration of an op; see docs/DESIGN.md, "The life of an op". */
-export interface OpDeclaration<S extends string, A extends Attrs, X extends string> {
+export interface OpDeclaration<S extends string, A extends Attrs, X extends string, T extends Dtype = Dtype> {
   /** Its name in the registry, in messages and in the profiler; no two are the same. */
   name: string;
   /** One sentence, with the equation and its source. */
@@ -44,8 +44,11 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   sig: S;
   /** Attributes and their defaults. Numbers are data; another text or flag makes another plan. */
   attrs?: A;
-  /** What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself. */
-  storage?: readonly Dtype[];
+  /**
+   * What the storage type `T` may be; default f32 and f16. Kernels compute in `Num`: f32 for those two, else T itself.
+   * An op without inputs of type T may have an attribute `dtype` that says it; without one it is the first.
+   */
+  storage?: readonly T[];
   /** What attributes must be, in the words of engine/kinds.ts; by default of the same type as the default, and not NaN. */
   takes?: { [K in keyof A]?: string };
   /** Axes that inputs do not have, and checks of those they have: returns the further sizes or throws ShapeError. */
@@ -59,11 +62,12 @@ export interface OpDeclaration<S extends string, A extends Attrs, X extends stri
   /** Several complete ways (fused, composed), and the choice among them. */
   ways?: Record<string, Way>;
   way?: (dims: Sizes, device: DeviceFacts, attrs: A) => string;
-  /** The same in f64, plainly. Arrays are row-major; returns every output by name. */
+  /** The same in f64, plainly; of integers modulo 2^32, with `T` where that makes a difference. Arrays are row-major; returns every output by name. */
   ref: (
     inputs: { [K in NamesIn<S>]: F64 },
     dims: Dims<S> & { [K in X]: number } & Sizes,
     attrs: A,
+    T: Dtype,
   ) => { [name: string]: ArrayLike<number> };
   /** Arithmetic of the forward pass, for the roofline. */
   flops: (dims: Dims<S> & { [K in X]: number } & Sizes, attrs: A) => number;
@@ -107,7 +111,12 @@ export interface Op {
   readonly ways: ReadonlyMap<string, CompiledWay>;
   readonly way: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
   /** The same in float64, plainly. */
-  readonly ref: (inputs: Record<string, F64>, dims: Sizes, attrs: Attrs) => Record<string, ArrayLike<number>>;
+  readonly ref: (
+    inputs: Record<string, F64>,
+    dims: Sizes,
+    attrs: Attrs,
+    T?: Dtype,
+  ) => Record<string, ArrayLike<number>>;
   /** Arithmetic of the forward pass, for the roofline. */
   readonly flops: (dims: Sizes, attrs: Attrs) => number;
   /** Sizes of the benchmark rows. */

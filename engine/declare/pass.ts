@@ -1,7 +1,7 @@
 // One launch as an op declares it: its tensors, its kernel or several that compute the same, its grid.
 import { takes } from "../takes.ts";
 import type { DeviceFacts } from "./facts.ts";
-import { type Dims, parseSignature, type Signature, type Sizes } from "./signature.ts";
+import { type Dims, type Dtype, parseSignature, type Signature, type Sizes } from "./signature.ts";
 
 /** Attributes: numbers are data (rewritten in a replayed plan), strings and booleans are structure (part of its key). */
 export type Attrs = Record<string, number | string | boolean>;
@@ -11,6 +11,8 @@ export interface SourceContext {
   readonly dims: Sizes;
   readonly attrs: Attrs;
   readonly device: DeviceFacts;
+  /** The storage type. */
+  readonly T: Dtype;
 }
 
 /** WGSL: one text, several joined in order, or an emitter for texts that need unrolling. */

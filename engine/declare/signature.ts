@@ -6,10 +6,16 @@ import { takes } from "../takes.ts";
 /** Element types. `T` in a signature is the op's storage type, the same for all its tensors: one of those it is declared for. */
 export type Dtype = "f32" | "f16" | "u32" | "i32";
 
+/** Types with fractions, and gradients: what a tensor is of where nothing else is said. */
+export type Float = "f32" | "f16";
+
+/** A type as tensors have it: f32 and f16 are told apart when a program runs. */
+export type TypeClass<D extends Dtype> = D extends Float ? Float : D;
+
 /** Storage types of an op that says nothing else. */
-export const floats: readonly Dtype[] = ["f32", "f16"];
+export const floats: readonly Float[] = ["f32", "f16"];
 /** Those of an op that computes with whole numbers. */
-export const wholes: readonly Dtype[] = ["u32", "i32"];
+export const wholes: readonly ("u32" | "i32")[] = ["u32", "i32"];
 /** Those of an op that moves elements, or whose kernel says the same of all numbers. */
 export const anyType: readonly Dtype[] = [...floats, ...wholes];
 
@@ -92,7 +98,8 @@ export interface Shaped {
 export interface BoundAxes {
   readonly dims: Sizes;
   readonly lead: readonly number[];
-  readonly T: Dtype;
+  /** Undefined where no input is of type T. */
+  readonly T: Dtype | undefined;
 }
 
 /** What binding needs of an op. */
@@ -135,7 +142,7 @@ export function bindAxes(op: Typed, tensors: readonly Shaped[]): BoundAxes {
         refuse(`${term.text} has ${axis >= "A" ? `${axis} = ` : "length "}${size}, expected ${known}`);
     }
   }
-  return { dims, lead: lead ?? [], T: T ?? op.storage[0] };
+  return { dims, lead: lead ?? [], T };
 }
 
 const otherType = ({ name, text }: Term, found: Dtype, expected: readonly Dtype[]): string =>

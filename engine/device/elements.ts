@@ -1,5 +1,6 @@
 // Numbers of the host as elements of a tensor: which type an array is of, and whether a type can hold its numbers.
-import type { Dtype } from "../declare/signature.ts";
+import { checkHeld } from "../declare/bits.ts";
+import type { Dtype, Float } from "../declare/signature.ts";
 import { GpuError, ShapeError } from "../errors.ts";
 import { toHalf } from "../half.ts";
 import { runner } from "../record/runner.ts";
@@ -8,6 +9,18 @@ import type { TypedArray } from "../record/value.ts";
 /** The shape of host data where none is given; what is no array is refused later, by name. */
 export const flat = (data: ArrayLike<number>): number[] =>
   Array.isArray(data) || ArrayBuffer.isView(data) ? [data.length] : [];
+
+/**
+ * The type of elements that a tensor of such data has. What is not known (`ArrayLike<number>`) may be any, and so may bytes and 16-bit
+ * integers, which need one to be named.
+ */
+export type DtypeOf<A> = A extends Uint32Array
+  ? "u32"
+  : A extends Int32Array
+    ? "i32"
+    : A extends readonly number[] | Float32Array | Float64Array | { readonly [Symbol.toStringTag]: "Float16Array" }
+      ? Float
+      : Dtype;
 
 /** The element types of typed arrays, by the names of their classes. */
 const own: Readonly<Record<string, Dtype>> = {
@@ -29,8 +42,6 @@ export function dtypeOf(what: string, data: ArrayLike<number>): Dtype {
   );
 }
 
-const ranges = { u32: [-(2 ** 31), 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
-
 /**
  * Host data as the bytes of a tensor's elements; f16 comes as its bits. A negative number as u32 is its two's complement
  * (-100, the class that losses ignore). Errors: ShapeError for a number that the type cannot hold, GpuError where the adapter has no f16.
@@ -42,15 +53,6 @@ export function encoded(what: string, data: ArrayLike<number>, dtype: Dtype): Ty
   }
   const View = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
   if (data instanceof View) return data;
-  if (dtype !== "f32") checkWhole(what, data, dtype);
+  checkHeld((i) => `${what}: element ${i}`, data, dtype);
   return View.from(data);
-}
-
-function checkWhole(what: string, data: ArrayLike<number>, dtype: "u32" | "i32"): void {
-  const [least, most] = ranges[dtype];
-  for (let i = 0; i < data.length; i++)
-    if (!(Number.isInteger(data[i]) && data[i] >= least && data[i] <= most))
-      throw new ShapeError(
-        `${what}: element ${i} is ${data[i]}; ${dtype} holds whole numbers from ${least} to ${most}`,
-      );
 }

@@ -11,12 +11,16 @@ import { innerProduct, type Slope, slopeOf } from "./slope.ts";
 
 /** An input of a function whose slopes are taken: a tensor that has memory, or host data, with a shape where it is not flat. */
 export type GradientInput =
-  | Tensor
+  | Tensor<Dtype>
   | ArrayLike<number>
   | { readonly data: ArrayLike<number>; readonly shape?: readonly number[] };
 
-/** A function of tensors, made of ops; whatever it computes is summed with weights. */
-export type TensorFunction = (...inputs: Tensor[]) => Tensor;
+/**
+ * A function of tensors, made of ops; whatever it computes is summed with weights. Its inputs are of the types of what they are
+ * given; integers pass through.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: a parameter that is of whatever type the function declares
+export type TensorFunction = (...inputs: Tensor<any>[]) => Tensor;
 
 interface Given {
   readonly data: ArrayLike<number>;
@@ -104,7 +108,7 @@ export class FunctionUnderTest {
   async gradients(): Promise<Float64Array[]> {
     const reads = (() => {
       using tape = new Tape();
-      const inputs = this.#tensors([], 0);
+      const inputs = this.#tensors([], 0) as Tensor[]; // those that move are floats
       for (const [i, input] of inputs.entries()) if (this.moves(i)) tape.watch(input);
       const y = this.#checked(this.f(...inputs));
       const found = tape.vjp([y], [tensor(Float32Array.from(this.#upstream!), y.shape)]);
@@ -122,7 +126,7 @@ export class FunctionUnderTest {
     return compute(() => this.#checked(this.f(...this.#tensors(direction, h))));
   }
 
-  #tensors(direction: Direction, h: number): Tensor[] {
+  #tensors(direction: Direction, h: number): Tensor<Dtype>[] {
     return this.inputs.map(({ data, shape, dtype }, i) => {
       const by = direction[i];
       return tensor(by ? Float32Array.from(data, (value, k) => value + h * by[k]) : data, shape, dtype);

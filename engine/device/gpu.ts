@@ -14,6 +14,7 @@ import { encodeLaunches } from "./encode.ts";
 import { Faults } from "./faults.ts";
 import { Flight } from "./flight.ts";
 import { Memory } from "./memory.ts";
+import { MemoryReport } from "./memory-report.ts";
 import { KernelCache } from "./pipeline.ts";
 import { type Launch, type Plan, Planner } from "./planner.ts";
 import type { Profiler } from "./timing.ts";
@@ -31,7 +32,7 @@ export interface Counters {
  * the one that was opened last.
  */
 export class Gpu implements Runner {
-  readonly memory: Memory;
+  readonly store: Memory;
   readonly kernels: KernelCache;
   readonly planner: Planner;
   readonly forced = new Set<string>();
@@ -63,10 +64,10 @@ export class Gpu implements Runner {
     );
     this.#flight = new Flight(device.queue, inFlight);
     this.#faults = new Faults(device, () => this.#flight.where);
-    this.memory = new Memory(device, budget, device.limits.maxStorageBufferBindingSize);
+    this.store = new Memory(device, budget, device.limits.maxStorageBufferBindingSize);
     this.kernels = new KernelCache(device, (compilation) => this.#faults.watch(compilation));
     const sizeControl = device.features.has("subgroup-size-control" as GPUFeatureName);
-    this.planner = new Planner(device, this.kernels, this.memory, { facts, forced: this.forced, sizeControl });
+    this.planner = new Planner(device, this.kernels, this.store, { facts, forced: this.forced, sizeControl });
   }
 
   /** Makes an error the device's fault, unless it has one: every later call and every wait throws the first. */
@@ -80,22 +81,28 @@ export class Gpu implements Runner {
   }
 
   [inspected](): string {
-    const { facts, memory } = this;
+    const { facts, store } = this;
     const { first } = this.#faults;
     const state = first ? `failed: ${first.message.split("\n")[0]}` : "open";
     const mb = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MB`;
-    return `Gpu ${facts.adapter}, ${state}, ${mb(memory.total)} of ${mb(memory.budget)} in use`;
+    return `Gpu ${facts.adapter}, ${state}, ${mb(store.total)} of ${mb(store.budget)} in use`;
+  }
+
+  /** What its memory is used for now: bytes by purpose, and as text (`console.log(gpu.memory())`) a table. */
+  memory(): MemoryReport {
+    const { live, peak, budget } = this.store;
+    return new MemoryReport(live, peak, budget);
   }
 
   /** Most bytes of one tensor: those of the largest binding. */
   get maxBinding(): number {
-    return this.memory.maxBinding;
+    return this.store.maxBinding;
   }
 
   /** Buffers, bind groups, pipelines and plans made since it was opened: constant in the steady state of a loop. */
   get counters(): Counters {
     return {
-      buffers: this.memory.created,
+      buffers: this.store.created,
       bindGroups: this.planner.bindGroups,
       pipelines: this.kernels.pipelines,
       plans: this.planner.made,
@@ -117,14 +124,14 @@ export class Gpu implements Runner {
     const { activations, peak } = layout;
     this.last = { launches: launches.length, bytes: slotBytes(layout), activations, peak };
     this.dispatched += launches.length;
-    for (const { value, data } of segment.uploads) this.memory.write(slots[layout.slotOf[value.index]], data);
+    for (const { value, data } of segment.uploads) this.store.write(slots[layout.slotOf[value.index]], data);
     const encoder = this.#encode(plan);
     const copies = wanted.reads.map((value) =>
       this.#copyOut(encoder, value, this.planner.locate(plan, segment, value, "read")),
     );
     for (const value of wanted.keeps) {
       const from = this.planner.locate(plan, segment, value, "keep");
-      const kept = this.memory.takeKept(value.bytes, slots);
+      const kept = this.store.takeKept(value.bytes, slots);
       encoder.copyBufferToBuffer(from.buffer, from.offset, kept.buffer, 0, value.bytes);
       value.storage = kept;
     }
@@ -156,14 +163,14 @@ export class Gpu implements Runner {
   }
 
   #copyOut(encoder: GPUCommandEncoder, value: Value, from: Storage): (leg: number) => Promise<TypedArray> {
-    const staging = this.memory.takeStaging(value.bytes);
+    const staging = this.store.takeStaging(value.bytes);
     encoder.copyBufferToBuffer(from.buffer, from.offset, staging.buffer, 0, value.bytes);
     return async (leg) => {
       await this.wait(staging.buffer.mapAsync(GPUMapMode.READ, 0, value.bytes));
       this.#flight.finish(leg);
       const data = decode(staging.buffer.getMappedRange(0, value.bytes), value);
       staging.buffer.unmap();
-      this.memory.returnStaging(staging);
+      this.store.returnStaging(staging);
       await this.#confirm();
       return data;
     };
@@ -183,18 +190,18 @@ export class Gpu implements Runner {
     return this.#told(copy(this.#submit(encoder, [], 0, 0, true)));
   }
 
-  /** As `memory.write`. */
+  /** As `store.write`. */
   write(storage: Storage, data: TypedArray | Uint16Array, at = 0): void {
-    this.memory.write(storage, data, at);
+    this.store.write(storage, data, at);
   }
 
   giveBack(storage: Storage): void {
-    this.memory.giveBack(storage);
+    this.store.giveBack(storage);
   }
 
   free(storages: readonly Storage[], purpose: Purpose): void {
     const gone = new Set(storages.map(({ buffer }) => buffer));
-    for (const storage of storages) this.memory.free(storage, purpose);
+    for (const storage of storages) this.store.free(storage, purpose);
     this.planner.forget(({ outside }) => [...gone].some((buffer) => outside.has(buffer)));
   }
 

@@ -74,7 +74,7 @@ export function allocateFrozen(members: readonly Tensor[]): Frozen {
   takes("allocateFrozen(members: tensor[])", arguments);
   checkDeclared("allocateFrozen", members);
   const shards = shardsOf(members);
-  runner().memory?.demand(shards.map(bytesOf), "parameters");
+  runner().store?.demand(shards.map(bytesOf), "parameters");
   const flats = shards.map((shard) => {
     const flat = flatOf(bytesOf(shard), "parameters");
     place(shard, flat.value);
@@ -104,7 +104,7 @@ function freeing(flats: Partial<Record<Purpose, readonly Tensor[]>>, members: re
 
 /** Members that one binding holds together, in order. */
 function shardsOf(members: readonly Tensor[]): Tensor[][] {
-  const limit = runner().memory?.maxBinding ?? Number.POSITIVE_INFINITY;
+  const limit = runner().store?.maxBinding ?? Number.POSITIVE_INFINITY;
   const shards: Tensor[][] = [];
   let room = 0;
   for (const member of members) {
@@ -137,7 +137,7 @@ function place(members: readonly Tensor[], flat: Value): number[] {
 /** A flat array of its own; without memory where the runner has none. */
 function flatOf(bytes: number, purpose: Purpose): Tensor {
   const value = new Value(bytes / 4, "f32");
-  value.storage = runner().memory?.allocate(bytes, purpose);
+  value.storage = runner().store?.allocate(bytes, purpose);
   return new Tensor(value, [bytes / 4]);
 }
 

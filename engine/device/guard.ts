@@ -38,8 +38,8 @@ export class Guard implements Runner {
     return this.inner.forced;
   }
 
-  get memory(): DeviceMemory | undefined {
-    return this.inner.memory;
+  get store(): DeviceMemory | undefined {
+    return this.inner.store;
   }
 
   check(): void {

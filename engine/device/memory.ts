@@ -25,6 +25,8 @@ export class Memory implements DeviceMemory {
   };
   /** Buffers created since the device opened: constant in the steady state. */
   created = 0;
+  /** The most bytes there were at once. */
+  peak = 0;
   readonly #slots: Slot[] = [];
   readonly #staging: { buffer: GPUBuffer; bytes: number }[] = [];
 
@@ -49,6 +51,7 @@ export class Memory implements DeviceMemory {
     this.#checkBudget(size, purpose);
     this.created++;
     this.live[purpose] += size;
+    this.peak = Math.max(this.peak, this.total);
     const buffer = this.device.createBuffer({ size, usage, label: purpose });
     return { id: nextId(), buffer, offset: 0, bytes: size, owner: this };
   }

@@ -1,5 +1,5 @@
 // Tensors that outlive scopes: parameters, optimiser state. Declared first, allocated together: flat groups.
-import type { Dtype } from "../declare/signature.ts";
+import type { Dtype, TypeClass } from "../declare/signature.ts";
 import { ShapeError, UsageError } from "../errors.ts";
 import { checkHome, type DeviceMemory, runner } from "../record/runner.ts";
 import { currentScope } from "../record/scope.ts";
@@ -7,7 +7,7 @@ import { meet, noteWrite } from "../record/tasks.ts";
 import { Tensor } from "../record/tensor.ts";
 import { type Purpose, Value, whereGone } from "../record/value.ts";
 import { fits, takes } from "../takes.ts";
-import { dtypeOf, encoded, flat } from "./elements.ts";
+import { type DtypeOf, dtypeOf, encoded, flat } from "./elements.ts";
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -21,15 +21,21 @@ function checkSize(what: string, data: ArrayLike<number>, shape: readonly number
  * Int32Array, f16 of a Float16Array, f32 of a Float32Array, a Float64Array or an array. Arrays of bytes and of 16-bit integers
  * need `dtype`. The array must not change before the scope runs. Errors: ShapeError where sizes, type or numbers do not fit.
  */
+export function tensor<A extends ArrayLike<number>>(data: A, shape?: readonly number[]): Tensor<DtypeOf<A>>;
+export function tensor<D extends Dtype>(
+  data: ArrayLike<number>,
+  shape: readonly number[] | undefined,
+  dtype: D,
+): Tensor<TypeClass<D>>;
 export function tensor(
   data: ArrayLike<number>,
   shape: readonly number[] = flat(data),
   dtype: Dtype = dtypeOf("tensor", data),
-): Tensor {
+): Tensor<Dtype> {
   takes('tensor(data: numbers, shape?: shape, dtype?: "f32" | "f16" | "u32" | "i32")', arguments);
   checkSize("tensor", data, shape);
   const scope = currentScope("tensor");
-  return new Tensor(scope.upload(encoded("tensor", data, dtype), product(shape), dtype), shape);
+  return new Tensor<Dtype>(scope.upload(encoded("tensor", data, dtype), product(shape), dtype), shape);
 }
 
 /** A trainable tensor without memory yet; `allocateGroup` gives it some. Its shape is enough to plan. */
@@ -41,12 +47,19 @@ export function declare(shape: readonly number[]): Tensor {
 }
 
 /** A tensor outside all scopes, with memory of its own; types and errors as those of `tensor`. */
+export function persistent<A extends ArrayLike<number>>(data: A, shape?: readonly number[]): Tensor<DtypeOf<A>>;
+export function persistent<D extends Dtype>(
+  data: ArrayLike<number>,
+  shape: readonly number[] | undefined,
+  dtype: D,
+  purpose?: Purpose,
+): Tensor<TypeClass<D>>;
 export function persistent(
   data: ArrayLike<number>,
   shape: readonly number[] = flat(data),
   dtype: Dtype = dtypeOf("persistent", data),
   purpose: Purpose = "other",
-): Tensor {
+): Tensor<Dtype> {
   takes(
     'persistent(data: numbers, shape?: shape, dtype?: "f32" | "f16" | "u32" | "i32", ' +
       'purpose?: "parameters" | "gradients" | "optimizer" | "activations" | "other")',
@@ -59,14 +72,14 @@ export function persistent(
   value.storage = memory.allocate(value.bytes, purpose);
   value.lives = purpose;
   memory.write(value.storage, elements);
-  return new Tensor(value, shape);
+  return new Tensor<Dtype>(value, shape);
 }
 
 /** A trainable tensor outside all scopes, with memory of its own: f32, or f16 where `dtype` or the data say so. */
 export function parameter(
   data: ArrayLike<number>,
   shape: readonly number[] = flat(data),
-  dtype: Dtype = dtypeOf("parameter", data),
+  dtype: Dtype = dtypeOf("parameter", data), // f32 or f16
 ): Tensor {
   takes('parameter(data: numbers, shape?: shape, dtype?: "f32" | "f16")', arguments);
   if (dtype !== "f32" && dtype !== "f16")
@@ -81,7 +94,7 @@ export function parameter(
  * What was recorded with them runs before. Errors: ShapeError for a tensor that was freed before, that a scope frees, or that
  * lies in a group, which is freed as a whole; then none is freed.
  */
-export function free(...tensors: readonly Tensor[]): void {
+export function free(...tensors: readonly Tensor<Dtype>[]): void {
   fits("free: tensors", "tensor[]", tensors);
   const values = new Set(tensors.map(({ value }) => value));
   for (const value of values) checkFreeable(value);
@@ -109,7 +122,7 @@ function checkFreeable(value: Value): void {
 }
 
 /** Replaces the contents of a tensor that has memory; numbers of any type that its own can hold. */
-export function assign(target: Tensor, data: ArrayLike<number>): void {
+export function assign(target: Tensor<Dtype>, data: ArrayLike<number>): void {
   takes("assign(target: tensor, data: numbers)", arguments);
   checkSize("assign", data, target.shape);
   const memory = memoryOf(target.value, "assign");
@@ -158,8 +171,8 @@ export async function arrived(): Promise<void> {
 }
 
 function deviceMemory(what: string): DeviceMemory {
-  const { memory } = runner();
+  const { store } = runner();
   runner().check?.();
-  if (!memory) throw new UsageError(`${what}: needs a device; the planner only measures`);
-  return memory;
+  if (!store) throw new UsageError(`${what}: needs a device; the planner only measures`);
+  return store;
 }

@@ -55,7 +55,7 @@ export class Planner {
   constructor(
     readonly device: GPUDevice,
     readonly kernels: KernelCache,
-    readonly memory: Memory,
+    readonly store: Memory,
     readonly situation: Situation,
   ) {}
 
@@ -86,7 +86,7 @@ export class Planner {
     const kept = this.#all();
     const groups = new Set(kept.flatMap(({ launches }) => launches.map(({ group }) => group)));
     for (const [key, group] of this.#groups) if (!groups.has(group)) this.#groups.delete(key);
-    this.memory.trim(new Set(kept.flatMap(({ slots }) => slots)));
+    this.store.trim(new Set(kept.flatMap(({ slots }) => slots)));
   }
 
   #all(): Plan[] {
@@ -96,7 +96,7 @@ export class Planner {
   #make(segment: Segment, structure: Int32Array, numbers: readonly number[], key: number): Plan {
     if (this.known >= mostPlans) this.#forgetOldest();
     this.made++;
-    const layout = layOut(segment, this.memory.maxBinding);
+    const layout = layOut(segment, this.store.maxBinding);
     const launches = segment.calls.map((call) => this.#launch(call));
     const plan: Plan = {
       structure: structure.slice(),
@@ -163,7 +163,7 @@ export class Planner {
   }
 
   #bind(plan: Plan, segment: Segment): void {
-    plan.slots = this.memory.takeSlots(plan.layout.slots);
+    plan.slots = this.store.takeSlots(plan.layout.slots);
     const outside = new Set<GPUBuffer>();
     for (const [i, launch] of plan.launches.entries()) {
       const { pass, values } = segment.calls[i];

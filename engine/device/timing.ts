@@ -29,7 +29,7 @@ export interface ProfileRow {
 interface Timed {
   readonly device: GPUDevice;
   readonly facts: DeviceFacts;
-  readonly memory: Memory;
+  readonly store: Memory;
   wait<T>(promise: Promise<T>): Promise<T>;
 }
 
@@ -89,11 +89,11 @@ export class Profiler {
 
   /** Encodes launches, one compute pass each. The caller appends its copies and submits before it encodes again. */
   encode(launches: readonly Launch[]): GPUCommandEncoder {
-    const { device, memory } = this.#gpu;
+    const { device, store } = this.#gpu;
     this.#readSubmitted();
     const encoder = device.createCommandEncoder();
     if (launches.length === 0) return encoder;
-    const staging = memory.takeStaging(16 * launches.length);
+    const staging = store.takeStaging(16 * launches.length);
     for (const i of launches.keys()) {
       const at = (i % launchesPerSet) * 2;
       const pass = encoder.beginComputePass({
@@ -141,7 +141,7 @@ export class Profiler {
     await this.#gpu.wait(buffer.mapAsync(GPUMapMode.READ, 0, bytes));
     const stamps = new BigUint64Array(buffer.getMappedRange(0, bytes).slice(0));
     buffer.unmap();
-    this.#gpu.memory.returnStaging(staging);
+    this.#gpu.store.returnStaging(staging);
     const earliest = BigInt(Math.round((encoded - this.#start) * 1e6)) - stamps[0];
     if (this.#shift === undefined || earliest > this.#shift) this.#shift = earliest;
     for (const [i, launch] of launches.entries()) this.#add(launch, stamps[2 * i], stamps[2 * i + 1]);

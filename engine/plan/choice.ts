@@ -27,7 +27,7 @@ export function choose(call: Call, { facts, forced, sizeControl }: Situation): C
   const { variants } = pass.pass;
   const variant = variants.get(name);
   if (!variant) throw new KernelError(`${pass.label}: picked "${name}"; it has ${[...variants.keys()].join(", ")}`);
-  const source = joinSource(variant.source, { dims, attrs, device: facts });
+  const source = joinSource(variant.source, { dims, attrs, device: facts, T });
   return { name, variant, text: completeText(source, { T, subgroup: facts.subgroup, sizeControl }, pass.label) };
 }
 

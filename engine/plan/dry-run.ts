@@ -1,6 +1,6 @@
 // Planning without a device: records a computation, lays it out, reports bytes and flops, runs nothing.
 import type { DeviceFacts } from "../declare/facts.ts";
-import type { Dtype } from "../declare/signature.ts";
+import type { Dtype, TypeClass } from "../declare/signature.ts";
 import { workOf } from "../declare/work.ts";
 import { ShapeError } from "../errors.ts";
 import { takes } from "../takes.ts";
@@ -107,9 +107,12 @@ export function planOnly(facts: DeviceFacts, maxBinding: number, body: () => voi
 }
 
 /** In a plan, what `tensor` is on a device: host data of this shape, which is never there. */
-export function placeholder(shape: readonly number[], dtype: Dtype = "f32"): Tensor {
+export function placeholder<D extends Dtype = "f32">(
+  shape: readonly number[],
+  dtype = "f32" as D,
+): Tensor<TypeClass<D>> {
   takes('placeholder(shape: shape, dtype?: "f32" | "f16" | "u32" | "i32")', arguments);
   if (!(runner() instanceof DryRunner)) throw new ShapeError("placeholder: only a plan can do without the data");
   const numel = shape.reduce((product, size) => product * size, 1);
-  return new Tensor(currentScope("placeholder").upload(new Float32Array(0), numel, dtype), shape);
+  return new Tensor<TypeClass<D>>(currentScope("placeholder").upload(new Float32Array(0), numel, dtype), shape);
 }

@@ -2,50 +2,69 @@
 import { currentScope, Scope } from "./scope.ts";
 import { copy } from "./builtin.ts";
 import { Tensor } from "./tensor.ts";
+import { type Dtype, isWholeType } from "../declare/signature.ts";
+import { isPlain } from "../kinds.ts";
 import { fits, takes } from "../takes.ts";
-import type { TypedArray, Value } from "./value.ts";
+import type { ArrayOf, TypedArray, Value } from "./value.ts";
 
 /** Elements of a tensor when its scope runs: does not interrupt recording, and memory is planned for the whole scope. */
-export function later(tensor: Tensor): Promise<TypedArray> {
+export function later<D extends Dtype>(tensor: Tensor<D>): Promise<ArrayOf<D>> {
   takes("later(x: tensor, ...)", arguments);
-  return currentScope("later").read(tensor.value);
+  return currentScope("later").read(tensor.value) as Promise<ArrayOf<D>>;
 }
 
 /** Moves a tensor to the enclosing scope: it outlives the one it was made in. */
-export function keep(tensor: Tensor): Tensor {
+export function keep<D extends Dtype>(tensor: Tensor<D>): Tensor<D> {
   takes("keep(x: tensor, ...)", arguments);
   currentScope("keep").keep(tensor.value);
   return tensor;
 }
 
 /** The same elements as a constant: no gradient flows through it. */
-export function detach(tensor: Tensor): Tensor {
+export function detach<D extends Dtype>(tensor: Tensor<D>): Tensor<D> {
   takes("detach(x: tensor, ...)", arguments);
   const { dtype, numel, value } = tensor;
-  if (dtype !== "f32" && dtype !== "f16") return tensor; // integers have no gradient
+  if (isWholeType(dtype)) return tensor; // integers have no gradient
   const values: Value[] = [value];
   const call = { op: copy, way: "only", values, dims: { N: numel }, attrs: {}, T: dtype };
   currentScope("detach").run(call, copy.ways.get("only")!.forward);
-  return new Tensor(values[1], tensor.shape);
+  return new Tensor<D>(values[1], tensor.shape);
 }
 
+/** What `compute` may be asked for: a tensor, several in a list, or several by name. */
+type Wanted = Tensor<Dtype> | readonly Tensor<Dtype>[] | { readonly [name: string]: Tensor<Dtype> };
+
+/** The elements of what was asked for, in the same form. */
+type Elements<R> =
+  R extends Tensor<infer D extends Dtype>
+    ? ArrayOf<D>
+    : { -readonly [K in keyof R]: R[K] extends Tensor<infer D extends Dtype> ? ArrayOf<D> : never };
+
 /**
- * Runs `body` in a scope of its own and returns the elements of the tensors it returns. The whole computation is
- * planned at once: this is the way to use a model.
+ * Runs `body` in a scope of its own and returns the elements of the tensors it returns: of one, of a list of them, or of an object of
+ * them, as `const { loss, y } = await compute(() => ({ loss, y }))`. The whole computation is planned at once: this is the way to use
+ * a model.
  */
-export async function compute<R extends Tensor | readonly Tensor[]>(
-  body: () => R,
-): Promise<R extends Tensor ? TypedArray : TypedArray[]> {
+export async function compute<const R extends Wanted>(body: () => R): Promise<Elements<R>> {
   takes("compute(body: function)", arguments);
+  let result: Wanted;
   let reads: Promise<TypedArray>[];
-  let single: boolean;
   {
     using scope = new Scope();
-    const result = body();
-    fits("compute: what the function returns", "tensor | tensor[]", result);
-    single = result instanceof Tensor;
-    reads = (single ? [result as Tensor] : (result as readonly Tensor[])).map((t) => scope.read(t.value));
+    result = body();
+    reads = tensorsOf(result).map(({ value }) => scope.read(value));
   }
   const all = await Promise.all(reads);
-  return (single ? all[0] : all) as never;
+  if (result instanceof Tensor) return all[0] as never;
+  if (Array.isArray(result)) return all as never;
+  return Object.fromEntries(Object.keys(result).map((name, i) => [name, all[i]])) as never;
+}
+
+/** The tensors that the function of `compute` returned. Errors: what is none is refused by its place or name. */
+function tensorsOf(result: Wanted): readonly Tensor<Dtype>[] {
+  const what = "compute: what the function returns";
+  const isNamed = isPlain(result) && !(result instanceof Tensor);
+  if (isNamed) for (const [name, each] of Object.entries(result)) fits(`${what} as ${name}`, "tensor", each);
+  else fits(what, "tensor | tensor[]", result);
+  return result instanceof Tensor ? [result] : Object.values(result);
 }

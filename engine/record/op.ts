@@ -1,8 +1,18 @@
 // Ops as functions: a call checks shapes, records the forward passes in the open scope and returns the outputs.
 import { declareOp, type Op, type OpDeclaration } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
-import { bindAxes, type FreshOutputs, type InputWords, shapeError, shapeOf, type Sizes } from "../declare/signature.ts";
-import { nearest, ShapeError, UsageError } from "../errors.ts";
+import {
+  bindAxes,
+  type Dtype,
+  type Float,
+  type FreshOutputs,
+  type InputWords,
+  shapeError,
+  shapeOf,
+  type Sizes,
+  type TypeClass,
+} from "../declare/signature.ts";
+import { GpuError, nearest, ShapeError, UsageError } from "../errors.ts";
 import { inWords, isPromise } from "../kinds.ts";
 import { fits, takes } from "../takes.ts";
 import { checkChoices } from "./choices.ts";
@@ -12,37 +22,51 @@ import type { Entry } from "./segment.ts";
 import { Tensor } from "./tensor.ts";
 import type { Value } from "./value.ts";
 
-type Tensors<Ws extends string[]> = Ws extends [string, ...infer R extends string[]] ? [Tensor, ...Tensors<R>] : [];
-type OpArgs<S extends string, A extends Attrs> = [...Tensors<InputWords<S>>, attrs?: Partial<A>];
-type OpResult<S extends string> =
+/** The tensor of a word of a signature: of the type it names, or of the storage type. */
+type TensorOf<W, T extends Dtype> = Tensor<W extends `${string}:${infer D extends Dtype}` ? TypeClass<D> : T>;
+type Tensors<Ws extends string[], T extends Dtype> = Ws extends [infer W, ...infer R extends string[]]
+  ? [TensorOf<W, T>, ...Tensors<R, T>]
+  : [];
+type OpArgs<S extends string, A extends Attrs, T extends Dtype> = [...Tensors<InputWords<S>, T>, attrs?: Partial<A>];
+type OpResult<S extends string, T extends Dtype> =
   FreshOutputs<S> extends []
     ? undefined
-    : FreshOutputs<S> extends [string]
-      ? Tensor
-      : { [K in keyof FreshOutputs<S>]: Tensor };
+    : FreshOutputs<S> extends [infer W]
+      ? TensorOf<W, T>
+      : Results<FreshOutputs<S>, T>;
+type Results<Ws extends string[], T extends Dtype> = { [K in keyof Ws]: TensorOf<Ws[K], T> };
+/** An op as a function; of floats, or of any of its storage types, which its results then have. */
+type Callable<S extends string, A extends Attrs, T extends Dtype> = [T] extends [Float]
+  ? (...args: OpArgs<S, A, Float>) => OpResult<S, Float>
+  : <D extends T>(...args: OpArgs<S, A, D>) => OpResult<S, D>;
 
 /**
  * Declares an op: its name, one sentence, its signature, its kernels, its gradient and a reference in float64 (OpDeclaration). The result
  * is called with tensors in the signature's order, then attributes. Errors: KernelError where the passes do not fit the signature or one
  * another, or where the name is taken.
  */
-export function op<const S extends string, A extends Attrs = Record<never, never>, X extends string = never>(
-  declaration: OpDeclaration<S, A, X>,
-): ((...args: OpArgs<S, A>) => OpResult<S>) & Op {
+export function op<
+  const S extends string,
+  A extends Attrs = Record<never, never>,
+  X extends string = never,
+  T extends Dtype = Float,
+>(declaration: OpDeclaration<S, A, X, T>): Callable<S, A, T> & Op {
   takes(
     "op(declaration: { name: text, about: text, sig: text, ref: function, flops: function, bench: object[], ... })",
     arguments,
   );
   const made = declareOp(declaration as unknown as OpDeclaration<string, Attrs, string>);
-  const callable = (...args: (Tensor | Partial<Attrs>)[]) => call(made, args);
+  const callable = (...args: (Tensor<Dtype> | Partial<Attrs>)[]) => call(made, args);
   Object.defineProperty(callable, "name", { value: made.name, writable: true });
   return Object.assign(callable, made) as never;
 }
 
+type Called = Tensor<Dtype> | Tensor<Dtype>[] | undefined;
+
 /** Calls an op: checks shapes, records its forward passes, returns its outputs. */
-export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined)[]): Tensor | Tensor[] | undefined {
+export function call(op: Op, args: readonly (Tensor<Dtype> | Partial<Attrs> | undefined)[]): Called {
   const { inputs } = op.sig;
-  const tensors = args.slice(0, inputs.length) as Tensor[];
+  const tensors = args.slice(0, inputs.length) as Tensor<Dtype>[];
   const values: Value[] = new Array(op.names.length);
   for (let i = 0; i < inputs.length; i++) {
     if (!(tensors[i] instanceof Tensor)) throw notATensor(op, args, i);
@@ -55,8 +79,9 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   const bound = bindAxes(op, tensors);
   const dims = op.derive ? Object.assign(bound.dims, op.derive(bound.dims, attrs)) : bound.dims;
   checkChoices(op, values, dims, attrs);
+  const T = bound.T ?? storageOf(op, attrs, scope.runner);
   const way = op.ways.size === 1 ? op.ways.keys().next().value! : chooseWay(op, scope.runner, dims, attrs);
-  const recorded: Entry = { op, way, values, dims, attrs, T: bound.T, at: 0 };
+  const recorded: Entry = { op, way, values, dims, attrs, T, at: 0 };
   scope.run(recorded, op.ways.get(way)!.forward);
   if (tensors.some((t, i) => t.value.needsGrad && op.differentiable.has(inputs[i].name))) {
     for (let i = inputs.length; i < inputs.length + op.sig.outputs.length; i++)
@@ -65,8 +90,14 @@ export function call(op: Op, args: readonly (Tensor | Partial<Attrs> | undefined
   }
   const results = op.sig.outputs
     .filter((term) => !inputs.some((input) => input.name === term.name))
-    .map((term) => new Tensor(values[op.names.indexOf(term.name)], shapeOf(term, dims, bound.lead)));
+    .map((term) => new Tensor<Dtype>(values[op.names.indexOf(term.name)], shapeOf(term, dims, bound.lead)));
   return results.length > 1 ? results : results[0];
+}
+
+/** The storage type that no input has: that of the attribute `dtype`. */
+function storageOf({ name, storage }: Op, { dtype = storage[0] }: Attrs, { facts }: Runner): Dtype {
+  if (dtype === "f16" && !facts.f16) throw new GpuError(`${name}: this adapter has no half precision (f16)`);
+  return dtype as Dtype;
 }
 
 function notATensor(op: Op, args: readonly unknown[], at: number): ShapeError {

@@ -30,7 +30,7 @@ export interface Runner {
   /** Names of ways and variants that win over every choice (tests compare alternatives with it). */
   readonly forced: Set<string>;
   /** Undefined where nothing is computed: a planner that only measures. */
-  readonly memory?: DeviceMemory;
+  readonly store?: DeviceMemory;
   /** A fault has ended its work, and the program was told. */
   readonly broken?: boolean;
   /** What the program is at (`during`). */
@@ -47,7 +47,7 @@ export interface Runner {
   read(value: Value, storage: Storage): Promise<TypedArray>;
   /** Takes back the storage of a kept or pinned value. */
   giveBack(storage: Storage): void;
-  /** Destroys buffers that `memory` allocated for one purpose, and forgets the plans that mention them. */
+  /** Destroys buffers that `store` allocated for one purpose, and forgets the plans that mention them. */
   free(storages: readonly Storage[], purpose: Purpose): void;
   /** Resolves when everything submitted has run; throws the first fault. */
   idle(): Promise<void>;
@@ -78,8 +78,8 @@ export function during<R>(what: string, body: () => R): R {
 }
 
 /** Refuses a value whose memory is on another device than that of `by`. */
-export function checkHome({ storage }: Value, { memory }: Runner, what: string): void {
-  if (!storage?.owner || !memory || storage.owner === memory) return;
+export function checkHome({ storage }: Value, { store }: Runner, what: string): void {
+  if (!storage?.owner || !store || storage.owner === store) return;
   throw new GpuError(
     `${what} lies on another GPU than the one in use, which is the last that was opened; read it before ` +
       "another is opened and upload the numbers again, or work with one GPU",

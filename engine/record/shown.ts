@@ -1,26 +1,38 @@
-// What the console shows of tensors and scopes: one line, in place of their fields.
-import type { Value } from "./value.ts";
+// What the console shows of tensors and scopes, in place of their fields: a line, and numbers that are known.
+import { nested } from "./nested.ts";
+import type { TypedArray, Value } from "./value.ts";
 
 /** The method that Node's console asks; known to everyone by this name, so nothing of Node's is imported. */
 export const inspected = Symbol.for("nodejs.util.inspect.custom");
 
-/** Numbers shown of a tensor that has been read. */
-const most = 6;
+/** Numbers remembered from either end of a tensor that was read: enough for its corners, whatever its size. */
+const most = 8192;
 
 /** Changes of memory so far: what was read before the last one may be old. */
 let changes = 0;
-const seen = new WeakMap<Value, { readonly numbers: readonly number[]; readonly at: number }>();
+
+/** What is remembered of a value: elements from the front, and those from place `rest` on. */
+interface Seen {
+  readonly front: ArrayLike<number>;
+  readonly back: ArrayLike<number>;
+  readonly rest: number;
+  readonly at: number;
+}
+
+const seen = new WeakMap<Value, Seen>();
 
 /** Memory that existed has been, or will be, written. */
 export function noteChange(): void {
   changes++;
 }
 
-/** Remembers the first elements of a value, once `reading` has them; they are those of now. */
-export function noteRead(value: Value, reading: Promise<ArrayLike<number>>): void {
+/** Remembers elements of a value, once `reading` has them; they are those of now. */
+export function noteRead(value: Value, reading: Promise<TypedArray>): void {
   const at = changes;
-  const note = (data: ArrayLike<number>) =>
-    seen.set(value, { numbers: Array.from({ length: Math.min(most, data.length) }, (_, i) => data[i]), at });
+  const note = (data: TypedArray) => {
+    const rest = Math.max(most, data.length - most);
+    seen.set(value, { front: data.slice(0, most), back: data.slice(rest), rest, at });
+  };
   reading.then(note, () => {}); // who asked for them is told what went wrong
 }
 
@@ -34,12 +46,15 @@ function stateOf(value: Value): string {
   return scope ? `pending${by} in ${scope.title}` : "declared, without memory";
 }
 
-/** "Tensor [2,3] f32, pending by add in scope 4"; with the first elements where they are known. */
+/**
+ * "Tensor [2,3] f32, pending by add in scope 4, not read"; once its numbers are known they stand behind it, a matrix in rows below. A view
+ * of what was read shows its numbers too.
+ */
 export function tensorLine(value: Value, shape: readonly number[]): string {
   const known = value.released ? undefined : seen.get(value);
-  const numbers =
-    known?.at === changes ? `: ${known.numbers.map(short).join(", ")}${value.numel > most ? ", …" : ""}` : "";
-  return `Tensor [${shape}] ${value.dtype}, ${stateOf(value)}${numbers}`;
+  const line = `Tensor [${shape}] ${value.dtype}, ${stateOf(value)}`;
+  if (value.released || value.scope?.ended || !(value.scope || value.storage)) return line;
+  if (known?.at !== changes) return known ? `${line}, not read since memory was written` : `${line}, not read`;
+  const numbers = nested(shape, (i) => (i < known.rest ? known.front[i] : known.back[i - known.rest]));
+  return shape.length < 2 ? `${line}: ${numbers}` : `${line}:\n${numbers}`;
 }
-
-const short = (x: number): string => String(Number(x.toPrecision(6)));

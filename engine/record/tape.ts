@@ -1,6 +1,7 @@
 // The gradient tape: a scope whose calls are remembered, and the walk over them backwards.
 import type { Op } from "../declare/op.ts";
 import type { Attrs } from "../declare/pass.ts";
+import { isWholeType } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
 import { takes } from "../takes.ts";
 import { accumulate, addTo, copy, fill } from "./builtin.ts";
@@ -41,11 +42,13 @@ export class Tape extends Scope {
 
   /**
    * Takes a tensor that was computed outside of any tape as if it were a parameter: `gradients` may be asked for its
-   * gradient, which does not flow on to what it was computed from.
+   * gradient, which does not flow on to what it was computed from. Errors: ShapeError for a tensor of integers.
    */
   watch(tensor: Tensor): void {
     takes("watch(tensor: tensor)", arguments);
     if (this.ended) throw new ShapeError(`watch: ${this.title} has ended`);
+    if (isWholeType(tensor.dtype))
+      throw new ShapeError(`watch: ${tensor.dtype} has no gradient; f32 and f16 do, and cast(x, "f32") converts`);
     tensor.value.needsGrad = true;
     this.#watched.add(tensor.value);
   }
@@ -196,7 +199,7 @@ class Backward {
   }
 
   #filled(like: Value, value: number): Value {
-    return this.#launch(fill, like, [], { value, n: like.numel })[0];
+    return this.#launch(fill, like, [], { value, n: like.numel, dtype: like.dtype })[0];
   }
 
   /** Records one of the launches that gradients need, over as many elements as `like` has; returns its values. */

@@ -19,6 +19,9 @@ export type Purpose = "parameters" | "gradients" | "optimizer" | "activations" |
 /** Elements on the host: f32 and f16 as Float32Array, u32 and i32 as their own. */
 export type TypedArray = Float32Array | Uint32Array | Int32Array;
 
+/** Elements of a tensor on the host, by its type: those of f16 come as Float32Array. */
+export type ArrayOf<D extends Dtype> = D extends "u32" ? Uint32Array : D extends "i32" ? Int32Array : Float32Array;
+
 let lastId = 0;
 /** A number that nothing else has: storages and values draw from one sequence. */
 export const nextId = (): number => ++lastId;

@@ -1,7 +1,7 @@
-// y_i = x_i in the other precision          each workgroup converts a contiguous chunk of vec4s
+// y_i = x_i as another type          each workgroup converts a contiguous chunk of vec4s
 //
-// Rounding to half precision is the device's (to nearest, ties to even, where it is IEEE); beyond ±65504 the value is
-// clamped, since WGSL does not promise infinities to come of it; NaN and infinities stay what they are.
+// Rounding is the device's (to nearest, ties to even, where it is IEEE). As half precision what is beyond ±65504 is clamped, since WGSL
+// does not promise infinities to come of it; NaN and infinities stay what they are.
 struct Dims { N: u32, chunk: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<From>>;        // [N]

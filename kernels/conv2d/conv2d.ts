@@ -13,7 +13,8 @@ import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
 import { linear } from "../matmul/linear.ts";
 import { matmulNT } from "../matmul/matmul.ts";
-import { concat, permute, slice, transpose } from "../shape/shape.ts";
+import { concat } from "../shape/join.ts";
+import { permute, slice, transpose } from "../shape/shape.ts";
 import dx from "./dx.wgsl";
 import patches from "./patches.wgsl";
 

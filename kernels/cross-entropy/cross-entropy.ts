@@ -71,7 +71,7 @@ const nllRows = op({
  */
 export function crossEntropy(
   logits: Tensor,
-  targets: Tensor,
+  targets: Tensor<"u32">,
   options: { readonly ignore?: number; readonly labelSmoothing?: number; readonly reduction?: Reduction } = {},
 ): Tensor {
   takes(

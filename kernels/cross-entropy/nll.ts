@@ -50,7 +50,7 @@ const nllRows = op({
  */
 export function nllLoss(
   logProbabilities: Tensor,
-  targets: Tensor,
+  targets: Tensor<"u32">,
   options: { readonly ignore?: number; readonly reduction?: Reduction } = {},
 ): Tensor {
   takes(

@@ -58,7 +58,7 @@ const meanOverTargets = op({
 });
 
 /** Rows of a loss to what is asked for: their mean over targets that count, their sum, or themselves. */
-export function overTargets(nll: Tensor, targets: Tensor, ignore: number, reduction: Reduction): Tensor {
+export function overTargets(nll: Tensor, targets: Tensor<"u32">, ignore: number, reduction: Reduction): Tensor {
   if (reduction === "none") return nll;
   return reduction === "sum" ? sum(nll) : meanOverTargets(nll, targets, { ignore });
 }

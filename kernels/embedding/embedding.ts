@@ -1,11 +1,11 @@
 // Rows chosen by number: embeddings of token ids, and one token of every text.
 import { counted, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
-import type { Sizes } from "../../engine/declare/signature.ts";
+import { anyType, type Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid, planeGrid, subgroupGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import levels from "../lib/levels.wgsl";
-import numbers from "../lib/numbers.wgsl";
+import missing from "../lib/missing.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import zero from "../lib/zero.wgsl";
@@ -32,9 +32,9 @@ const looked = [
     passOf(
       "table_VD ids_N:u32 -> y_ND",
       {
-        any: { source: [flat, numbers, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
+        any: { source: [flat, missing, forward], grid: ({ N, D }, consts) => planeGrid(D, N, consts) },
         vec4: {
-          source: [flat, numbers, forward4],
+          source: [flat, missing, forward4],
           grid: ({ N, D }, consts) => planeGrid(D / 4, N, consts),
           available,
         },
@@ -78,8 +78,9 @@ const added = counted(
  */
 export const embedding = op({
   name: "embedding",
-  about: "y_n = table[ids_n]: embeddings of token ids; NaN for an id beyond the table",
+  about: "y_n = table[ids_n]: embeddings of token ids; NaN, of integers 0, for an id beyond the table",
   sig: "table_VD ids_N:u32 -> y_ND",
+  storage: anyType,
   derive: digits,
   chooses: { ids: { along: "V", called: "row of the table" } },
   ways: {
@@ -105,12 +106,13 @@ export const embedding = op({
 /** x_NLD index_N:u32 -> y_ND: the token of every text that stands for it (its end token). */
 export const rowGather = op({
   name: "rowGather",
-  about: "y_n = x[n, index_n]: one token of every sequence; NaN for an index beyond",
+  about: "y_n = x[n, index_n]: one token of every sequence; NaN, of integers 0, for an index beyond",
   sig: "x_NLD index_N:u32 -> y_ND",
+  storage: anyType,
   chooses: { index: { along: "L", called: "token" } },
   forward: [
     counted(
-      pass("x_NLD index_N:u32 -> y_ND", [numbers, row], ({ N, D }, consts) => lanesGrid(N * D, consts)),
+      pass("x_NLD index_N:u32 -> y_ND", [missing, row], ({ N, D }, consts) => lanesGrid(N * D, consts)),
       rowsMoved(2),
     ),
   ],

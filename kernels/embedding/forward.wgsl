@@ -1,4 +1,4 @@
-// y_n = table[ids_n], NaN for ids beyond the table                           rows n along y, elements along x
+// y_n = table[ids_n], nothing for ids beyond it                           rows n along y, elements along x
 struct Dims { V: u32, N: u32, D: u32 }
 
 @group(0) @binding(0) var<storage, read> table: array<T>;        // [V, D]
@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   for (var n = wid.y; n < dim.N; n += nwg.y) {
     let id = ids[n];
     for (var d = start + lane; d < end; d += WG) {
-      y[n * width + d] = select(T(nan_of(id)), table[min(id, dim.V - 1) * width + d], id < dim.V);
+      y[n * width + d] = select(missing(id), table[min(id, dim.V - 1) * width + d], id < dim.V);
     }
   }
 }

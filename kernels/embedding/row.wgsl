@@ -1,4 +1,4 @@
-// y_n = x[n, index_n], NaN for an index beyond                                   one invocation per element
+// y_n = x[n, index_n], nothing for an index beyond                                   one invocation per element
 struct Dims { N: u32, L: u32, D: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<T>;            // [N, L, D]
@@ -15,5 +15,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (i >= dim.N * dim.D) { return; }
   let n = i / dim.D;
   let v = x[(n * dim.L + min(index[n], dim.L - 1)) * dim.D + i % dim.D];
-  y[i] = select(T(nan_of(index[n])), v, index[n] < dim.L);
+  y[i] = select(missing(index[n]), v, index[n] < dim.L);
 }

@@ -1,12 +1,12 @@
 // The largest and the smallest element along axes, and where they are. NaN wins over every number, as in PyTorch.
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
-import { anyType, type Sizes } from "../../engine/declare/signature.ts";
+import { anyType, type Dtype, type Sizes } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Axes } from "../lib/axes.ts";
 import numbers from "../lib/numbers.wgsl";
-import { reduceOver } from "../reduce/over.ts";
+import { type Over, reduceOver } from "../reduce/over.ts";
 import bestMerge from "./best-merge.wgsl";
 import bestRun from "./best-run.wgsl";
 import { foldWays, runsOf, slopePass, wayOf } from "./fold.ts";
@@ -106,28 +106,28 @@ const argminOver = placeOf(smallest);
  * Largest element over one axis or several, or of everything; NaN where there is one. Its gradient goes to the first of equals
  * (PyTorch's amax shares it among them, its max gives it to one). Whole numbers have no gradient.
  */
-export function amax(x: Tensor, axis?: Axes, keepdim = false): Tensor {
+export function amax<D extends Dtype>(x: Tensor<D>, axis?: Axes, keepdim = false): Tensor<D> {
   takes("amax(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduceOver(maxOver, x, axis, keepdim, "amax", true);
+  return reduceOver(maxOver as Over<D, D>, x, axis, keepdim, "amax", true);
 }
 
 /** Smallest element over one axis or several, or of everything; NaN and the gradient as `amax`. */
-export function amin(x: Tensor, axis?: Axes, keepdim = false): Tensor {
+export function amin<D extends Dtype>(x: Tensor<D>, axis?: Axes, keepdim = false): Tensor<D> {
   takes("amin(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
-  return reduceOver(minOver, x, axis, keepdim, "amin", true);
+  return reduceOver(minOver as Over<D, D>, x, axis, keepdim, "amin", true);
 }
 
 /**
  * Place of the largest element along an axis, or in all of x as if it were flat, as u32: the first of equals, and the first NaN
  * before every number. It has no gradient.
  */
-export function argmax(x: Tensor, axis?: number, keepdim = false): Tensor {
+export function argmax(x: Tensor<Dtype>, axis?: number, keepdim = false): Tensor<"u32"> {
   takes("argmax(x: tensor, axis?: whole, keepdim?: flag)", arguments);
   return reduceOver(argmaxOver, x, axis, keepdim, "argmax");
 }
 
 /** Place of the smallest element, as `argmax`. */
-export function argmin(x: Tensor, axis?: number, keepdim = false): Tensor {
+export function argmin(x: Tensor<Dtype>, axis?: number, keepdim = false): Tensor<"u32"> {
   takes("argmin(x: tensor, axis?: whole, keepdim?: flag)", arguments);
   return reduceOver(argminOver, x, axis, keepdim, "argmin");
 }

@@ -1,12 +1,12 @@
 // Products along axes. Each factor's rounding stays in a product, whatever the order: its error grows with its length.
 import { pass } from "../../engine/declare/pass.ts";
-import { isWholeType } from "../../engine/declare/signature.ts";
+import { type Dtype, isWholeType } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Axes } from "../lib/axes.ts";
 import { lanesGrid } from "../lib/flat.ts";
-import { reduceOver } from "../reduce/over.ts";
+import { type Over, reduceOver } from "../reduce/over.ts";
 import { foldShared, runsOf } from "./fold.ts";
 import productDx from "./product-dx.wgsl";
 import runsDx from "./product-runs-dx.wgsl";
@@ -55,9 +55,9 @@ const wholeProd = wholeTotal("prodWhole", "y_nm = Π_a x_nam modulo 2³², of wh
  * Product over one axis or several, or of everything; of whole numbers modulo 2³², without a gradient. The gradient at an element is the
  * product of the others, right where some are 0.
  */
-export function prod(x: Tensor, axis?: Axes, keepdim = false): Tensor {
+export function prod<D extends Dtype>(x: Tensor<D>, axis?: Axes, keepdim = false): Tensor<D> {
   takes("prod(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
   return isWholeType(x.dtype)
-    ? reduceOver(wholeProd, x, axis, keepdim, "prod", true)
-    : reduceOver(prodOver, x, axis, keepdim, "prod");
+    ? reduceOver(wholeProd as Over<D, D>, x, axis, keepdim, "prod", true)
+    : reduceOver(prodOver as unknown as Over<D, D>, x, axis, keepdim, "prod");
 }

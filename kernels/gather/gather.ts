@@ -2,23 +2,23 @@
 // [N, A, M]; wrappers bring every rank there by reshaping. Numbers are u32.
 import { ShapeError } from "../../engine/errors.ts";
 import { type Pass, pass } from "../../engine/declare/pass.ts";
-import type { Sizes } from "../../engine/declare/signature.ts";
+import { anyType, type Dtype, type Sizes } from "../../engine/declare/signature.ts";
 import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import { add } from "../broadcast.ts";
 import { lanesGrid } from "../lib/flat.ts";
-import numbers from "../lib/numbers.wgsl";
+import missing from "../lib/missing.wgsl";
 import panels from "../lib/panels.wgsl";
 import { around, axisOf } from "../lib/axes.ts";
 import gatherText from "./gather.wgsl";
 import scatterText from "./scatter.wgsl";
 
-/** Ids beyond the axis give NaN, or 0 where `zeros` is 1. */
+/** Ids beyond the axis give NaN, of integers 0, or 0 where `zeros` is 1. */
 const gatherPass = (x: string, y: string, zeros: 0 | 1): Pass =>
   pass(
     `${x}_NAM ids_NCM:u32 -> ${y}_NCM`,
-    [numbers, gatherText],
+    [missing, gatherText],
     ({ N, C, M }, consts) => lanesGrid(N * C * M, consts),
     { rename: { x, y }, uniforms: () => ({ zeros }) },
   );
@@ -45,8 +45,9 @@ const ids = (random: () => number, { A = 1 }: Sizes, n: number) =>
 
 const gathered = op({
   name: "gather",
-  about: "y_ncm = x_nam with a = ids_ncm; NaN where an id is beyond the axis",
+  about: "y_ncm = x_nam with a = ids_ncm; NaN, of integers 0, where an id is beyond the axis",
   sig: "x_NAM ids_NCM:u32 -> y_NCM",
+  storage: anyType,
   chooses,
   forward: [gatherPass("x", "y", 0)],
   backward: [scatterPass("dy", "dx")],
@@ -86,7 +87,7 @@ const scattered = op({
 });
 
 /** The axis along which the numbers choose; x and ids agree in all others. */
-function matched(x: Tensor, ids: Tensor, axis: number, what: string): number {
+function matched(x: Tensor<Dtype>, ids: Tensor<"u32">, axis: number, what: string): number {
   const at = axisOf(x, axis, what);
   if (ids.shape.length !== x.shape.length || x.shape.some((size, i) => i !== at && size !== ids.shape[i]))
     throw new ShapeError(`${what}: x is [${x.shape}] and the ids [${ids.shape}]; they may differ in axis ${at} only`);
@@ -95,9 +96,9 @@ function matched(x: Tensor, ids: Tensor, axis: number, what: string): number {
 
 /**
  * y[.., c, ..] = x[.., ids[.., c, ..], ..] along `axis` (PyTorch's gather): x and ids:u32 have the same shape beside it. An id
- * beyond the axis is a ShapeError where it comes from the host, and gives NaN where it was computed. Its gradient is a scatterAdd.
+ * beyond the axis is a ShapeError where it comes from the host, and gives NaN (of integers 0) where it was computed. Its gradient is a scatterAdd.
  */
-export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
+export function gather<D extends Dtype>(x: Tensor<D>, axis: number, ids: Tensor<"u32">): Tensor<D> {
   takes("gather(x: tensor, axis: whole, ids: tensor)", arguments);
   const at = matched(x, ids, axis, "gather");
   return gathered(x.reshape(around(x.shape, at)), ids.reshape(around(ids.shape, at))).reshape(ids.shape);
@@ -107,7 +108,7 @@ export function gather(x: Tensor, axis: number, ids: Tensor): Tensor {
  * x with every element of src added at its number along `axis` (PyTorch's scatter_add): ids:u32 and src have one shape, which agrees
  * with x's beside the axis. An id beyond the axis is a ShapeError where it comes from the host; a computed one adds nothing. In a fixed order: the same bits in every run.
  */
-export function scatterAdd(x: Tensor, axis: number, ids: Tensor, src: Tensor): Tensor {
+export function scatterAdd(x: Tensor, axis: number, ids: Tensor<"u32">, src: Tensor): Tensor {
   takes("scatterAdd(x: tensor, axis: whole, ids: tensor, src: tensor)", arguments);
   const at = matched(x, ids, axis, "scatterAdd");
   if (`${ids.shape}` !== `${src.shape}`)

@@ -1,4 +1,4 @@
-// y_ncm = x_nam with a = ids_ncm; NaN, or 0 where `zeros` is 1, for an id beyond the axis      one invocation per element of y
+// y_ncm = x_nam with a = ids_ncm; nothing, or 0 where `zeros` is 1, for an id beyond it        one invocation per element of y
 struct Dims { N: u32, A: u32, C: u32, M: u32, zeros: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<T>;              // [N, A, M]
@@ -15,5 +15,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
   if (i >= dim.N * dim.C * dim.M) { return; }
   let a = ids[i];
   let place = (i / (dim.C * dim.M)) * dim.A * dim.M + min(a, dim.A - 1) * dim.M + i % dim.M;
-  y[i] = T(select(f32(x[place]), select(nan_of(a), 0.0, dim.zeros == 1), a >= dim.A));
+  y[i] = select(x[place], select(missing(a), T(0), dim.zeros == 1), a >= dim.A);
 }

@@ -8,7 +8,7 @@ import { takes } from "../../engine/takes.ts";
 import { subgroupGrid } from "../lib/flat.ts";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
-import { concat } from "../shape/shape.ts";
+import { concat } from "../shape/join.ts";
 import clip from "./clip.wgsl";
 import squares from "./squares.wgsl";
 import total from "./total.wgsl";
@@ -66,10 +66,10 @@ const totalNorm = op({
 });
 
 /** The norm of all gradients together, and how many of their elements are not finite: both stay on the device. */
-export function gradNorm(gradients: readonly Tensor[]): { norm: Tensor; bad: Tensor } {
+export function gradNorm(gradients: readonly Tensor[]): { norm: Tensor; bad: Tensor<"u32"> } {
   takes("gradNorm(gradients: tensor[])", arguments);
   if (gradients.length === 0) throw new ShapeError("gradNorm: no gradients");
-  const [norm, bad] = totalNorm(concat(gradients.map((g) => squareSums(g)))) as unknown as [Tensor, Tensor];
+  const [norm, bad] = totalNorm(concat(gradients.map((g) => squareSums(g))));
   return { norm, bad };
 }
 

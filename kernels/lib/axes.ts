@@ -1,12 +1,13 @@
 // Axes as wrappers around ops speak of them. The ops know [N, A, M]; every rank is brought there by reshaping.
 import { ShapeError } from "../../engine/errors.ts";
+import type { Dtype } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 
 /** One axis, or several; negative ones count from the end. */
 export type Axes = number | readonly number[];
 
 /** `axis` counted from the front, negative ones from the end. */
-export function axisOf(x: Tensor, axis: number, what: string): number {
+export function axisOf(x: Tensor<Dtype>, axis: number, what: string): number {
   const rank = x.shape.length;
   const at = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(at) || at < 0 || at >= rank) throw new ShapeError(`${what}: [${x.shape}] has no axis ${axis}`);
@@ -14,7 +15,7 @@ export function axisOf(x: Tensor, axis: number, what: string): number {
 }
 
 /** The axes that are meant, in ascending order: all of them where none is given. */
-export function axesOf(x: Tensor, axes: Axes | undefined, what: string): number[] {
+export function axesOf(x: Tensor<Dtype>, axes: Axes | undefined, what: string): number[] {
   if (axes === undefined) return [...x.shape.keys()];
   const all = typeof axes === "number" ? [axes] : axes;
   if (all.length === 0)

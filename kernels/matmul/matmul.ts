@@ -5,6 +5,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import { contract } from "./contract.ts";
+import { checkInner, overColumns, overLeading } from "./leading.ts";
 import { product64 } from "./reference.ts";
 import { parted, partsOfSum, splitCount } from "./split.ts";
 
@@ -120,27 +121,43 @@ const batchedTN = op({
   test: { sizes: { ...test.sizes, N: [1, 2, 3, 6] } },
 });
 
-/** Whether two tensors are batches of matrices: the same leading axes, at least one. */
-function batches(a: Tensor, b: Tensor, what: string): boolean {
-  if (b.shape.length <= 2) return false;
-  if (a.shape.length === b.shape.length) return true;
-  throw new ShapeError(`${what}: [${a.shape}] and [${b.shape}]; expected a matrix b, or the same leading axes`);
-}
+const forms = {
+  matmul: { name: "matmul", rows: matmulNN, batches: batchedNN },
+  matmulNT: { name: "matmulNT", rows: matrixNT, batches: batchedNT },
+  matmulTN: { name: "matmulTN", rows: matrixTN, batches: batchedTN },
+};
 
-/** a b: rows a_NK (any leading axes) by a matrix b_KM, or batches a_BIK b_BKJ. */
+/**
+ * a b (PyTorch's matmul): matrices […, I, K] and […, K, J], whose leading axes broadcast, give […, I, J]. A vector is a row on the
+ * left and a column on the right, and its axis is not in the result: two vectors give their scalar product. Errors: ShapeError where the
+ * lengths that are summed over differ, or leading axes do not broadcast.
+ */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   takes("matmul(a: tensor, b: tensor)", arguments);
-  return batches(a, b, "matmul") ? batchedNN(a, b) : matmulNN(a, b);
+  if (a.shape.length === 0 || b.shape.length === 0)
+    throw new ShapeError(
+      `matmul: a is [${a.shape}] and b [${b.shape}]; expected matrices or vectors, mul(a, b) takes numbers`,
+    );
+  const [row, column] = [a.shape.length === 1, b.shape.length === 1];
+  const [left, right] = [row ? a.reshape([1, -1]) : a, column ? b.reshape([-1, 1]) : b];
+  checkInner("matmul", left, right, [-1, -2]);
+  const y = overLeading(forms.matmul, left, right);
+  if (!row && !column) return y;
+  const { shape } = y;
+  return y.reshape([...shape.slice(0, -2), ...(row ? [] : shape.slice(-2, -1)), ...(column ? [] : shape.slice(-1))]);
 }
 
-/** a bᵀ: rows a_NK (any leading axes) by a matrix b_MK, or batches a_BIK b_BJK. */
+/** a bᵀ: matrices […, I, K] and […, J, K], whose leading axes broadcast, give […, I, J]. Errors: as matmul. */
 export function matmulNT(a: Tensor, b: Tensor): Tensor {
   takes("matmulNT(a: tensor, b: tensor)", arguments);
-  return batches(a, b, "matmulNT") ? batchedNT(a, b) : matrixNT(a, b);
+  if (a.shape.length === 1 && b.shape.length === 2) return matrixNT(a, b);
+  checkInner("matmulNT", a, b, [-1, -1]);
+  return overLeading(forms.matmulNT, a, b);
 }
 
-/** aᵀ b: matrices a_KI b_KJ, or batches of them a_BKI b_BKJ. */
+/** aᵀ b: matrices […, K, I] and […, K, J], whose leading axes broadcast, give […, I, J]. Errors: as matmul. */
 export function matmulTN(a: Tensor, b: Tensor): Tensor {
   takes("matmulTN(a: tensor, b: tensor)", arguments);
-  return batches(a, b, "matmulTN") ? batchedTN(a, b) : matrixTN(a, b);
+  checkInner("matmulTN", a, b, [-2, -2]);
+  return overColumns(forms.matmulTN, a, b);
 }

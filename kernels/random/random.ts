@@ -6,6 +6,7 @@ import { op } from "../../engine/record/op.ts";
 import type { Sizes } from "../../engine/declare/signature.ts";
 import { flatGrid, lanesGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
+import boxMuller from "./box-muller.wgsl";
 import dropoutText from "./dropout.wgsl";
 import dropout4 from "./dropout4.wgsl";
 import normal from "./normal.wgsl";
@@ -13,15 +14,15 @@ import philoxText from "./philox.wgsl";
 import uniform from "./uniform.wgsl";
 
 /** A seed below 2^53 as two words: the key's first and the counter's last. */
-const words = ({ seed }: Attrs) => ({
+export const seedWords = ({ seed }: Attrs) => ({
   seedLow: Number(seed) >>> 0,
   seedHigh: Math.floor(Number(seed) / 2 ** 32) >>> 0,
 });
 
-/** Philox4x32-10 of counter [at, row, 0, seed's upper word] and key [its lower word, stream], as the kernels take it. */
-export function draw(attrs: Attrs, at: number, row: number): number[] {
-  const { seedLow, seedHigh } = words(attrs);
-  let [a, b, c, d] = [at, row, 0, seedHigh].map((word) => BigInt(word >>> 0));
+/** Philox4x32-10 of counter [at, row, kind, seed's upper word] and key [its lower word, stream], as the kernels take it. */
+export function draw(attrs: Attrs, at: number, row: number, kind = 0): number[] {
+  const { seedLow, seedHigh } = seedWords(attrs);
+  let [a, b, c, d] = [at, row, kind, seedHigh].map((word) => BigInt(word >>> 0));
   let [k0, k1] = [BigInt(seedLow), BigInt(Number(attrs.stream) >>> 0)];
   const low = (x: bigint) => x & 0xffffffffn;
   for (let round = 0; round < 10; round++) {
@@ -35,10 +36,11 @@ export function draw(attrs: Attrs, at: number, row: number): number[] {
 /** `spread` is the kernel's word for a deviation: `std` is reserved in WGSL. */
 const filled = (text: string): Pass =>
   pass("p_N:f32 -> p_N:f32", [flat, philoxText, text], ({ N }, consts) => flatGrid(N, consts), {
-    uniforms: (_, attrs) => ({ ...words(attrs), spread: Number(attrs.std) }),
+    uniforms: (_, attrs) => ({ ...seedWords(attrs), spread: Number(attrs.std) }),
   });
 
-const streams = [{}, { seed: 2022, stream: 3 }, { seed: 2 ** 52 + 1, stream: 2 ** 32 - 1 }];
+/** Settings that the tests of random ops share: seeds of one word and two, streams. */
+export const streams = [{}, { seed: 2022, stream: 3 }, { seed: 2 ** 52 + 1, stream: 2 ** 32 - 1 }];
 
 /** p_N ← uniform in ±bound. Every tensor takes a stream of its own. */
 export const initUniform = op({
@@ -59,6 +61,14 @@ export const initUniform = op({
   test: { attrs: [...streams, { bound: 0.02 }] },
 });
 
+/** Number k of the four normal ones that four words make, as box-muller.wgsl has it. */
+export function normalOf(four: readonly number[], k: number): number {
+  const [u, t] = k & 2 ? [four[2], four[3]] : [four[0], four[1]];
+  const angle = (((t & 0x3fffffff) / 2 ** 30 - 0.5 + Math.floor(t / 2 ** 30)) * Math.PI) / 2;
+  const radius = Math.sqrt(-2 * Math.log((u + 0.5) / 2 ** 32));
+  return radius * (k & 1 ? Math.sin(angle) : Math.cos(angle));
+}
+
 /** p_N ← normal with mean 0 and deviation std. Every tensor takes a stream of its own. */
 export const initNormal = op({
   name: "initNormal",
@@ -66,15 +76,9 @@ export const initNormal = op({
   sig: "p_N:f32 -> p_N:f32",
   attrs: { seed: 0, stream: 0, std: 1 },
   takes: { seed: "seed", stream: "word", std: "amount" },
-  forward: [filled(normal)],
+  forward: [filled(boxMuller + normal)],
   ref: (_, { N }, attrs) => ({
-    p: Float64Array.from({ length: N }, (_, i) => {
-      const four = draw(attrs, i >> 2, 0);
-      const [u, t] = i & 2 ? [four[2], four[3]] : [four[0], four[1]];
-      const angle = (((t & 0x3fffffff) / 2 ** 30 - 0.5 + Math.floor(t / 2 ** 30)) * Math.PI) / 2;
-      const radius = Math.sqrt(-2 * Math.log((u + 0.5) / 2 ** 32));
-      return attrs.std * radius * (i & 1 ? Math.sin(angle) : Math.cos(angle));
-    }),
+    p: Float64Array.from({ length: N }, (_, i) => attrs.std * normalOf(draw(attrs, i >> 2, 0), i & 3)),
   }),
   flops: ({ N }) => 40 * N,
   bench: [{ N: 1 << 22 }],
@@ -91,7 +95,7 @@ function mask(x: string, y: string): Pass {
   const rename = { x, y };
   const uniforms = (_: Sizes, attrs: Attrs) => {
     const p = Number(attrs.p);
-    return { ...words(attrs), threshold: Math.round(p * 2 ** 32), scale: 1 / (1 - p) };
+    return { ...seedWords(attrs), threshold: Math.round(p * 2 ** 32), scale: 1 / (1 - p) };
   };
   return passOf(
     `${x}_ND -> ${y}_ND`,

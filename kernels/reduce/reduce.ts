@@ -2,7 +2,7 @@
 import { ShapeError } from "../../engine/errors.ts";
 import { type Pass, pass, passOf } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
-import { anyType, isWholeType, type Sizes } from "../../engine/declare/signature.ts";
+import { anyType, type Dtype, isWholeType, type Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
 import { around, type Axes } from "../lib/axes.ts";
@@ -16,7 +16,7 @@ import columns from "./columns.wgsl";
 import columns4 from "./columns4.wgsl";
 import final from "./final.wgsl";
 import chunkColumns from "./chunk-columns.wgsl";
-import { reduceOver } from "./over.ts";
+import { type Over, reduceOver } from "./over.ts";
 import sumRows from "./rows.wgsl";
 import sumRows4 from "./rows4.wgsl";
 import spread from "./spread.wgsl";
@@ -172,11 +172,11 @@ const repeat = op({
 });
 
 /** Sum over one axis or several, or of everything; of whole numbers modulo 2³². */
-export function sum(x: Tensor, axis?: Axes, keepdim = false): Tensor {
+export function sum<D extends Dtype>(x: Tensor<D>, axis?: Axes, keepdim = false): Tensor<D> {
   takes("sum(x: tensor, axis?: whole | whole[], keepdim?: flag)", arguments);
   return isWholeType(x.dtype)
-    ? reduceOver(wholeSum, x, axis, keepdim, "sum", true)
-    : reduceOver(sumOver, x, axis, keepdim, "sum");
+    ? reduceOver(wholeSum as Over<D, D>, x, axis, keepdim, "sum", true)
+    : reduceOver(sumOver as unknown as Over<D, D>, x, axis, keepdim, "sum");
 }
 
 /** Mean over one axis (frames of a clip: axis 1 of x_BTE) or several, or of everything. */
@@ -186,7 +186,7 @@ export function mean(x: Tensor, axis?: Axes, keepdim = false): Tensor {
 }
 
 /** x written out in a shape that it broadcasts to (NumPy's rules); x itself if it has that shape. */
-export function expandTo(x: Tensor, shape: readonly number[]): Tensor {
+export function expandTo<D extends Dtype>(x: Tensor<D>, shape: readonly number[]): Tensor<D> {
   takes("expandTo(x: tensor, shape: shape)", arguments);
   let y = x.reshape([...Array<number>(Math.max(shape.length - x.shape.length, 0)).fill(1), ...x.shape]);
   for (const [axis, size] of shape.entries()) {

@@ -3,14 +3,12 @@
 import { ShapeError } from "../../engine/errors.ts";
 import { type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
 import { op } from "../../engine/record/op.ts";
-import type { Sizes } from "../../engine/declare/signature.ts";
+import { anyType, type Dtype, type Sizes } from "../../engine/declare/signature.ts";
 import type { Tensor } from "../../engine/record/tensor.ts";
 import { takes } from "../../engine/takes.ts";
-import { lanesGrid, planeGrid } from "../lib/flat.ts";
-import flat from "../lib/flat.wgsl";
+import { lanesGrid } from "../lib/flat.ts";
 import { around, axisOf } from "../lib/axes.ts";
-import concatText from "./concat.wgsl";
-import concat4 from "./concat4.wgsl";
+import { concat } from "./join.ts";
 import swapText from "./swap.wgsl";
 import swap4 from "./swap4.wgsl";
 import transpose4 from "./transpose4.wgsl";
@@ -46,6 +44,7 @@ const swap = op({
   name: "swapAxes",
   about: "y[n, b, a, m] = x[n, a, b, m]",
   sig: "x_NABM -> y_NBAM",
+  storage: anyType,
   forward: [swapPass("x_NABM -> y_NBAM", "A", "B", {})],
   backward: [swapPass("dy_NBAM -> dx_NABM", "B", "A", { x: "dy", y: "dx" })],
   ref({ x }, { N, A, B, M }) {
@@ -68,7 +67,7 @@ const swap = op({
  * Axes in another order: axis i of the result is axis order[i] of x. Every exchange of two neighbouring blocks of axes
  * is one launch; what models need (transposing, moving heads forward) is one.
  */
-export function permute(x: Tensor, order: readonly number[]): Tensor {
+export function permute<D extends Dtype>(x: Tensor<D>, order: readonly number[]): Tensor<D> {
   takes("permute(x: tensor, order: whole[])", arguments);
   if ([...order].sort((a, b) => a - b).some((axis, i) => axis !== i) || order.length !== x.shape.length)
     throw new ShapeError(`permute: [${order}] is no order of the axes of [${x.shape}]`);
@@ -89,7 +88,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 }
 
 /** Two axes exchanged; the last two unless said otherwise. */
-export function transpose(x: Tensor, first = -2, second = -1): Tensor {
+export function transpose<D extends Dtype>(x: Tensor<D>, first = -2, second = -1): Tensor<D> {
   takes("transpose(x: tensor, first?: whole, second?: whole)", arguments);
   const order = [...x.shape.keys()];
   const [a, b] = [axisOf(x, first, "transpose"), axisOf(x, second, "transpose")];
@@ -103,6 +102,7 @@ const cut = op({
   name: "slice",
   about: "y[n, c, m] = x[n, start + c, m], c < length",
   sig: "x_NAM -> y_NCM",
+  storage: anyType,
   attrs: { start: 0, length: 1 },
   takes: { start: "place", length: "size" },
   derive({ A }, { start, length }) {
@@ -127,7 +127,7 @@ const cut = op({
 });
 
 /** x[.., start : end, ..] along one axis; `end` is exclusive. */
-export function slice(x: Tensor, start: number, end: number, axis = 0): Tensor {
+export function slice<D extends Dtype>(x: Tensor<D>, start: number, end: number, axis = 0): Tensor<D> {
   takes("slice(x: tensor, start: whole, end: whole, axis?: whole)", arguments);
   const at = axisOf(x, axis, "slice");
   if (!(0 <= start && start < end && end <= x.shape[at]))
@@ -137,63 +137,15 @@ export function slice(x: Tensor, start: number, end: number, axis = 0): Tensor {
 }
 
 /** Token `at` of every sequence: x_NLD -> y_ND. The class token is the first. */
-export function first(x_NLD: Tensor, at = 0): Tensor {
+export function first<D extends Dtype>(x_NLD: Tensor<D>, at = 0): Tensor<D> {
   takes("first(x: tensor, at?: place)", arguments);
   if (x_NLD.shape.length < 2) throw new ShapeError(`first: [${x_NLD.shape}] has no tokens; expected x_NLD`);
   const axis = x_NLD.shape.length - 2;
   return slice(x_NLD, at, at + 1, axis).reshape(x_NLD.shape.filter((_, i) => i !== axis));
 }
 
-// ---- joining -----------------------------------------------------------------------------------------------------
-
-const join = op({
-  name: "concat",
-  about: "y[n] = a[n] and then b[n], along one axis",
-  sig: "a_NAM b_NBM -> y_NCM",
-  derive: ({ A, B }) => ({ C: A + B }),
-  forward: [
-    passOf(
-      "a_NAM b_NBM -> y_NCM",
-      {
-        any: { source: [flat, concatText], grid: ({ N, C, M }, consts) => planeGrid(C * M, N, consts) },
-        rows: {
-          source: [flat, concat4],
-          grid: ({ N, C, M }, consts) => planeGrid((C * M) / 4, N, consts),
-          available: (_, dims) => inVec4s(dims),
-        },
-      },
-      (dims) => (inVec4s(dims) ? "rows" : "any"),
-    ),
-  ],
-  backward: [
-    windowPass({ x: "dy", y: "da" }, ["C", "A", "M"], () => 0),
-    windowPass({ x: "dy", y: "db" }, ["C", "B", "M"], ({ A }) => A),
-  ],
-  ref({ a, b }, { N, A, B, M }) {
-    const y: number[] = [];
-    for (let n = 0; n < N; n++)
-      y.push(...a.subarray(n * A * M, (n + 1) * A * M), ...b.subarray(n * B * M, (n + 1) * B * M));
-    return { y };
-  },
-  flops: () => 0,
-  bench: [{ N: 128, A: 50, B: 1, M: 768 }],
-});
-
-/** Tensors joined along an axis; their other axes agree. */
-export function concat(parts: readonly Tensor[], axis = 0): Tensor {
-  takes("concat(parts: tensor[], axis?: whole)", arguments);
-  if (parts.length === 0) throw new ShapeError("concat: no tensors");
-  return parts.reduce((left, right) => {
-    const at = axisOf(left, axis, "concat");
-    if (left.shape.length !== right.shape.length || left.shape.some((size, i) => i !== at && size !== right.shape[i]))
-      throw new ShapeError(`concat: [${left.shape}] and [${right.shape}] differ beside axis ${at}`);
-    const y = join(left.reshape(around(left.shape, at)), right.reshape(around(right.shape, at)));
-    return y.reshape(left.shape.map((size, i) => (i === at ? size + right.shape[i] : size)));
-  });
-}
-
 /** One more token at the end of every sequence: z_NLD h_ND -> x_NMD, M = L + 1. */
-export function appendToken(z_NLD: Tensor, h_ND: Tensor): Tensor {
+export function appendToken<D extends Dtype>(z_NLD: Tensor<D>, h_ND: Tensor<D>): Tensor<D> {
   takes("appendToken(z: tensor, h: tensor)", arguments);
   if (h_ND.shape.length === 0) throw new ShapeError("appendToken: h is a scalar; expected h_ND");
   return concat([z_NLD, h_ND.reshape([...h_ND.shape.slice(0, -1), 1, h_ND.shape.at(-1)!])], -2);

@@ -1,25 +1,14 @@
-// y[n, c, m] = x[n, c + shift, m], 0 where x has no such place                  rows n along y, elements along x
+// y[n, c, m] = x[n, c + shift, m], a value where x has no such place
 //
 // shift = start cuts a piece out; shift = −start puts one back among zeros. Without the index n a row is flat.
-struct Dims { N: u32, width: u32, count: u32, inner: u32, shift: i32 }
+struct Dims { N: u32, row: u32, wide: i32, offset: i32, bits: u32 }
 
-@group(0) @binding(0) var<storage, read> x: array<T>;            // [N, width, M]
-@group(0) @binding(1) var<storage, read_write> y: array<T>;      // [N, count, M]
+@group(0) @binding(0) var<storage, read> x: array<Element>;            // [N, wide]
+@group(0) @binding(1) var<storage, read_write> y: array<Element>;      // [N, row]
 var<immediate> dim: Dims;
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let inner = i32(dim.inner);
-  let wide = i32(dim.width) * inner;
-  let offset = dim.shift * inner;
-  let start = wid.x * WG * STEPS;
-  let end = min(start + WG * STEPS, dim.count * u32(inner));
-  for (var n = wid.y; n < dim.N; n += nwg.y) {
-    for (var q = start + lane; q < end; q += WG) {
-      let at = i32(q) + offset;
-      let v = x[n * u32(wide) + u32(clamp(at, 0, wide - 1))];
-      y[n * dim.count * u32(inner) + q] = select(T(0), v, at >= 0 && at < wide);
-    }
-  }
+fn put(n: u32, q: u32) {
+  let at = i32(q) + dim.offset;
+  let v = x[n * u32(dim.wide) + u32(clamp(at, 0, dim.wide - 1))];
+  y[n * dim.row + q] = select(Element(T(bitcast<Num>(dim.bits))), v, at >= 0 && at < dim.wide);
 }

@@ -70,7 +70,7 @@ export class TextEncoder {
   }
 
   /** tokens_BW:u32, ends_B:u32 (see endPositions) -> y_BE, not normalised. */
-  forward(tokens_BW: Tensor, ends_B: Tensor): Tensor {
+  forward(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor {
     let x_BWD = add(embedding(this.token_embedding.weight, tokens_BW), this.positional_embedding);
     for (const block of this.transformer.resblocks) x_BWD = block.forward(x_BWD, upToItself);
     const end_BD = rowGather(this.ln_final.forward(x_BWD), ends_B);

@@ -78,7 +78,7 @@ export class EmotionClip implements VideoText<ModelConfig> {
   }
 
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
-  encodeText(tokens_BW: Tensor, ends_B: Tensor): Tensor {
+  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor {
     return normalize(this.backbone.forward(tokens_BW, ends_B));
   }
 }

@@ -51,7 +51,7 @@ export const pages: Readonly<Record<string, Page>> = {
       },
       {
         title: "Measure and plan",
-        entries: ["Profiler", "traceOf", "planOnly", "placeholder", "cacheFolder", "tunedPath"],
+        entries: ["Profiler", "MemoryReport", "traceOf", "planOnly", "placeholder", "cacheFolder", "tunedPath"],
       },
       { title: "Check gradients", entries: ["engine/device/check-gradient.ts"] },
       { title: "Errors", entries: ["engine/errors.ts"] },

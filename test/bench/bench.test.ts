@@ -121,6 +121,15 @@ test("differences are found at any element, and NaN is one", () => {
   assert.match(difference([1, 2, 3], [1, 2], 1e-6, "y")!, /3 elements, not 2/);
 });
 
+test("NaN that the reference has as well is right: ids beyond a table", async () => {
+  assert.is(difference([1, NaN], [1, NaN], 0, "y"), undefined);
+  assert.match(difference([1, 2], [1, NaN], 0, "y")!, /y\[1\] is 2, not NaN/);
+  for (const name of ["embedding", "gather"]) {
+    const [small] = casesOf({ ...named(name), bench: [{ V: 40, A: 40, N: 24, C: 3, M: 8, D: 8 }] });
+    assert.equal((await check(small, gpu)).faults, []);
+  }
+});
+
 test("arms take turns, round by round", async () => {
   const order: string[] = [];
   const arm = (name: string): Arm => ({

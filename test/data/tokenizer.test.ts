@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import { mergeWord } from "../../data/tokenizer/bpe.ts";
 import { openTokenizer } from "../../data/tokenizer/clip.ts";
 import { unescapeHtml } from "../../data/tokenizer/html.ts";
-import { split } from "../../data/tokenizer/split.ts";
+import { piecesOf } from "../../data/tokenizer/split.ts";
 import { pairKey, readVocabulary } from "../../data/tokenizer/vocabulary.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { goldenJson } from "../kit/golden.ts";
@@ -93,7 +93,7 @@ test("HTML references resolve as in Python", () => {
 });
 
 test("words are cut as by the official pattern, which drops U+0345 and takes the long s for s", () => {
-  const cut = (text: string) => [...split(text)];
+  const cut = (text: string) => [...piecesOf(text)];
   assert.equal(cut("it's 42!"), ["it", "'s", "4", "2", "!"]);
   assert.equal(cut("a\u0345b !\u0345!"), ["a", "b", "!", "!"]);
   assert.equal(cut("it'\u017f <\u017ftart_of_text>"), ["it", "'\u017f", "<\u017ftart_of_text>"]);
@@ -177,7 +177,7 @@ test("any text has ids: those of the naive loop on the bytes of its words", () =
   const ids = new Map(symbols.map((symbol, id) => [symbol, id]));
   fc.assert(
     fc.property(text, (text) => {
-      const want = [...split(clip.clean(text))].flatMap((word) => {
+      const want = [...piecesOf(clip.clean(text))].flatMap((word) => {
         if (word === "<end_of_text>" || word === "<start_of_text>") return [ids.get(word)!];
         const bytes = [...Buffer.from(word, "utf8")].map((byte) => ids.get(officialByte(byte))!);
         bytes[bytes.length - 1] += 256;
@@ -219,7 +219,7 @@ test("a cleaned text holds no upper case ASCII, no half of a pair, no double spa
       const cleaned = clip.clean(text);
       assert.not.match(cleaned, /[A-Z]|^ | $| {2}|[\t\n\r]/);
       assert.not.match(cleaned, /\p{Surrogate}/u);
-      const words = [...split(cleaned)];
+      const words = [...piecesOf(cleaned)];
       assert.is(clip.decode(clip.ids(text)), words.map((w) => (w.endsWith("_of_text>") ? w : `${w} `)).join(""));
     }),
     { ...check, numRuns: 2000 },

@@ -179,7 +179,7 @@ test("kinks near the inputs are no fault: relu of a thousand numbers", async () 
 test("a network of kinks: right ones pass, and one wrong element of its weights is found", async () => {
   const inputs = (seed: number) => [drawn(seed, [16, 8]), drawn(seed + 1, [32, 8], 0.5), drawn(seed + 2, [5, 32], 0.3)];
   const classes = Uint32Array.from({ length: 16 }, (_, i) => i % 5);
-  const loss = (x: Tensor, w: Tensor, v: Tensor, y: Tensor) => crossEntropy(linear(relu(linear(x, w)), v), y);
+  const loss = (x: Tensor, w: Tensor, v: Tensor, y: Tensor<"u32">) => crossEntropy(linear(relu(linear(x, w)), v), y);
   for (const seed of [100, 200, 300]) {
     const found = (await checkGradient(loss, [...inputs(seed), classes])).inputs;
     for (const { shape, unknown } of found) assert.ok(unknown.length <= (shape[0] * shape[1]) / 20, `${unknown}`);

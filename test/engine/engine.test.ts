@@ -26,6 +26,7 @@ import {
   Scope,
   ShapeError,
   Tape,
+  type Tensor,
   tensor,
   type TypedArray,
 } from "../../engine/index.ts";
@@ -75,8 +76,8 @@ test("a tensor read in mid-scope stays usable, and so does what was made before 
 
 test("keep moves a tensor to the enclosing scope; without it the tensor ends with its scope", async () => {
   using outer = new Scope();
-  let kept!: ReturnType<typeof tensor>;
-  let lost!: ReturnType<typeof tensor>;
+  let kept!: Tensor;
+  let lost!: Tensor;
   {
     using inner = new Scope();
     kept = keep(accumulate(tensor([1]), tensor([2])));
@@ -158,11 +159,11 @@ test("a step of known structure creates no buffer, bind group, pipeline or plan"
   assert.equal(await step(1), [3, 4, 5, 6, 7]);
   await step(2);
   const before = { ...gpu.counters };
-  const live = gpu.memory.total;
+  const live = gpu.store.total;
   assert.equal(await step(10), [21, 13, 14, 15, 16]);
   for (let i = 0; i < 50; i++) await step(i);
   assert.equal({ ...gpu.counters }, before);
-  assert.is(gpu.memory.total, live);
+  assert.is(gpu.store.total, live);
 });
 
 test("plans beyond a bound are forgotten, the least recently wanted first, and what is wanted again is right", async () => {
@@ -188,13 +189,13 @@ test("a freed group gives its bytes back, its plans are forgotten, and other pla
   const other = await openTestGpu();
   try {
     await compute(() => fill({ n: 4, value: 1 }));
-    const before = { ...other.memory.live, staging: 0, plans: other.planner.known };
+    const before = { ...other.store.live, staging: 0, plans: other.planner.known };
     const member = declare([100_000]);
     const [shard] = allocateGroup([member], 1);
     await compute(() => accumulate(member, member));
-    assert.ok(other.memory.live.parameters >= 400_000 && other.planner.known === before.plans + 1);
+    assert.ok(other.store.live.parameters >= 400_000 && other.planner.known === before.plans + 1);
     shard.free();
-    assert.equal({ ...other.memory.live, staging: 0, plans: other.planner.known }, before);
+    assert.equal({ ...other.store.live, staging: 0, plans: other.planner.known }, before);
     throwsWith(
       caught(() => {
         using _scope = new Scope();
@@ -214,7 +215,7 @@ test("five hundred persistent tensors are freed, and the next five hundred take 
   const other = await openTestGpu();
   try {
     await compute(() => fill({ n: 4, value: 1 }));
-    const before = { ...other.memory.live, staging: 0, plans: other.planner.known };
+    const before = { ...other.store.live, staging: 0, plans: other.planner.known };
     for (let round = 0; round < 2; round++) {
       const all = Array.from({ length: 500 }, (_, i) =>
         (i % 2 ? persistent : parameter)(new Float32Array(1000).fill(i)),
@@ -222,7 +223,7 @@ test("five hundred persistent tensors are freed, and the next five hundred take 
       for (let i = 0; i < 500; i += 100)
         assert.equal((await compute(() => accumulate(all[i], all[i + 1])))[0], 2 * i + 1);
       free(...all);
-      assert.equal({ ...other.memory.live, staging: 0, plans: other.planner.known }, before);
+      assert.equal({ ...other.store.live, staging: 0, plans: other.planner.known }, before);
     }
   } finally {
     other.close();
@@ -239,9 +240,9 @@ test("a tensor kept where no scope is around is freed for the next one", async (
   const first = kept();
   assert.equal(await first.data(), Float32Array.of(4, 6));
   free(first);
-  const live = gpu.memory.live.activations;
+  const live = gpu.store.live.activations;
   for (let i = 0; i < 20; i++) free(kept());
-  assert.is(gpu.memory.live.activations, live);
+  assert.is(gpu.store.live.activations, live);
 });
 
 test("what was recorded with a tensor that is then freed still has its contents", async () => {
@@ -306,7 +307,7 @@ test("planned bytes are the bytes that a fresh device allocates", async () => {
   const other = await openTestGpu();
   try {
     await compute(body);
-    assert.ok(Math.abs(other.memory.live.activations - planned.slots) <= 0.01 * planned.slots);
+    assert.ok(Math.abs(other.store.live.activations - planned.slots) <= 0.01 * planned.slots);
   } finally {
     other.close();
     useRunner(gpu);
@@ -333,7 +334,7 @@ test("a plan is checked against the budget as a whole, before its first buffer",
       (e: unknown) => e,
     );
     throwsWith(error, LimitError, /192\.0 MB more for activations would pass the budget of 64\.0 MB/);
-    assert.is(other.memory.total, 0);
+    assert.is(other.store.total, 0);
   } finally {
     other.close();
     useRunner(gpu);
@@ -480,11 +481,31 @@ test("a lost device is one error that every later call repeats", async () => {
   }
 });
 
+test("compute gives a list for a list and names for names", async () => {
+  const [a, b] = await compute(() => [copy(tensor([1, 2])), copy(tensor(new Uint32Array([3])))]);
+  assert.equal([a, b], [new Float32Array([1, 2]), new Uint32Array([3])]);
+  const { loss, y } = await compute(() => ({ loss: accumulate(tensor([1]), tensor([2])), y: copy(tensor([4])) }));
+  assert.equal([loss, y], [new Float32Array([3]), new Float32Array([4])]);
+  const refused = (body: () => unknown) => compute(body as () => Tensor).catch((error) => error);
+  throwsWith(
+    await refused(() => ({ loss: 7 })),
+    ShapeError,
+    /compute: what the function returns as loss is 7; expected a tensor/,
+  );
+  throwsWith(
+    await refused(() => 7),
+    ShapeError,
+    /compute: what the function returns is 7; expected a tensor or an array/,
+  );
+});
+
 test("an op has the storage types it is declared for; others are refused with the cast that helps", async () => {
   const numbers = new Uint32Array([2 ** 32 - 1, 2 ** 24 + 1]);
   assert.equal(await compute(() => copy(tensor(numbers))), numbers);
   throwsWith(
-    await compute(() => accumulate(tensor([1], [1], "i32"), tensor([1], [1], "i32"))).catch((error) => error),
+    await compute(() => accumulate(tensor([1], [1], "i32") as never, tensor([1], [1], "i32") as never)).catch(
+      (error) => error,
+    ),
     ShapeError,
     /^accumulate: a_N is i32, expected f32 or f16; cast\(a, "f32"\) converts/,
   );
@@ -532,7 +553,7 @@ test("wrong arguments are ShapeErrors in the engine's form", () => {
     /unknown attribute size; it has value, n/,
   );
   throwsWith(
-    caught(() => accumulate(tensor([1]), tensor([1], [1], "u32"))),
+    caught(() => accumulate(tensor([1]), tensor([1], [1], "u32") as never)),
     ShapeError,
     /b_N is u32, expected f32/,
   );

@@ -162,12 +162,12 @@ test("a loop without an await is refused at the bound, keeps bounded memory, and
     assert.is(begun, 20);
     await own.idle();
     for (const [n, read] of reads.entries()) assert.equal([...(await read)], [n + 1, n + 2]);
-    const before = { bytes: own.memory.total, buffers: own.counters.buffers };
+    const before = { bytes: own.store.total, buffers: own.counters.buffers };
     for (let n = 0; n < 300; n++) {
       void step(n);
       if (n % 10 === 9) await own.idle();
     }
-    assert.equal({ bytes: own.memory.total, buffers: own.counters.buffers }, before, "flat with the await");
+    assert.equal({ bytes: own.store.total, buffers: own.counters.buffers }, before, "flat with the await");
     for (let n = 0; n < 100; n++) assert.equal([...(await step(n))], [n + 1, n + 2], "a read is an await as well");
   }));
 

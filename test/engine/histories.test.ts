@@ -6,8 +6,10 @@ import {
   assign,
   assignPart,
   compute,
+  type Dtype,
   declare,
   detach,
+  fill,
   keep,
   later,
   parameter,
@@ -342,6 +344,24 @@ test("a scope in a generator may end before those opened after it", async () => 
     assert.equal(await numbers(z.data()), [81]);
   }
   refused(() => later(y), /no scope is open/);
+});
+
+test("integers have no gradient to watch", () => {
+  using tape = new Tape();
+  assert.throws(
+    () => tape.watch(tensor(new Uint32Array(3)) as Tensor<Dtype> as Tensor),
+    /^watch: u32 has no gradient; .*cast\(x, "f32"\)/,
+  );
+});
+
+test("fill holds every whole number of 32 bits, and refuses what its type cannot", async () => {
+  const filled = async (value: number, dtype: "u32" | "i32") => [
+    ...(await compute(() => fill({ n: 3, value, dtype }))),
+  ];
+  assert.equal(await filled(2 ** 32 - 1, "u32"), [2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1]);
+  assert.equal(await filled(-(2 ** 31) + 1, "i32"), new Array(3).fill(-(2 ** 31) + 1));
+  const error = (await filled(0.5, "u32").catch((thrown: Error) => thrown)) as Error;
+  assert.match(error.message, /^fill: value is 0\.5; u32 holds whole numbers from/);
 });
 
 test.run();

@@ -8,6 +8,7 @@ import {
   assignPart,
   compute,
   declare,
+  free,
   GpuError,
   keep,
   later,
@@ -20,7 +21,7 @@ import {
   tensor,
   UsageError,
 } from "../../engine/index.ts";
-import { add, attention, clamp, mul, permute, slice, square, sum } from "../../kernels/index.ts";
+import { add, attention, clamp, mul, permute, pow, slice, square, sum } from "../../kernels/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { openTestGpu } from "../kit/gpu.ts";
 import { refusal } from "../kit/refusal.ts";
@@ -121,11 +122,13 @@ test("a promise is no tensor, and the sentence says to await it", () => {
 test("arguments that would be ignored are refused, and so are unknown names", () => {
   using _scope = new Scope();
   const x = tensor([1, 2, 3, 4], [2, 2]);
-  refused(() => (sum as Any)(x, 1, true), UsageError, /sum: 3 arguments, expected 2 at most; true would be ignored/);
+  refused(() => (sum as Any)(x, 1, true, 7), UsageError, /sum: 4 arguments, expected 3 at most; 7 would be ignored/);
   refused(() => (square as Any)(x, {}, 1), UsageError, /square: 3 arguments, expected 2 at most/);
   refused(() => (square as Any)(x, 1), UsageError, /what follows the tensors is 1; expected an object/);
-  refused(() => (clamp as Any)(x, { lo: 1 }), ShapeError, /unknown attribute lo; did you mean low\?/);
-  refused(() => clamp(x, { low: Number.NaN }), UsageError, /clamp: low is NaN/);
+  refused(() => (pow as Any)(x, { exponnt: 1 }), ShapeError, /unknown attribute exponnt; did you mean exponent\?/);
+  refused(() => (clamp as Any)(x, { lo: 1 }), UsageError, /bounds has no "lo"; did you mean low\?/);
+  refused(() => clamp(x, { low: Number.NaN }), UsageError, /clamp: bounds.low is NaN/);
+  refused(() => clamp(x, {}), UsageError, /clamp: no bound is given/);
   refused(() => (attention as Any)(x, { heads: "2" }), ShapeError, /heads is "2"; expected a whole number/);
   assert.equal(sum(x, 1).shape, [2]);
   assert.equal([x, x].map(keep).length, 2); // the index that map passes is nobody's mistake
@@ -145,26 +148,67 @@ test("an error of an ended scope names it, the op that made the tensor, and what
   assert.match((await refusal(lost.data())).message, sentence);
 });
 
-test("the console shows a tensor in a line: shape, type, state, first numbers once they were read", async () => {
+test("the console shows a tensor by shape, type and state, and its numbers once they were read", async () => {
   const p = parameter([1, 2]);
-  assert.is(inspect(p), "Tensor [2] f32, trainable");
+  assert.is(inspect(p), "Tensor [2] f32, trainable, not read");
   await p.data();
-  assert.is(inspect(p), "Tensor [2] f32, trainable: 1, 2");
+  assert.is(inspect(p), "Tensor [2] f32, trainable: [1, 2]");
+  assert.is(inspect(p.reshape([2, 1])), "Tensor [2,1] f32, trainable:\n[[1],\n [2]]");
   assign(p, [3, 4]);
-  assert.is(inspect(p), "Tensor [2] f32, trainable");
+  assert.is(inspect(p), "Tensor [2] f32, trainable, not read since memory was written");
   let x!: Tensor;
   {
     using tape = new Tape();
     x = square(p);
-    assert.match(inspect(x), /^Tensor \[2\] f32, pending by square in tape \d+$/);
+    assert.match(inspect(x), /^Tensor \[2\] f32, pending by square in tape \d+, not read$/);
     assert.match(inspect({ x, tape }, { breakLength: 200 }), /tape: Tape \d+, open, 1 launches pending/);
     await x.data();
-    assert.match(`${x}`, /computed by square in tape \d+: 9, 16$/);
+    assert.match(`${x}`, /computed by square in tape \d+: \[9, 16\]$/);
     assert.match(inspect(mul(tensor(new Uint8Array(9).fill(1), [3, 3], "f32"), 2)), /^Tensor \[3,3\] f32, pending/);
   }
   assert.match(inspect(x), /gone with tape \d+$/);
   assert.is(inspect(declare([3])), "Tensor [3] f32, declared, without memory");
   assert.match(inspect(gpu), /^Gpu .*, open, \d+ MB of \d+ MB in use$/);
+});
+
+test("numbers stand in the form of their shape, and long axes show their ends", async () => {
+  const shown = async (
+    shape: number[],
+    data = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+  ) => {
+    using _scope = new Scope();
+    const x = tensor(data, shape);
+    await x.data();
+    return inspect(x).replace(/^.*?: ?\n?/, "");
+  };
+  assert.is(await shown([], [1.23456789]), "1.23457");
+  assert.is(await shown([9]), "[0, 1, 2, …, 6, 7, 8]");
+  assert.is(await shown([2, 3], [1, -20, 3, 4, 5, NaN]), "[[  1, -20,   3],\n [  4,   5, NaN]]");
+  assert.is(await shown([2, 2, 1]), "[[[0],\n  [1]],\n\n [[2],\n  [3]]]");
+  const long = await shown([100, 512]);
+  assert.is(long.split("\n").length, 7);
+  assert.match(long, /^\[\[ {4}0, {5}1, {5}2, …, {3}509, {3}510, {3}511\],\n/);
+  assert.match(long, /\n …,\n.*\n.*\n \[50688, .*, 51199\]\]$/);
+  assert.match(await shown([10, 20_000]), /^\[\[ .*\n \[ .*\n \[ +…/); // the middle of what was read is not kept
+  assert.is((await shown([9, 9, 9, 9])).split("\n").filter(Boolean).length, 31);
+});
+
+test("the memory of a GPU is a table for people and numbers for programs", async () => {
+  const before = gpu.memory();
+  const p = parameter(new Float32Array(2 ** 18));
+  const during = gpu.memory();
+  assert.is(during.parameters - before.parameters, 2 ** 20);
+  assert.is(during.total - before.total, 2 ** 20);
+  assert.ok(during.peak >= during.total && during.budget === gpu.store.budget);
+  free(p);
+  assert.is(gpu.memory().parameters, before.parameters);
+  assert.is(gpu.memory().peak, during.peak);
+  const [head, ...rows] = inspect(during).split("\n");
+  assert.is(head, "GPU memory");
+  const names = rows.map((row) => row.trim().split(/ +/)[0]).filter((name) => !name.startsWith("-"));
+  const purposes = ["parameters", "gradients", "optimizer", "activations", "staging", "other"];
+  assert.equal(names, [...purposes, "total", "peak", "budget"]);
+  assert.match(String(during), /parameters +\d+\.\d [KM]B/);
 });
 
 test("tensors of another GPU are refused by name; a closed one answers with a sentence, and hides no error", async () => {

@@ -19,22 +19,22 @@ const small = { ...tiny, vision: { ...tiny.vision, image: 32, width: 32, layers:
 
 test("the plan of a step is what the engine holds after two of them, within 1 %", async () => {
   const planned = planStep(small, settings, gpu.facts);
-  const before = { ...gpu.memory.live };
+  const before = { ...gpu.store.live };
   const trainer = new Trainer(small, tokenizer, settings);
   for (let step = 1; step <= 2; step++) await trainer.update(step, syntheticBatch(step, small), settings.lr);
-  const held = (name: keyof typeof before) => gpu.memory.live[name] - before[name];
+  const held = (name: keyof typeof before) => gpu.store.live[name] - before[name];
   assert.is(held("parameters"), planned.memory.parameters);
   assert.is(held("gradients"), planned.memory.gradients);
   assert.is(held("optimizer"), planned.memory.optimizer);
-  const total = Object.values(gpu.memory.live).reduce((a, b) => a + b) - Object.values(before).reduce((a, b) => a + b);
+  const total = Object.values(gpu.store.live).reduce((a, b) => a + b) - Object.values(before).reduce((a, b) => a + b);
   assert.ok(Math.abs(total - planned.peak) <= 0.01 * planned.peak, `planned ${planned.peak}, held ${total}`);
   assert.is(gpu.last.launches, planned.launches);
 });
 
 test("planning allocates nothing on the device", () => {
-  const before = { ...gpu.counters, ...gpu.memory.live };
+  const before = { ...gpu.counters, ...gpu.store.live };
   planStep(vitB32, { ...settings, batch: 128 }, gpu.facts);
-  assert.equal({ ...gpu.counters, ...gpu.memory.live }, before);
+  assert.equal({ ...gpu.counters, ...gpu.store.live }, before);
 });
 
 test("the published model has 4 bytes per value in parameters and gradients, 8 in moments", () => {

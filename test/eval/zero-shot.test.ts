@@ -231,9 +231,9 @@ test("the tokenizer is CLIP's for CLIP's vocabulary, and the stored words' for a
   }));
 
 test("encoding again takes no more memory of the device", async () => {
-  const before = gpu.memory.total;
+  const before = gpu.store.total;
   for (let k = 0; k < 3; k++) await encodeVideos(model, clips, { batch: 4 });
-  assert.is(gpu.memory.total, before);
+  assert.is(gpu.store.total, before);
 });
 
 test.run();

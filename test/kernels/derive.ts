@@ -118,14 +118,29 @@ export function drawInputs(
     const draw = op.test.draw?.[term.name] ?? "gaussian";
     const dtype = typeOf(op, term, T);
     const exact = term.dtype === "T" && !isWholeType(dtype) ? round : held[dtype];
-    const one = isWholeType(dtype)
-      ? () => wholeNumber(random)
-      : () => (draw === "positive" ? 0.1 + 2 * random() : gaussian(random));
-    const raw = typeof draw === "function" ? draw(random, sizes, numel) : Array.from({ length: numel }, one);
+    // an op of floats that takes integers too is drawn those of all sizes
+    const any = isWholeType(dtype) && (typeof draw !== "function" || !isWholeType(typeOf(op, term)));
+    const one = any ? wholeNumber : draw === "positive" ? () => 0.1 + 2 * random() : gaussian;
+    const raw =
+      any || typeof draw !== "function" ? Array.from({ length: numel }, () => one(random)) : draw(random, sizes, numel);
     inputs[term.name] = Float64Array.from(raw, exact);
     assert.is(inputs[term.name].length, numel, `${op.name}: draw.${term.name} gave ${raw.length} of ${numel} numbers`);
   }
   return inputs;
+}
+
+/** The reference of a case, as elements of integer types hold it. */
+export function wanted(
+  op: Op,
+  c: Case,
+  inputs: Record<string, Float64Array>,
+  T: Dtype = op.storage[0],
+): Record<string, ArrayLike<number>> {
+  const want = op.ref(inputs, fullSizes(op, c)!, attrsOf(op, c.attrs, T), T);
+  for (const term of op.sig.outputs)
+    if (isWholeType(typeOf(op, term, T)))
+      want[term.name] = Float64Array.from(want[term.name], held[typeOf(op, term, T)]);
+  return want;
 }
 
 /** A shape for a term; N becomes two axes where it is even, so that folding is exercised. */
@@ -151,14 +166,18 @@ export interface RunOptions {
   T?: Dtype;
 }
 
+/** The attributes of a case, with the storage type where an attribute says it. */
+export const attrsOf = (op: Op, attrs: Attrs, T: Dtype): Attrs =>
+  "dtype" in op.attrs ? { ...attrs, dtype: T } : attrs;
+
 /** Runs an op on the device, and its gradient where there is an upstream one. */
 export async function runOp(
   op: Op,
   { sizes, attrs }: Case,
   inputs: Record<string, Float64Array>,
-  { upstream, wanted = op.differentiable, T = op.storage[0] }: RunOptions = {},
+  { upstream, wanted: named = op.differentiable, T = op.storage[0] }: RunOptions = {},
 ): Promise<Outcome> {
-  const names = new Set(wanted);
+  const names = new Set(named);
   const outputs: Record<string, Promise<ArrayLike<number>>> = {};
   const gradients: Record<string, Promise<ArrayLike<number>>> = {};
   const untouched: Record<string, Promise<ArrayLike<number>>> = {};
@@ -170,8 +189,8 @@ export async function runOp(
       if (upstream && names.has(term.name)) made.value.needsGrad = true;
       return made;
     });
-    const result = call(op, [...args, attrs]);
-    const fresh = result === undefined ? [] : result instanceof Tensor ? [result] : result;
+    const result = call(op, [...args, attrsOf(op, attrs, T)]);
+    const fresh = (result === undefined ? [] : result instanceof Tensor ? [result] : result) as Tensor[]; // of floats for vjp
     let at = 0;
     for (const [i, term] of op.sig.inputs.entries()) untouched[term.name] = later(args[i]);
     for (const term of op.sig.outputs) {
@@ -184,7 +203,7 @@ export async function runOp(
         fresh.map((t, i) => tensor(upstream[op.sig.outputs[i].name], t.shape, t.dtype)),
       );
       for (const [i, term] of op.sig.inputs.entries())
-        if (names.has(term.name)) gradients[term.name] = later(found.get(args[i]));
+        if (names.has(term.name)) gradients[term.name] = later(found.get(args[i] as Tensor));
     }
   }
   const settle = async (all: Record<string, Promise<ArrayLike<number>>>) => {
@@ -223,7 +242,7 @@ export function drawUpstream(
   round: (x: number) => number = Math.fround,
 ): Record<string, Float64Array> {
   const random = uniform(c.seed + 1);
-  const want = op.ref(drawInputs(op, c), fullSizes(op, c)!, c.attrs);
+  const want = wanted(op, c, drawInputs(op, c));
   return Object.fromEntries(
     op.sig.outputs.map(({ name }) => [name, Float64Array.from(want[name], () => round(gaussian(random)))]),
   );

@@ -31,8 +31,9 @@ const mostLanes = 4;
 
 /** The launch with its text for subgroups of one lane and f32 storage. */
 export function launchOf(pass: CompiledPass, variant: Variant, dims: Sizes, attrs: Attrs, device: DeviceFacts): Launch {
-  const source = joinSource(variant.source, { dims, attrs, device });
-  const text = completeText(source, { T: pass.op.storage[0], subgroup: 1, sizeControl: false }, pass.label);
+  const [T] = pass.op.storage;
+  const source = joinSource(variant.source, { dims, attrs, device, T });
+  const text = completeText(source, { T, subgroup: 1, sizeControl: false }, pass.label);
   return { pass, variant, text, dims, attrs };
 }
 

@@ -104,8 +104,8 @@ test("rows may have any number of leading axes, and batches of matrices follow t
   assert.equal(matmulNT(x, x).shape, [2, 3, 5, 5]);
   assert.equal(matmulTN(x, x).shape, [2, 3, 4, 4]);
   assert.throws(
-    () => matmul(x, tensor(drawn(24, 2), [1, 4, 6])),
-    (error: unknown) => error instanceof ShapeError && /matmul: \[2,3,5,4\] and \[1,4,6\]/.test(error.message),
+    () => matmul(x, tensor(drawn(48, 2), [2, 4, 6])), // 2 does not meet 3
+    (error: unknown) => error instanceof ShapeError && /matmul: \[2,3,5,4\] and \[2,4,6\]/.test(error.message),
   );
 });
 

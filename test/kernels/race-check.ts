@@ -1,6 +1,16 @@
 // All texts of an op at one case in the interpreter, for races alone: what it computes is the device's to say.
 import { numelOf } from "../../engine/declare/signature.ts";
-import { alternatives, type Case, drawInputs, drawUpstream, fullSizes, near, type Op, slopesAgree } from "./derive.ts";
+import {
+  alternatives,
+  type Case,
+  drawInputs,
+  drawUpstream,
+  fullSizes,
+  near,
+  type Op,
+  slopesAgree,
+  wanted,
+} from "./derive.ts";
 import { interpret, type Launch, type Memory } from "./interpret.ts";
 import { beyond, chain, exchanges, inputsOf, wrongValues } from "./race-test.ts";
 
@@ -104,7 +114,7 @@ function strange(
       slopesAgree(op, c, inputs, op.differentiable.size > 0 ? drawUpstream(op, c) : {}, gradients);
     } else {
       const full = fullSizes(op, c)!;
-      const want = op.ref(inputs, full, c.attrs);
+      const want = wanted(op, c, inputs);
       for (const term of op.sig.outputs)
         near(found(term.name, numelOf(term, full)), want[term.name], op.test.tolerance ?? 2e-5, term.name);
     }

@@ -202,7 +202,7 @@ test("what does not fit is refused by name", () => {
     /mask is \[2,2\], which does not broadcast to \[1,2,3\]/,
   );
   const whole = tensor([1, 1, 0], [1, 3], "u32");
-  refused(() => call(of(2, 4), of(3, 4), of(3, 4), { mask: whole }), /mask is u32; expected f32 or f16/);
+  refused(() => call(of(2, 4), of(3, 4), of(3, 4), { mask: whole as never }), /mask is u32; expected f32 or f16/);
   refused(() => call(of(2, 4), of(3, 4), of(3, 4), { masks: of(2, 3) } as never), /did you mean mask\?/, UsageError);
   void scope;
 });

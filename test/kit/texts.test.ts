@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { matchBindings } from "../../engine/declare/kernel-text.ts";
 import { explain } from "../../engine/device/pipeline.ts";
-import { anyType, type Dtype } from "../../engine/index.ts";
+import { anyType, type Dtype } from "../../engine/declare/signature.ts";
 import { ops } from "../../kernels/index.ts";
 import { madeUp, textsOf } from "./texts.ts";
 

@@ -39,7 +39,7 @@ export function textsOf(op: Op, device: DeviceFacts, T: Dtype, sizeControl: bool
         for (const [name, variant] of pass.pass.variants) {
           if (!(variant.available?.(device, sizes, c.attrs) ?? true)) continue;
           const label = `${pass.label} ${name}`;
-          const source = joinSource(variant.source, { dims: sizes, attrs: c.attrs, device });
+          const source = joinSource(variant.source, { dims: sizes, attrs: c.attrs, device, T });
           const text = completeText(source, { T, subgroup: device.subgroup, sizeControl }, label);
           if (!found.has(text.code)) found.set(text.code, { label, pass, variant, text, sizes, c });
         }

@@ -73,7 +73,7 @@ class Plain implements VideoText<Config> {
     return { tokens_BW, ends_B: new Uint32Array(tokens_BW.length / 4) }; // read at the first word
   }
 
-  encodeText(tokens_BW: Tensor, ends_B: Tensor): Tensor {
+  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor {
     return normalize(rowGather(embedding(this.words.weight, tokens_BW), ends_B));
   }
 }

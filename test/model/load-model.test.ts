@@ -44,7 +44,7 @@ async function features({ model }: Pick<Loaded, "model">): Promise<Record<string
   const { visual } = model.backbone;
   const [video, mask, text] = ["in.video", "in.video_mask", "in.text"].map(of);
   const [frame_features, video_features_raw, text_features_raw] = await compute(() => {
-    const f_NE = visual.forward(tensor(video.data, [6, 3, 16, 16]), tensor(mask.data, [6, 16, 16]));
+    const f_NE = visual.forward(tensor(video.data, [6, 3, 16, 16], "f32"), tensor(mask.data, [6, 16, 16], "f32"));
     const ids = Uint32Array.from(text.data);
     const ends = endPositions(ids, 12);
     return [
@@ -81,9 +81,9 @@ async function variant(
 }
 
 const refused = async (path: string, options: LoadOptions = { config: heads }) => {
-  const before = { ...gpu.memory.live };
+  const before = { ...gpu.store.live };
   const error = await refusal(loadModel(path, options), path);
-  assert.equal(gpu.memory.live, before, "nothing stays allocated");
+  assert.equal(gpu.store.live, before, "nothing stays allocated");
   assert.is(error.exitCode, 3);
   return error.message;
 };
@@ -144,7 +144,10 @@ test("OpenAI's file needs no flags: heads and QuickGELU follow from what it is",
   assert.is(loaded.report.kind, "OpenAI CLIP");
   const ids = Uint32Array.from(text.data);
   const [image_features_raw, text_features_raw] = await compute(() => [
-    loaded.model.backbone.visual.forward(tensor(image.data, [3, 3, 24, 24]), tensor(mask.data, [3, 24, 24])),
+    loaded.model.backbone.visual.forward(
+      tensor(image.data, [3, 3, 24, 24], "f32"),
+      tensor(mask.data, [3, 24, 24], "f32"),
+    ),
     loaded.model.backbone.forward(tensor(ids, [3, 12], "u32"), tensor(endPositions(ids, 12), [3], "u32")),
   ]);
   await agree(file, {
@@ -247,17 +250,15 @@ test("checkpoints of a run tell their model wherever they are moved", async () =
 });
 
 test("a frozen model has no gradients and no moments, and its memory goes back", async () => {
-  const before = { ...gpu.memory.live };
+  const before = { ...gpu.store.live };
   const loaded = await loadModel(await variant("frozen"), { config: heads });
-  const grown = Object.entries(gpu.memory.live).filter(
-    ([name, bytes]) => bytes !== before[name as keyof typeof before],
-  );
+  const grown = Object.entries(gpu.store.live).filter(([name, bytes]) => bytes !== before[name as keyof typeof before]);
   assert.equal(
     grown.map(([name]) => name),
     ["parameters"],
   );
   const numbers = Array.from(named(loaded.model), ([, t]) => t.numel).reduce((a, b) => a + b, 0);
-  const spent = gpu.memory.live.parameters - before.parameters;
+  const spent = gpu.store.live.parameters - before.parameters;
   assert.ok(spent >= 4 * numbers && spent <= 4 * numbers + 256 * 120, `${spent} bytes for ${numbers} numbers`); // members begin at multiples of 256
   {
     using tape = new Tape();
@@ -269,22 +270,22 @@ test("a frozen model has no gradients and no moments, and its memory goes back",
     void tape;
   }
   loaded.free();
-  assert.is(gpu.memory.live.parameters, before.parameters);
+  assert.is(gpu.store.live.parameters, before.parameters);
 });
 
 test("a model that does not fit is refused before a byte of it is allocated", async () => {
   const path = await variant("large");
-  const { budget } = gpu.memory;
-  const before = gpu.memory.live.parameters;
-  gpu.memory.budget = 100_000; // idle buffers give way, so only this counts
+  const { budget } = gpu.store;
+  const before = gpu.store.live.parameters;
+  gpu.store.budget = 100_000; // idle buffers give way, so only this counts
   const error = await refusal(loadModel(path, { config: heads })).finally(() => {
-    gpu.memory.budget = budget;
+    gpu.store.budget = budget;
   });
   assert.instance(error, LimitError);
   assert.match(error.message, /would pass the budget/);
-  const wide = declare([gpu.memory.maxBinding / 4 + 1]);
+  const wide = declare([gpu.store.maxBinding / 4 + 1]);
   assert.throws(() => allocateFrozen([declare([1]), wide]), /this adapter binds at most/);
-  assert.is(gpu.memory.live.parameters, before);
+  assert.is(gpu.store.live.parameters, before);
   (await loadModel(path, { config: heads })).free();
 });
 

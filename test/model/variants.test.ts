@@ -33,7 +33,7 @@ await sharedGpu();
 const tiny = configFromJson(goldenBytes("emotionclip/tiny/config.json"), "config.json");
 const weights = golden("emotionclip/tiny/model.safetensors");
 const inputs = fixture("tiny/inputs.safetensors");
-const up = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape);
+const up = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape, "f32");
 
 /** The tiny model with its weights, and values for names that its file does not have. */
 function tinyModel(variant: Partial<ModelConfig> = {}, further: Record<string, ArrayLike<number>> = {}): EmotionClip {
@@ -52,7 +52,7 @@ function tinyModel(variant: Partial<ModelConfig> = {}, further: Record<string, A
 function frames(clips: number): [frames_N3SS: Tensor, mask_NSS: Tensor] {
   const part = (name: string, tail: number[]) => {
     const { data, shape } = inputs(name);
-    return tensor(data.slice(0, (data.length / shape[0]) * clips), [clips * shape[1], ...tail]);
+    return tensor(data.slice(0, (data.length / shape[0]) * clips), [clips * shape[1], ...tail], "f32");
   };
   return [part("video", [3, 32, 32]), part("video_mask", [32, 32])];
 }

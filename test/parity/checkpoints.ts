@@ -262,7 +262,10 @@ function features(inputs: TensorFile, { model, config }: Loaded): Reads {
   const N = mask.data.length / S / S;
   const reads: Reads = {};
   using scope = new Scope();
-  const f_NE = model.backbone.visual.forward(tensor(video.data, [N, 3, S, S]), tensor(mask.data, [N, S, S]));
+  const f_NE = model.backbone.visual.forward(
+    tensor(video.data, [N, 3, S, S], "f32"),
+    tensor(mask.data, [N, S, S], "f32"),
+  );
   const ids = Uint32Array.from(text.data);
   const [B, W] = text.shape;
   const t_BE = model.backbone.forward(tensor(ids, [B, W], "u32"), tensor(endPositions(ids, W), [B], "u32"));

@@ -32,7 +32,7 @@ async function featuresOf(of: ModelFolder): Promise<Features> {
 }
 
 const leaf = ({ data, shape }: GoldenTensor): Tensor => parameter(data, shape);
-const constant = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape);
+const constant = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape, "f32");
 
 /** `_dup` in a name means the sentiment with equal and nearly equal rows. */
 const sentimentOf = (of: ModelFolder, dup: string | undefined) => of.input(dup ? "sentiment_dup" : "sentiment");

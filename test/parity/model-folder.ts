@@ -27,8 +27,8 @@ export type Reads = Record<string, Promise<ArrayLike<number>>>;
 export interface Inputs {
   readonly frames_BT3SS: Tensor;
   readonly mask_BTSS: Tensor;
-  readonly tokens_BW: Tensor;
-  readonly ends_B: Tensor;
+  readonly tokens_BW: Tensor<"u32">;
+  readonly ends_B: Tensor<"u32">;
 }
 
 export class ModelFolder {
@@ -81,8 +81,8 @@ export class ModelFolder {
     const [video, mask, text] = ["video", "video_mask", "text"].map((name) => this.input(name));
     const [B, W] = text.shape;
     return {
-      frames_BT3SS: tensor(video.data, video.shape),
-      mask_BTSS: tensor(mask.data, mask.shape),
+      frames_BT3SS: tensor(video.data, video.shape, "f32"),
+      mask_BTSS: tensor(mask.data, mask.shape, "f32"),
       tokens_BW: tensor(text.data, text.shape, "u32"),
       ends_B: tensor(endPositions(Uint32Array.from(text.data), W), [B], "u32"),
     };

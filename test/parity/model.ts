@@ -129,12 +129,12 @@ export const variants: Check = {
     const reads: Reads = {};
     {
       using scope = new Scope();
-      const x_BTE = tensor(recorded.data, recorded.shape);
+      const x_BTE = tensor(recorded.data, recorded.shape, "f32");
       reads["mean.video_features_raw"] = later(new TemporalMean().forward(x_BTE));
       if (tensors.has("conv_1d.fusion_layer.weight")) {
         const { data, shape } = tensors.tensor("conv_1d.fusion_layer.weight");
         const head = new TemporalConv(of.config.embed, new Init(0));
-        Object.assign(head.fusion_layer, { weight: tensor(data, shape) });
+        Object.assign(head.fusion_layer, { weight: tensor(data, shape, "f32") });
         reads["conv_1d.video_features_raw"] = later(head.forward(x_BTE));
       }
       void scope;
@@ -168,8 +168,8 @@ function firstFrames(of: ModelFolder, count: number) {
   const [video, mask] = [of.input("video"), of.input("video_mask")];
   const S = Number(of.config.vision.image); // a square
   return {
-    frames_N3SS: tensor(video.data.slice(0, count * 3 * S * S), [count, 3, S, S]),
-    mask_NSS: tensor(mask.data.slice(0, count * S * S), [count, S, S]),
+    frames_N3SS: tensor(video.data.slice(0, count * 3 * S * S), [count, 3, S, S], "f32"),
+    mask_NSS: tensor(mask.data.slice(0, count * S * S), [count, S, S], "f32"),
   };
 }
 
@@ -249,7 +249,7 @@ async function tower(verdict: Verdict, of: ModelFolder, layers: number, names: r
     using tape = new Tape();
     const { frames_N3SS, mask_NSS } = firstFrames(of, dy.shape[0]);
     const y_NE = encoder.forward(frames_N3SS, mask_NSS);
-    const gradients = tape.vjp([y_NE], [tensor(dy.data, dy.shape)]);
+    const gradients = tape.vjp([y_NE], [tensor(dy.data, dy.shape, "f32")]);
     reads[`upto${layers}.features`] = later(y_NE);
     for (const [name, t] of named(encoder)) {
       const full = `upto${layers}.d_${short(name)}`;

@@ -42,8 +42,8 @@ interface OpCheck {
 }
 
 const leaf = ({ data, shape }: GoldenTensor): Tensor => parameter(data, shape);
-const constant = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape);
-const ids = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape, "u32");
+const constant = ({ data, shape }: GoldenTensor): Tensor => tensor(data, shape, "f32");
+const ids = ({ data, shape }: GoldenTensor): Tensor<"u32"> => tensor(data, shape, "u32");
 
 /** Compares reads with the tensors of the same names; those that the file lacks are left out. */
 async function agree(verdict: Verdict, names: readonly string[], reads: Reads): Promise<void> {
@@ -440,7 +440,7 @@ function softmaxOf(logits: GoldenTensor): Read {
 
 export function weights({ data, shape }: GoldenTensor, beta: number, form: "code" | "paper"): Read {
   using _ = new Tape();
-  return later(klWeights(tensor(data, shape), { beta, form }));
+  return later(klWeights(tensor(data, shape, "f32"), { beta, form }));
 }
 
 /**

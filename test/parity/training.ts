@@ -53,7 +53,10 @@ async function update(of: ModelFolder, beta: number, step: number, hp?: Hyper & 
     const { data, shape } = of.input("sentiment");
     const v_BE = of.model.encodeVideo(frames_BT3SS, mask_BTSS);
     const t_BE = of.model.encodeText(tokens_BW, ends_B);
-    const value = sentimentContrast(v_BE, t_BE, tensor(data, shape), of.model.logit_scale, { beta, form: "code" });
+    const value = sentimentContrast(v_BE, t_BE, tensor(data, shape, "f32"), of.model.logit_scale, {
+      beta,
+      form: "code",
+    });
     tape.gradients(value);
     if (hp) optimizer(of, hp).step(step, ratesAt(hp, step - 1));
     loss = later(value);

@@ -193,15 +193,15 @@ test("no exported function, class or constant is without a user; a test is none"
 });
 
 test("each exported name has one owner", () => {
-  const owners = new Map<string, string[]>();
+  const owners = new Map<string, Set<string>>(); // overloads of a function stand in one file
   for (const file of sources().filter((path) => !/^(test|docs)\//.test(path) && !path.endsWith(".d.ts")))
     for (const [, name] of readFileSync(file, "utf8").matchAll(
       /^export (?:async )?(?:const|function\*?|class|interface|type) (\w+)/gm,
     ))
-      owners.set(name, [...(owners.get(name) ?? []), file]);
+      owners.set(name, (owners.get(name) ?? new Set()).add(file));
   // one contract, several bearers: what the table of commands loads, and the two hosts of the engine
   const shared = new Set(["command", "host"]);
-  const several = [...owners].filter(([name, files]) => files.length > 1 && !shared.has(name));
+  const several = [...owners].filter(([name, files]) => files.size > 1 && !shared.has(name));
   assert.equal(several, []);
 });
 

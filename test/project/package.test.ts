@@ -120,8 +120,45 @@ test("the types of every entry are found and hold: a right program passes, a wro
   const right = check(program);
   assert.is(right.status, 0, right.stdout);
   const wrong = check(program.replace("tensor([3, 4], [2, 1])", '"no tensor"'));
-  assert.match(wrong.stdout, /program\.ts.*not assignable to parameter of type 'Tensor'/);
+  assert.match(wrong.stdout, /program\.ts.*not assignable to parameter of type 'Tensor<Float>'/);
 });
+
+const typed = `
+import { type ArrayOf, compute, type Dtype, later, op, tensor, type Tensor } from "emotionclip-webgpu";
+import { add, cast, embedding, exp, gt, matmul, relu, where } from "emotionclip-webgpu/kernels";
+
+const floats: Float32Array = await compute(() => matmul(tensor([1, 2], [1, 2]), tensor([3, 4], [2, 1])));
+export const total: number = (await compute(() => add(tensor([1]), 1))).reduce((sum, x) => sum + x, 0);
+export const doubled = (await compute(() => gt(tensor(new Int32Array([1])), 0))).slice(0, 1).map((x) => 2 * x);
+export const ids: Uint32Array = await compute(() => add(tensor(new Uint32Array([1])), 1));
+export const { loss, y } = await compute(() => ({ loss: tensor(floats), y: cast(tensor([1.5]), "i32") }));
+export const [first, second] = await compute(() => [tensor(new Float64Array(1)), tensor([1], [1], "u32").reshape([1, 1])]);
+export const checked: [Float32Array, Int32Array, Float32Array, Uint32Array] = [loss, y, first, second];
+export const many: Float32Array[] = [...(await compute(() => [1, 2].map((x) => tensor([x]))))];
+
+let x = tensor([1]);
+x = relu(x); // a tensor of floats stays one
+export const whatever = (each: Tensor<Dtype>): Promise<ArrayOf<Dtype>> => later(each);
+export const some = (data: ArrayLike<number>) => whatever(tensor(data));
+export const chosen: Tensor<"u32"> = where(gt(x, 0), tensor(new Uint32Array(1)), 7);
+declare const twice: ReturnType<typeof op<"ids_N:u32 x_N -> y_N at_N:u32">>;
+export const pair: readonly [Tensor, Tensor<"u32">] = twice(chosen, x)!;
+
+// @ts-expect-error integers have no exponential
+exp(chosen);
+// @ts-expect-error floats and integers are not added
+add(x, chosen);
+// @ts-expect-error ids are integers
+embedding(x, x);
+// @ts-expect-error the elements of integers are no Float32Array
+export const wrong: Float32Array = await chosen.data();
+`;
+
+for (const compiler of ["typescript", "typescript-5"])
+  test(`results have the type of their tensor: ${compiler}`, () => {
+    const flags = ["--lib", "es2023,esnext.disposable,dom", "--types", "node,@webgpu/types", "--skipLibCheck"];
+    assert.is(said(compiler, "typed.ts", typed, flags), "");
+  });
 
 /** Every entry, in a program that does nothing. */
 const empty = Object.keys(manifest.exports)

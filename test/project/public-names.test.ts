@@ -29,16 +29,17 @@ const names: Record<string, string> = {
     Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
     assignPart cacheFolder ceilDiv checkGradient compute copy declare detach during fill findAdapter free keep later nearest numericalSlope op openGpu ops
     parameter parseSignature pass passOf persistent placeholder planOnly shapeError tensor traceOf tunedPath
-    Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Frozen GpuOptions
-    GradientInput GradientReport Gradients Op Pass PlanReport ProfileRow Roofline Shard Slope
+    ArrayOf Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Float Frozen GpuOptions
+    GradientInput GradientReport Gradients MemoryReport Op Pass PlanReport ProfileRow Roofline Shard Slope
     SourceContext Span TensorFunction TypedArray Variant`,
   kernels: `
-    abs adam adamw add amax amin appendToken argmax argmin attention attentionKept attentionRow bce bceWithLogits cast ceil clamp clipFactor concat conv1d conv2d cos cover
-    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo first floor gather ge gelu geluTanh gradNorm groupnorm gt huberLoss initNormal
-    initUniform klWeights l1Loss layernorm le leakyRelu linear lion log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mseLoss mul muon ne neg newtonSchulz
-    nllLoss norm normalize ops patchEmbed permute pow prod prompt quickGelu reciprocal relu rmsnorm round rowGather saam scale scaledDotProductAttention scatterAdd sgd sigmoid sign silu sin slice
-    smoothL1Loss snce softmax softplus sqrt square std sub subjectAttention subjectAttentionTwoHop sum tanh transpose variance where
-    AttentionOptions ConvOptions MuonAttrs NewtonSchulzOptions Reduction SaamOptions SpreadOptions SubjectMode`,
+    abs adam adamw add amax amin appendToken arange argmax argmin attention attentionKept attentionRow bce bceWithLogits bitwiseAnd bitwiseLeftShift bitwiseNot bitwiseOr
+    bitwiseRightShift bitwiseXor cast ceil chunk clamp clipFactor concat conv1d conv2d cos cover
+    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo eye first flip floor floorDivide full gather ge gelu geluTanh gradNorm groupnorm gt huberLoss indexSelect initNormal
+    initUniform klWeights l1Loss layernorm le leakyRelu linear linspace lion log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mseLoss mul muon ne neg newtonSchulz
+    nllLoss norm normalize ones onesLike ops pad patchEmbed permute pow prod prompt quickGelu rand randint randn reciprocal relu remainder rmsnorm roll round rowGather saam scale scaledDotProductAttention scatterAdd sgd sigmoid sign silu sin slice
+    smoothL1Loss snce softmax softplus split sqrt square squeeze stack std sub subjectAttention subjectAttentionTwoHop sum tanh tile transpose tril triu unsqueeze variance where zeros zerosLike
+    AttentionOptions ConvOptions MuonAttrs NewtonSchulzOptions Reduction CreateOptions RandomOptions SaamOptions SpreadOptions SubjectMode`,
   model: `
     Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
     TensorRef openWeights shardedFiles emotionClip families

@@ -13,9 +13,9 @@ const gpu = await sharedGpu();
 async function heldBy(own: Settings) {
   const trainer = new Trainer(tiny, tokenizer, own);
   for (let step = 1; step <= 2; step++) await trainer.update(step, syntheticBatch(step), own.lr);
-  const during = { ...gpu.memory.live, plans: gpu.planner.known };
+  const during = { ...gpu.store.live, plans: gpu.planner.known };
   trainer.free();
-  return { trainer, during, after: { ...gpu.memory.live, plans: gpu.planner.known } };
+  return { trainer, during, after: { ...gpu.store.live, plans: gpu.planner.known } };
 }
 
 for (const [name, own] of [
@@ -23,7 +23,7 @@ for (const [name, own] of [
   ["batches in parts", { ...settings, micro: 3 }],
 ] as const)
   test(`six trainers one after the other take the memory of one, and leave no plans: ${name}`, async () => {
-    const before = { ...gpu.memory.live, plans: gpu.planner.known };
+    const before = { ...gpu.store.live, plans: gpu.planner.known };
     const first = await heldBy(own);
     assert.ok(first.during.parameters > before.parameters && first.during.plans > before.plans);
     assert.equal({ ...first.after, staging: 0 }, { ...before, staging: 0 }, "buffers for reading stay in their pool");

@@ -47,9 +47,9 @@ test("steps in parts make no buffer, bind group, pipeline or plan after the thir
   const trainer = new Trainer(tiny, tokenizer, { ...settings, micro: 3 });
   const train = async (step: number) => trainer.update(step, syntheticBatch(step), settings.lr);
   for (let step = 1; step <= 3; step++) await train(step);
-  const before = { ...gpu.counters, ...gpu.memory.live };
+  const before = { ...gpu.counters, ...gpu.store.live };
   for (let step = 4; step <= 8; step++) await train(step);
-  assert.equal({ ...gpu.counters, ...gpu.memory.live }, before);
+  assert.equal({ ...gpu.counters, ...gpu.store.live }, before);
 });
 
 /** Large enough that activations decide. */
@@ -62,11 +62,11 @@ test("the plan of a step in parts is what the engine holds, within 5 %, and less
   assert.ok(planned.memory.activations < 0.2 * atOnce.memory.activations);
   assert.ok(planned.flops > 1.25 * atOnce.flops && planned.flops < 1.4 * atOnce.flops, "one forward more");
   gpu.planner.forget();
-  const before = gpu.memory.total;
+  const before = gpu.store.total;
   const trainer = new Trainer(small, tokenizer, inParts);
   for (let step = 1; step <= 2; step++)
     await trainer.update(step, syntheticBatch(step, small, inParts.batch), settings.lr);
-  const held = gpu.memory.total - before;
+  const held = gpu.store.total - before;
   assert.ok(Math.abs(held - planned.peak) <= 0.05 * planned.peak, `planned ${planned.peak}, held ${held}`);
 });
 

@@ -40,9 +40,9 @@ async function lossesOf(count: number): Promise<number[]> {
 test("after the second step no buffer, bind group, pipeline or plan is made, and live bytes are constant", async () => {
   const trainer = new Trainer(tiny, tokenizer, settings);
   for (let step = 1; step <= 2; step++) await trainer.update(step, syntheticBatch(step), settings.lr);
-  const before = { ...gpu.counters, ...gpu.memory.live };
+  const before = { ...gpu.counters, ...gpu.store.live };
   for (let step = 3; step <= 8; step++) await trainer.update(step, syntheticBatch(step), settings.lr / step);
-  assert.equal({ ...gpu.counters, ...gpu.memory.live }, before);
+  assert.equal({ ...gpu.counters, ...gpu.store.live }, before);
 });
 
 test("the next step may be recorded before the numbers of the last one were read", async () => {

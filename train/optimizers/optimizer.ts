@@ -20,7 +20,7 @@ export interface Health {
   /** Global norm of the gradients before clipping, 0-d. */
   readonly norm: Tensor;
   /** Number of gradient elements that are not finite, 0-d. */
-  readonly bad: Tensor;
+  readonly bad: Tensor<"u32">;
 }
 
 /** What the update of a group is told: attributes of its kernel, and the factor on its gradients. */
