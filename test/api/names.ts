@@ -159,10 +159,10 @@ export const lists: readonly NameList[] = [
       batch_norm                        -
       group_norm                        groupnorm
       instance_norm                     -                          groupnorm with a group a channel
-      layer_norm                        layernorm                  over the last axis, or any
+      layer_norm                        layernorm                  over the last axis
       local_response_norm               -
       rms_norm                          rmsnorm
-      normalize                         ~normalize                 p = 2, over the last axis, or any
+      normalize                         ~normalize                 p = 2, over the last axis
       linear                            linear
       bilinear                          -
       dropout                           dropout
