@@ -13,8 +13,6 @@ export interface CommandEntry {
   readonly about: string;
   /** It looks at empty arguments itself: a text may be empty. */
   readonly takesEmpty?: true;
-  /** What others call it: it works as well, with a hint. */
-  readonly alias?: string;
   load(): Promise<{ command(context: Context): Command }>;
 }
 
@@ -22,9 +20,13 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   {
     name: "start",
-    alias: "train",
     about: "the main job: data, training, probes, report",
     load: () => import("./commands/start.ts"),
+  },
+  {
+    name: "train",
+    about: "any model on any clips, by a recipe: flags, a file, a preset",
+    load: () => import("./commands/train.ts"),
   },
   {
     name: "doctor",
@@ -128,10 +130,8 @@ export async function program(words: readonly string[], given: GpuOptions = {}):
   refuseEmptyValues(root);
   const wanted = commandOf(words);
   for (const entry of commands) {
-    const isWanted = wanted !== undefined && [entry.name, entry.alias].includes(wanted);
-    const command = isWanted ? await loaded(entry, context) : new Command(entry.name).description(entry.about);
-    root.addCommand(entry.alias ? command.alias(entry.alias) : command);
-    if (wanted !== undefined && wanted === entry.alias) hint(`${wanted} is ${entry.name} in this version`);
+    const isWanted = wanted === entry.name;
+    root.addCommand(isWanted ? await loaded(entry, context) : new Command(entry.name).description(entry.about));
   }
   root.addCommand(helpOf(root));
   root.hook("preAction", (_, action) => {
@@ -155,7 +155,7 @@ const helpOf = (root: Command) =>
     .argument("[command]")
     .description("show the flags of a command")
     .action((word: string | undefined) => {
-      const found = root.commands.find((each) => word === each.name() || each.aliases().includes(word!));
+      const found = root.commands.find((each) => word === each.name());
       if (word !== undefined && !found) throw new UsageError(unknownCommand(word, root));
       (found ?? root).outputHelp();
     });

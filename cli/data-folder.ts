@@ -10,13 +10,29 @@ import { UsageError } from "../engine/errors.ts";
 import { cacheFolder } from "../engine/index.ts";
 
 /** In a clone beside its source; an installed package is not written to, so there in the user's cache folder. */
-function stageFolder(): string {
+function stageFolder(variant = ""): string {
   const source = join(dirname(dirname(fileURLToPath(import.meta.url))), "data", "stage");
   const base = existsSync(join(source, "index.ts")) ? join(source, "shards") : join(cacheFolder(), "stage");
-  return join(base, `v${stageVersion}-seed${stageSeed}`);
+  return join(base, `v${stageVersion}-seed${stageSeed}${variant}`);
 }
 
 const embedded: StagePlace = { folder: stageFolder(), sizes: stageSizes };
+
+/** The embedded sets by the name that a recipe has for them. */
+const embeddedSets: Readonly<Record<string, StagePlace>> = {
+  stage: embedded,
+  tiny: { folder: stageFolder("-tiny"), sizes: { train: 48, val: 2, test: 2 } },
+};
+
+/** Where a recipe's data lies, and how many clips are still to be made there. */
+export function trainingPlace(given: string): { readonly folder: string; readonly missing: number } {
+  const place = Object.hasOwn(embeddedSets, given) ? embeddedSets[given] : undefined;
+  return place ? { folder: place.folder, missing: missingClips(place) } : { folder: given, missing: 0 };
+}
+
+/** The same folder, made where it is missing; undefined when a stop was requested meanwhile. */
+export const trainingFolder = async (given: string, progress: Meter, stop: StopRequest) =>
+  Object.hasOwn(embeddedSets, given) ? ensureStage(embeddedSets[given], progress, stop) : given;
 
 /** Clips of the embedded data set that are still to be made where no other folder is given. */
 export const clipsToMake = (given: string | undefined): number => (given === undefined ? missingClips(embedded) : 0);

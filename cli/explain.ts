@@ -12,7 +12,7 @@ export function explainWords(error: CommanderError, root: Command, words: readon
   const message = error.message.replace(/^error: /, "");
   const typed = /'([^']*)'/.exec(message)?.[1] ?? "";
   const word = words[0] === "help" ? "help" : commandOf(words);
-  const command = root.commands.find((each) => each.name() === word || each.aliases().includes(word!)) ?? root;
+  const command = root.commands.find((each) => each.name() === word) ?? root;
   const help = `emotionclip ${command === root ? "" : `${command.name()} `}--help`;
   if (error.code === "commander.unknownCommand") return unknownCommand(typed, command);
   if (error.code === "commander.unknownOption") return unknownFlag(typed.split("=")[0], command, help);

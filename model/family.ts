@@ -129,6 +129,12 @@ export interface Filling<C extends object> {
   check(file: WeightFile, names: ReadonlyMap<string, string>, config: C, strict: boolean): Promise<string[]>;
 }
 
+/** Where a parameter is: of which tower, and in which block of it; what lies before the blocks counts as the first. */
+export interface Place {
+  readonly tower: "image" | "text" | "none";
+  readonly block: number;
+}
+
 /** What a family of models brings: its configurations, how its files are recognised and filled, and which parameters train. */
 // biome-ignore lint/suspicious/noExplicitAny: a table of families of different configurations; each meets only its own
 export interface Family<C extends object = any, M extends VideoText<C> = VideoText<C>> {
@@ -155,4 +161,6 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   groups(parameters: Iterable<[string, Tensor]>): Group[];
   /** Whether a parameter trains by default; frozen ones get neither gradients nor moments. */
   trains(name: string): boolean;
+  /** Where a parameter is, for a family whose towers can be kept from training. */
+  place?(name: string): Place;
 }

@@ -19,7 +19,8 @@ import type { Family } from "../model/family.ts";
 import { allocate, type Group, Init, named } from "../model/params.ts";
 import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizers/adam.ts";
-import type { Settings } from "./settings.ts";
+import type { PerGroup } from "./optimizers/optimizer.ts";
+import { decaysOf, type GroupSettings } from "./rates.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
 export interface ClipTensors {
@@ -62,6 +63,9 @@ interface Pair {
   readonly t: Tensor;
 }
 
+/** A gradient norm that none passes. */
+const unlimited = 3e38;
+
 /**
  * A model with its parameters in flat groups, its gradients and its optimiser. `record` records one update, on a device or in a
  * plan (`planStep`); `Trainer` is one with data.
@@ -77,7 +81,7 @@ export class Learner {
   /** Declares the parameters and gives them memory, if what runs has any; they have no values yet. */
   constructor(
     config: object,
-    readonly settings: Settings,
+    readonly settings: GroupSettings,
     readonly family: Family = families[0],
   ) {
     takes("new Learner(config: object, settings: object, family?: object, ...)", arguments);
@@ -88,8 +92,9 @@ export class Learner {
     this.shards = allocate(this.groups, AdamW.moments);
     const frozen = parameters.filter(([name]) => !family.trains(name)).map(([, tensor]) => tensor);
     this.#frozen = frozen.length > 0 ? allocateFrozen(frozen) : undefined;
-    const { beta1, beta2, decay, clip } = settings;
-    this.optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps: 1e-6, decay, clip });
+    const { beta1, beta2, eps = 1e-6, clip } = settings;
+    const decay = decaysOf(this.groups, settings);
+    this.optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps, decay, clip: clip || unlimited });
   }
 
   /** Every parameter with its shard and its number there, which is where its moments are. */
@@ -125,14 +130,14 @@ export class Learner {
   }
 
   /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
-  record(step: number, lr: number, inputs: StepInputs): StepNumbers {
+  record(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
     const { batch, micro } = this.settings;
     return during(`training step ${step}`, () =>
       micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs),
     );
   }
 
-  #atOnce(step: number, lr: number, inputs: StepInputs): StepNumbers {
+  #atOnce(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
     using tape = new Tape();
     const { v, t } = this.#encode(step, { from: 0, count: this.settings.batch }, inputs);
     const loss = sentimentContrast(v, t, inputs.sentiment(), this.model.logit_scale, this.settings);
@@ -145,7 +150,7 @@ export class Learner {
    * features come first, without a tape; then the slope of the loss at them; then each part once more, on a tape that starts
    * from that slope. A third more work. Dropout draws by row of the batch, so both passes see the same.
    */
-  #inParts(step: number, lr: number, inputs: StepInputs): StepNumbers {
+  #inParts(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
     using scope = new Scope();
     const { batch, micro } = this.settings;
     const parts = Array.from({ length: Math.ceil(batch / micro) }, (_, i): Part => {
@@ -193,7 +198,7 @@ export class Learner {
     };
   }
 
-  #update(step: number, lr: number, loss: Promise<TypedArray>): StepNumbers {
+  #update(step: number, lr: PerGroup, loss: Promise<TypedArray>): StepNumbers {
     const { norm, bad } = this.optimizer.step(step, lr);
     return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale) };
   }

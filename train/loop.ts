@@ -8,7 +8,8 @@ import { type Meter, type StopRequest, untilStopped } from "../data/threads/long
 import { piped } from "../data/threads/piped.ts";
 import { changesOf, type Platform, versions } from "./runs/platform.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
-import { learningRate, stepSchedule } from "./schedule.ts";
+import type { PerGroup } from "./optimizers/optimizer.ts";
+import { basesOf, type Rates, ratesBy, scheduleOf } from "./rates.ts";
 import type { Settings } from "./settings.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 import { whyIdle } from "./vanishing.ts";
@@ -51,7 +52,7 @@ function faultOf({ loss, norm, bad }: StepReport): string | undefined {
 }
 
 /** Where batches come from: those of global steps `from` … `until − 1`. */
-type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
+export type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
 
 /** A figure of merit by name, as a fraction; NaN where it is not defined, and then the reason. */
 type Figure = readonly [name: string, value: number, note?: string];
@@ -71,6 +72,10 @@ export interface LoopOptions {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
+  /** Rates of an update by the number of those before it; those of the settings unless given. */
+  readonly rates?: Rates;
+  /** Updates that the model has behind it when the run begins, and batches that were before the run's first update. */
+  readonly begun?: { readonly updates: number; readonly batches: number };
   /** Measures the model as it stands, every `evalEvery` steps, into the step's log line; undefined when it was stopped. */
   readonly evaluate?: () => Promise<readonly Figure[] | undefined>;
 }
@@ -140,7 +145,7 @@ const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", 
 /** An update whose numbers have been read back. */
 interface Finished {
   readonly report: StepReport;
-  readonly lr: number;
+  readonly lr: PerGroup;
   readonly batch: Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
   readonly clipsPerSecond: number;
 }
@@ -149,18 +154,19 @@ interface Finished {
  * The updates after step `from`, in order, each while the device already has the next one. At a step where the model is measured
  * or saved the next one waits, so that the model is the one of that step.
  */
-async function* steps(from: number, { trainer, loader, stop }: LoopOptions): AsyncGenerator<Finished> {
+async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finished> {
+  const { trainer, loader, stop, rates = ratesOf(options) } = options;
   const { settings } = trainer;
-  const schedule = stepSchedule(settings.steps, settings.warmup, settings.lrEnd);
   let begun = from;
   const update = async (batch: ClipBatch) => {
-    const lr = learningRate(settings.lr, begun, schedule);
+    const lr = rates(begun);
     const { keys, replaced, captions, sentiment } = batch; // without its pixels
     const report = await trainer.update(++begun, batch, lr);
     return { report, lr, batch: { keys, replaced, captions, sentiment } };
   };
   const isPause = () => isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
-  const batches = untilStopped(loader.batches(from, settings.steps), stop);
+  const shift = shiftOf(options);
+  const batches = untilStopped(loader.batches(from + shift, settings.steps + shift), stop);
   let since = performance.now();
   for await (const step of piped(batches, update, isPause)) {
     const now = performance.now();
@@ -168,6 +174,12 @@ async function* steps(from: number, { trainer, loader, stop }: LoopOptions): Asy
     since = isDue(step.report.step, settings.evalEvery) ? performance.now() : now; // measuring is no training
   }
 }
+
+const ratesOf = ({ trainer: { groups, settings }, loader }: LoopOptions): Rates =>
+  ratesBy(basesOf(groups, settings), scheduleOf(settings, loader.stepsPerEpoch));
+
+/** How much further in the data a run is than its updates say. */
+const shiftOf = ({ begun }: LoopOptions) => (begun ? begun.batches - begun.updates : 0);
 
 /** Whether something that happens every so many steps happens at this one; 0 is never. */
 const isDue = (step: number, every: number) => every > 0 && step % every === 0;
@@ -177,7 +189,7 @@ function lineOf({ report, lr, batch: { keys, replaced = [] }, clipsPerSecond }: 
   return {
     step,
     loss,
-    lr,
+    ...(typeof lr === "number" ? { lr } : { lr: Math.max(...Object.values(lr)), rates: { ...lr } }),
     norm,
     logitScale,
     clipsPerSecond: Math.round(10 * clipsPerSecond) / 10,
@@ -218,9 +230,9 @@ interface Resumed {
   readonly unmeasured?: LogLine;
 }
 
-async function resume({ trainer, run, gpu, progress }: LoopOptions): Promise<Resumed> {
+async function resume({ trainer, run, gpu, progress, begun }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: 0, watch: new Watch(), moves: [] };
+  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [] };
   try {
     await trainer.load(found.model, found.optimizer);
     const { step, state } = found.manifest;
@@ -243,12 +255,14 @@ const platformOf = ({ facts }: Gpu): Platform => ({
   versions: versions(),
 });
 
-async function checkpoint(step: number, { trainer, loader, run, gpu }: LoopOptions, state: LoopState): Promise<void> {
+async function checkpoint(step: number, options: LoopOptions, state: LoopState): Promise<void> {
+  const { trainer, loader, run, gpu } = options;
   const { settings } = trainer;
+  const batches = step + shiftOf(options);
   await run.save({
     step,
-    epoch: Math.floor(step / loader.stepsPerEpoch),
-    position: (step % loader.stepsPerEpoch) * settings.batch,
+    epoch: Math.floor(batches / loader.stepsPerEpoch),
+    position: (batches % loader.stepsPerEpoch) * settings.batch,
     seed: settings.seed,
     rng: { step },
     best: null,

@@ -5,8 +5,10 @@ import { UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
 import { headKinds, subjects } from "../model/emotionclip/config.ts";
 
-const whole = (least: number, most: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
-const real = (least: number, most: number) => v.pipe(v.number(), v.finite(), v.minValue(least), v.maxValue(most));
+export const whole = (least: number, most: number) =>
+  v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
+export const real = (least: number, most: number) =>
+  v.pipe(v.number(), v.finite(), v.minValue(least), v.maxValue(most));
 
 /** Every setting: schema, default, and what it means. Defaults are those of the main job. */
 export const schema = {

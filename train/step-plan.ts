@@ -5,7 +5,7 @@ import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
 import { Learner } from "./learner.ts";
-import type { Settings } from "./settings.ts";
+import type { GroupSettings } from "./rates.ts";
 
 /** Memory in bytes, work in flops. */
 export interface StepPlan {
@@ -38,7 +38,7 @@ export interface StepPlan {
 /** Plans one update of `config` on a device with these properties. LimitError where a tensor passes `maxBinding`. */
 export function planStep(
   config: object,
-  settings: Settings,
+  settings: GroupSettings,
   facts: DeviceFacts,
   maxBinding = Number.POSITIVE_INFINITY,
   family = families[0],
@@ -102,12 +102,13 @@ export interface DeviceLimits {
 /** Why this step cannot run within the limits, in one line; undefined where it can. */
 export function refusalOf(
   config: object,
-  settings: Settings,
+  settings: GroupSettings,
   facts: DeviceFacts,
   { budget, maxBinding }: DeviceLimits,
+  family = families[0],
 ): string | undefined {
   try {
-    const { peak } = planStep(config, settings, facts, maxBinding);
+    const { peak } = planStep(config, settings, facts, maxBinding, family);
     return peak > budget ? `${sizeText(peak)} are more than the budget of ${sizeText(budget)}` : undefined;
   } catch (error) {
     if (error instanceof LimitError) return error.message.split("\n")[0];
@@ -118,13 +119,14 @@ export function refusalOf(
 /** Clips to encode at a time so that the step fits: 0 (all) where possible, else the batch halved; undefined if none does. */
 export function fittingMicro(
   config: object,
-  settings: Settings,
+  settings: GroupSettings,
   facts: DeviceFacts,
   limits: DeviceLimits,
+  family = families[0],
 ): number | undefined {
   for (let micro = settings.batch; micro >= 1; micro = micro === 1 ? 0 : Math.ceil(micro / 2)) {
     const parts = { ...settings, micro: micro === settings.batch ? 0 : micro };
-    if (refusalOf(config, parts, facts, limits) === undefined) return parts.micro;
+    if (refusalOf(config, parts, facts, limits, family) === undefined) return parts.micro;
   }
   return undefined;
 }

@@ -10,7 +10,8 @@ import type { Family, VideoText } from "../model/family.ts";
 import { named } from "../model/params.ts";
 import type { SafetensorsEntry, SafetensorsFile } from "../data/formats/safetensors.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
-import type { Settings } from "./settings.ts";
+import type { PerGroup } from "./optimizers/optimizer.ts";
+import type { GroupSettings } from "./rates.ts";
 
 /** What a step tells, read back while the next one runs. */
 export interface StepReport {
@@ -31,7 +32,7 @@ export class Trainer extends Learner {
   constructor(
     config: object,
     readonly tokenizer: Tokenizer,
-    settings: Settings,
+    settings: GroupSettings,
     family?: Family,
   ) {
     takes(
@@ -43,7 +44,7 @@ export class Trainer extends Learner {
   }
 
   /** Update number `step` (from 1) on a batch; resolves when its numbers have been read back. */
-  async update(step: number, batch: ClipBatch, lr: number): Promise<StepReport> {
+  async update(step: number, batch: ClipBatch, lr: PerGroup): Promise<StepReport> {
     const reads = this.record(step, lr, {
       clips: (from, count) => upload(this.model, this.tokenizer, batch, from, count),
       sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),

@@ -11,6 +11,7 @@ import { groupsOf } from "./groups.ts";
 import { isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { layoutOf } from "./layout.ts";
 import { configFromValue } from "./official-config.ts";
+import { placeOf } from "./place.ts";
 import { preset, presetNames } from "./presets.ts";
 
 const positions = "backbone.visual.positional_embedding";
@@ -98,4 +99,5 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
   filling,
   groups: groupsOf,
   trains: () => true,
+  place: placeOf,
 };

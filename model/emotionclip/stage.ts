@@ -32,3 +32,15 @@ export function stageModel(vocabulary: number): ModelConfig {
     subject: "sap",
   };
 }
+
+/** A model that trains in a second: all parts of EmotionCLIP, each about as small as it may be. */
+export function tinyModel(vocabulary: number): ModelConfig {
+  const stage = stageModel(vocabulary);
+  return {
+    ...stage,
+    embed: 16,
+    vision: { ...stage.vision, image: 32, width: 16, layers: 1, heads: 2, mlp: 32 },
+    text: { ...stage.text, width: 16, layers: 1, heads: 2 },
+    head: { ...stage.head, frames: 2, heads: 2, feedForward: 32 },
+  };
+}

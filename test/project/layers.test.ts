@@ -15,7 +15,7 @@ const packages: Record<string, readonly string[]> = {
   model: ["valibot"],
   train: ["valibot"],
   eval: ["valibot", "sharp"],
-  cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
+  cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild", "yaml"],
 };
 
 const layerOf = (path: string) => path.split("/")[0];

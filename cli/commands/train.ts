@@ -1,0 +1,156 @@
+// `emotionclip train`: any model on any clips, by a recipe that flags, a file and a preset make. `start` is the same loop on the
+// embedded clips, with its measurements and its report.
+import { join } from "node:path";
+import { Command } from "commander";
+import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
+import { recipeNamed, resolveRecipe } from "../../train/recipe.ts";
+import { type Layer } from "../../train/recipe.ts";
+import { type PresetName, presetLayer, presets, recipePresets } from "../../train/recipes/index.ts";
+import { trainingFolder, trainingPlace } from "../data-folder.ts";
+import { dryRun } from "../dry-run.ts";
+import { oneOf } from "../flags.ts";
+import type { Context } from "../gpu.ts";
+import { recipeText } from "../pages/recipe-page.ts";
+import { readRecipeFile, type RecipeFile } from "../recipe-file.ts";
+import { layerOfFlags, withRecipe } from "../recipe-flags.ts";
+import { clock, Progress } from "../terminal/progress.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { print, printResult, warn } from "../terminal/streams.ts";
+import { draftRecipe, freshName, prepare, runTraining } from "../training.ts";
+
+interface Flags extends Record<string, unknown> {
+  preset?: string;
+  config?: string;
+  name: string;
+  override?: string;
+  evalBold?: string;
+  printConfig?: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export function command({ gpu }: Context): Command {
+  const about = recipePresets.map((name) => `${name} (${presets[name].about})`).join("; ");
+  const made = new Command()
+    .optionsGroup("Recipe:")
+    .option("--preset <name>", `what the recipe begins with: ${about}`)
+    .option("--config <file>", "a recipe as .yaml or .json: names as these flags have them; flags come before it")
+    .option("--print-config", "the complete recipe and where each value came from; a file that --config takes")
+    .option("--dry-run", "what data, model, memory and time there would be; nothing is trained or written")
+    .option("--json", "with --print-config or --dry-run: one JSON object instead of text")
+    .optionsGroup("Run:")
+    .option("--name <name>", "folder under runs/; an unfinished run there is gone on with", "train")
+    .option(
+      "--override <names>",
+      "values, such as lr,steps, that may differ from those the run in that folder began with",
+    )
+    .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
+  return withRecipe(made)
+    .optionsGroup("Options:")
+    .action((flags: Flags) => train(flags, gpu()));
+}
+
+async function train(flags: Flags, options: GpuOptions): Promise<void> {
+  const { name, printConfig, dryRun: isDry, json, evalBold } = flags;
+  if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
+  if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
+    throw new UsageError(`--name: "${name}" is not a plain folder name`);
+  const { preset, isChosen, layers } = await layersOf(flags);
+  if (!isChosen) warn([`preset ${preset}: ${presets[preset].about} (--preset names another)`]);
+  const { recipe, from } = resolveRecipe(layers);
+  if (printConfig) {
+    const drafted = recipe.resume === null ? { recipe, from } : await withoutDraft(layers);
+    return printResult(json, { preset, ...drafted }, recipeText);
+  }
+  if (evalBold !== undefined && recipe.evalEvery === 0) throw new UsageError("--eval-bold goes with --eval-every");
+  const overrides = overridesIn(flags.override);
+  const drafted = await draftRecipe(layers);
+  try {
+    if (isDry) return await dryRun(drafted, options, json);
+    await run(drafted, { name, overrides, evalBold }, options);
+  } finally {
+    await drafted.draft.close();
+  }
+}
+
+type Drafted = Awaited<ReturnType<typeof draftRecipe>>;
+
+async function run(
+  drafted: Drafted,
+  { name, overrides, evalBold }: { name: string; overrides: string[]; evalBold?: string },
+  options: GpuOptions,
+): Promise<void> {
+  const { recipe, draft } = drafted;
+  const began = performance.now();
+  const say = (line: string) => progress.say(line);
+  const { missing } = trainingPlace(recipe.trainData);
+  const progress = new Progress({ phases: phasesOf(missing, drafted) });
+  const stop = gracefulStop();
+  const clips = await trainingFolder(recipe.trainData, progress, stop);
+  if (clips === undefined) {
+    progress.end();
+    return printStopped("the same command goes on making the data set");
+  }
+  const prepared = await prepare(drafted, clips, say);
+  const { frames } = draft.config.head;
+  const evaluator = evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, frames, say);
+  const gpu = await openGpu(options);
+  const { source } = prepared;
+  print(
+    `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
+  );
+  const folder = join("runs", freshName(name));
+  const outcome = await runTraining(prepared, { folder, override: overrides, evaluator }, { gpu, progress, stop });
+  progress.end();
+  gpu.close();
+  if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
+  const { steps, parameters, frozen } = outcome;
+  const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
+  print(
+    `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
+      `${join(folder, "checkpoint.safetensors")}\n${clock((performance.now() - began) / 1000)} in all`,
+  );
+}
+
+/** Seconds each phase takes on two cores without a GPU, for the first estimate of the time left. */
+const phasesOf = (missing: number, { recipe, draft }: Drafted): [string, number][] => [
+  ...(missing > 0 ? [["make data", missing * 0.02] as [string, number]] : []),
+  ...(draft.weights ? [["load weights", 5] as [string, number]] : []),
+  ["train", Math.max(1, recipe.steps) * 0.3],
+];
+
+async function withoutDraft(layers: readonly Layer[]) {
+  const { recipe, from, draft } = await draftRecipe(layers);
+  await draft.close();
+  return { recipe, from };
+}
+
+/** What a recipe is made of, the first below the others: preset, file, flags. */
+async function layersOf(flags: Flags): Promise<{ preset: PresetName; isChosen: boolean; layers: Layer[] }> {
+  const file: RecipeFile | undefined = flags.config === undefined ? undefined : await readRecipeFile(flags.config);
+  const own = layerOfFlags(flags);
+  const named = flags.preset ?? file?.preset;
+  const preset =
+    named === undefined
+      ? presetFor({ ...file?.layer.values, ...given(own) })
+      : oneOf("preset", String(named), recipePresets);
+  return { preset, isChosen: named !== undefined, layers: [presetLayer(preset), ...(file ? [file.layer] : []), own] };
+}
+
+const given = ({ values }: Layer) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+
+/** Where nobody names a preset: the small models have theirs, every other one is trained as published. */
+function presetFor({ model, pretrained, resume }: Layer["values"]): PresetName {
+  if (model === "tiny" || model === "stage") return model;
+  return model !== undefined || pretrained != null || resume != null ? "paper" : "stage";
+}
+
+function overridesIn(text: string | undefined): string[] {
+  const words = text?.split(",").map((word) => word.trim()) ?? [];
+  if (words.includes(""))
+    throw new UsageError(`--override: "${text}" has an empty name; expected names such as lr,steps`);
+  return words.map((word) => recipeNamed(word.replace(/^--/, "")) ?? word);
+}

@@ -1,0 +1,146 @@
+// `emotionclip train --dry-run`: what there is to train on, and what a step will take, before anything is allocated or written.
+import { performance } from "node:perf_hooks";
+import { UsageError } from "../engine/errors.ts";
+import { compute, type Gpu, type GpuOptions, openGpu, tensor } from "../engine/index.ts";
+import { matmul } from "../kernels/index.ts";
+import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
+import { trainingPlace } from "./data-folder.ts";
+import { clock } from "./terminal/progress.ts";
+import { printResult, warn } from "./terminal/streams.ts";
+import { type draftRecipe, extentOf, prepare } from "./training.ts";
+
+/** What a training would be. Times are predictions: all arithmetic at the rate of one matrix product, which a step does not quite reach. */
+interface Forecast {
+  readonly adapter: string;
+  readonly model: string;
+  readonly data: { readonly folder: string; readonly kind: string; readonly found: number; readonly trained: number };
+  readonly remarks: readonly string[];
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  readonly plan: StepPlan;
+  readonly frozen: number;
+  readonly budget: number;
+  readonly refusal?: string;
+  readonly micro?: number;
+  /** Of a matrix product, in GFLOP/s. */
+  readonly rate: number;
+  readonly predicted: { readonly stepSeconds: number; readonly epochSeconds: number; readonly runSeconds: number };
+}
+
+export async function dryRun(
+  drafted: Awaited<ReturnType<typeof draftRecipe>>,
+  options: GpuOptions,
+  json: boolean | undefined,
+): Promise<void> {
+  const { recipe, draft } = drafted;
+  const { folder, missing } = trainingPlace(recipe.trainData);
+  if (missing > 0)
+    throw new UsageError(
+      `--dry-run: ${missing} clips of the embedded set ${recipe.trainData} are not made yet; a run makes them`,
+    );
+  const prepared = await prepare(drafted, folder, (line) => warn([line]));
+  const { source, text } = prepared;
+  const loader = source.open({ ...recipe, workers: 0 }, {});
+  const { stepsPerEpoch } = loader;
+  await loader.close();
+  const { steps, begun } = extentOf(prepared, stepsPerEpoch);
+  const gpu = await openGpu(options);
+  try {
+    const { budget, maxBinding } = gpu.store;
+    const limits = { budget, maxBinding };
+    const settings = { ...recipe, steps };
+    const refusal = refusalOf(text.config, settings, gpu.facts, limits, draft.family);
+    const micro =
+      refusal === undefined ? undefined : fittingMicro(text.config, settings, gpu.facts, limits, draft.family);
+    const plan = planStep(text.config, settings, gpu.facts, undefined, draft.family);
+    const rate = await matmulRate(gpu);
+    const stepSeconds = plan.flops / rate;
+    const forecast: Forecast = {
+      adapter: gpu.facts.adapter,
+      model: recipe.model,
+      data: { folder: source.folder, kind: source.kind, found: source.found, trained: source.samples },
+      remarks: prepared.remarks,
+      steps: steps - begun.updates,
+      stepsPerEpoch,
+      plan,
+      frozen: plan.memory.parameters / 4 - plan.memory.gradients / 4,
+      budget,
+      refusal,
+      micro,
+      rate: rate / 1e9,
+      predicted: {
+        stepSeconds,
+        epochSeconds: stepSeconds * stepsPerEpoch,
+        runSeconds: stepSeconds * (steps - begun.updates),
+      },
+    };
+    printResult(json, forecast, page);
+  } finally {
+    gpu.close();
+  }
+}
+
+/** Flops a second of a square matrix product: the best of a few short rounds. */
+async function matmulRate(gpu: Gpu): Promise<number> {
+  const side = gpu.facts.software ? 512 : 2048;
+  const products = gpu.facts.software ? 4 : 64;
+  const numbers = new Float32Array(side * side).fill(0.5);
+  let best = 0;
+  for (let round = 0; round < 4; round++) {
+    const began = performance.now();
+    await compute(() => {
+      const x = tensor(numbers, [side, side]);
+      let y = x;
+      for (let k = 0; k < products; k++) y = matmul(x, y);
+      return [y];
+    });
+    best = Math.max(best, (2 * side ** 3 * products) / ((performance.now() - began) / 1000));
+  }
+  return best;
+}
+
+function page({
+  adapter,
+  model,
+  data,
+  steps,
+  stepsPerEpoch,
+  plan,
+  budget,
+  rate,
+  predicted,
+  ...rest
+}: Forecast): string {
+  const row = (label: string, value: string) => `  ${label.padEnd(12)}${value}`;
+  const { memory, peak, values, flops, launches } = plan;
+  const work = flops < 1e12 ? `${(flops / 1e9).toFixed(2)} GFLOP` : `${(flops / 1e12).toFixed(2)} TFLOP`;
+  return [
+    `${model} on ${adapter}`,
+    row("data", `${data.trained} of ${data.found} clips, ${data.kind}, in ${data.folder}`),
+    row("length", `${steps} steps, ${stepsPerEpoch} to an epoch`),
+    row(
+      "trains",
+      `${values.toLocaleString("en")} parameters${rest.frozen > 0 ? `, ${rest.frozen.toLocaleString("en")} stay as they are` : ""}`,
+    ),
+    row(
+      "memory",
+      `${sizeText(peak)} of ${sizeText(budget)}: parameters ${sizeText(memory.parameters)}, gradients ${sizeText(memory.gradients)},`,
+    ),
+    row(
+      "",
+      `moments ${sizeText(memory.optimizer)}, activations ${sizeText(memory.activations)}, workspace ${sizeText(memory.workspace)}`,
+    ),
+    ...(rest.refusal
+      ? [row("", `does not fit: ${rest.refusal}${rest.micro ? `; --micro ${rest.micro} does` : ""}`)]
+      : []),
+    row("work", `${work} a step in ${launches.toLocaleString("en")} launches`),
+    row(
+      "prediction",
+      `${seconds(predicted.stepSeconds)} a step, ${clock(predicted.epochSeconds)} an epoch, ${clock(predicted.runSeconds)} in all,`,
+    ),
+    row("", `if all of it runs at the ${rate.toFixed(0)} GFLOP/s that a matrix product has here; nothing was trained`),
+    "",
+  ].join("\n");
+}
+
+const seconds = (value: number) => (value < 1 ? `${(1000 * value).toFixed(0)} ms` : `${value.toFixed(1)} s`);

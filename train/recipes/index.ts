@@ -1,0 +1,21 @@
+// The presets by name.
+import type { Layer, RecipeName } from "../recipe.ts";
+import { paper } from "./paper.ts";
+import type { Preset } from "./preset.ts";
+import { stage } from "./stage.ts";
+import { tiny } from "./tiny.ts";
+
+export const presets = { stage, paper, tiny } as const satisfies Readonly<Record<string, Preset>>;
+
+export type PresetName = keyof typeof presets;
+
+export const recipePresets = Object.keys(presets) as PresetName[];
+
+/** A preset as a layer of a recipe; its sources say where it has a value from. */
+export function presetLayer(preset: PresetName): Layer {
+  const { values }: Preset = presets[preset];
+  return {
+    values: Object.fromEntries(Object.entries(values).map(([name, { value }]) => [name, value])),
+    from: (name: RecipeName) => `preset ${preset}: ${values[name]!.source}`,
+  };
+}
