@@ -1,6 +1,7 @@
 // A recipe on the command line: a flag for each of its values, grouped by subject.
 import { type Command, Option } from "commander";
 import {
+  choicesOf,
   dashed,
   kindOf,
   type Layer,
@@ -18,13 +19,17 @@ export function withRecipe(command: Command): Command {
   return command;
 }
 
+/** Texts that are paths. */
+const paths = new Set<RecipeName>(["pretrained", "resume", "bpe", "trainData", "valData"]);
+
 function optionOf(name: RecipeName): Option {
   const { about, value } = recipeSchema[name];
   const kind = kindOf(name);
   if (kind === "truth") return new Option(`--${dashed(name)}`, about);
   const told = value === null ? about : `${about} (default ${value})`;
   const parse = (text: string) => (kind === "number" ? real(dashed(name), text) : text);
-  return new Option(`--${dashed(name)} <value>`, told).argParser(parse);
+  const shape = choicesOf(name)?.join("|") ?? (kind === "number" ? "n" : paths.has(name) ? "path" : "name");
+  return new Option(`--${dashed(name)} <${shape}>`, told).argParser(parse);
 }
 
 const attributeOf = (name: RecipeName) => dashed(name).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());

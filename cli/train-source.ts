@@ -92,7 +92,7 @@ async function officialSource(recipe: Recipe, folder: string, { frames, side }: 
     resize,
     ...filters,
   });
-  if (recipe.workers > 0)
+  if (recipe.workers > 1)
     say("--workers: the official layout is decoded on one thread; shards on as many as there are");
   const looked = spread(set.entries.length, LOOKED_AT);
   const captions = looked.map((i) => set.entries[i].text);

@@ -6,21 +6,19 @@ import type { WeightFile } from "../data/formats/weights.ts";
 import { openTokenizer, type Tokenizer } from "../data/tokenizer/clip.ts";
 import { clipVocabulary } from "../data/tokenizer/vocabulary.ts";
 import { vocabularyOf, WordTokenizer } from "../data/tokenizer/words.ts";
-import { UsageError } from "../engine/errors.ts";
+import { nearest, UsageError } from "../engine/errors.ts";
 import { configNamed } from "../model/checkpoint/config-file.ts";
 import { prepareLoad } from "../model/checkpoint/load.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { emotionClip } from "../model/emotionclip/family.ts";
-import { preset } from "../model/emotionclip/presets.ts";
+import { preset, presetNames } from "../model/emotionclip/presets.ts";
 import { stageModel, tinyModel } from "../model/emotionclip/stage.ts";
 import type { Family } from "../model/family.ts";
 import { families, readConfig } from "../model/families.ts";
 import { locked } from "../train/locks.ts";
-import type { Recipe } from "../train/recipe.ts";
-import { presetNames } from "../model/emotionclip/presets.ts";
-import { nearest } from "../engine/errors.ts";
+import { isOwn, type Recipe, type Resolved } from "../train/recipe.ts";
 
 /** A model before it has memory. Its vocabulary is settled by `tokenized`, for the small ones learn theirs from the captions. */
 export interface Draft {
@@ -33,8 +31,8 @@ export interface Draft {
 
 const small: Readonly<Record<string, (vocabulary: number) => ModelConfig>> = { stage: stageModel, tiny: tinyModel };
 
-/** Opens the file of weights, if any, and decides the configuration. Needs no GPU. */
-export async function draftModel(recipe: Recipe): Promise<Draft> {
+/** Opens the file of weights, if any, and decides the configuration: a file tells its own where nobody names a model. Needs no GPU. */
+export async function draftModel({ recipe, from }: Resolved): Promise<Draft> {
   const { resume, pretrained, seed, head, subject } = recipe;
   const path = resume ?? pretrained;
   if (path === null) {
@@ -43,7 +41,8 @@ export async function draftModel(recipe: Recipe): Promise<Draft> {
     family.parse(JSON.parse(JSON.stringify(own)), "model"); // what the choices make of it must be sound too
     return { family: locked(family, recipe), config: own, close: async () => {} };
   }
-  const asked = Object.hasOwn(small, recipe.model) ? {} : await configNamed(recipe.model);
+  const isNamed = isOwn(from.model) && !Object.hasOwn(small, recipe.model);
+  const asked = isNamed ? await configNamed(recipe.model) : {};
   const override = { ...asked, subject, head: { ...(asked as Partial<ModelConfig>).head, kind: head } };
   const { plan, close } = await prepareLoad(path, { config: override, seed });
   return { family: locked(plan.family, recipe), config: plan.config, weights: plan, close };

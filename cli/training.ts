@@ -10,7 +10,6 @@ import { reportLines, reportTexts } from "../data/tokenizer/report.ts";
 import { wordsFile } from "../data/tokenizer/words.ts";
 import { LimitError } from "../engine/errors.ts";
 import { type Gpu, GpuError } from "../engine/index.ts";
-import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
 import { checkpointSteps } from "../model/checkpoint/folder.ts";
 import { readParameters } from "../model/checkpoint/load.ts";
 import { remarksOf } from "../model/checkpoint/remarks.ts";
@@ -27,6 +26,7 @@ import { warmupFaults } from "../train/schedule.ts";
 import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import { once, type Say } from "./clips.ts";
+import type { Measurement } from "./measurement.ts";
 import { type OpenBatches, openSource, type Source } from "./train-source.ts";
 import { type Draft, draftModel, type Tokenized, tokenized } from "./training-model.ts";
 
@@ -46,7 +46,7 @@ export async function draftRecipe(
   layers: readonly Layer[],
 ): Promise<Resolved & { draft: Draft; official?: OfficialTraining }> {
   const first = resolveRecipe(layers);
-  const draft = await draftModel(first.recipe);
+  const draft = await draftModel(first);
   const { resume } = first.recipe;
   if (resume === null) return { ...first, draft };
   try {
@@ -129,7 +129,7 @@ export interface TrainingOutcome {
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
 export async function runTraining(
   prepared: Prepared,
-  { folder, override, evaluator }: { folder: string; override: readonly string[]; evaluator?: Evaluator },
+  { folder, override, measurement }: { folder: string; override: readonly string[]; measurement?: Measurement },
   { gpu, progress, stop }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
@@ -140,7 +140,11 @@ export async function runTraining(
     progress.say(`bad sample: ${found.reason}\n  training shows another in its place`);
   };
   const recorded = { ...recipe, model: text.config, data: source.folder };
-  const run = await RunFolder.open(folder, recorded, { override, notice: (line) => progress.say(line) });
+  const run = await RunFolder.open(folder, recorded, {
+    override,
+    keep: recipe.keep,
+    notice: (line) => progress.say(line),
+  });
   let loader: OpenBatches | undefined;
   let trainer: Trainer | undefined;
   try {
@@ -163,7 +167,10 @@ export async function runTraining(
       rates: ratesOf(prepared, trainer),
       begun: extent.begun,
     };
-    const done = await trainLoop({ ...options, evaluate: measurement(trainer, evaluator, recipe, stop, progress) });
+    const say: Say = (line) => progress.say(line);
+    const at = trainer;
+    const evaluate = measurement && (() => measurement(at, stop, say));
+    const done = await trainLoop({ ...options, evaluate });
     if (done.steps < extent.steps) return undefined;
     const metadata = metadataOf({ family: draft.family, config: text.config });
     await run.finish(trainer.modelEntries(), { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) });
@@ -236,18 +243,6 @@ function scheduleFaults({ recipe, official }: Prepared, settings: Recipe, stepsP
         "the schedule goes on with the former, the data with the latter",
     ];
   return recipe.schedule === "steps-cosine" ? warmupFaults(settings) : [];
-}
-
-function measurement(
-  trainer: Trainer,
-  evaluator: Evaluator | undefined,
-  { maxBad }: Recipe,
-  stop: StopRequest,
-  progress: Meter,
-): LoopOptions["evaluate"] {
-  if (!evaluator) return undefined;
-  const onBad = ({ reason }: BadSample) => progress.say(`left out: ${reason}`);
-  return () => evaluator(trainer.model, { maxBad, onBad }, stop);
 }
 
 /** The run's name, or name-2, name-3 … where a finished run has it already. */

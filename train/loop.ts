@@ -1,15 +1,16 @@
 // The training loop: batches in, updates out, health watched, checkpoints written, stopped and resumed at any step.
 import { execFileSync } from "node:child_process";
-import { HealthError } from "../engine/errors.ts";
+import { HealthError, UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Loader } from "../data/shards/loader.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
 import { changesOf, type Platform, versions } from "./runs/platform.ts";
+import type { Manifest } from "../model/checkpoint/folder.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
-import { basesOf, type Rates, ratesBy, scheduleOf } from "./rates.ts";
+import { type Rates, recipeRates } from "./rates.ts";
 import type { Settings } from "./settings.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 import { whyIdle } from "./vanishing.ts";
@@ -90,14 +91,18 @@ export interface Move {
 export async function trainLoop(options: LoopOptions): Promise<Done> {
   const { trainer, progress, stop } = options;
   const { settings } = trainer;
-  const { from, watch, moves, unmeasured } = await resume(options);
+  const resumed = await resume(options);
+  const { from, watch, moves, unmeasured } = resumed;
+  let { best } = resumed;
   progress.start("train", settings.steps, from);
-  if (unmeasured && !(await measured(unmeasured, options))) return { steps: from, skipped: watch.skipped, moves };
+  const late = unmeasured && (await measured(unmeasured, options));
+  if (unmeasured && !late) return { steps: from, skipped: watch.skipped, moves };
+  if (late) best = better(best, from, late, settings.best);
   let [done, saved] = [from, from];
   let isIdleSaid = false;
   const save = async (line?: LogLine) => {
     const state = { skipped: watch.skipped, ...(moves.length && { moves }), ...(line && { unmeasured: line }) };
-    if (done > saved) await checkpoint(done, options, state);
+    if (done > saved) await checkpoint(done, options, state, best);
     saved = done;
   };
   for await (const finished of steps(from, options)) {
@@ -105,28 +110,45 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
     const fault = watch.note(finished.report, finished.batch.keys);
     if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
     const line = lineOf(finished, fault === undefined);
-    if (!(await measured(line, options))) {
+    const found = await measured(line, options);
+    if (!found) {
       await save(line);
       return { steps: done, skipped: watch.skipped, moves };
     }
+    best = better(best, done, found, settings.best);
     progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${finished.clipsPerSecond.toFixed(0)} clips/s`);
     const goesOn = done < settings.steps && stop.requested === undefined;
     if (!fault && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
-    if (goesOn && isDue(done, settings.checkpointEvery)) await save();
+    if (goesOn && (isDue(done, settings.checkpointEvery) || best?.step === done)) await save();
   }
   await save();
   return { steps: done, skipped: watch.skipped, moves };
 }
 
-/** Logs a step, with the model's figures where they are due. False when a stop was requested before they were known: then nothing is. */
-async function measured(line: LogLine, { trainer, run, progress, stop, evaluate }: LoopOptions): Promise<boolean> {
+/** The checkpoint whose model has the highest figure so far. */
+type Best = NonNullable<Manifest["best"]>;
+
+/** The best after the figures of a step. Errors: UsageError where the figure that decides is not one of them. */
+function better(best: Best | null, step: number, found: readonly Figure[], name?: string | null): Best | null {
+  if (!name || found.length === 0) return best;
+  const [, value] = found.find(([figure]) => figure === name) ?? [];
+  if (value === undefined)
+    throw new UsageError(`--best: "${name}" is not measured; measured are ${found.map(([each]) => each).join(", ")}`);
+  return value > (best?.value ?? Number.NEGATIVE_INFINITY) ? { step, name, value } : best;
+}
+
+/** Logs a step, with the model's figures where they are due. Undefined when a stop was requested before they were known: then nothing is. */
+async function measured(
+  line: LogLine,
+  { trainer, run, progress, stop, evaluate }: LoopOptions,
+): Promise<readonly Figure[] | undefined> {
   const { steps, evalEvery } = trainer.settings;
   if (!evaluate || line.step === steps || !isDue(line.step, evalEvery)) {
     await run.append(line);
-    return true;
+    return [];
   }
   const found = stop.requested === undefined ? await evaluate() : undefined;
-  if (!found) return false;
+  if (!found) return undefined;
   await run.append({
     ...line,
     probes: Object.fromEntries(found.map(([name, value]) => [name, value])),
@@ -137,7 +159,7 @@ async function measured(line: LogLine, { trainer, run, progress, stop, evaluate 
     ([name, value]) => `${name} ${Number.isNaN(value) ? "not defined" : (100 * value).toFixed(2)}`,
   );
   progress.say(`step ${line.step}: ${percents.join("  ")}`);
-  return true;
+  return found;
 }
 
 const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", ")}${clips.length > 4 ? ", …" : ""}`;
@@ -176,7 +198,7 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
 }
 
 const ratesOf = ({ trainer: { groups, settings }, loader }: LoopOptions): Rates =>
-  ratesBy(basesOf(groups, settings), scheduleOf(settings, loader.stepsPerEpoch));
+  recipeRates(settings, groups, loader.stepsPerEpoch);
 
 /** How much further in the data a run is than its updates say. */
 const shiftOf = ({ begun }: LoopOptions) => (begun ? begun.batches - begun.updates : 0);
@@ -228,11 +250,12 @@ interface Resumed {
   readonly watch: Watch;
   readonly moves: readonly Move[];
   readonly unmeasured?: LogLine;
+  readonly best: Best | null;
 }
 
 async function resume({ trainer, run, gpu, progress, begun }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [] };
+  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], best: null };
   try {
     await trainer.load(found.model, found.optimizer);
     const { step, state } = found.manifest;
@@ -243,7 +266,7 @@ async function resume({ trainer, run, gpu, progress, begun }: LoopOptions): Prom
         `warning: the run goes on elsewhere than it was at step ${step}: ${changes.join(", ")}; its results may differ in their last digits`,
       );
     const all = changes.length ? [...moves, { step, changes }] : moves;
-    return { from: step, watch: new Watch(skipped), moves: all, unmeasured };
+    return { from: step, watch: new Watch(skipped), moves: all, unmeasured, best: found.manifest.best };
   } finally {
     await found.close();
   }
@@ -255,7 +278,7 @@ const platformOf = ({ facts }: Gpu): Platform => ({
   versions: versions(),
 });
 
-async function checkpoint(step: number, options: LoopOptions, state: LoopState): Promise<void> {
+async function checkpoint(step: number, options: LoopOptions, state: LoopState, best: Best | null): Promise<void> {
   const { trainer, loader, run, gpu } = options;
   const { settings } = trainer;
   const batches = step + shiftOf(options);
@@ -265,7 +288,7 @@ async function checkpoint(step: number, options: LoopOptions, state: LoopState):
     position: (batches % loader.stepsPerEpoch) * settings.batch,
     seed: settings.seed,
     rng: { step },
-    best: null,
+    best,
     state: JSON.parse(JSON.stringify(state)),
     ...platformOf(gpu),
     commit: commitOf(),

@@ -2,7 +2,7 @@
 // stands. What the recipe says on purpose comes before it.
 import { FormatError } from "../engine/errors.ts";
 import type { OfficialTraining } from "./official.ts";
-import type { Layer, Recipe, RecipeName, Sources } from "./recipe.ts";
+import { isOwn, type Layer, type Recipe, type RecipeName, type Sources } from "./recipe.ts";
 import type { OfficialSchedule } from "./schedule.ts";
 
 /** The values of a checkpoint; `file` is its name. Errors: FormatError for rates that a recipe cannot say. */
@@ -33,8 +33,13 @@ export function officialLayer({ groups, schedule, beta1, beta2, eps }: OfficialT
 }
 
 /** The checkpoint's schedule, with what the recipe has from elsewhere. */
-export function continuedSchedule(schedule: OfficialSchedule, recipe: Recipe, from: Sources, file: string): OfficialSchedule {
-  const own = (name: RecipeName) => from[name] !== file && /^--|\.(ya?ml|json)$/.test(from[name]);
+export function continuedSchedule(
+  schedule: OfficialSchedule,
+  recipe: Recipe,
+  from: Sources,
+  file: string,
+): OfficialSchedule {
+  const own = (name: RecipeName) => from[name] !== file && isOwn(from[name]);
   return {
     ...schedule,
     ...(own("epochs") && schedule.cosineBy === "epoch" && { length: recipe.epochs }),

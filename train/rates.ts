@@ -1,4 +1,5 @@
 // Learning rates and decays of a recipe's parameter groups, and its schedule: functions of the update's number alone.
+import { takes } from "../engine/takes.ts";
 import type { Group } from "../model/params.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
@@ -37,6 +38,12 @@ export function scheduleOf(settings: GroupSettings, stepsPerEpoch: number): Sche
   const { schedule = "steps-cosine", steps, warmup, lrEnd, epochs = 0 } = settings;
   if (schedule === "official") return { ...paperSchedule(stepsPerEpoch), length: epochs, floor: lrEnd, warmup };
   return stepSchedule(steps, warmup, lrEnd);
+}
+
+/** The rates of a run, by what its settings or its recipe say of them: each a function of the updates before it. */
+export function recipeRates(settings: GroupSettings, groups: readonly Named[], stepsPerEpoch: number): Rates {
+  takes("recipeRates(settings: object, groups: { name: text, ... }[], stepsPerEpoch: count, ...)", arguments);
+  return ratesBy(basesOf(groups, settings), scheduleOf(settings, stepsPerEpoch));
 }
 
 /** The rate or rates of an iteration, counted from 0. */

@@ -40,7 +40,11 @@ const more = {
     value: "stage",
     about: "shards, a folder in the official layout, or the embedded sets stage and tiny",
   },
-  valData: { check: path, value: null, about: "shards with a split test, measured every --eval-every steps" },
+  valData: {
+    check: path,
+    value: null,
+    about: "shards with a split val or test: retrieval among them every --eval-every steps",
+  },
   videos: { check: text, value: "videos", about: "official layout: the folder of videos in it" },
   index: { check: text, value: "index.json", about: "official layout: the list of sentences in it" },
   sentiment: { check: text, value: "sentiment_logits.npy", about: "official layout: the sentiment logits in it" },
@@ -151,6 +155,12 @@ export function nearestName(word: string): string {
   return near ? ` (did you mean ${near}?)` : "";
 }
 
+/** The texts that a value may be, where they are few. */
+export const choicesOf = (name: RecipeName): readonly string[] | undefined => {
+  const { check } = recipeSchema[name];
+  return "options" in check ? check.options : undefined;
+};
+
 /** Whether a value is a number, a text, or true and false. */
 export function kindOf(name: RecipeName): "number" | "text" | "truth" {
   const { check, value } = recipeSchema[name];
@@ -161,6 +171,9 @@ export function kindOf(name: RecipeName): "number" | "text" | "truth" {
 
 /** Where a value of a recipe came from, in words: "default", "preset paper: …", "recipe.yaml", "--lr". */
 export type Sources = Readonly<Record<RecipeName, string>>;
+
+/** Whether somebody gave a value on purpose: a flag, or a recipe file; not a default, a preset or a checkpoint. */
+export const isOwn = (source: string): boolean => /^--|\.(ya?ml|json)$/.test(source);
 
 /** Some values, where they are from, and what messages call them. */
 export interface Layer {
@@ -175,8 +188,8 @@ export interface Resolved {
 }
 
 /**
- * Puts layers upon the defaults, a later one upon an earlier one. `epochs` of a later layer than `steps` ends the run alone. Errors:
- * UsageError that names the value, where it came from and what is allowed.
+ * Puts layers upon the defaults, a later one upon an earlier one. `epochs` of a later layer than `steps` ends the run alone, and
+ * `lr` and `decay` are all groups' where an earlier layer has a group's own. Errors: UsageError that names the value, where it came from and what is allowed.
  */
 export function resolveRecipe(layers: readonly Layer[]): Resolved {
   takes("resolveRecipe(layers: { values: object, from: function }[], ...)", arguments);
@@ -191,7 +204,14 @@ export function resolveRecipe(layers: readonly Layer[]): Resolved {
       if (!name) throw new UsageError(`recipe: unknown name "${word.slice(0, 80)}"${nearestName(word)}`);
       [values[name], from[name], depth[name]] = [value, layer.from(name), i + 1];
     }
-  if (depth.epochs > depth.steps && values.epochs !== 0) [values.steps, from.steps] = [0, `${from.epochs}: epochs`];
+  const cleared = (names: readonly RecipeName[], by: RecipeName, value: unknown) => {
+    for (const name of names)
+      if (depth[by] > depth[name] && values[name] !== value)
+        [values[name], from[name]] = [value, `follows ${from[by]}`];
+  };
+  if (values.epochs !== 0) cleared(["steps"], "epochs", 0);
+  cleared(["lrBackboneGb", "lrBackboneRest", "lrHeadGb", "lrHeadRest"], "lr", null);
+  cleared(["wdBackbone", "wdHead"], "decay", null);
   for (const name of recipeNames) check(name, values[name], from[name]);
   return agreeing({ recipe: values as Recipe, from: from as Sources });
 }
@@ -200,8 +220,11 @@ function check(name: RecipeName, value: unknown, from: string): void {
   const { success, issues } = v.safeParse(recipeSchema[name].check as v.GenericSchema, value);
   if (success) return;
   const place = from.startsWith("--") ? from : `${from}: ${dashed(name)}`;
-  throw new UsageError(`${place} is ${JSON.stringify(value)?.slice(0, 80)}: ${issues[0].message}`);
+  throw new UsageError(`${place} is ${shown(value)}: ${issues[0].message}`);
 }
+
+const shown = (value: unknown): string =>
+  typeof value === "number" ? String(value) : String(JSON.stringify(value)).slice(0, 80);
 
 /** What the values must be to each other. */
 function agreeing(resolved: Resolved): Resolved {
@@ -219,7 +242,7 @@ function agreeing(resolved: Resolved): Resolved {
     refuse("resume goes on with every parameter of the checkpoint; it does not go with lock-image, -text or -layers");
   if (recipe.schedule === "official" && recipe.epochs === 0)
     refuse(`${told("schedule", "epochs")}: the published schedule counts epochs`);
-  if (recipe.best !== null && recipe.evalEvery === 0)
-    refuse(`${told("best", "evalEvery")}: without measurements there is no best`);
+  for (const name of ["best", "valData"] as const)
+    if (recipe[name] !== null && recipe.evalEvery === 0) refuse(`${told(name, "evalEvery")}: nothing is measured`);
   return resolved;
 }

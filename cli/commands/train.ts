@@ -2,16 +2,15 @@
 // embedded clips, with its measurements and its report.
 import { join } from "node:path";
 import { Command } from "commander";
-import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
-import { recipeNamed, resolveRecipe } from "../../train/recipe.ts";
-import { type Layer } from "../../train/recipe.ts";
+import { type Layer, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
 import { type PresetName, presetLayer, presets, recipePresets } from "../../train/recipes/index.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import { oneOf } from "../flags.ts";
 import type { Context } from "../gpu.ts";
+import { openMeasurement } from "../measurement.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { readRecipeFile, type RecipeFile } from "../recipe-file.ts";
 import { layerOfFlags, withRecipe } from "../recipe-flags.ts";
@@ -64,7 +63,6 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
     const drafted = recipe.resume === null ? { recipe, from } : await withoutDraft(layers);
     return printResult(json, { preset, ...drafted }, recipeText);
   }
-  if (evalBold !== undefined && recipe.evalEvery === 0) throw new UsageError("--eval-bold goes with --eval-every");
   const overrides = overridesIn(flags.override);
   const drafted = await draftRecipe(layers);
   try {
@@ -95,14 +93,14 @@ async function run(
   }
   const prepared = await prepare(drafted, clips, say);
   const { frames } = draft.config.head;
-  const evaluator = evalBold === undefined ? undefined : await openEvaluator("bold", evalBold, frames, say);
+  const measurement = await openMeasurement(recipe, evalBold, frames, say);
   const gpu = await openGpu(options);
   const { source } = prepared;
   print(
     `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
   );
   const folder = join("runs", freshName(name));
-  const outcome = await runTraining(prepared, { folder, override: overrides, evaluator }, { gpu, progress, stop });
+  const outcome = await runTraining(prepared, { folder, override: overrides, measurement }, { gpu, progress, stop });
   progress.end();
   gpu.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);

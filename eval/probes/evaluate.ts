@@ -1,12 +1,13 @@
 // What the main job measures before and after training: linear probes on frozen features of the held-out split, and
 // retrieval between clips and captions.
-import type { BadSample } from "../../data/bad-samples.ts";
+import type { BadSample, BadSampleRule } from "../../data/bad-samples.ts";
 import { viewOf as viewOfModel } from "../../data/pixels/view.ts";
 import { emotionOf } from "../../data/shards/clip.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import { orStopped, type StopRequest, unlessStopped } from "../../data/threads/long-work.ts";
 import { inTurns } from "./in-turns.ts";
+import { matrix } from "../matrix.ts";
 import { extractFeatures, type Features } from "../features/features.ts";
 import { type NotedRow, probeRowsSteps, type ProbeSplit } from "./probe-table.ts";
 import { encode, type Trainer } from "../../train/trainer.ts";
@@ -47,6 +48,20 @@ export async function evaluate(
   const both = async () => ({ train: await probe("train"), test: await probe("test"), names: sets.test.categories });
   const splits = await orStopped(both());
   return splits && inTurns(probeRowsSteps(splits), () => stop.requested !== undefined);
+}
+
+/** How well the clips and captions of a split find each other; undefined when a stop was requested on the way. */
+export async function retrieval(
+  trainer: Trainer,
+  set: ShardSet,
+  { onBad = () => {}, stop = { requested: undefined } }: Pick<EvaluationOptions, "stop"> & BadSampleRule = {},
+): Promise<NotedRow[] | undefined> {
+  const found = await orStopped(featuresOf(trainer, set, { at: () => {}, onBad, stop }));
+  if (!found) return undefined;
+  const { video, text, captions } = found;
+  const none = matrix(captions.length, 0, new Float32Array(0));
+  const test: ProbeSplit = { features: video, text, captions, vad: none, categories: none };
+  return inTurns(probeRowsSteps({ train: test, test }), () => stop.requested !== undefined);
 }
 
 async function featuresOf(

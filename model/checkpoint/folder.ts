@@ -246,14 +246,14 @@ async function isIntact(path: string, { files }: Manifest): Promise<boolean> {
   }
 }
 
-/** Removes checkpoints up to `step` except the two newest that have a sound manifest, and `best`. Call it after a commit. */
-export async function pruneCheckpoints(run: string, step: number, best: number | undefined): Promise<void> {
+/** Removes checkpoints up to `step` except the `keep` newest that have a sound manifest, and `best`. Call it after a commit. */
+export async function pruneCheckpoints(run: string, step: number, best: number | undefined, keep = 2): Promise<void> {
   let kept = 0;
   for (const old of await checkpointSteps(run)) {
     if (old > step) continue;
     const path = join(run, checkpointName(old));
     if (old === best) continue;
-    if (kept < 2 && (await isSoundOrUnknown(path))) kept++;
+    if (kept < keep && (await isSoundOrUnknown(path))) kept++;
     else await remove(path);
   }
 }

@@ -59,10 +59,11 @@ const names: Record<string, string> = {
     OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Shown Size SubjectBoxes Switches Tokenizer TrainingSample
     TrainingSetOptions View WriteOptions`,
   train: `
-    Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate paperSchedule planStep
-    readOfficialTraining resumeOfficial schedule sentimentContrast stepSchedule
-    AdamSettings Cooldown Descent Health LionSettings LossSettings MuonSettings OfficialGroup OfficialSchedule OfficialTraining
-    PerGroup Ramp SGDSettings Schedule Settings StepDown StepNumbers StepPlan StepReport UpdateSettings WarmUp`,
+    Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate locked paperSchedule planStep
+    presetLayer readOfficialTraining recipePresets recipeRates resolveRecipe resumeOfficial schedule sentimentContrast stepSchedule
+    AdamSettings Cooldown Descent GroupSettings Health Layer LionSettings LossSettings MuonSettings OfficialGroup OfficialSchedule
+    OfficialTraining PerGroup PresetName Ramp Rates Recipe Resolved SGDSettings Schedule Settings StepDown StepNumbers StepPlan StepReport
+    UpdateSettings WarmUp`,
   eval: `
     accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
     classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures

@@ -1,4 +1,6 @@
 // The presets by name.
+import { UsageError } from "../../engine/errors.ts";
+import { takes } from "../../engine/takes.ts";
 import type { Layer, RecipeName } from "../recipe.ts";
 import { paper } from "./paper.ts";
 import type { Preset } from "./preset.ts";
@@ -13,6 +15,9 @@ export const recipePresets = Object.keys(presets) as PresetName[];
 
 /** A preset as a layer of a recipe; its sources say where it has a value from. */
 export function presetLayer(preset: PresetName): Layer {
+  takes("presetLayer(preset: text, ...)", arguments);
+  if (!Object.hasOwn(presets, preset))
+    throw new UsageError(`unknown preset "${preset}"; known: ${recipePresets.join(", ")}`);
   const { values }: Preset = presets[preset];
   return {
     values: Object.fromEntries(Object.entries(values).map(([name, { value }]) => [name, value])),

@@ -47,6 +47,8 @@ export interface LogLine {
 export interface RunOptions {
   /** Settings that may differ from the ones the run began with: names as in `lr.rest`, or a prefix as in `lr`. */
   readonly override?: readonly string[];
+  /** Newest checkpoints that stay; 2. */
+  readonly keep?: number;
   /** Receives what a person should read: a lock taken over, a damaged checkpoint passed over. */
   readonly notice?: (line: string) => void;
 }
@@ -60,19 +62,20 @@ export class RunFolder {
     readonly config: string,
     private readonly metadata: Readonly<Record<string, string>>,
     private readonly lock: Lock,
+    private readonly keep: number,
     private readonly notice: (line: string) => void,
   ) {}
 
   /** Makes or reopens a run folder. Refuses a folder of something else, one in use, and settings that differ. */
   static async open(path: string, settings: Recorded, options: RunOptions = {}): Promise<RunFolder> {
-    const { override = [], notice = () => {} } = options;
+    const { override = [], keep = 2, notice = () => {} } = options;
     await makeFolder(path);
     await checkIsOurs(path);
     const lock = await Lock.take(path, notice);
     try {
       for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
       await agree(path, settings, override, notice);
-      return new RunFolder(path, configHash(settings), metadataIn(settings), lock, notice);
+      return new RunFolder(path, configHash(settings), metadataIn(settings), lock, keep, notice);
     } catch (error) {
       await lock.release();
       throw error;
@@ -92,7 +95,7 @@ export class RunFolder {
       const { length, damaged } = await lengthUpTo(path, unmeasured ? step - 1 : step);
       if (damaged.length) this.notice(`warning: metrics.jsonl: ${damagedLines(damaged)} cannot be read; the others stay`);
       this.log = await AppendFile.open(path, length);
-      if (checkpoint) await pruneCheckpoints(this.path, step, checkpoint.manifest.best?.step); // killed after a commit
+      if (checkpoint) await pruneCheckpoints(this.path, step, checkpoint.manifest.best?.step, this.keep); // killed after a commit
       return checkpoint;
     } catch (error) {
       await checkpoint?.close();
@@ -106,14 +109,14 @@ export class RunFolder {
     return this.opened().append(`${JSON.stringify({ step, ...rest })}\n`);
   }
 
-  /** Makes the log durable, commits a checkpoint, and only then removes old ones: two newest and the best stay. */
+  /** Makes the log durable, commits a checkpoint, and only then removes old ones: the newest (`keep`) and the best stay. */
   async save(at: Omit<Progressed, "config"> & { tensors: CheckpointTensors }): Promise<Manifest> {
     await this.opened().sync();
     const manifest = await saveCheckpoint(this.path, { ...at, config: this.config, metadata: this.metadata });
     for (const step of this.damaged.splice(0)) {
       if (step !== at.step && step !== at.best?.step) await remove(join(this.path, checkpointName(step)));
     }
-    await pruneCheckpoints(this.path, at.step, at.best?.step);
+    await pruneCheckpoints(this.path, at.step, at.best?.step, this.keep);
     return manifest;
   }
 
@@ -124,7 +127,7 @@ export class RunFolder {
 
   /**
    * Refuses when the checkpoints that this run is still to add, of `bytes` each, do not fit on the disk: while one is written the
-   * two newest lie there (and the best, where it is neither). Those that are there already take no more room.
+   * newest (`keep`) lie there (and the best, where it is neither). Those that are there already take no more room.
    */
   async checkSpace(bytes: number): Promise<void> {
     const steps = await checkpointSteps(this.path);
@@ -136,8 +139,8 @@ export class RunFolder {
         ),
       ),
     );
-    const surplus = sound.reduce<number>((a, b) => a + b, 0) > 2; // `resume` removes it before one is written
-    const more = surplus ? 0 : Math.max(1, 3 - steps.length);
+    const surplus = sound.reduce<number>((a, b) => a + b, 0) > this.keep; // `resume` removes it before one is written
+    const more = surplus ? 0 : Math.max(1, this.keep + 1 - steps.length);
     await checkSpace(this.path, more * bytes, more > 1 ? `room for ${more} checkpoints` : "room for a checkpoint");
   }
 
