@@ -40,10 +40,7 @@ export async function dryRun(
     );
   const prepared = await prepare(drafted, folder, (line) => warn([line]));
   const { source, text } = prepared;
-  const loader = source.open({ ...recipe, workers: 0 }, {});
-  const { stepsPerEpoch } = loader;
-  await loader.close();
-  const { steps, begun } = extentOf(prepared, stepsPerEpoch);
+  const { steps, stepsPerEpoch, begun } = extentOf(prepared);
   const gpu = await openGpu(options);
   try {
     const { budget, maxBinding } = gpu.store;

@@ -8,7 +8,7 @@ import { epochOrder, type RandomDraw } from "../data/sampling.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import { chooseFrames, cropOf } from "../data/shards/frames.ts";
 import { inOrder, range } from "../data/threads/in-order.ts";
-import { HealthError, UsageError } from "../engine/errors.ts";
+import { HealthError } from "../engine/errors.ts";
 
 export interface OfficialBatchOptions extends BadSampleRule {
   readonly batch: number;
@@ -35,8 +35,6 @@ export class OfficialBatches {
     readonly set: TrainingSet,
     readonly options: OfficialBatchOptions,
   ) {
-    if (options.batch > set.entries.length)
-      throw new UsageError(`a batch of ${options.batch} clips, but there are only ${set.entries.length}`);
     this.stepsPerEpoch = Math.floor(set.entries.length / options.batch);
     this.#tally = new Tally(set.entries.length, options);
   }

@@ -8,7 +8,7 @@ import { replaceFile } from "../data/formats/disk.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { reportLines, reportTexts } from "../data/tokenizer/report.ts";
 import { wordsFile } from "../data/tokenizer/words.ts";
-import { LimitError } from "../engine/errors.ts";
+import { LimitError, UsageError } from "../engine/errors.ts";
 import { type Gpu, GpuError } from "../engine/index.ts";
 import { checkpointSteps } from "../model/checkpoint/folder.ts";
 import { readParameters } from "../model/checkpoint/load.ts";
@@ -75,6 +75,8 @@ export async function prepare(
   const { head, vision } = draft.config;
   for (const line of weightLines(draft, recipe)) say(line);
   const source = await openSource(recipe, folder, { frames: head.frames, side: vision.image }, say);
+  if (recipe.batch > source.samples)
+    throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.samples}`);
   const text = await tokenized(draft, recipe, source.captions);
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
@@ -105,17 +107,19 @@ export interface TrainingPlace {
 export interface Extent {
   /** Updates of the model when it ends. */
   readonly steps: number;
+  readonly stepsPerEpoch: number;
   readonly begun: NonNullable<LoopOptions["begun"]>;
 }
 
 /** Updates and batches of a run: epochs of the data, or steps, whichever is less; behind what a checkpoint has done. */
-export function extentOf({ recipe, official }: Prepared, stepsPerEpoch: number): Extent {
+export function extentOf({ recipe, official, source }: Prepared): Extent {
+  const stepsPerEpoch = Math.floor(source.samples / recipe.batch);
   const { updates = 0, epoch = 0 } = official ?? {};
   const ends = [
     ...(recipe.epochs > 0 ? [Math.max(0, recipe.epochs - epoch) * stepsPerEpoch] : []),
     ...(recipe.steps > 0 ? [recipe.steps] : []),
   ];
-  return { steps: updates + Math.min(...ends), begun: { updates, batches: epoch * stepsPerEpoch } };
+  return { steps: updates + Math.min(...ends), stepsPerEpoch, begun: { updates, batches: epoch * stepsPerEpoch } };
 }
 
 /** What a finished training comes to; results.json holds the same. */
@@ -139,6 +143,9 @@ export async function runTraining(
     bad.push(found);
     progress.say(`bad sample: ${found.reason}\n  training shows another in its place`);
   };
+  const extent = extentOf(prepared);
+  const settings = { ...recipe, steps: extent.steps };
+  checkFits(prepared, settings, gpu);
   const recorded = { ...recipe, model: text.config, data: source.folder };
   const run = await RunFolder.open(folder, recorded, {
     override,
@@ -149,10 +156,7 @@ export async function runTraining(
   let trainer: Trainer | undefined;
   try {
     loader = source.open(recipe, { maxBad: recipe.maxBad, onBad });
-    const extent = extentOf(prepared, loader.stepsPerEpoch);
-    const settings = { ...recipe, steps: extent.steps };
-    checkFits(prepared, settings, gpu);
-    for (const warning of scheduleFaults(prepared, settings, loader.stepsPerEpoch)) progress.say(`warning: ${warning}`);
+    for (const warning of scheduleFaults(prepared, settings, extent)) progress.say(`warning: ${warning}`);
     trainer = new Trainer(text.config, text.tokenizer, settings, draft.family);
     await run.checkSpace(trainer.checkpointBytes);
     if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
@@ -236,7 +240,7 @@ function ratesOf({ recipe, from, official }: Prepared, trainer: Trainer): LoopOp
   return (update) => rates(update - official.updates + official.iterations);
 }
 
-function scheduleFaults({ recipe, official }: Prepared, settings: Recipe, stepsPerEpoch: number): string[] {
+function scheduleFaults({ recipe, official }: Prepared, settings: Recipe, { stepsPerEpoch }: Extent): string[] {
   if (official && official.schedule.epochIterations !== stepsPerEpoch)
     return [
       `the checkpoint's epochs had ${official.schedule.epochIterations} iterations, these clips and this batch make ${stepsPerEpoch}: ` +
