@@ -60,11 +60,12 @@ export async function draftRecipe(
   }
 }
 
-/** Opens the clips in `folder` and settles the tokenizer. What is not as it should be goes to `say`, each line once. */
+/** Opens the clips in `folder` and settles the tokenizer, by `tokenize`. What is not as it should be goes to `hear`, each line once. */
 export async function prepare(
   drafted: Resolved & { draft: Draft; official?: OfficialTraining },
   folder: string,
   hear: Say,
+  tokenize = tokenized,
 ): Promise<Prepared> {
   const { recipe, draft } = drafted;
   const remarks: string[] = [];
@@ -77,7 +78,7 @@ export async function prepare(
   const source = await openSource(recipe, folder, { frames: head.frames, side: vision.image }, say);
   if (recipe.batch > source.samples)
     throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.samples}`);
-  const text = await tokenized(draft, recipe, source.captions);
+  const text = await tokenize(draft, recipe, source.captions);
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
   for (const warning of source.warnings) say(`warning: ${warning}`);

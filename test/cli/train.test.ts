@@ -173,8 +173,9 @@ runs(
       name.startsWith("backbone.") ? [entry(name.slice(9), values)] : [],
     );
     const scale = entry("logit_scale", before.get("logit_scale")!);
-    const { tensors, close } = await SafetensorsFile.open(join(root, "runs", "vit", "checkpoint.safetensors"));
-    void close;
+    const file = await SafetensorsFile.open(join(root, "runs", "vit", "checkpoint.safetensors"));
+    const { tensors } = file;
+    await file.close();
     for (const each of [...bare, scale]) Object.assign(each, { shape: shapeIn(tensors, each.name) });
     await writeSafetensors(join(root, "clip.safetensors"), [...bare, scale]);
     const words = [...vit, "--steps", "2", "--lr", "0.01", "--warmup", "0", "--lock-image"];

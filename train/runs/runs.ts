@@ -41,12 +41,13 @@ const free: readonly (keyof Settings)[] = [
 
 const most = 2 ** 20;
 
-/** All finished runs below `folder`, in the order of their names; none where there is no such folder. */
+/** All finished runs below `folder` that measured something, in the order of their names; none where there is no such folder. */
 export async function finishedRuns(folder: string): Promise<RunSummary[]> {
   const found: RunSummary[] = [];
   for (const path of await foldersBelow(folder, 2)) {
     if (!existsSync(join(path, "results.json")) || !existsSync(join(path, "config.json"))) continue;
-    found.push(await readRun(path));
+    const run = await readRun(path);
+    if (run.figures.length > 0) found.push(run);
   }
   return found;
 }
