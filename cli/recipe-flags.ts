@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import {
   choicesOf,
   dashed,
-  kindOf,
+  valueKind,
   type Layer,
   type RecipeName,
   recipeNames,
@@ -24,7 +24,7 @@ const paths = new Set<RecipeName>(["pretrained", "resume", "bpe", "trainData", "
 
 function optionOf(name: RecipeName): Option {
   const { about, value } = recipeSchema[name];
-  const kind = kindOf(name);
+  const kind = valueKind(name);
   if (kind === "truth") return new Option(`--${dashed(name)}`, about);
   const told = value === null ? about : `${about} (default ${value})`;
   const parse = (text: string) => (kind === "number" ? real(dashed(name), text) : text);

@@ -16,7 +16,7 @@ import { type Clips, openClips, type Say } from "./clips.ts";
 import { OfficialBatches } from "./official-batches.ts";
 
 /** What a model takes of a clip. */
-export interface Shape {
+export interface ClipShape {
   readonly frames: number;
   readonly side: Side;
 }
@@ -25,7 +25,7 @@ export interface Shape {
 export type OpenBatches = Batches & { close(): Promise<void> };
 
 /** The clips of a training, before a picture is decoded. */
-export interface Source {
+export interface ClipSource {
   readonly kind: "shards" | "official layout";
   readonly folder: string;
   /** Samples of an epoch, and how many there were before filters. */
@@ -40,7 +40,7 @@ export interface Source {
 }
 
 /** Opens the folder of a recipe. Errors: UsageError for one that is neither, FormatError for one that is damaged. */
-export async function openSource(recipe: Recipe, folder: string, shape: Shape, say: Say): Promise<Source> {
+export async function openSource(recipe: Recipe, folder: string, shape: ClipShape, say: Say): Promise<ClipSource> {
   if (!(await isFolder(folder))) throw new UsageError(`--train-data: ${folder} is not a folder`);
   if (existsSync(join(folder, indexName("train")))) return shardSource(recipe, folder, shape, say);
   if (existsSync(join(folder, recipe.index))) return officialSource(recipe, folder, shape, say);
@@ -49,7 +49,7 @@ export async function openSource(recipe: Recipe, folder: string, shape: Shape, s
   );
 }
 
-async function shardSource(recipe: Recipe, folder: string, shape: Shape, say: Say): Promise<Source> {
+async function shardSource(recipe: Recipe, folder: string, shape: ClipShape, say: Say): Promise<ClipSource> {
   const { set, survey }: Clips = await openClips(folder, "train", shape.frames, recipe, say);
   const view = { ...viewOf({ frames: shape.frames, image: shape.side }), ...choices(recipe) };
   return {
@@ -68,7 +68,12 @@ async function shardSource(recipe: Recipe, folder: string, shape: Shape, say: Sa
 /** Captions of the official layout that are looked at before training: it may have millions. */
 const LOOKED_AT = 20_000;
 
-async function officialSource(recipe: Recipe, folder: string, { frames, side }: Shape, say: Say): Promise<Source> {
+async function officialSource(
+  recipe: Recipe,
+  folder: string,
+  { frames, side }: ClipShape,
+  say: Say,
+): Promise<ClipSource> {
   if (typeof side !== "number")
     throw new UsageError("--train-data: the official layout is shown in squares; this model takes rectangles");
   if (recipe.shortClips === "leave-out")

@@ -27,14 +27,14 @@ import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import { once, type Say } from "./clips.ts";
 import type { Measurement } from "./measurement.ts";
-import { type OpenBatches, openSource, type Source } from "./train-source.ts";
+import { type OpenBatches, openSource, type ClipSource } from "./train-source.ts";
 import { type Draft, draftModel, type Tokenized, tokenized } from "./training-model.ts";
 
 /** Everything of a training that needs no GPU. */
-export interface Prepared extends Resolved {
+export interface PreparedTraining extends Resolved {
   readonly draft: Draft;
   readonly text: Tokenized;
-  readonly source: Source;
+  readonly source: ClipSource;
   /** Where an official checkpoint stands that is gone on with. */
   readonly official?: OfficialTraining;
   /** What was said of data and weights. */
@@ -66,7 +66,7 @@ export async function prepare(
   folder: string,
   hear: Say,
   tokenize = tokenized,
-): Promise<Prepared> {
+): Promise<PreparedTraining> {
   const { recipe, draft } = drafted;
   const remarks: string[] = [];
   const say = once((line) => {
@@ -105,7 +105,7 @@ export interface TrainingPlace {
 }
 
 /** How long a training is and where it begins. */
-export interface Extent {
+export interface RunExtent {
   /** Updates of the model when it ends. */
   readonly steps: number;
   readonly stepsPerEpoch: number;
@@ -113,7 +113,7 @@ export interface Extent {
 }
 
 /** Updates and batches of a run: epochs of the data, or steps, whichever is less; behind what a checkpoint has done. */
-export function extentOf({ recipe, official, source }: Prepared): Extent {
+export function extentOf({ recipe, official, source }: PreparedTraining): RunExtent {
   const stepsPerEpoch = Math.floor(source.samples / recipe.batch);
   const { updates = 0, epoch = 0 } = official ?? {};
   const ends = [
@@ -133,7 +133,7 @@ export interface TrainingOutcome {
 
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
 export async function runTraining(
-  prepared: Prepared,
+  prepared: PreparedTraining,
   { folder, override, measurement }: { folder: string; override: readonly string[]; measurement?: Measurement },
   { gpu, progress, stop }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
@@ -211,7 +211,7 @@ export async function runTraining(
 }
 
 /** Refuses a step that the device has no memory for, before anything is allocated. */
-function checkFits({ text, draft }: Prepared, settings: Recipe, gpu: Gpu): void {
+function checkFits({ text, draft }: PreparedTraining, settings: Recipe, gpu: Gpu): void {
   const { budget, maxBinding } = gpu.store;
   const limits = { budget, maxBinding };
   const refusal = refusalOf(text.config, settings, gpu.facts, limits, draft.family);
@@ -222,7 +222,7 @@ function checkFits({ text, draft }: Prepared, settings: Recipe, gpu: Gpu): void 
 }
 
 /** What the model begins with where there is no checkpoint yet: a file's parameters and moments, or seeded values. */
-async function begin({ draft, official }: Prepared, trainer: Trainer, progress: Meter): Promise<void> {
+async function begin({ draft, official }: PreparedTraining, trainer: Trainer, progress: Meter): Promise<void> {
   const { weights } = draft;
   if (!weights) return;
   progress.start("load weights", 100);
@@ -234,14 +234,18 @@ async function begin({ draft, official }: Prepared, trainer: Trainer, progress: 
 }
 
 /** Rates of an update by the number of those before it. */
-function ratesOf({ recipe, from, official }: Prepared, trainer: Trainer): LoopOptions["rates"] {
+function ratesOf({ recipe, from, official }: PreparedTraining, trainer: Trainer): LoopOptions["rates"] {
   if (!official) return undefined;
   const schedule = continuedSchedule(official.schedule, recipe, from, basename(recipe.resume!));
   const rates = ratesBy(basesOf(trainer.groups, recipe), schedule);
   return (update) => rates(update - official.updates + official.iterations);
 }
 
-function scheduleFaults({ recipe, official }: Prepared, settings: Recipe, { stepsPerEpoch }: Extent): string[] {
+function scheduleFaults(
+  { recipe, official }: PreparedTraining,
+  settings: Recipe,
+  { stepsPerEpoch }: RunExtent,
+): string[] {
   if (official && official.schedule.epochIterations !== stepsPerEpoch)
     return [
       `the checkpoint's epochs had ${official.schedule.epochIterations} iterations, these clips and this batch make ${stepsPerEpoch}: ` +

@@ -130,7 +130,7 @@ export interface Filling<C extends object> {
 }
 
 /** Where a parameter is: of which tower, and in which block of it; what lies before the blocks counts as the first. */
-export interface Place {
+export interface TowerPlace {
   readonly tower: "image" | "text" | "none";
   readonly block: number;
 }
@@ -162,5 +162,5 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   /** Whether a parameter trains by default; frozen ones get neither gradients nor moments. */
   trains(name: string): boolean;
   /** Where a parameter is, for a family whose towers can be kept from training. */
-  place?(name: string): Place;
+  place?(name: string): TowerPlace;
 }

@@ -3,11 +3,11 @@
 import * as v from "valibot";
 import { nearest, UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
-import { real, schema as settingsSchema, whole } from "./settings.ts";
+import { realIn, schema as settingsSchema, wholeIn } from "./settings.ts";
 
 const text = v.pipe(v.string(), v.maxLength(4096));
 const path = v.nullable(v.pipe(text, v.minLength(1)));
-const rate = v.nullable(real(0, 10));
+const rate = v.nullable(realIn(0, 10));
 const truth = v.boolean();
 
 /** What a recipe says besides the settings of the loop; null is "not given". */
@@ -31,7 +31,7 @@ const more = {
   lockImage: { check: truth, value: false, about: "the frame tower stays as it is" },
   lockText: { check: truth, value: false, about: "the text tower stays as it is" },
   lockLayers: {
-    check: whole(0, 1024),
+    check: wholeIn(0, 1024),
     value: 0,
     about: "in both towers the first so many blocks, and what lies before them, stay as they are",
   },
@@ -53,11 +53,11 @@ const more = {
     value: "compat",
     about: "official layout: boxes as the published code maps them, or without its padding error",
   },
-  longerThan: { check: real(0, 1e6), value: 2, about: "official layout: seconds that a sentence must exceed" },
-  shorterThan: { check: real(0, 1e6), value: 10, about: "official layout: seconds that a sentence must stay below" },
-  minCharacters: { check: whole(0, 4096), value: 3, about: "official layout: least characters of a sentence" },
-  maxNeutral: { check: real(0, 1), value: 0.05, about: "official layout: largest neutral score of a sentence" },
-  minPerson: { check: real(0, 1), value: 0, about: "official layout: least share of its frames with a person" },
+  longerThan: { check: realIn(0, 1e6), value: 2, about: "official layout: seconds that a sentence must exceed" },
+  shorterThan: { check: realIn(0, 1e6), value: 10, about: "official layout: seconds that a sentence must stay below" },
+  minCharacters: { check: wholeIn(0, 4096), value: 3, about: "official layout: least characters of a sentence" },
+  maxNeutral: { check: realIn(0, 1), value: 0.05, about: "official layout: largest neutral score of a sentence" },
+  minPerson: { check: realIn(0, 1), value: 0, about: "official layout: least share of its frames with a person" },
   sampling: {
     check: v.picklist(["random", "uniform"]),
     value: "random",
@@ -68,14 +68,14 @@ const more = {
     value: "random",
     about: "which part of a frame: a place of its own for every frame, or the centre",
   },
-  epochs: { check: whole(0, 1e6), value: 0, about: "passes over the data; 0: as many as --steps are" },
+  epochs: { check: wholeIn(0, 1e6), value: 0, about: "passes over the data; 0: as many as --steps are" },
   steps: {
-    check: whole(0, 1e7),
+    check: wholeIn(0, 1e7),
     value: settingsSchema.steps.value,
     about: "optimiser updates; 0: as many as --epochs are, and with both whichever ends first",
   },
-  clip: { check: real(0, 1e6), value: settingsSchema.clip.value, about: "largest global gradient norm; 0: no limit" },
-  eps: { check: real(1e-30, 1), value: 1e-6, about: "AdamW: what is added to the root of the second moment" },
+  clip: { check: realIn(0, 1e6), value: settingsSchema.clip.value, about: "largest global gradient norm; 0: no limit" },
+  eps: { check: realIn(1e-30, 1), value: 1e-6, about: "AdamW: what is added to the root of the second moment" },
   lrBackboneGb: {
     check: rate,
     value: null,
@@ -95,7 +95,7 @@ const more = {
     value: "steps-cosine",
     about: "after the warm-up a cosine that moves with every step, or the published one, which moves with every epoch",
   },
-  keep: { check: whole(2, 1000), value: 2, about: "newest checkpoints that stay" },
+  keep: { check: wholeIn(2, 1000), value: 2, about: "newest checkpoints that stay" },
   best: {
     check: path,
     value: null,
@@ -162,7 +162,7 @@ export const choicesOf = (name: RecipeName): readonly string[] | undefined => {
 };
 
 /** Whether a value is a number, a text, or true and false. */
-export function kindOf(name: RecipeName): "number" | "text" | "truth" {
+export function valueKind(name: RecipeName): "number" | "text" | "truth" {
   const { check, value } = recipeSchema[name];
   if (typeof value === "boolean") return "truth";
   const takesText = v.is(check, "a") || typeof value === "string";

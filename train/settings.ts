@@ -5,17 +5,17 @@ import { UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
 import { headKinds, subjects } from "../model/emotionclip/config.ts";
 
-export const whole = (least: number, most: number) =>
+export const wholeIn = (least: number, most: number) =>
   v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
-export const real = (least: number, most: number) =>
+export const realIn = (least: number, most: number) =>
   v.pipe(v.number(), v.finite(), v.minValue(least), v.maxValue(most));
 
 /** Every setting: schema, default, and what it means. Defaults are those of the main job. */
 export const schema = {
-  seed: { check: whole(0, 2 ** 31 - 1), value: 2022, about: "seed of data order, initial values and dropout" },
-  steps: { check: whole(1, 1e7), value: 450, about: "optimiser updates" },
-  batch: { check: whole(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
-  micro: { check: whole(0, 65536), value: 0, about: "clips encoded at a time, to save memory; 0: the whole batch" },
+  seed: { check: wholeIn(0, 2 ** 31 - 1), value: 2022, about: "seed of data order, initial values and dropout" },
+  steps: { check: wholeIn(1, 1e7), value: 450, about: "optimiser updates" },
+  batch: { check: wholeIn(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
+  micro: { check: wholeIn(0, 65536), value: 0, about: "clips encoded at a time, to save memory; 0: the whole batch" },
   subject: {
     check: v.picklist(subjects),
     value: "sap",
@@ -26,26 +26,26 @@ export const schema = {
     value: "transformer",
     about: "what makes one vector of a clip's frames",
   },
-  beta: { check: real(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
+  beta: { check: realIn(0, 1e6), value: 1, about: "β of Eq. 6; 0 is InfoNCE; the published code has 10" },
   form: { check: v.picklist(["code", "paper"]), value: "code", about: "direction of KL in Eq. 6" },
-  lr: { check: real(1e-12, 10), value: 1.5e-3, about: "learning rate at the top of the warm-up" },
-  lrEnd: { check: real(0, 10), value: 1e-5, about: "learning rate that the cosine comes to at the end" },
+  lr: { check: realIn(1e-12, 10), value: 1.5e-3, about: "learning rate at the top of the warm-up" },
+  lrEnd: { check: realIn(0, 10), value: 1e-5, about: "learning rate that the cosine comes to at the end" },
   warmup: {
-    check: whole(0, 1e7),
+    check: wholeIn(0, 1e7),
     value: 40,
     about: "steps over which the learning rate rises to its top; the cosine follows",
   },
-  decay: { check: real(0, 10), value: 0.05, about: "weight decay of matrices" },
-  beta1: { check: real(0, 0.999999), value: 0.9, about: "AdamW: decay of the first moment" },
-  beta2: { check: real(0, 0.999999), value: 0.98, about: "AdamW: decay of the second moment" },
-  clip: { check: real(1e-6, 1e6), value: 1, about: "largest global gradient norm" },
-  dropout: { check: real(0, 0.99), value: 0, about: "dropout of the temporal head" },
-  together: { check: whole(1, 64), value: 2, about: "neighbours that share a batch: the two turns of a staging" },
-  workers: { check: whole(0, 64), value: 1, about: "decoding threads" },
-  checkpointEvery: { check: whole(1, 1e7), value: 200, about: "steps between checkpoints" },
-  evalEvery: { check: whole(0, 1e7), value: 0, about: "steps between probes of the model in training; 0 for none" },
+  decay: { check: realIn(0, 10), value: 0.05, about: "weight decay of matrices" },
+  beta1: { check: realIn(0, 0.999999), value: 0.9, about: "AdamW: decay of the first moment" },
+  beta2: { check: realIn(0, 0.999999), value: 0.98, about: "AdamW: decay of the second moment" },
+  clip: { check: realIn(1e-6, 1e6), value: 1, about: "largest global gradient norm" },
+  dropout: { check: realIn(0, 0.99), value: 0, about: "dropout of the temporal head" },
+  together: { check: wholeIn(1, 64), value: 2, about: "neighbours that share a batch: the two turns of a staging" },
+  workers: { check: wholeIn(0, 64), value: 1, about: "decoding threads" },
+  checkpointEvery: { check: wholeIn(1, 1e7), value: 200, about: "steps between checkpoints" },
+  evalEvery: { check: wholeIn(0, 1e7), value: 0, about: "steps between probes of the model in training; 0 for none" },
   maxBad: {
-    check: real(0, 1),
+    check: realIn(0, 1),
     value: 0.01,
     about: "share of unreadable clips, in training and measuring, that stops the run",
   },

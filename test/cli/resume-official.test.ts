@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { draftRecipe, extentOf, type Prepared, prepare, runTraining } from "../../cli/training.ts";
+import { draftRecipe, extentOf, type PreparedTraining, prepare, runTraining } from "../../cli/training.ts";
 import type { Meter } from "../../data/threads/long-work.ts";
 import { openWeights } from "../../data/formats/weights.ts";
 import { named } from "../../model/params.ts";
@@ -45,7 +45,7 @@ const tokenizer = {
 
 const quiet: Meter = { start: () => {}, at: () => {}, say: () => {} };
 
-async function prepared(change: Record<string, unknown> = {}): Promise<Prepared> {
+async function prepared(change: Record<string, unknown> = {}): Promise<PreparedTraining> {
   const values = { resume: checkpoint, model: join(root, "model.json"), trainData: official, batch: 2, ...change };
   const drafted = await draftRecipe([presetLayer("paper"), { values, from: (name) => `--${name}` }]);
   const { head, vision, text } = drafted.draft.config;

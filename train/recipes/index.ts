@@ -2,12 +2,14 @@
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Layer, RecipeName } from "../recipe.ts";
-import { paper } from "./paper.ts";
+import { paperPreset } from "./paper.ts";
 import type { Preset } from "./preset.ts";
-import { stage } from "./stage.ts";
-import { tiny } from "./tiny.ts";
+import { stagePreset } from "./stage.ts";
+import { tinyPreset } from "./tiny.ts";
 
-export const presets = { stage, paper, tiny } as const satisfies Readonly<Record<string, Preset>>;
+export const presets = { stage: stagePreset, paper: paperPreset, tiny: tinyPreset } as const satisfies Readonly<
+  Record<string, Preset>
+>;
 
 export type PresetName = keyof typeof presets;
 

@@ -5,7 +5,7 @@ const option = (name: string) => `official option ${name}`;
 const filter = "official training set: sentences that its index lets through";
 const optimizer = "official optimizer, AdamW";
 
-export const paper: Preset = {
+export const paperPreset: Preset = {
   about: "EmotionCLIP as published: ViT-B/32 of OpenCLIP, 25 epochs; without mixed precision",
   values: {
     model: { value: "ViT-B-32", source: "official start weights: OpenCLIP ViT-B/32, LAION-2B" },

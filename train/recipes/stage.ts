@@ -2,7 +2,7 @@
 // place for them; named here are those that make it that job.
 import type { Preset } from "./preset.ts";
 
-export const stage: Preset = {
+export const stagePreset: Preset = {
   about: "the main job: a small model on the embedded clips; `start` is this with measurements and a report",
   values: {
     model: { value: "stage", source: "made for the embedded clips" },

@@ -4,7 +4,7 @@ import type { Preset } from "./preset.ts";
 
 const small = "small enough for seconds on two cores";
 
-export const tiny: Preset = {
+export const tinyPreset: Preset = {
   about: "the smallest whole training, in seconds and with a checkpoint every other step; nothing is measured",
   values: {
     model: { value: "tiny", source: small },
