@@ -7,7 +7,7 @@ import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../t
 import { trainingPlace } from "./data-folder.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
-import { type draftRecipe, extentOf, prepare } from "./training.ts";
+import { type draftRecipe, extentOf, prepare } from "./training-plan.ts";
 
 /** What a training would be. Times are predictions: all arithmetic at the rate of one matrix product, which a step does not quite reach. */
 interface Forecast {

@@ -40,6 +40,18 @@ function addName(command: Command, option: Option, other: string, hint: () => vo
 
 /** Flags of other programs, and what does the same here. The first flag of an answer is the one that a command must have. */
 export const foreignFlags: readonly { readonly names: string; readonly answer: string }[] = [
+  { names: "max-epochs num-epochs num-train-epochs", answer: "--epochs <n> is the number of passes over the data" },
+  {
+    names: "data dataset-path data-path data-dir dataset",
+    answer: "--train-data <path> is shards, or a folder in the official layout",
+  },
+  {
+    names: "checkpoint model-path weights ckpt init-from",
+    answer: "--pretrained <file> is what training begins with",
+  },
+  { names: "lr-scheduler sched scheduler", answer: "--schedule <name> is what the learning rate does" },
+  { names: "freeze-image freeze-visual freeze-vision", answer: "--lock-image keeps the frame tower as it is" },
+  { names: "freeze-text", answer: "--lock-text keeps the text tower as it is" },
   {
     names: "epochs max-epochs num-epochs num-train-epochs",
     answer: "--steps <n> is the length of a run, in updates of --batch-size clips",

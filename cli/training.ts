@@ -1,101 +1,31 @@
-// A recipe in training: clips, model and tokenizer found and checked without a GPU, then trained in a run folder that any stop or kill
-// leaves to be gone on with.
+// A recipe in training, in a run folder that any stop or kill leaves to be gone on with.
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { BadSample } from "../data/bad-samples.ts";
 import { replaceFile } from "../data/formats/disk.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
-import { reportLines, reportTexts } from "../data/tokenizer/report.ts";
 import { wordsFile } from "../data/tokenizer/words.ts";
-import { LimitError, UsageError } from "../engine/errors.ts";
+import { LimitError } from "../engine/errors.ts";
 import { type Gpu, GpuError } from "../engine/index.ts";
+import type { NotedRow } from "../eval/probes/probe-table.ts";
 import { checkpointSteps } from "../model/checkpoint/folder.ts";
 import { readParameters } from "../model/checkpoint/load.ts";
-import { remarksOf } from "../model/checkpoint/remarks.ts";
-import { describe, metadataOf } from "../model/families.ts";
+import { metadataOf } from "../model/families.ts";
 import { named } from "../model/params.ts";
-import { type LoopOptions, trainLoop } from "../train/loop.ts";
-import { type OfficialTraining, readOfficialTraining, resumeOfficial } from "../train/official.ts";
-import { continuedSchedule, officialLayer } from "../train/official-recipe.ts";
+import { type Done, type LoopOptions, trainLoop } from "../train/loop.ts";
+import { resumeOfficial } from "../train/official.ts";
+import { continuedSchedule } from "../train/official-recipe.ts";
 import { basesOf, ratesBy } from "../train/rates.ts";
-import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
+import type { Recipe } from "../train/recipe.ts";
 import { faultsIn } from "../train/runs/faults.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { warmupFaults } from "../train/schedule.ts";
 import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
-import { once, type Say } from "./clips.ts";
 import type { Measurement } from "./measurement.ts";
-import { type OpenBatches, openSource, type ClipSource } from "./train-source.ts";
-import { type Draft, draftModel, type Tokenized, tokenized } from "./training-model.ts";
-
-/** Everything of a training that needs no GPU. */
-export interface PreparedTraining extends Resolved {
-  readonly draft: Draft;
-  readonly text: Tokenized;
-  readonly source: ClipSource;
-  /** Where an official checkpoint stands that is gone on with. */
-  readonly official?: OfficialTraining;
-  /** What was said of data and weights. */
-  readonly remarks: readonly string[];
-}
-
-/** The layers of a recipe, that of its official checkpoint behind the preset's, and the draft of its model. */
-export async function draftRecipe(
-  layers: readonly Layer[],
-): Promise<Resolved & { draft: Draft; official?: OfficialTraining }> {
-  const first = resolveRecipe(layers);
-  const draft = await draftModel(first);
-  const { resume } = first.recipe;
-  if (resume === null) return { ...first, draft };
-  try {
-    const { file, family, parameters } = draft.weights!;
-    const official = await readOfficialTraining(file, family.groups(parameters));
-    const [preset, ...others] = layers;
-    return { ...resolveRecipe([preset, officialLayer(official, basename(resume)), ...others]), draft, official };
-  } catch (error) {
-    await draft.close();
-    throw error;
-  }
-}
-
-/** Opens the clips in `folder` and settles the tokenizer, by `tokenize`. What is not as it should be goes to `hear`, each line once. */
-export async function prepare(
-  drafted: Resolved & { draft: Draft; official?: OfficialTraining },
-  folder: string,
-  hear: Say,
-  tokenize = tokenized,
-): Promise<PreparedTraining> {
-  const { recipe, draft } = drafted;
-  const remarks: string[] = [];
-  const say = once((line) => {
-    remarks.push(line);
-    hear(line);
-  });
-  const { head, vision } = draft.config;
-  for (const line of weightLines(draft, recipe)) say(line);
-  const source = await openSource(recipe, folder, { frames: head.frames, side: vision.image }, say);
-  if (recipe.batch > source.samples)
-    throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.samples}`);
-  const text = await tokenize(draft, recipe, source.captions);
-  const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
-  for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
-  for (const warning of source.warnings) say(`warning: ${warning}`);
-  return { ...drafted, text, source, remarks };
-}
-
-/** What a file of weights is, and what was not taken from it as it is. */
-function weightLines({ weights }: Draft, { subject }: Recipe): string[] {
-  if (!weights) return [];
-  const { file, report } = weights;
-  const held = describe(file).config?.subject;
-  const told =
-    held !== undefined && held !== subject && !report.fresh.length
-      ? [`its subject is ${held}; trained as ${subject}`]
-      : [];
-  return [`begins with ${basename(file.path)}: ${report.kind}`, ...remarksOf(report), ...told];
-}
+import { extentOf, type PreparedTraining, type RunExtent } from "./training-plan.ts";
+import type { OpenBatches } from "./train-source.ts";
 
 /** What a training is run with. */
 export interface TrainingPlace {
@@ -104,31 +34,14 @@ export interface TrainingPlace {
   readonly stop: StopRequest;
 }
 
-/** How long a training is and where it begins. */
-export interface RunExtent {
-  /** Updates of the model when it ends. */
-  readonly steps: number;
-  readonly stepsPerEpoch: number;
-  readonly begun: NonNullable<LoopOptions["begun"]>;
-}
-
-/** Updates and batches of a run: epochs of the data, or steps, whichever is less; behind what a checkpoint has done. */
-export function extentOf({ recipe, official, source }: PreparedTraining): RunExtent {
-  const stepsPerEpoch = Math.floor(source.samples / recipe.batch);
-  const { updates = 0, epoch = 0 } = official ?? {};
-  const ends = [
-    ...(recipe.epochs > 0 ? [Math.max(0, recipe.epochs - epoch) * stepsPerEpoch] : []),
-    ...(recipe.steps > 0 ? [recipe.steps] : []),
-  ];
-  return { steps: updates + Math.min(...ends), stepsPerEpoch, begun: { updates, batches: epoch * stepsPerEpoch } };
-}
-
 /** What a finished training comes to; results.json holds the same. */
 export interface TrainingOutcome {
   readonly steps: number;
   readonly seconds: number;
   readonly parameters: number;
   readonly frozen: number;
+  /** What is measured of the model at the end. */
+  readonly after: readonly NotedRow[];
 }
 
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
@@ -162,21 +75,13 @@ export async function runTraining(
     await run.checkSpace(trainer.checkpointBytes);
     if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
-    const options = {
-      trainer,
-      loader,
-      run,
-      gpu,
-      progress,
-      stop,
-      rates: ratesOf(prepared, trainer),
-      begun: extent.begun,
-    };
-    const say: Say = (line) => progress.say(line);
-    const at = trainer;
-    const evaluate = measurement && (() => measurement(at, stop, say));
-    const done = await trainLoop({ ...options, evaluate });
+    const measure = measurement?.bind(undefined, trainer, stop, (line) => progress.say(line));
+    const rates = ratesOf(prepared, trainer);
+    const options = { trainer, loader, run, gpu, progress, stop, rates, begun: extent.begun, evaluate: measure };
+    const done = await trainLoop(options);
     if (done.steps < extent.steps) return undefined;
+    const after = (await measure?.()) ?? [];
+    if (stop.requested !== undefined && measure && after.length === 0) return undefined;
     const metadata = metadataOf({ family: draft.family, config: text.config });
     await run.finish(trainer.modelEntries(), { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) });
     const outcome = {
@@ -184,20 +89,9 @@ export async function runTraining(
       seconds: (performance.now() - began) / 1000,
       parameters: trainer.parameters,
       frozen: trainer.frozenBytes / 4,
+      after,
     };
-    const results = {
-      before: [],
-      after: [],
-      seconds: outcome.seconds,
-      data: { set: null, name: basename(source.folder), train: source.samples, test: 0, categories: 0 },
-      recipe,
-      from: prepared.from,
-      clips: { found: source.found, trained: source.samples, bad: bad.map(({ reason }) => reason) },
-      training: await faultsIn(join(folder, "metrics.jsonl")),
-      skipped: { count: done.skipped.length, steps: done.skipped },
-      warnings: prepared.remarks,
-      ...(done.moves.length > 0 && { moves: done.moves }),
-    };
+    const results = { ...(await resultsOf(prepared, done, folder, bad)), before: [], ...outcome };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
     return outcome;
   } catch (error) {
@@ -208,6 +102,25 @@ export async function runTraining(
     await run.close();
     trainer?.free();
   }
+}
+
+/** What results.json tells besides the outcome: the recipe with its sources, the clips, and what went on. */
+async function resultsOf(
+  { recipe, from, source, remarks }: PreparedTraining,
+  { skipped, moves }: Done,
+  folder: string,
+  bad: readonly BadSample[],
+) {
+  return {
+    data: { set: null, name: basename(source.folder), train: source.samples, test: 0, categories: 0 },
+    recipe,
+    from,
+    clips: { found: source.found, trained: source.samples, bad: bad.map(({ reason }) => reason) },
+    training: await faultsIn(join(folder, "metrics.jsonl")),
+    skipped: { count: skipped.length, steps: skipped },
+    warnings: remarks,
+    ...(moves.length > 0 && { moves }),
+  };
 }
 
 /** Refuses a step that the device has no memory for, before anything is allocated. */

@@ -7,8 +7,12 @@ import type { Recipe } from "./recipe.ts";
 export type Locks = Pick<Recipe, "lockImage" | "lockText" | "lockLayers">;
 
 /** The family with the recipe's locks upon its own. Errors: UsageError for a family that does not tell its towers apart. */
-export function locked(family: Family, { lockImage, lockText, lockLayers }: Locks): Family {
-  takes("locked(family: { trains: function, ... }, locks: object, ...)", arguments);
+export function locked(family: Family, locks: Locks): Family {
+  takes(
+    "locked(family: { trains: function, ... }, locks: { lockImage: flag, lockText: flag, lockLayers: natural, ... }, ...)",
+    arguments,
+  );
+  const { lockImage, lockText, lockLayers } = locks;
   if (!lockImage && !lockText && lockLayers === 0) return family;
   const { place } = family;
   if (!place) throw new UsageError(`${family.name}: does not say which of its parameters are of which tower`);

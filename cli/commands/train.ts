@@ -17,7 +17,8 @@ import { layerOfFlags, withRecipe } from "../recipe-flags.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
-import { draftRecipe, freshName, prepare, runTraining } from "../training.ts";
+import { freshName, runTraining } from "../training.ts";
+import { draftRecipe, prepare } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
   preset?: string;
@@ -104,8 +105,9 @@ async function run(
   progress.end();
   gpu.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
-  const { steps, parameters, frozen } = outcome;
+  const { steps, parameters, frozen, after } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
+  for (const [figure, value, note = ""] of after) print(`${figure}  ${(100 * value).toFixed(2)}  ${note}`.trimEnd());
   print(
     `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
       `${join(folder, "checkpoint.safetensors")}\n${clock((performance.now() - began) / 1000)} in all`,

@@ -123,7 +123,11 @@ words("names of before work with one hint, those of PyTorch without", async () =
     isRefusal(outcome, 2, new RegExp(`^error: ${name} is -1`, "m"));
     assert.is(outcome.stderr.includes(`${flag} is called`), flag !== "--weight-decay");
   }
-  isRefusal(await runProgram(CLI, ["train", "--steps", "0"]), 2, /^train is start[^\n]*\nerror: --steps is 0/m);
+  isRefusal(
+    await runProgram(CLI, ["train", "--batch", "-1"]),
+    2,
+    /^--batch is called --batch-size now[\s\S]*error: --batch-size is -1/m,
+  );
 });
 
 words("flags and commands of other programs are answered by what they mean", async () => {

@@ -87,8 +87,8 @@ export const hostMutations: readonly HostMutation[] = [
     ["train/micro-batch", "Math.ceil(batch / micro)", "Math.floor(batch / micro)", "last part dropped"],
     ["model/family", "parameters.filter(([name]) => family.trains(name))", "parameters", "frozen parameters train"],
     ["train/training", "bad: later(bad)", "bad: later(norm)", "the norm is reported as bad"],
-    ["train/optimizer", "eps: 1e-6", "eps: 1e-8", "PyTorch's epsilon, not the published one"],
-    ["train/optimizer", "beta1, beta2, eps: 1e-6, decay,", "beta1, beta2, eps: 1e-6, decay: 0,", "no weight decay"],
+    ["train/optimizer", "eps = 1e-6", "eps = 1e-8", "PyTorch's epsilon, not the published one"],
+    ["train/optimizer", "beta1, beta2, eps, decay,", "beta1, beta2, eps, decay: 0,", "no weight decay"],
     [
       "train/training",
       "let values = 2 * this.parameters",

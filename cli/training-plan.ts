@@ -1,0 +1,98 @@
+import { basename } from "node:path";
+import { reportLines, reportTexts } from "../data/tokenizer/report.ts";
+import { UsageError } from "../engine/errors.ts";
+import { remarksOf } from "../model/checkpoint/remarks.ts";
+import { describe } from "../model/families.ts";
+import type { LoopOptions } from "../train/loop.ts";
+import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
+import { officialLayer } from "../train/official-recipe.ts";
+import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
+import { once, type Say } from "./clips.ts";
+import { openSource, type ClipSource } from "./train-source.ts";
+import { type Draft, draftModel, type Tokenized, tokenized } from "./training-model.ts";
+
+/** Everything of a training that needs no GPU. */
+export interface PreparedTraining extends Resolved {
+  readonly draft: Draft;
+  readonly text: Tokenized;
+  readonly source: ClipSource;
+  /** Where an official checkpoint stands that is gone on with. */
+  readonly official?: OfficialTraining;
+  /** What was said of data and weights. */
+  readonly remarks: readonly string[];
+}
+
+/** The layers of a recipe, that of its official checkpoint behind the preset's, and the draft of its model. */
+export async function draftRecipe(
+  layers: readonly Layer[],
+): Promise<Resolved & { draft: Draft; official?: OfficialTraining }> {
+  const first = resolveRecipe(layers);
+  const draft = await draftModel(first);
+  const { resume } = first.recipe;
+  if (resume === null) return { ...first, draft };
+  try {
+    const { file, family, parameters } = draft.weights!;
+    const official = await readOfficialTraining(file, family.groups(parameters));
+    const [preset, ...others] = layers;
+    return { ...resolveRecipe([preset, officialLayer(official, basename(resume)), ...others]), draft, official };
+  } catch (error) {
+    await draft.close();
+    throw error;
+  }
+}
+
+/** Opens the clips in `folder` and settles the tokenizer, by `tokenize`. What is not as it should be goes to `hear`, each line once. */
+export async function prepare(
+  drafted: Resolved & { draft: Draft; official?: OfficialTraining },
+  folder: string,
+  hear: Say,
+  tokenize = tokenized,
+): Promise<PreparedTraining> {
+  const { recipe, draft } = drafted;
+  const remarks: string[] = [];
+  const say = once((line) => {
+    remarks.push(line);
+    hear(line);
+  });
+  const { head, vision } = draft.config;
+  for (const line of weightLines(draft, recipe)) say(line);
+  const source = await openSource(recipe, folder, { frames: head.frames, side: vision.image }, say);
+  if (recipe.batch > source.samples)
+    throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.samples}`);
+  const text = await tokenize(draft, recipe, source.captions);
+  const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
+  for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
+  for (const warning of source.warnings) say(`warning: ${warning}`);
+  return { ...drafted, text, source, remarks };
+}
+
+/** What a file of weights is, and what was not taken from it as it is. */
+function weightLines({ weights }: Draft, { subject }: Recipe): string[] {
+  if (!weights) return [];
+  const { file, report } = weights;
+  const held = describe(file).config?.subject;
+  const told =
+    held !== undefined && held !== subject && !report.fresh.length
+      ? [`its subject is ${held}; trained as ${subject}`]
+      : [];
+  return [`begins with ${basename(file.path)}: ${report.kind}`, ...remarksOf(report), ...told];
+}
+
+/** How long a training is and where it begins. */
+export interface RunExtent {
+  /** Updates of the model when it ends. */
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  readonly begun: NonNullable<LoopOptions["begun"]>;
+}
+
+/** Updates and batches of a run: epochs of the data, or steps, whichever is less; behind what a checkpoint has done. */
+export function extentOf({ recipe, official, source }: PreparedTraining): RunExtent {
+  const stepsPerEpoch = Math.floor(source.samples / recipe.batch);
+  const { updates = 0, epoch = 0 } = official ?? {};
+  const ends = [
+    ...(recipe.epochs > 0 ? [Math.max(0, recipe.epochs - epoch) * stepsPerEpoch] : []),
+    ...(recipe.steps > 0 ? [recipe.steps] : []),
+  ];
+  return { steps: updates + Math.min(...ends), stepsPerEpoch, begun: { updates, batches: epoch * stepsPerEpoch } };
+}
