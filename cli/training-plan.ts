@@ -6,6 +6,7 @@ import { describe } from "../model/families.ts";
 import type { LoopOptions } from "../train/loop.ts";
 import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
 import { officialLayer } from "../train/official-recipe.ts";
+import { scheduleOf } from "../train/rates.ts";
 import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
 import { once, type Say } from "./clips.ts";
 import { openSource, type ClipSource } from "./train-source.ts";
@@ -63,7 +64,10 @@ export async function prepare(
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
   for (const warning of source.warnings) say(`warning: ${warning}`);
-  return { ...drafted, text, source, remarks };
+  const prepared = { ...drafted, text, source, remarks };
+  const { steps, stepsPerEpoch } = extentOf(prepared);
+  scheduleOf({ ...recipe, steps }, stepsPerEpoch); // one that does not fit into the run is refused here
+  return prepared;
 }
 
 /** What a file of weights is, and what was not taken from it as it is. */

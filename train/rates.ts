@@ -2,6 +2,7 @@
 import { takes } from "../engine/takes.ts";
 import type { Group } from "../model/params.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
+import { schedule } from "./ramps.ts";
 import { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Settings } from "./settings.ts";
@@ -33,11 +34,16 @@ export function basesOf(groups: readonly Named[], settings: GroupSettings): PerG
 
 const isOfHead = (group: string) => group.startsWith("temporal");
 
-/** The schedule of a run of `steps` updates, `stepsPerEpoch` of them to an epoch. */
+/** The schedule of a run, `stepsPerEpoch` of whose updates are an epoch. Errors: UsageError for a warm-up that does not fit into it. */
 export function scheduleOf(settings: GroupSettings, stepsPerEpoch: number): Schedule {
-  const { schedule = "steps-cosine", steps, warmup, lrEnd, epochs = 0 } = settings;
-  if (schedule === "official") return { ...paperSchedule(stepsPerEpoch), length: epochs, floor: lrEnd, warmup };
-  return stepSchedule(steps, warmup, lrEnd);
+  const { schedule: name = "steps-cosine", steps, warmup, lrEnd: floor, epochs = 0 } = settings;
+  const { cooldown = 0, stepEvery = 0, stepGamma = 0.1 } = settings;
+  if (name === "steps-cosine") return stepSchedule(steps, warmup, floor);
+  if (name === "official") return { ...paperSchedule(stepsPerEpoch), length: epochs, floor, warmup };
+  if (name === "constant") return schedule.constant({ warmup });
+  if (name === "step") return schedule.step({ warmup, every: stepEvery, gamma: stepGamma });
+  if (name === "cooldown") return schedule.cooldown({ warmup, steps, floor, cooldown });
+  return schedule[name]({ warmup, steps, floor });
 }
 
 /** The rates of a run, by what its settings or its recipe say of them: each a function of the updates before it. */
@@ -49,8 +55,7 @@ export function recipeRates(settings: GroupSettings, groups: readonly Named[], s
 /** The rate or rates of an iteration, counted from 0. */
 export type Rates = (iteration: number) => PerGroup;
 
-export function ratesBy(bases: PerGroup, schedule: Schedule): Rates {
-  if (typeof bases === "number") return (iteration) => learningRate(bases, iteration, schedule);
-  return (iteration) =>
-    Object.fromEntries(Object.entries(bases).map(([name, base]) => [name, learningRate(base, iteration, schedule)]));
-}
+export const ratesBy =
+  (bases: PerGroup, by: Schedule): Rates =>
+  (iteration) =>
+    learningRate(bases, iteration, by);

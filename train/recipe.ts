@@ -91,10 +91,19 @@ const more = {
   wdBackbone: { check: rate, value: null, about: "weight decay of the towers' matrices; unless given, --wd" },
   wdHead: { check: rate, value: null, about: "weight decay of the head's matrices; unless given, --wd" },
   schedule: {
-    check: v.picklist(["steps-cosine", "official"]),
+    check: v.picklist(["steps-cosine", "official", "constant", "cosine", "linear", "cooldown", "step"]),
     value: "steps-cosine",
-    about: "after the warm-up a cosine that moves with every step, or the published one, which moves with every epoch",
+    about:
+      "after the warm-up: a cosine by the step, as in the main job; the published one, by the epoch; or constant, cosine, linear, " +
+      "cooldown (constant, then down), step",
   },
+  cooldown: {
+    check: wholeIn(0, 1e7),
+    value: 0,
+    about: "steps at the end in which the rate of schedule cooldown comes down",
+  },
+  stepEvery: { check: wholeIn(0, 1e7), value: 0, about: "steps after which the rate of schedule step falls" },
+  stepGamma: { check: realIn(1e-6, 1), value: 0.1, about: "what schedule step multiplies the rate by" },
   keep: { check: wholeIn(2, 1000), value: 2, about: "newest checkpoints that stay" },
   best: {
     check: path,
@@ -130,7 +139,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
     "eps",
     "clip",
   ],
-  Schedule: ["schedule", "warmup", "lrEnd"],
+  Schedule: ["schedule", "warmup", "lrEnd", "cooldown", "stepEvery", "stepGamma"],
   "Checkpoints and evaluation": ["checkpointEvery", "keep", "best", "evalEvery"],
 };
 
@@ -242,6 +251,12 @@ function agreeing(resolved: Resolved): Resolved {
     refuse("resume goes on with every parameter of the checkpoint; it does not go with lock-image, -text or -layers");
   if (recipe.schedule === "official" && recipe.epochs === 0)
     refuse(`${told("schedule", "epochs")}: the published schedule counts epochs`);
+  for (const [schedule, name] of [
+    ["cooldown", "cooldown"],
+    ["step", "stepEvery"],
+  ] as const)
+    if ((recipe.schedule === schedule) !== recipe[name] > 0)
+      refuse(`${told("schedule", name)}: schedule ${schedule} and ${dashed(name)} go together`);
   for (const name of ["best", "valData"] as const)
     if (recipe[name] !== null && recipe.evalEvery === 0) refuse(`${told(name, "evalEvery")}: nothing is measured`);
   return resolved;

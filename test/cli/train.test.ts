@@ -273,6 +273,11 @@ const refused: readonly [words: string[], code: number, what: RegExp][] = [
     2,
     /--val-data: .* has neither val-index\.json nor test-index\.json/,
   ],
+  [
+    [...vit, "--steps", "3", "--schedule", "linear", "--warmup", "9"],
+    2,
+    /schedule\.linear: 9 steps of warm-up do not fit into 3/,
+  ],
   [[...vit, "--eval-bold", "."], 2, /--eval-bold goes with --eval-every/],
 ];
 for (const [words, code, what] of refused)

@@ -20,6 +20,7 @@ import {
   resolveRecipe,
 } from "../../train/recipe.ts";
 import { presetLayer, presets, recipePresets } from "../../train/recipes/index.ts";
+import { schedule } from "../../train/ramps.ts";
 import { learningRate, paperSchedule, stepSchedule } from "../../train/schedule.ts";
 import { defaults } from "../../train/settings.ts";
 import { Trainer } from "../../train/trainer.ts";
@@ -115,6 +116,26 @@ test("the tiny preset writes at least eight checkpoints and measures nothing", (
   const { steps, checkpointEvery, evalEvery } = resolveRecipe([presetLayer("tiny")]).recipe;
   assert.ok(steps / checkpointEvery >= 8);
   assert.is(evalEvery, 0);
+});
+
+test("every schedule of the library can be named, and is the library's", () => {
+  const of = (values: Layer["values"]) =>
+    scheduleOf(resolveRecipe([layer({ steps: 100, warmup: 10, lrEnd: 1e-6, ...values }, "--x")]).recipe, 7);
+  const ends = { steps: 100, warmup: 10, floor: 1e-6 };
+  assert.equal(of({ schedule: "constant" }), schedule.constant({ warmup: 10 }));
+  assert.equal(of({ schedule: "cosine" }), schedule.cosine(ends));
+  assert.equal(of({ schedule: "linear" }), schedule.linear(ends));
+  assert.equal(of({ schedule: "cooldown", cooldown: 20 }), schedule.cooldown({ ...ends, cooldown: 20 }));
+  assert.equal(
+    of({ schedule: "step", stepEvery: 30, stepGamma: 0.5 }),
+    schedule.step({ warmup: 10, every: 30, gamma: 0.5 }),
+  );
+  assert.throws(() => of({ schedule: "linear", warmup: 200 }), /200 steps of warm-up do not fit into 100/);
+  refused(
+    { schedule: "cooldown" },
+    /schedule "cooldown" .* and cooldown 0 .*: schedule cooldown and cooldown go together/,
+  );
+  refused({ stepEvery: 5 }, /schedule "steps-cosine" .* and step-every 5/);
 });
 
 test("a later layer comes before an earlier one, and each value says where it is from", () => {
