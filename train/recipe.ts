@@ -115,6 +115,7 @@ const more = {
 /** Every value of a recipe: its check, its default, and what it means. */
 export const recipeSchema = { ...settingsSchema, ...more };
 
+/** A complete recipe: every value that decides a training, by its name in the library; null is "not given". */
 export type Recipe = { -readonly [K in keyof typeof recipeSchema]: v.InferOutput<(typeof recipeSchema)[K]["check"]> };
 export type RecipeName = keyof Recipe;
 

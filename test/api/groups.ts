@@ -232,6 +232,20 @@ export const pages: Readonly<Record<string, Page>> = {
     groups: [
       { title: "Train a model", entries: ["Learner", "Trainer", "encode", "sentimentContrast", "planStep"] },
       { title: "Settings", entries: ["defaults", "checkSettings"] },
+      {
+        title: "Recipes",
+        about: "What `emotionclip train` trains by: [Training](../TRAINING.md).",
+        entries: [
+          "resolveRecipe",
+          "presetLayer",
+          "recipePresets",
+          "recipeRates",
+          "locked",
+          "train/rates.ts",
+          "train/recipe.ts",
+          "train/recipes/",
+        ],
+      },
       { title: "Optimisers", entries: ["train/optimizers/"] },
       { title: "Schedules", entries: ["train/ramps.ts", "learningRate", "train/schedule.ts"] },
       { title: "Go on from an official checkpoint", entries: ["train/official.ts"] },

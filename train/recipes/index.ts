@@ -11,8 +11,10 @@ export const presets = { stage: stagePreset, paper: paperPreset, tiny: tinyPrese
   Record<string, Preset>
 >;
 
+/** A preset by name: "stage", "paper" or "tiny". */
 export type PresetName = keyof typeof presets;
 
+/** The names of the presets that `presetLayer` knows. */
 export const recipePresets = Object.keys(presets) as PresetName[];
 
 /** A preset as a layer of a recipe; its sources say where it has a value from. */
