@@ -131,22 +131,12 @@ export const hostMutations: readonly HostMutation[] = [
   ),
   ...of(
     "train/loop.ts",
+    ["train/training", "rates(begun)", "rates(from)", "the rate of the first step stays"],
+    ["train/training", "rates(begun)", "rates(begun + 1)", "the rate of the next step"],
     [
       "train/training",
-      "learningRate(settings.lr, begun, schedule)",
-      "learningRate(settings.lr, from, schedule)",
-      "the rate of the first step stays",
-    ],
-    [
-      "train/training",
-      "learningRate(settings.lr, begun, schedule)",
-      "learningRate(settings.lr, begun + 1, schedule)",
-      "the rate of the next step",
-    ],
-    [
-      "train/training",
-      "loader.batches(from, settings.steps)",
-      "loader.batches(0, settings.steps)",
+      "loader.batches(from + shift, settings.steps + shift)",
+      "loader.batches(0, settings.steps + shift)",
       "a resumed run sees the first batches again",
     ],
     ["train/training", "      this.#inARow = 0;\n", "", "a good step does not end the row"],
