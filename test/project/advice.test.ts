@@ -97,7 +97,7 @@ function fault({ file, flag, command }: Advice): string | undefined {
   return known.has(flag) ? undefined : `${file}: ${command ?? "no command"} has no ${flag}`;
 }
 
-const documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...walk("docs")].filter(
+const documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "bench/RESULTS.md", ...walk("docs")].filter(
   (path) => existsSync(path) && /\.(md|ts|wgsl)$/.test(path),
 );
 const code = sources().filter((path) => !path.endsWith(".test.ts") && !path.startsWith("test/project/browser"));

@@ -32,7 +32,9 @@ const pagesIn = (folder: string) =>
 
 /** What a reader reads: the README, how to contribute, and docs. */
 export const readersPages = (): string[] =>
-  ["README.md", "CONTRIBUTING.md", ...pagesIn("docs"), ...pagesIn("docs/guide")].filter((path) => existsSync(path));
+  ["README.md", "CONTRIBUTING.md", "bench/RESULTS.md", ...pagesIn("docs"), ...pagesIn("docs/guide")].filter((path) =>
+    existsSync(path),
+  );
 
 /** All blocks of those. */
 export const allBlocks = (): Block[] => readersPages().flatMap((file) => blocksOf(file, readFileSync(file, "utf8")));
