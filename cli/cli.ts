@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { DiskError, EngineError, FormatError, UsageError } from "../engine/errors.ts";
 import { commandOf, explainWords, unknownCommand } from "./explain.ts";
+import { visible } from "./terminal/streams.ts";
 import { ADAPTER, type Context, DEADLINE, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
 import { takeOtherNames } from "./names.ts";
 
@@ -71,7 +72,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "shards",
-    about: "the official training set to shards that `start --data` trains from",
+    about: "a list of your clips, or the official training set, to shards that are trained from",
     load: () => import("./commands/shards.ts"),
   },
   {
@@ -240,10 +241,6 @@ export function report(thrown: unknown): { text: string; code: number } {
     code: 1,
   };
 }
-
-/** A file's name may hold what a terminal would obey. */
-const visible = (text: string) =>
-  text.replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
 
 /** Messages may quote what was read; 4 KB are enough for any. */
 const cut = (text: string) => (text.length > 4096 ? `${text.slice(0, 4095)}…` : text);

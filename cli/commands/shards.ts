@@ -1,8 +1,9 @@
-// `emotionclip shards`: the official training set in its own layout -> tar shards that `start --data` trains from. The folder
-// appears whole or not at all.
+// `emotionclip shards`: the official training set in its own layout, or a list of one's own clips -> tar shards that
+// `start --data` trains from. The folder appears whole or not at all.
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { quoted } from "../../data/formats/json.ts";
 import type { Clip } from "../../data/shards/clip.ts";
 import { commitFolder, makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
 import { isFolder } from "../../data/footage/files.ts";
@@ -16,6 +17,7 @@ import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 import { type Meter, orStopped, Stopped, type StopRequest } from "../../data/threads/long-work.ts";
 import { isOneSentiment } from "../../train/vanishing.ts";
 import { real, whole } from "../flags.ts";
+import { shardsOfOwnList } from "../list-shards.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -28,15 +30,24 @@ interface Flags {
   maxNeutral: number;
   heldOut: number;
   maxBad: number;
+  fps: number;
+  side: number;
+  minFrames: number;
   perShard: number;
+  out?: string;
   json?: boolean;
 }
+
+/** Flags that say something of one kind of source only. */
+const ofSet = ["videos", "index", "sentiment", "boxes", "maxNeutral", "heldOut"];
+const ofList = ["fps", "side", "minFrames"];
 
 export function command(): Command {
   const share = (flag: string) => (text: string) => real(flag, text, 0, 1);
   return new Command()
-    .argument("<folder>", "the official training set; names in it are given by the flags")
-    .argument("<out>", "a new folder: splits train and test, to be used as `start --data <out>`")
+    .argument("<source>", "the folder of the official training set, or a .csv file that lists your clips")
+    .argument("[out]", "a new folder, to be used as `train --train-data <out>` or `start --data <out>`")
+    .option("--out <folder>", "the same as the second argument")
     .option("--videos <name>", "its folder with <id>/frames.hdf5 and <id>/human_boxes.json", "videos")
     .option("--index <name>", "its list of sentences", "index.json")
     .option(
@@ -58,25 +69,68 @@ export function command(): Command {
     )
     .option(
       "--max-bad <share>",
-      "share of unreadable sentences that stops the work; they are left out",
+      "share of unreadable clips that stops the work; they are left out",
       share("max-bad"),
       0.01,
     )
     .option("--per-shard <n>", "clips in a tar file", (text) => whole("per-shard", text, 1, 65536), 256)
+    .option(
+      "--fps <n>",
+      "of a list: frames a second; films are looked at so often, folders hold so many",
+      (text) => real("fps", text, 0.01, 1000),
+      8,
+    )
+    .option(
+      "--side <pixels>",
+      "of a list: largest short side of a frame; larger frames are made so large",
+      (text) => whole("side", text, 1, 4096),
+      256,
+    )
+    .option(
+      "--min-frames <n>",
+      "of a list: fewer frames are no clip; the published model takes 8",
+      (text) => whole("min-frames", text, 1, 1024),
+      8,
+    )
     .option("--json", "one JSON object instead of text")
     .addHelpText(
       "after",
       `
-Taken are sentences of more than 2 and less than 10 seconds, of at least 3 characters and not neutral, with all their
+A list has a clip in each row: path (a film, or a folder of frames; relative to the list) and caption, and if you have
+them start and end (seconds), split, boxes, sentiment and labels (docs/SHARDS.md). Stopped or killed, the same command goes on.
+
+Of the official set taken are sentences of more than 2 and less than 10 seconds, of at least 3 characters and not neutral, with all their
 frames as they are. The set has no labels: training from it measures retrieval only; probe with
 npm start -- --eval-bold, or with emotionclip eval.`,
     )
     .action(shards);
 }
 
-async function shards(folder: string, out: string, flags: Flags): Promise<void> {
-  if (!(await isFolder(folder))) throw new UsageError(`${folder}: is not a folder`);
+async function shards(source: string, second: string | undefined, flags: Flags, command: Command): Promise<void> {
+  const out = outOf(second, flags.out);
   if (existsSync(out)) throw new UsageError(`${out}: exists; name a folder that does not`);
+  const isList = !(await isFolder(source));
+  refuseFlags(command, isList ? ofSet : ofList, isList ? "the official set, not a list" : "a list, not a folder");
+  await (isList ? shardsOfOwnList(source, resolve(out), flags) : shardsOfOfficialSet(source, out, flags));
+}
+
+function outOf(second: string | undefined, flag: string | undefined): string {
+  const out = second ?? flag;
+  if (out === undefined) throw new UsageError("missing argument out: the new folder, or --out <folder>");
+  if (second !== undefined && flag !== undefined)
+    throw new UsageError(`${quoted(second)} and --out ${quoted(flag)}: one folder is made; name it once`);
+  return out;
+}
+
+function refuseFlags(command: Command, attributes: readonly string[], whose: string): void {
+  const given = command.options.find((option) => {
+    const name = option.attributeName();
+    return attributes.includes(name) && command.getOptionValueSource(name) === "cli";
+  });
+  if (given) throw new UsageError(`${given.long} says something of ${whose}`);
+}
+
+async function shardsOfOfficialSet(folder: string, out: string, flags: Flags): Promise<void> {
   const { videos, index, sentiment, boxes, maxNeutral } = flags;
   const set = TrainingSet.open(folder, { videos, index, sentiment, boxes, neutral: maxNeutral });
   const parts = divide(set, flags.heldOut);

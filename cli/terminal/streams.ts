@@ -22,7 +22,11 @@ export function printResult<R>(asJson: boolean | undefined, result: R, page: (re
   print(asJson ? JSON.stringify(result) : page(result));
 }
 
+/** A file's name may hold what a terminal would obey. */
+export const visible = (text: string): string =>
+  text.replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+
 /** What a person should know of a result, whatever stdout is for. */
 export function warn(lines: readonly string[]): void {
-  for (const line of lines) process.stderr.write(`${line}\n`);
+  for (const line of lines) process.stderr.write(`${visible(line)}\n`);
 }

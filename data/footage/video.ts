@@ -12,6 +12,8 @@ export interface Video {
   readonly name: string;
   /** Frames that can be shown: those before the first key frame of a film that was cut are not among them. */
   readonly length: number;
+  /** When each frame is shown, in seconds from the first; none where the file does not say. */
+  readonly seconds?: readonly number[];
   /**
    * The pictures of the frames numbered `wanted` (from 0, ascending, distinct), upright, one after another; fewer than that
    * are a FormatError. Colours are those of the film's own matrix and range, 8 bits each; transparency is dropped, pixels
@@ -26,7 +28,9 @@ export async function openVideo(path: string): Promise<Video> {
   const stream = await findStream(path, name);
   const timeline = await timelineOf(path, stream, name);
   const film: Film = { path, name, stream, timeline };
-  return { name, length: timeline.length, pictures: (wanted) => picturesOf(film, wanted) };
+  const { length, times } = timeline;
+  const seconds = times?.map((time) => (time - times[0]) * stream.unit);
+  return { name, length, seconds, pictures: (wanted) => picturesOf(film, wanted) };
 }
 
 interface Film {

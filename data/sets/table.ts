@@ -1,8 +1,10 @@
 // Tables as rows of typed cells. A cell that is not what it should be is named by file, row and column.
 import { type CsvError, parse } from "csv-parse/sync";
-import { basename } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { FormatError, nearest } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
+import { refuse } from "../formats/regular.ts";
 import { readText } from "./files.ts";
 
 /** Longest line and longest record of a table, in characters; a real one has some hundreds. */
@@ -38,6 +40,28 @@ export function readTable(root: string, name: string, form: TableForm, each: (ro
   if (form.form === "csv") readCsv(text, file, table);
   else readLines(text, form.form === "tabs" ? "\t" : /[ \t]+/, table);
   if (table.rows === 0 && form.form !== "spaces") throw new FormatError(`${file}: has no rows`);
+}
+
+/** A user's own table with its header, wherever it lies; a column without a name, or twice there, is refused. */
+export function readOwnTable(path: string): { names: readonly string[]; rows: readonly TableRow[] } {
+  const rows: TableRow[] = [];
+  const file = basename(path);
+  const whole = realPath(path, file);
+  readTable(dirname(whole), basename(whole), { form: "csv" }, (row) => rows.push(row));
+  const { names } = rows[0];
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw new FormatError(`${file}: the header has the column ${quoted(twice)} twice`);
+  if (names.includes("")) throw new FormatError(`${file}: the header has a column without a name`);
+  return { names, rows };
+}
+
+/** Tables are read below a folder; a user's own may be a link to elsewhere. */
+function realPath(path: string, file: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    return refuse(file, error as NodeJS.ErrnoException);
+  }
 }
 
 function readLines(text: string, separator: string | RegExp, table: Table): void {
@@ -143,6 +167,11 @@ export class TableRow {
   text(column: string): string {
     const cell = this.cell(column);
     return cell === "" ? this.refuse(column, "text") : cell;
+  }
+
+  /** Undefined where the column is not there or the cell is empty. */
+  maybe(column: string): string | undefined {
+    return this.columns.has(column) ? this.cell(column) || undefined : undefined;
   }
 
   /** Digits only; a table that went through a library with missing values may have `.0` behind them. */

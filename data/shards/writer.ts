@@ -68,6 +68,26 @@ export async function writeShards(
   }
 }
 
+/** Writes one shard, which appears complete or not at all; undefined where there are no clips. For splits that are made shard by shard. */
+export async function writeShard(
+  folder: string,
+  name: string,
+  clips: AsyncIterable<Clip>,
+  categories: number,
+): Promise<ShardEntry | undefined> {
+  let shard: OpenShard | undefined;
+  try {
+    for await (const clip of clips) {
+      shard ??= await OpenShard.create(folder, name);
+      await shard.add(clip, categories);
+    }
+    return await shard?.close();
+  } catch (error) {
+    await shard?.file.abort();
+    throw error;
+  }
+}
+
 /** Gives the files of a complete split their names. Without an index meanwhile, unless it stays: it must not describe others. */
 async function moveInto(folder: string, own: string, index: ShardIndex): Promise<void> {
   const path = join(folder, indexName(index.split));

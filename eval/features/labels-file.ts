@@ -1,10 +1,8 @@
 // Labels of somebody's own in a CSV file: a row for each sample, a column for each class, flag or number. What a column is follows
 // from its cells, or from its name (`mood:class`), and is said with every result.
-import { realpathSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
-import { refuse } from "../../data/formats/regular.ts";
-import { readTable, type TableRow } from "../../data/sets/table.ts";
+import { readOwnTable, type TableRow } from "../../data/sets/table.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { listed } from "../probes/not-defined.ts";
 
@@ -37,7 +35,7 @@ const reserved = ["id", "split"];
 /** Reads a table with a header; `id` and `split` are optional, all others are labels. Empty cells are refused. */
 export function readLabels(path: string): LabelFile {
   const file = basename(path);
-  const { names, rows } = tableIn(path, file);
+  const { names, rows } = readOwnTable(path);
   const cells = (name: string) => rows.map((row) => row.text(name));
   const columns = names
     .filter((name) => !reserved.includes(name))
@@ -55,26 +53,6 @@ export function readLabels(path: string): LabelFile {
     columns,
     notes: columns.map(said),
   };
-}
-
-function tableIn(path: string, file: string): { names: readonly string[]; rows: readonly TableRow[] } {
-  const rows: TableRow[] = [];
-  const whole = realPath(path, file);
-  readTable(dirname(whole), basename(whole), { form: "csv" }, (row) => rows.push(row));
-  const { names } = rows[0];
-  const twice = names.find((name, i) => names.indexOf(name) < i);
-  if (twice !== undefined) throw new FormatError(`${file}: the header has the column ${quoted(twice)} twice`);
-  if (names.includes("")) throw new FormatError(`${file}: the header has a column without a name`);
-  return { names, rows };
-}
-
-/** Tables are read below a folder; a user's own may be a link to elsewhere. */
-function realPath(path: string, file: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    return refuse(file, error as NodeJS.ErrnoException);
-  }
 }
 
 /** Undefined for a column that is to be skipped. */
