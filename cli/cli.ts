@@ -28,6 +28,7 @@ export const commands: readonly CommandEntry[] = [
     about: "any model on any clips, by a recipe: flags, a file, a preset",
     load: () => import("./commands/train.ts"),
   },
+  { name: "runs", about: "list the runs in a folder: state, loss, figures", load: () => import("./commands/runs.ts") },
   {
     name: "doctor",
     about: "show the GPU adapter and what the engine uses of it",

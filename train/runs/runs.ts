@@ -63,7 +63,8 @@ export async function newestRun(folder: string): Promise<string | undefined> {
   return newest?.path;
 }
 
-async function foldersBelow(folder: string, depth: number): Promise<string[]> {
+/** Folders in a folder by name, so many levels down; none where it is missing. */
+export async function foldersBelow(folder: string, depth: number): Promise<string[]> {
   const entries = (await readdir(folder, { withFileTypes: true }).catch(orMissing)) ?? [];
   const paths = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
   paths.sort();
