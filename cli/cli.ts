@@ -30,6 +30,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: "runs", about: "list the runs in a folder: state, loss, figures", load: () => import("./commands/runs.ts") },
   {
+    name: "compare",
+    about: "runs side by side: settings that differ, figures, losses, curves",
+    load: () => import("./commands/compare.ts"),
+  },
+  {
     name: "doctor",
     about: "show the GPU adapter and what the engine uses of it",
     load: () => import("./commands/doctor.ts"),

@@ -1,4 +1,5 @@
 // Runs as a table for a terminal.
+import type { RunComparison } from "../../train/runs/run-comparison.ts";
 import type { RunFigure, RunState } from "../../train/runs/run-state.ts";
 
 /** A table of the runs below a folder, the ones that can be gone on with marked by how far they came. */
@@ -18,7 +19,8 @@ const cellsOf = (run: RunState): string[] => [
   [...run.figures.map(figureText), bestText(run)].filter(Boolean).join(", "),
 ];
 
-function stateText({ state, holder, step, steps, epochs, saved }: RunState): string {
+/** "finished, 20 steps", or how far a run came and who has it. */
+export function stateText({ state, holder, step, steps, epochs, saved }: RunState): string {
   const end = steps !== null ? ` of ${steps}` : epochs !== null ? ` (${epochs} epochs)` : "";
   if (state === "finished") return `finished, ${step} steps`;
   const kept = saved === null ? "no checkpoint" : `checkpoint ${saved}`;
@@ -43,4 +45,37 @@ export function tableText(rows: readonly (readonly string[])[]): string[] {
       .join("  ")
       .trimEnd(),
   );
+}
+
+/** Runs side by side, a column each. */
+export function runComparisonText(comparison: RunComparison): string {
+  const { runs, settings, figures, losses } = comparison;
+  const head = [
+    ["", ...runs.map(({ folder }) => folder)],
+    ["state", ...runs.map(stateText)],
+    ["model", ...runs.map(({ model }) => model)],
+    ["last loss", ...runs.map(({ loss }) => lossText(loss))],
+    ...figures.map(({ name, values }) => [`${name}, %`, ...values.map(percentOrNone)]),
+  ];
+  const set = settings.map(({ name, values }) => [name, ...values.map((value) => value ?? "unset")]);
+  const at = losses.at.map(({ step, values }) => [`step ${step}`, ...values.map(lossText)]);
+  const parts: [string, string[][]][] = [
+    ["", head],
+    [set.length > 0 ? "settings that differ" : "no setting differs", set],
+    [lossesText(losses), at],
+  ];
+  const lines = tableText(parts.flatMap(([, rows]) => rows));
+  return parts.flatMap(([title, rows]) => [...(title ? ["", title] : []), ...lines.splice(0, rows.length)]).join("\n");
+}
+
+/** A fraction as percent, where not every run has measured it. */
+export const percentOrNone = (value: number | null): string => (value === null ? "–" : percentText(value));
+
+/** What the losses of runs say at the steps that all have. */
+export function lossesText({ common, firstDifference }: RunComparison["losses"]): string {
+  if (common === 0) return "no step is in all logs";
+  const steps = common === 1 ? "the one step" : `the ${common} steps`;
+  return firstDifference === null
+    ? `the same losses, to the last digit, at ${steps} that all have`
+    : `losses at some of ${steps} that all have; the first that differs is of step ${firstDifference}`;
 }

@@ -6,7 +6,11 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Lock } from "../../data/formats/lock.ts";
-import { runsText } from "../../cli/pages/runs-text.ts";
+import { runCommand } from "../../cli/cli.ts";
+import { runComparisonPage } from "../../cli/pages/compare-page.ts";
+import type { Curve } from "../../cli/pages/curves.ts";
+import { runComparisonText, runsText } from "../../cli/pages/runs-text.ts";
+import { compareRuns } from "../../train/runs/run-comparison.ts";
 import { readRunRecord, runsBelow } from "../../train/runs/run-state.ts";
 import { refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
@@ -108,6 +112,59 @@ test("the command prints a table, one JSON object, and warnings on stderr", () =
     assert.match(run(root).stdout, /finished, 4 steps/);
     assert.match(run(join(root, "gone")).stderr, /there is no folder/);
     assert.is(run(join(root, "gone")).status, 2);
+  }));
+
+test("a comparison has the settings that differ, the figures of all, and the losses at common steps", () =>
+  inTemporary(async (root) => {
+    const a = makeRun(join(root, "a"), [4, 3, 2, 1], { lr: 1 }, measured);
+    const b = makeRun(join(root, "b"), [4, 3, 2.5], { lr: 2, model: { ...model, head: { kind: "mean" } } });
+    const records = [await readRunRecord(a), await readRunRecord(b)];
+    const comparison = compareRuns(records);
+    assert.equal(comparison.settings, [
+      { name: "model.head.kind", values: ['"transformer"', '"mean"'] },
+      { name: "lr", values: ["1", "2"] },
+    ]);
+    assert.equal(comparison.figures, [
+      { name: "mAP", values: [0.5, null] },
+      { name: "R2", values: [null, null] },
+    ]);
+    const { common, firstDifference, at } = comparison.losses;
+    assert.equal([common, firstDifference, at.map(({ step }) => step)], [3, 3, [1, 2, 3]]);
+    assert.equal(at[2].values, [2, 2.5]);
+    const text = runComparisonText(comparison);
+    assert.match(text, /^lr +1 +2$/m);
+    assert.match(text, /^mAP, % +50\.00 +–$/m);
+    assert.match(text, /some of the 3 steps that all have; the first that differs is of step 3/);
+    assert.match(runComparisonText(compareRuns([records[0], records[0]])), /no setting differs[^]*the same losses/);
+  }));
+
+test("the page of a comparison draws a line a run over the steps of both, and foreign text stays text", () =>
+  inTemporary(async (root) => {
+    const a = makeRun(join(root, "a<b>"), [4, 3, 2, 1], { data: "x" }, measured);
+    const b = makeRun(join(root, "b"), [4, 3], { data: "</script><i>" });
+    const records = [await readRunRecord(a), await readRunRecord(b)];
+    const page = await runComparisonPage(compareRuns(records), records);
+    const [, json] = /id="curves">([^]*?)<\/script>/.exec(page)!;
+    const loss = JSON.parse(json)[0] as Curve;
+    assert.equal([loss.id, loss.steps], ["loss", [1, 2, 3, 4]]);
+    assert.equal(
+      loss.lines.filter(({ kind }) => kind === "bold").map(({ run, values }) => [run, values]),
+      [
+        [0, [4, 3, 2, 1]],
+        [1, [4, 3, null, null]],
+      ],
+    );
+    assert.not.match(page, /a<b>|<i>/);
+  }));
+
+test("compare refuses one run alone and names the folder whose file is damaged", () =>
+  inTemporary(async (root) => {
+    const a = makeRun(join(root, "a"), [1]);
+    const b = makeRun(join(root, "b"), [1], {}, {});
+    assert.match((await refusal(runCommand(["compare", a, `${a}/`]))).message, /two different runs are needed/);
+    const { message } = await refusal(runCommand(["compare", a, b]));
+    assert.ok(message.startsWith(`${b}: results.json: after`), message);
+    assert.match((await refusal(runCommand(["compare", a, join(root, "c")]))).message, /not a run: it has no config/);
   }));
 
 test.run();

@@ -197,8 +197,8 @@ async function agree(
   const file = join(path, "config.json");
   const text = `${JSON.stringify(settings, null, 2)}\n`;
   if (!(await listFolder(path)).includes("config.json")) return void (await replaceFile(file, text));
-  const before = flat(parseJson(await readRegular(file, 2 ** 20, "config.json"), "config.json", 2 ** 20));
-  const now = flat(JSON.parse(text));
+  const before = leavesOf(parseJson(await readRegular(file, 2 ** 20, "config.json"), "config.json", 2 ** 20));
+  const now = leavesOf(JSON.parse(text));
   checkNames(override, new Set([...before.keys(), ...now.keys()]));
   const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));
   const refused = changed.filter((key) => !override.some((name) => covers(name, key)));
@@ -224,11 +224,11 @@ function checkNames(override: readonly string[], keys: ReadonlySet<string>): voi
 const shown = (value: string | undefined) => (value ?? "unset").slice(0, 40);
 const covers = (name: string, key: string) => key === name || key.startsWith(`${name}.`);
 
-/** Leaves by dotted name; a list is a leaf. */
-function flat(value: Json, prefix = "", into = new Map<string, string>()): Map<string, string> {
+/** Leaves of settings by dotted name, as JSON; a list is a leaf. */
+export function leavesOf(value: Json, prefix = "", into = new Map<string, string>()): Map<string, string> {
   if (value === null || typeof value !== "object" || Array.isArray(value))
     return into.set(prefix, JSON.stringify(value));
-  for (const [key, inner] of Object.entries(value)) flat(inner, prefix ? `${prefix}.${key}` : key, into);
+  for (const [key, inner] of Object.entries(value)) leavesOf(inner, prefix ? `${prefix}.${key}` : key, into);
   return into;
 }
 

@@ -10,6 +10,8 @@ const loggedStep = v.object({
   step: v.number(),
   loss: number,
   lr: number,
+  norm: v.optional(number),
+  logitScale: v.optional(number),
   clipsPerSecond: number,
   probes: v.optional(v.record(v.string(), number)),
 });

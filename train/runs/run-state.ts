@@ -58,9 +58,11 @@ const resultsShape = v.looseObject({
 /** The run in a folder. Errors: FormatError for a folder that is none, or whose files are damaged. */
 export async function readRunRecord(folder: string): Promise<RunRecord> {
   if (!foundAt(join(folder, "config.json"), folder)) throw new FormatError(`${folder}: not a run: it has no config.json`);
-  const config = await read(join(folder, "config.json"), configShape);
+  const readHere = <S extends v.GenericSchema>(name: string, shape: S) =>
+    read(join(folder, name), shape, `${folder}: ${name}`);
+  const config = await readHere("config.json", configShape);
   const finished = foundAt(join(folder, "results.json"), folder) !== undefined;
-  const results = finished ? await read(join(folder, "results.json"), resultsShape) : undefined;
+  const results = finished ? await readHere("results.json", resultsShape) : undefined;
   const { rows, damaged } = await readLog(join(folder, "metrics.jsonl"));
   const holder = finished ? undefined : await holderOf(folder);
   const { epochs = 0, steps, data, model } = config;
