@@ -41,7 +41,10 @@ async function done(...words: string[]) {
 const digest = async (name: string) => (await emotionclip("inspect", "--digest", join("runs", name))).stdout.trim();
 const filesOf = (name: string) => readdirSync(join(root, "runs", name)).sort();
 const logOf = (name: string) =>
-  readFileSync(join(root, "runs", name, "metrics.jsonl"), "utf8").replace(/"clipsPerSecond":[\d.]+/g, "");
+  readFileSync(join(root, "runs", name, "metrics.jsonl"), "utf8").replace(
+    /"(clipsPerSecond|tflops|waiting|gpuBytes|rss)":[\d.e-]+/g,
+    "",
+  );
 
 const small: ModelConfig = {
   embed: 16,
