@@ -64,17 +64,17 @@ export type Values = readonly (number | null)[];
 export function thinned(values: Values, every: number): Values {
   if (every === 1) return values;
   return Array.from({ length: Math.ceil(values.length / every) }, (_, i) =>
-    mean(values.slice(i * every, (i + 1) * every)),
+    average(values.slice(i * every, (i + 1) * every)),
   );
 }
 
 /** Mean over the `span` values around each; at the ends over those there are. */
 export function smoothed(values: Values, span: number): Values {
   const reach = span >> 1;
-  return values.map((_, i) => mean(values.slice(Math.max(0, i - reach), i + reach + 1)));
+  return values.map((_, i) => average(values.slice(Math.max(0, i - reach), i + reach + 1)));
 }
 
-export function mean(values: Values): number | null {
+export function average(values: Values): number | null {
   const present = values.filter((value): value is number => value !== null && Number.isFinite(value));
   return present.length ? present.reduce((sum, value) => sum + value, 0) / present.length : null;
 }

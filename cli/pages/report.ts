@@ -5,7 +5,7 @@ import {
   curveCard,
   largest,
   latest,
-  mean,
+  average,
   percentOf,
   plotting,
   smoothed,
@@ -169,7 +169,7 @@ function curvesOf({ series, chanceLoss }: Report): Curve[] {
       zero: true,
       fill: true,
     },
-    { id: "speed", steps, lines: speedLines, now: latest("mean", [mean(speed)]), zero: true },
+    { id: "speed", steps, lines: speedLines, now: latest("mean", [average(speed)]), zero: true },
     ...(series.probes ? [probeCurve(series.probes)] : []),
   ];
 }
