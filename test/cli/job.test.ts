@@ -67,7 +67,7 @@ const trained = (folder: string, ear = new Ear(), gpu = here) => {
 /** The log without what a clock measured. */
 const logOf = (folder: string) =>
   readFileSync(join(folder, "metrics.jsonl"), "utf8").replace(
-    /"(clipsPerSecond|tflops|waiting|gpuBytes|rss)":[\d.e-]+/g,
+    /,"(clipsPerSecond|tflops|waiting|gpuBytes|rss)":[\d.e-]+/g,
     "",
   );
 

@@ -135,7 +135,7 @@ test("a comparison has the settings that differ, the figures of all, and the los
     assert.match(text, /^lr +1 +2$/m);
     assert.match(text, /^mAP, % +50\.00 +–$/m);
     assert.match(text, /some of the 3 steps that all have; the first that differs is of step 3/);
-    assert.match(runComparisonText(compareRuns([records[0], records[0]])), /no setting differs[^]*the same losses/);
+    assert.match(runComparisonText(compareRuns([records[0], records[0]])), /no setting differs[\s\S]*the same losses/);
   }));
 
 test("the page of a comparison draws a line a run over the steps of both, and foreign text stays text", () =>
@@ -144,7 +144,7 @@ test("the page of a comparison draws a line a run over the steps of both, and fo
     const b = makeRun(join(root, "b"), [4, 3], { data: "</script><i>" });
     const records = [await readRunRecord(a), await readRunRecord(b)];
     const page = await runComparisonPage(compareRuns(records), records);
-    const [, json] = /id="curves">([^]*?)<\/script>/.exec(page)!;
+    const [, json] = /id="curves">([\s\S]*?)<\/script>/.exec(page)!;
     const loss = JSON.parse(json)[0] as Curve;
     assert.equal([loss.id, loss.steps], ["loss", [1, 2, 3, 4]]);
     assert.equal(
