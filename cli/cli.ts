@@ -29,6 +29,12 @@ export const commands: readonly CommandEntry[] = [
     about: "any model on any clips, by a recipe: flags, a file, a preset",
     load: () => import("./commands/train.ts"),
   },
+  { name: "runs", about: "list the runs in a folder: state, loss, figures", load: () => import("./commands/runs.ts") },
+  {
+    name: "compare",
+    about: "runs side by side: settings that differ, figures, losses, curves",
+    load: () => import("./commands/compare.ts"),
+  },
   {
     name: "doctor",
     about: "show the GPU adapter and what the engine uses of it",

@@ -34,6 +34,14 @@ export interface TrainingPlace {
   readonly stop: StopRequest;
 }
 
+/** Which run it is, and what belongs to it besides its recipe. */
+export interface TrainingRun {
+  readonly folder: string;
+  readonly override: readonly string[];
+  readonly measurement?: Measurement;
+  readonly tensorboard?: boolean;
+}
+
 /** What a finished training comes to; results.json holds the same. */
 export interface TrainingOutcome {
   readonly steps: number;
@@ -47,7 +55,7 @@ export interface TrainingOutcome {
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
 export async function runTraining(
   prepared: PreparedTraining,
-  { folder, override, measurement }: { folder: string; override: readonly string[]; measurement?: Measurement },
+  { folder, override, measurement, tensorboard }: TrainingRun,
   { gpu, progress, stop }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
@@ -64,6 +72,7 @@ export async function runTraining(
   const run = await RunFolder.open(folder, recorded, {
     override,
     keep: recipe.keep,
+    tensorboard,
     notice: (line) => progress.say(line),
   });
   let loader: OpenBatches | undefined;

@@ -12,6 +12,8 @@ import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { type Rates, recipeRates } from "./rates.ts";
 import type { Settings } from "./settings.ts";
+import { type Pace, paceText, StepMeter } from "./step-meter.ts";
+import { planStep } from "./step-plan.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 import { whyIdle } from "./vanishing.ts";
 
@@ -116,7 +118,7 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
       return { steps: done, skipped: watch.skipped, moves };
     }
     best = better(best, done, found, settings.best);
-    progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${finished.clipsPerSecond.toFixed(0)} clips/s`);
+    progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${paceText(finished.pace)}`);
     const goesOn = done < settings.steps && stop.requested === undefined;
     if (!fault && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
     if (goesOn && (isDue(done, settings.checkpointEvery) || best?.step === done)) await save();
@@ -169,7 +171,7 @@ interface Finished {
   readonly report: StepReport;
   readonly lr: PerGroup;
   readonly batch: Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
-  readonly clipsPerSecond: number;
+  readonly pace: Pace;
 }
 
 /**
@@ -188,13 +190,17 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
   };
   const isPause = () => isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
   const shift = shiftOf(options);
-  const batches = untilStopped(loader.batches(from + shift, settings.steps + shift), stop);
-  let since = performance.now();
+  const meter = meterOf(options);
+  const batches = untilStopped(meter.timed(loader.batches(from + shift, settings.steps + shift)), stop);
   for await (const step of piped(batches, update, isPause)) {
-    const now = performance.now();
-    yield { ...step, clipsPerSecond: settings.batch / ((now - since) / 1000) };
-    since = isDue(step.report.step, settings.evalEvery) ? performance.now() : now; // measuring is no training
+    yield { ...step, pace: meter.lap() };
+    if (isDue(step.report.step, settings.evalEvery)) meter.restart(); // measuring is no training
   }
+}
+
+function meterOf({ trainer: { model, settings, family }, gpu }: LoopOptions): StepMeter {
+  const { flops } = planStep(model.config, settings, gpu.facts, gpu.maxBinding, family);
+  return new StepMeter(flops, settings.batch, () => gpu.store.total);
 }
 
 const ratesOf = ({ trainer: { groups, settings }, loader }: LoopOptions): Rates =>
@@ -206,7 +212,7 @@ const shiftOf = ({ begun }: LoopOptions) => (begun ? begun.batches - begun.updat
 /** Whether something that happens every so many steps happens at this one; 0 is never. */
 const isDue = (step: number, every: number) => every > 0 && step % every === 0;
 
-function lineOf({ report, lr, batch: { keys, replaced = [] }, clipsPerSecond }: Finished, isSound: boolean): LogLine {
+function lineOf({ report, lr, batch: { keys, replaced = [] }, pace }: Finished, isSound: boolean): LogLine {
   const { step, loss, norm, bad, logitScale } = report;
   return {
     step,
@@ -214,7 +220,7 @@ function lineOf({ report, lr, batch: { keys, replaced = [] }, clipsPerSecond }: 
     ...(typeof lr === "number" ? { lr } : { lr: Math.max(...Object.values(lr)), rates: { ...lr } }),
     norm,
     logitScale,
-    clipsPerSecond: Math.round(10 * clipsPerSecond) / 10,
+    ...pace,
     ...(!isSound && { skipped: bad, clips: [...keys] }),
     ...(replaced.length > 0 && { replaced: [...replaced] }),
   };

@@ -26,6 +26,7 @@ interface Flags extends Record<string, unknown> {
   name: string;
   override?: string;
   evalBold?: string;
+  tensorboard?: boolean;
   printConfig?: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -46,6 +47,7 @@ export function command({ gpu }: Context): Command {
       "--override <names>",
       "values, such as lr,steps, that may differ from those the run in that folder began with",
     )
+    .option("--tensorboard", "also write what TensorBoard reads, into the run's folder")
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
   return withRecipe(made)
     .optionsGroup("Options:")
@@ -53,7 +55,7 @@ export function command({ gpu }: Context): Command {
 }
 
 async function train(flags: Flags, options: GpuOptions): Promise<void> {
-  const { name, printConfig, dryRun: isDry, json, evalBold } = flags;
+  const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
   if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
     throw new UsageError(`--name: "${name}" is not a plain folder name`);
@@ -68,17 +70,24 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
-    await run(drafted, { name, overrides, evalBold }, options);
+    await run(drafted, { name, overrides, evalBold, tensorboard }, options);
   } finally {
     await drafted.draft.close();
   }
+}
+
+interface Named {
+  readonly name: string;
+  readonly overrides: readonly string[];
+  readonly evalBold?: string;
+  readonly tensorboard?: boolean;
 }
 
 type Drafted = Awaited<ReturnType<typeof draftRecipe>>;
 
 async function run(
   drafted: Drafted,
-  { name, overrides, evalBold }: { name: string; overrides: string[]; evalBold?: string },
+  { name, overrides, evalBold, tensorboard }: Named,
   options: GpuOptions,
 ): Promise<void> {
   const { recipe, draft } = drafted;
@@ -101,7 +110,11 @@ async function run(
     `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
   );
   const folder = join("runs", freshName(name));
-  const outcome = await runTraining(prepared, { folder, override: overrides, measurement }, { gpu, progress, stop });
+  const outcome = await runTraining(
+    prepared,
+    { folder, override: overrides, measurement, tensorboard },
+    { gpu, progress, stop },
+  );
   progress.end();
   gpu.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);

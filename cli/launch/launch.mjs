@@ -18,7 +18,18 @@ process.stderr.on("error", () => {}); // nobody reads; go on
 const poolSize = String(Math.max(4, availableParallelism()));
 
 /** Commands that work on files alone, and so start without looking for an adapter. */
-const WITHOUT_GPU = new Set(["api", "convert", "data", "help", "inspect", "ops", "shards", "version"]);
+const WITHOUT_GPU = new Set([
+  "api",
+  "compare",
+  "convert",
+  "data",
+  "help",
+  "inspect",
+  "ops",
+  "runs",
+  "shards",
+  "version",
+]);
 
 async function main() {
   const [major, minor] = process.versions.node.split(".").map(Number);

@@ -20,7 +20,7 @@ export function pageHtml({ title, summary, facts = [], sections, script }: Page)
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="color-scheme" content="light dark">
-<title>${title}</title><style>${new Html(script ? script.style + style : style + more)}</style></head>
+<title>${title}</title><style>${new Html((script?.style ?? "") + style + more)}</style></head>
 <body><main>
 <header><h1>${title}</h1><p>${summary}</p>
 ${facts.length > 0 && html`<dl class="facts">${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`}

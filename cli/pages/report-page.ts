@@ -4,10 +4,12 @@
 export const style = `
 :root { color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1d1c1a; --soft: #6b6760; --line: #e4e0d8; --hair: #efece5;
-  --accent: #0b6e69; --accent-soft: #0b6e6922; --before: #a59f94; --warm: #b45309; --up: #0b6e69; --down: #b42318; }
+  --accent: #0b6e69; --accent-soft: #0b6e6922; --before: #a59f94; --warm: #b45309; --up: #0b6e69; --down: #b42318;
+  --run0: #0b6e69; --run1: #b45309; --run2: #4f46c8; --run3: #b3306f; --run4: #5f7d1c; --run5: #1d1c1a; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #141516; --card: #1b1c1e; --ink: #ebe8e2; --soft: #9c978d; --line: #34343680; --hair: #26272a;
-  --accent: #5ccabf; --accent-soft: #5ccabf26; --before: #77736b; --warm: #f0a35e; --up: #5ccabf; --down: #f08a80; } }
+  --accent: #5ccabf; --accent-soft: #5ccabf26; --before: #77736b; --warm: #f0a35e; --up: #5ccabf; --down: #f08a80;
+  --run0: #5ccabf; --run1: #f0a35e; --run2: #a5a0ff; --run3: #f08fc0; --run4: #b5d268; --run5: #ebe8e2; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
@@ -39,7 +41,7 @@ table.results { border-collapse: collapse; width: 100%; }
 .curves { display: grid; grid-template-columns: 1fr 1fr; gap: 1.4rem; } .curves > :first-child { grid-column: 1 / -1; }
 @media (max-width: 44rem) { .curves { grid-template-columns: 1fr; } }
 .curve { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .9rem 1rem .4rem; min-width: 0; }
-.curve h3 { font-size: .92rem; font-weight: 600; margin: 0; } .curve h3 small { font-weight: 400; margin-left: .4rem; } .curve output { float: right; font-size: .85rem; color: var(--soft); }
+.curve h3 { font-size: .92rem; font-weight: 600; margin: 0; display: flow-root; } .curve h3 small { font-weight: 400; margin-left: .4rem; } .curve output { float: right; font-size: .85rem; color: var(--soft); }
 .curve > div { height: 210px; } .curve:first-child > div { height: 290px; }
 .uplot { font: inherit; } .u-cursor-x { border-right: 1px solid var(--soft) !important; opacity: .6; } .u-cursor-y { display: none; } .u-legend { display: none; }
 .clip { margin: 0 0 2.2rem; } .clip figcaption { font: italic 1.12rem/1.4 "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, serif; margin-bottom: .6rem; overflow-wrap: anywhere; unicode-bidi: isolate; }
@@ -77,17 +79,18 @@ export const script = `
     const bold = { stroke: accent, width: 2, points: { show: false }, fill: curve.fill ? colour("--accent-soft") : undefined };
     const dashed = { stroke: soft, width: 1, dash: [3, 4], points: { show: false } };
     const kinds = { faint, bold, dashed };
+    const ofRun = ({ run, kind }) => run === undefined ? {} : { stroke: colour("--run" + run % 6), dash: run < 6 ? undefined : [6, 4], spanGaps: true, alpha: kind === "faint" ? .22 : 1 };
     const size = () => ({ width: place.clientWidth, height: place.clientHeight });
     plots.set(place, new uPlot({
       ...size(),
-      series: [{ label: "step" }, ...curve.lines.map((line) => ({ ...kinds[line.kind], label: line.label }))],
+      series: [{ label: "step" }, ...curve.lines.map((line) => ({ ...kinds[line.kind], ...ofRun(line), label: line.label }))],
       scales: { x: { time: false }, y: { range: (u, min, max) => curve.zero ? [0, max * 1.08 || 1] : uPlot.rangeNum(min, max, .08, true) } },
       axes: [{ ...axis, size: 30, space: 70 }, { ...axis, size: 58, space: 42, values: (u, ticks) => ticks.map(short) }],
       cursor: { sync: { key: "step" }, y: false, points: { size: 7, fill: accent } },
       legend: { show: false },
       hooks: { setCursor: [(u) => {
         const i = u.cursor.idx;
-        output.textContent = i == null ? curve.now : "step " + u.data[0][i] + " · " + curve.lines.map((line, j) => line.kind === "dashed" ? null : line.label + " " + short(u.data[j + 1][i])).filter(Boolean).join(" · ");
+        output.textContent = i == null ? curve.now : "step " + u.data[0][i] + " · " + curve.lines.map((line, j) => line.kind === "dashed" || line.quiet ? null : line.label + " " + short(u.data[j + 1][i])).filter(Boolean).join(" · ");
       }] },
     }, [curve.steps, ...curve.lines.map((line) => line.values)], place));
     sync.sub(plots.get(place));

@@ -1,12 +1,21 @@
 // report.html: what a run did, on one page that needs no network. Captions and settings are text from elsewhere: all escaped.
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { replaceFile, type Written } from "../../data/formats/disk.ts";
-import { Html, html, inlineJson } from "./html.ts";
+import {
+  type Curve,
+  curveCard,
+  largest,
+  latest,
+  average,
+  percentOf,
+  plotting,
+  smoothed,
+  spanOf,
+  thinned,
+  thinning,
+} from "./curves.ts";
+import { type Html, html } from "./html.ts";
 import { attentionFigure, heatLegend, type ReportClip } from "./report-attention.ts";
 import { pageHtml } from "./page.ts";
-import { script } from "./report-page.ts";
 
 /** A figure of merit before and after training, on the held-out split. */
 export interface Result {
@@ -57,9 +66,6 @@ export async function writeReport(path: string, report: Report): Promise<Written
 /** The page as text. */
 export async function reportHtml(report: Report): Promise<string> {
   const { title, summary, facts } = report;
-  const dist = dirname(createRequire(import.meta.url).resolve("uplot"));
-  const plotter = await readFile(join(dist, "uPlot.iife.min.js"), "utf8");
-  const plotterStyle = await readFile(join(dist, "uPlot.min.css"), "utf8");
   return pageHtml({
     title,
     summary,
@@ -70,14 +76,7 @@ export async function reportHtml(report: Report): Promise<string> {
       attentionSection(report.attention),
       settingsSection(report.settings),
     ],
-    script: {
-      style: plotterStyle,
-      note: "The curves are drawn by uPlot (MIT). This page opens no connection.",
-      body: html`
-<script type="application/json" id="curves">${inlineJson(curvesOf(report))}</script>
-<script>${new Html(plotter)}</script><script>${new Html(script)}</script>
-`,
-    },
+    script: await plotting(curvesOf(report)),
   });
 }
 
@@ -120,10 +119,8 @@ function figure(value: number): string {
 }
 
 function curveSection(hasProbes: boolean): Html {
-  const card = (id: string, title: string, unit: string) =>
-    html`<div class="curve"><h3>${title}<small>${unit}</small><output></output></h3><div id="${id}"></div></div>`;
   return html`<section><h2>Training</h2><p>Every logged step; the bold line is a moving average. Point at a curve to read it.</p>
-<div class="curves">${card("loss", "Loss", "SNCE")}${card("rate", "Learning rate", "largest group")}${card("speed", "Throughput", "clips per second")}${hasProbes && card("probes", "Probes", "percent")}</div></section>`;
+<div class="curves">${curveCard("loss", "Loss", "SNCE")}${curveCard("rate", "Learning rate", "largest group")}${curveCard("speed", "Throughput", "clips per second")}${hasProbes && curveCard("probes", "Probes", "percent")}</div></section>`;
 }
 
 function attentionSection(clips: readonly ReportClip[]): Html | undefined {
@@ -146,22 +143,19 @@ function* flat(value: unknown, prefix = ""): Generator<[string, string]> {
   for (const [key, inner] of Object.entries(value)) yield* flat(inner, prefix ? `${prefix}.${key}` : key);
 }
 
-/** More points than this cannot be told apart on a screen. */
-const POINTS = 3000;
-
 /** The three plots as the page's script expects them. */
-function curvesOf({ series, chanceLoss }: Report) {
-  const every = Math.ceil(series.step.length / POINTS) || 1;
+function curvesOf({ series, chanceLoss }: Report): Curve[] {
+  const every = thinning(series.step.length);
   const steps = series.step.filter((_, i) => i % every === 0);
   const [loss, rate, speed] = [series.loss, series.learningRate, series.clipsPerSecond].map((v) => thinned(v, every));
-  const span = Math.max(1, Math.round(steps.length / 40));
-  const lossLines = [
+  const span = spanOf(steps.length);
+  const lossLines: Curve["lines"][number][] = [
     { kind: "faint", label: "loss", values: loss },
     { kind: "bold", label: "average", values: smoothed(loss, span) },
   ];
   if (chanceLoss !== undefined)
     lossLines.push({ kind: "dashed", label: "chance", values: steps.map(() => chanceLoss) });
-  const speedLines = [
+  const speedLines: Curve["lines"] = [
     { kind: "faint", label: "clips/s", values: speed },
     { kind: "bold", label: "average", values: smoothed(speed, span) },
   ];
@@ -171,54 +165,21 @@ function curvesOf({ series, chanceLoss }: Report) {
       id: "rate",
       steps,
       lines: [{ kind: "bold", label: "rate", values: rate }],
-      now: latest("peak", [max(rate)]),
+      now: latest("peak", [largest(rate)]),
       zero: true,
       fill: true,
     },
-    { id: "speed", steps, lines: speedLines, now: latest("mean", [mean(speed)]), zero: true },
+    { id: "speed", steps, lines: speedLines, now: latest("mean", [average(speed)]), zero: true },
     ...(series.probes ? [probeCurve(series.probes)] : []),
   ];
 }
 
 /** The first figure bold, the second faint, the third dashed: mAP, AUC and R² of the main job. */
-function probeCurve({ step, rows }: NonNullable<Series["probes"]>) {
-  const kinds = ["bold", "faint", "dashed"];
+function probeCurve({ step, rows }: NonNullable<Series["probes"]>): Curve {
+  const kinds = ["bold", "faint", "dashed"] as const;
   const lines = rows[0].slice(0, kinds.length).map(([label], i) => {
     return { kind: kinds[i], label, values: rows.map((row) => percentOf(row[i]?.[1])) };
   });
   const shown = lines.map(({ label, values }) => latest(label, values)).filter(Boolean);
   return { id: "probes", steps: step, lines, now: shown.join(" · ") };
-}
-
-const percentOf = (value: number | null | undefined) => (value == null ? null : 100 * value);
-
-type Values = readonly (number | null)[];
-
-/** Means of `every` neighbours. */
-function thinned(values: Values, every: number): Values {
-  if (every === 1) return values;
-  return Array.from({ length: Math.ceil(values.length / every) }, (_, i) =>
-    mean(values.slice(i * every, (i + 1) * every)),
-  );
-}
-
-/** Mean over the `span` values around each; at the ends over those there are. */
-export function smoothed(values: Values, span: number): Values {
-  const reach = span >> 1;
-  return values.map((_, i) => mean(values.slice(Math.max(0, i - reach), i + reach + 1)));
-}
-
-function mean(values: Values): number | null {
-  const present = values.filter((value): value is number => value !== null && Number.isFinite(value));
-  return present.length ? present.reduce((sum, value) => sum + value, 0) / present.length : null;
-}
-
-function max(values: Values): number | null {
-  return values.reduce((most, value) => (value !== null && (most === null || value > most) ? value : most), null);
-}
-
-function latest(label: string, values: Values): string {
-  const value = values.at(-1);
-  if (value === null || value === undefined) return "";
-  return `${label} ${value !== 0 && Math.abs(value) < 0.01 ? value.toExponential(2) : Number(value.toPrecision(4))}`;
 }

@@ -1,11 +1,10 @@
 // What the report says of a finished run: what its figures mean, the curves of its log, and where it ran.
-import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import * as v from "valibot";
 import { encodeJpeg } from "../../data/pixels/jpeg.ts";
 import type { ShownClip } from "../../eval/attention/clip.ts";
 import { commitOf } from "../../train/loop.ts";
+import { readLog } from "../../train/runs/run-log.ts";
 import type { Run, Trained } from "../job.ts";
 import { type Result, type Series, writeReport } from "./report.ts";
 import { faultLines } from "./run-text.ts";
@@ -72,24 +71,9 @@ async function clipOf({ title, frames, maps }: ShownClip): Promise<ReportClip> {
   return { caption: title, frames: await Promise.all(drawn), maps };
 }
 
-const number = v.nullable(v.number());
-
-/** What is drawn of a line of metrics.jsonl. */
-const loggedStep = v.object({
-  step: v.number(),
-  loss: number,
-  lr: number,
-  clipsPerSecond: number,
-  probes: v.optional(v.record(v.string(), number)),
-});
-
-/** A log as curves, and how many lines of it are damaged: a resumed run keeps those, and they cost no report. */
+/** A log as curves, and how many lines of it are damaged: they cost no report. */
 async function seriesIn(path: string): Promise<{ series: Series; damaged: number }> {
-  const lines = (await readFile(path, "utf8")).trim().split("\n").filter(Boolean);
-  const rows = lines.flatMap((line) => {
-    const result = v.safeParse(loggedStep, jsonIn(line));
-    return result.success ? [result.output] : [];
-  });
+  const { rows, damaged } = await readLog(path);
   const probed = rows.flatMap(({ step, probes }) => (probes ? [{ step, row: Object.entries(probes) }] : []));
   const series = {
     step: rows.map(({ step }) => step),
@@ -100,13 +84,5 @@ async function seriesIn(path: string): Promise<{ series: Series; damaged: number
       probes: { step: probed.map(({ step }) => step), rows: probed.map(({ row }) => row) },
     }),
   };
-  return { series, damaged: lines.length - rows.length };
-}
-
-function jsonIn(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
+  return { series, damaged };
 }

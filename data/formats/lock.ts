@@ -62,6 +62,14 @@ export class Lock {
   }
 }
 
+/** Who holds the lock of `folder`, in words; undefined where nobody is known to. Takes and changes nothing. */
+export async function holderOf(folder: string): Promise<string | undefined> {
+  const path = join(folder, "lock");
+  const owner = ownerIn(await textOf(path));
+  if (!owner || !(await mayLive(owner, path))) return undefined;
+  return `process ${owner.pid} on ${owner.host}${elsewhere(owner) ?? ""}`;
+}
+
 async function claim(folder: string, path: string, text: string, notice: (line: string) => void): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt++) {
     if (await createExclusive(path, text)) return;

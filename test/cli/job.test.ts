@@ -66,7 +66,10 @@ const trained = (folder: string, ear = new Ear(), gpu = here) => {
 
 /** The log without what a clock measured. */
 const logOf = (folder: string) =>
-  readFileSync(join(folder, "metrics.jsonl"), "utf8").replace(/"clipsPerSecond":[\d.]+/g, "");
+  readFileSync(join(folder, "metrics.jsonl"), "utf8").replace(
+    /,"(clipsPerSecond|tflops|waiting|gpuBytes|rss)":[\d.e-]+/g,
+    "",
+  );
 
 const whole = join(root, "whole");
 

@@ -7,7 +7,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../engine/errors.ts";
 import { escapeText, html, inlineJson } from "../../cli/pages/html.ts";
-import { type Report, reportHtml, smoothed, writeReport } from "../../cli/pages/report.ts";
+import { smoothed } from "../../cli/pages/curves.ts";
+import { type Report, reportHtml, writeReport } from "../../cli/pages/report.ts";
 import { shareInside } from "../../eval/attention/maps.ts";
 import { heat } from "../../cli/pages/report-attention.ts";
 

@@ -41,7 +41,10 @@ async function done(...words: string[]) {
 const digest = async (name: string) => (await emotionclip("inspect", "--digest", join("runs", name))).stdout.trim();
 const filesOf = (name: string) => readdirSync(join(root, "runs", name)).sort();
 const logOf = (name: string) =>
-  readFileSync(join(root, "runs", name, "metrics.jsonl"), "utf8").replace(/"clipsPerSecond":[\d.]+/g, "");
+  readFileSync(join(root, "runs", name, "metrics.jsonl"), "utf8").replace(
+    /,"(clipsPerSecond|tflops|waiting|gpuBytes|rss)":[\d.e-]+/g,
+    "",
+  );
 
 const small: ModelConfig = {
   embed: 16,
@@ -211,7 +214,7 @@ runs("held-out clips are measured on the way, and the best checkpoint stays", as
   const lines = logOf("best")
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line.replace(/,,/g, ",").replace(/,}/g, "}")));
+    .map((line) => JSON.parse(line));
   const figures = lines.flatMap(({ step, probes }) => (probes ? [{ step, value: probes[name] as number }] : []));
   assert.is(figures.length, 3);
   const top = figures.reduce((best, each) => (each.value > best.value ? each : best));

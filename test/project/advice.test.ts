@@ -48,6 +48,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "train/loop.ts": ["--short"],
   "CONTRIBUTING.md": ["--write"],
   "README.md": ["--depth"],
+  "docs/TRAINING.md": ["--logdir"], // of tensorboard
 };
 
 /** A command that is named right before a flag, in one line: `emotionclip tune --filter`, `npm start -- --steps`, `start --data`. */

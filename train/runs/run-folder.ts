@@ -32,6 +32,7 @@ import {
   replaceFile,
   type Written,
 } from "../../data/formats/disk.ts";
+import { EventFile, eventFileName } from "./event-file.ts";
 import { metadataOf, readConfig } from "../../model/families.ts";
 import { Lock } from "../../data/formats/lock.ts";
 
@@ -49,6 +50,8 @@ export interface RunOptions {
   readonly override?: readonly string[];
   /** Newest checkpoints that stay; 2. */
   readonly keep?: number;
+  /** Whether TensorBoard is to read the run as well. A run that has its file keeps it in step, with or without this. */
+  readonly tensorboard?: boolean;
   /** Receives what a person should read: a lock taken over, a damaged checkpoint passed over. */
   readonly notice?: (line: string) => void;
 }
@@ -56,6 +59,7 @@ export interface RunOptions {
 /** An open run folder, locked by this process until `close`. */
 export class RunFolder {
   private log: AppendFile | undefined;
+  private events: EventFile | undefined;
   private readonly damaged: number[] = [];
   private constructor(
     readonly path: string,
@@ -64,18 +68,19 @@ export class RunFolder {
     private readonly lock: Lock,
     private readonly keep: number,
     private readonly notice: (line: string) => void,
+    private readonly tensorboard: boolean,
   ) {}
 
   /** Makes or reopens a run folder. Refuses a folder of something else, one in use, and settings that differ. */
   static async open(path: string, settings: Recorded, options: RunOptions = {}): Promise<RunFolder> {
-    const { override = [], keep = 2, notice = () => {} } = options;
+    const { override = [], keep = 2, notice = () => {}, tensorboard = false } = options;
     await makeFolder(path);
     await checkIsOurs(path);
     const lock = await Lock.take(path, notice);
     try {
       for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
       await agree(path, settings, override, notice);
-      return new RunFolder(path, configHash(settings), metadataIn(settings), lock, keep, notice);
+      return new RunFolder(path, configHash(settings), metadataIn(settings), lock, keep, notice, tensorboard);
     } catch (error) {
       await lock.release();
       throw error;
@@ -92,9 +97,14 @@ export class RunFolder {
     try {
       this.damaged.push(...(await checkpointSteps(this.path)).filter((other) => other > step));
       const path = join(this.path, "metrics.jsonl");
-      const { length, damaged } = await lengthUpTo(path, unmeasured ? step - 1 : step);
+      const logged = unmeasured ? step - 1 : step;
+      const { length, damaged } = await lengthUpTo(path, logged);
       if (damaged.length) this.notice(`warning: metrics.jsonl: ${damagedLines(damaged)} cannot be read; the others stay`);
       this.log = await AppendFile.open(path, length);
+      if (this.tensorboard || (await listFolder(this.path)).includes(eventFileName)) {
+        this.events = await EventFile.open(this.path, logged);
+        if (this.events.isNew && logged > 0) this.notice(`${eventFileName}: begins at step ${logged + 1}; the log has all`);
+      }
       if (checkpoint) await pruneCheckpoints(this.path, step, checkpoint.manifest.best?.step, this.keep); // killed after a commit
       return checkpoint;
     } catch (error) {
@@ -104,14 +114,16 @@ export class RunFolder {
   }
 
   /** Adds a line to metrics.jsonl. Numbers that are not finite are written as null. */
-  append(line: LogLine): Promise<void> {
+  async append(line: LogLine): Promise<void> {
     const { step, ...rest } = line;
-    return this.opened().append(`${JSON.stringify({ step, ...rest })}\n`);
+    await this.opened().append(`${JSON.stringify({ step, ...rest })}\n`);
+    await this.events?.append(line);
   }
 
   /** Makes the log durable, commits a checkpoint, and only then removes old ones: the newest (`keep`) and the best stay. */
   async save(at: Omit<Progressed, "config"> & { tensors: CheckpointTensors }): Promise<Manifest> {
     await this.opened().sync();
+    await this.events?.sync();
     const manifest = await saveCheckpoint(this.path, { ...at, config: this.config, metadata: this.metadata });
     for (const step of this.damaged.splice(0)) {
       if (step !== at.step && step !== at.best?.step) await remove(join(this.path, checkpointName(step)));
@@ -148,6 +160,7 @@ export class RunFolder {
   async close(): Promise<void> {
     try {
       await this.log?.close();
+      await this.events?.close();
     } finally {
       await this.lock.release();
     }
@@ -197,8 +210,8 @@ async function agree(
   const file = join(path, "config.json");
   const text = `${JSON.stringify(settings, null, 2)}\n`;
   if (!(await listFolder(path)).includes("config.json")) return void (await replaceFile(file, text));
-  const before = flat(parseJson(await readRegular(file, 2 ** 20, "config.json"), "config.json", 2 ** 20));
-  const now = flat(JSON.parse(text));
+  const before = leavesOf(parseJson(await readRegular(file, 2 ** 20, "config.json"), "config.json", 2 ** 20));
+  const now = leavesOf(JSON.parse(text));
   checkNames(override, new Set([...before.keys(), ...now.keys()]));
   const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));
   const refused = changed.filter((key) => !override.some((name) => covers(name, key)));
@@ -224,11 +237,11 @@ function checkNames(override: readonly string[], keys: ReadonlySet<string>): voi
 const shown = (value: string | undefined) => (value ?? "unset").slice(0, 40);
 const covers = (name: string, key: string) => key === name || key.startsWith(`${name}.`);
 
-/** Leaves by dotted name; a list is a leaf. */
-function flat(value: Json, prefix = "", into = new Map<string, string>()): Map<string, string> {
+/** Leaves of settings by dotted name, as JSON; a list is a leaf. */
+export function leavesOf(value: Json, prefix = "", into = new Map<string, string>()): Map<string, string> {
   if (value === null || typeof value !== "object" || Array.isArray(value))
     return into.set(prefix, JSON.stringify(value));
-  for (const [key, inner] of Object.entries(value)) flat(inner, prefix ? `${prefix}.${key}` : key, into);
+  for (const [key, inner] of Object.entries(value)) leavesOf(inner, prefix ? `${prefix}.${key}` : key, into);
   return into;
 }
 

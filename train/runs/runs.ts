@@ -63,7 +63,8 @@ export async function newestRun(folder: string): Promise<string | undefined> {
   return newest?.path;
 }
 
-async function foldersBelow(folder: string, depth: number): Promise<string[]> {
+/** Folders in a folder by name, so many levels down; none where it is missing. */
+export async function foldersBelow(folder: string, depth: number): Promise<string[]> {
   const entries = (await readdir(folder, { withFileTypes: true }).catch(orMissing)) ?? [];
   const paths = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
   paths.sort();
@@ -154,9 +155,12 @@ function sizesOf(model: Record<string, unknown> & { head: Record<string, unknown
   return createHash("sha256").update(text).digest("hex").slice(0, 6);
 }
 
-/** A JSON file of the given shape; anything else is a FormatError that names the place. */
-export async function read<S extends v.GenericSchema>(path: string, shape: S): Promise<v.InferOutput<S>> {
-  const name = basename(path);
+/** A JSON file of the given shape; anything else is a FormatError that names the file, as `name`, and the place. */
+export async function read<S extends v.GenericSchema>(
+  path: string,
+  shape: S,
+  name = basename(path),
+): Promise<v.InferOutput<S>> {
   const result = v.safeParse(shape, plain(parseJson(await readRegular(path, most, name), name, most)));
   if (result.success) return result.output;
   const [issue] = result.issues;

@@ -1,0 +1,39 @@
+// The meter of a training's steps: what counts as waiting, what a step's rate is made of, and how it reads.
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { paceText, StepMeter } from "../../train/step-meter.ts";
+
+test("time in which no batch is there is waiting, time at work is not, and each lap begins anew", async () => {
+  const meter = new StepMeter(4e9, 8, () => 2 ** 20);
+  let closed = false;
+  async function* slow() {
+    try {
+      for (let i = 0; i < 9; i++) {
+        await sleep(20);
+        yield i;
+      }
+    } finally {
+      closed = true;
+    }
+  }
+  const seen: number[] = [];
+  for await (const i of meter.timed(slow())) {
+    seen.push(i);
+    const { waiting, clipsPerSecond, tflops, gpuBytes, rss } = meter.lap();
+    assert.ok(waiting > 0 && waiting <= 1, `${waiting}`);
+    assert.ok(Math.abs(tflops / clipsPerSecond / (4e-3 / 8) - 1) < 0.01);
+    assert.ok(gpuBytes === 2 ** 20 && rss > 2 ** 20);
+    assert.is(meter.lap().waiting, 0);
+    if (i === 1) break;
+  }
+  assert.equal([seen, closed], [[0, 1], true]);
+});
+
+test("a pace is told in the unit that fits it", () => {
+  const pace = { clipsPerSecond: 119.6, tflops: 0.01234, waiting: 0.126, gpuBytes: 212 * 2 ** 20, rss: 1 };
+  assert.is(paceText(pace), "120 clips/s  12.3 GFLOP/s  data 13 %  212.0 MiB");
+  assert.match(paceText({ ...pace, tflops: 12.34 }), /12\.3 TFLOP\/s/);
+});
+
+test.run();
