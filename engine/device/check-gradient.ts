@@ -99,9 +99,9 @@ function largestOf(subject: FunctionUnderTest, by: ArrayLike<number>, i: number)
   return most;
 }
 
-function scaled({ slope, error, left, right }: Slope, by: number): Slope {
+function scaled({ slope, error, hidden, left, right }: Slope, by: number): Slope {
   const side = (of: Estimate): Estimate => ({ value: of.value * by, error: of.error * by });
-  return { slope: slope * by, error: error * by, left: side(left), right: side(right) };
+  return { slope: slope * by, error: error * by, hidden: hidden * by, left: side(left), right: side(right) };
 }
 
 /**
@@ -245,16 +245,18 @@ class InputCheck {
       this.#usual * Math.sqrt(innerProduct(by, by)),
     );
     const off = Math.abs(gradient - found.slope);
-    const { left, right } = found;
+    const { left, right, hidden } = found;
+    // values that are all equal may still hide a slope as small as this one
+    const error = found.error === 0 && gradient !== 0 && Math.abs(gradient) <= hidden ? hidden : found.error;
     const apart = Math.abs(left.value - right.value) > 5 * (left.error + right.error) + tolerance * size;
     return {
       part,
       gradient: gradient / unit,
       slope: found.slope / unit,
-      uncertain: found.error / Math.abs(unit),
+      uncertain: error / Math.abs(unit),
       difference: size > 0 ? off / size : 0,
       where: from === 0 && to === by.length && to > 1 ? "a random direction" : this.#elements(from, to),
-      verdict: verdictOf(off, found.error, tolerance * size, Math.abs(gradient), tolerance * this.steepest),
+      verdict: verdictOf(off, error, tolerance * size, Math.abs(gradient), tolerance * this.steepest),
       sides: apart ? sidesOf(left.value / unit, right.value / unit, unit > 0) : undefined,
       isBetween: isBetween(gradient, left.value, right.value, tolerance * size),
     };

@@ -5,6 +5,8 @@
 export interface Slope {
   readonly slope: number;
   readonly error: number;
+  /** What rounding may hide of a slope that seems to be 0 because all values are equal. */
+  readonly hidden: number;
   /** From one side alone; where there is a kink, the two differ. */
   readonly left: Estimate;
   readonly right: Estimate;
@@ -86,5 +88,6 @@ export function slopeOf(pairs: readonly Pair[], centre: number, rounding: number
   const { value: slope, error } = extrapolated(central, 4, noise);
   const right = good.map(({ h, plus }) => (plus - centre) / h);
   const left = good.map(({ h, minus }) => (centre - minus) / h);
-  return { slope, error, left: extrapolated(left, 2, noise), right: extrapolated(right, 2, noise) };
+  const hidden = good.length > 0 ? offBy / good[0].h : Number.POSITIVE_INFINITY;
+  return { slope, error, hidden, left: extrapolated(left, 2, noise), right: extrapolated(right, 2, noise) };
 }

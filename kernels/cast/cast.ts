@@ -50,7 +50,14 @@ const wholeToF32 = op({
   about: "y = the integer x in single precision: exact to 2²⁴, beyond the nearest there is",
   sig: "x_N -> y_N:f32",
   storage: wholes,
-  forward: [flatPass({ about: "y = x in single precision", reads: ["x"], writes: { "y:f32": "vec4f(x)" } })],
+  // by halves, which are exact, so that one sum rounds: drivers round a whole conversion as they like
+  forward: [
+    flatPass({
+      about: "y = x in single precision",
+      reads: ["x"],
+      writes: { "y:f32": "vec4f(x >> vec4u(16)) * 65536.0 + vec4f(x & vec4<Num>(0xffff))" },
+    }),
+  ],
   ref: ({ x }) => ({ y: x.map(Math.fround) }),
   flops: () => 0,
   bench,

@@ -198,6 +198,7 @@ test("what float32 cannot tell is said, and not passed over", async () => {
 test("slopes that are 0 in truth are right within rounding, beside an input that has some", async () => {
   const f = (x: Tensor, b: Tensor) => layernorm(add(x, b), parameter([1, 2, 3, 4, 5]), parameter([0, 0, 0, 0, 0]));
   await checkGradient(f, [drawn(41, [3, 5]), drawn(42, [3, 1])]);
+  // also where a driver gives equal sums throughout: a slope may hide in their rounding
   const alone = await refusal(checkGradient((x) => sum(softmax(x)), [drawn(43, [3, 5])]));
   assert.match(alone.message, /not known well enough/);
 });
@@ -243,7 +244,7 @@ test("mistakes are refused in a sentence", async () => {
     /no input is f32/,
   );
   await refused(
-    checkGradient((x) => log(x), [[-1]]),
+    checkGradient((x) => mul(x, tensor([Number.NaN])), [[-1]]), // a logarithm below 0 is a number on some drivers
     /f is NaN at the inputs/,
   );
   await refused(checkGradient((() => 3) as never, [[1]]), /what f returns is 3; expected a tensor/);
