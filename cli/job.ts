@@ -24,7 +24,7 @@ import { type Move, trainLoop } from "../train/loop.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { figureRows, read, type RunData } from "../train/runs/runs.ts";
 import { faultsIn, type TrainingFaults } from "../train/runs/faults.ts";
-import { warmupFaults } from "../train/schedule.ts";
+import { stepSchedule, warmupFaults } from "../train/schedule.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import { vanishing } from "../train/vanishing.ts";
@@ -146,7 +146,10 @@ export async function runJob(
   const ledger = new Ledger(job.clips, job.say);
   const loader = trainingClips(job, trainer, ledger);
   const measure = (phase: string) => measured(job, trainer, ledger, place, phase);
-  const warnings = [...vanishing(job.clips.train.survey, settings), ...warmupFaults(settings)];
+  const warnings = [
+    ...vanishing(job.clips.train.survey, settings),
+    ...warmupFaults(settings, stepSchedule(settings.steps, settings.warmup, settings.lrEnd)),
+  ];
   for (const warning of warnings) job.say(`warning: ${warning}`);
   try {
     await run.checkSpace(trainer.checkpointBytes);

@@ -6,8 +6,9 @@ import { describe } from "../model/families.ts";
 import type { LoopOptions } from "../train/loop.ts";
 import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
 import { officialLayer } from "../train/official-recipe.ts";
-import { scheduleOf } from "../train/rates.ts";
+import { largestBase, scheduleOf } from "../train/rates.ts";
 import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
+import { warmupFaults } from "../train/schedule.ts";
 import { once, type Say } from "./clips.ts";
 import { openSource, type ClipSource } from "./train-source.ts";
 import { type Draft, draftModel, type Tokenized, tokenized } from "./training-model.ts";
@@ -65,9 +66,22 @@ export async function prepare(
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
   for (const warning of source.warnings) say(`warning: ${warning}`);
   const prepared = { ...drafted, text, source, remarks };
-  const { steps, stepsPerEpoch } = extentOf(prepared);
-  scheduleOf({ ...recipe, steps }, stepsPerEpoch); // one that does not fit into the run is refused here
+  for (const fault of scheduleFaults(prepared)) say(`warning: ${fault}`);
   return prepared;
+}
+
+/** What is to be said of the schedule. Errors: UsageError for one that does not fit into the run. */
+function scheduleFaults(prepared: PreparedTraining): string[] {
+  const { recipe, official } = prepared;
+  const { steps, stepsPerEpoch } = extentOf(prepared);
+  const schedule = scheduleOf({ ...recipe, steps }, stepsPerEpoch);
+  if (!official) return warmupFaults({ steps, warmup: recipe.warmup, lr: largestBase(recipe) }, schedule);
+  const { epochIterations } = official.schedule;
+  if (epochIterations === stepsPerEpoch) return [];
+  return [
+    `the checkpoint's epochs had ${epochIterations} iterations, these clips and this batch make ${stepsPerEpoch}: ` +
+      "the schedule goes on with the former, the data with the latter",
+  ];
 }
 
 /** What a file of weights is, and what was not taken from it as it is. */

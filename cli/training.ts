@@ -20,11 +20,10 @@ import { basesOf, ratesBy } from "../train/rates.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { faultsIn } from "../train/runs/faults.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
-import { warmupFaults } from "../train/schedule.ts";
 import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Measurement } from "./measurement.ts";
-import { extentOf, type PreparedTraining, type RunExtent } from "./training-plan.ts";
+import { extentOf, type PreparedTraining } from "./training-plan.ts";
 import type { OpenBatches } from "./train-source.ts";
 
 /** What a training is run with. */
@@ -79,7 +78,6 @@ export async function runTraining(
   let trainer: Trainer | undefined;
   try {
     loader = source.open(recipe, { maxBad: recipe.maxBad, onBad });
-    for (const warning of scheduleFaults(prepared, settings, extent)) progress.say(`warning: ${warning}`);
     trainer = new Trainer(text.config, text.tokenizer, settings, draft.family);
     await run.checkSpace(trainer.checkpointBytes);
     if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
@@ -161,19 +159,6 @@ function ratesOf({ recipe, from, official }: PreparedTraining, trainer: Trainer)
   const schedule = continuedSchedule(official.schedule, recipe, from, basename(recipe.resume!));
   const rates = ratesBy(basesOf(trainer.groups, recipe), schedule);
   return (update) => rates(update - official.updates + official.iterations);
-}
-
-function scheduleFaults(
-  { recipe, official }: PreparedTraining,
-  settings: Recipe,
-  { stepsPerEpoch }: RunExtent,
-): string[] {
-  if (official && official.schedule.epochIterations !== stepsPerEpoch)
-    return [
-      `the checkpoint's epochs had ${official.schedule.epochIterations} iterations, these clips and this batch make ${stepsPerEpoch}: ` +
-        "the schedule goes on with the former, the data with the latter",
-    ];
-  return recipe.schedule === "steps-cosine" ? warmupFaults(settings) : [];
 }
 
 /** The run's name, or name-2, name-3 … where a finished run has it already. */

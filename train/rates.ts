@@ -32,6 +32,10 @@ export function basesOf(groups: readonly Named[], settings: GroupSettings): PerG
   return Object.fromEntries(groups.map((group) => [group.name, of(group)]));
 }
 
+/** The largest of the rates before the schedule that a recipe gives. */
+export const largestBase = ({ lr, lrBackboneGb, lrBackboneRest, lrHeadGb, lrHeadRest }: Recipe): number =>
+  Math.max(...[lrBackboneGb, lrBackboneRest, lrHeadGb, lrHeadRest].map((rate) => rate ?? lr));
+
 const isOfHead = (group: string) => group.startsWith("temporal");
 
 /** The schedule of a run, `stepsPerEpoch` of whose updates are an epoch. Errors: UsageError for a warm-up that does not fit into it. */

@@ -47,22 +47,20 @@ export function stepSchedule(steps: number, warmup: number, floor: number): Offi
   return { ...cosine, warmup, warmupBy: "iteration", mode: "auto", factor: 1e-2 };
 }
 
-/** What is to be said where the rate that is asked for never comes. */
-export function warmupFaults({ steps, warmup, lr, lrEnd }: ShortRun): string[] {
+/** What is to be said where the rate that is asked for never comes: `lr`, or the largest of the groups. */
+export function warmupFaults({ steps, warmup, lr }: ShortRun, schedule: Schedule): string[] {
   if (warmup < steps) return [];
-  const most = learningRate(lr, steps - 1, stepSchedule(steps, warmup, lrEnd));
+  const most = learningRate(lr, steps - 1, schedule);
   return [
     `the warm-up of ${warmup} steps is not over when the run of ${steps} ends: ` +
       `the learning rate comes to ${most.toPrecision(3)} and not to ${lr}; a smaller --warmup leaves room`,
   ];
 }
 
-/** The settings of a schedule in steps. */
 interface ShortRun {
   readonly steps: number;
   readonly warmup: number;
   readonly lr: number;
-  readonly lrEnd: number;
 }
 
 const officialText =

@@ -163,6 +163,10 @@ runs("a ViT on the official layout trains by command as by the library, bit for 
   const { stdout, stderr } = await done(...vit, "--steps", "3", "--name", "vit");
   assert.match(stdout, /4 of 10 clips to train on, official layout/);
   assert.match(stderr, /preset paper: EmotionCLIP as published/);
+  const rise =
+    /warning: the warm-up of 10000 steps is not over when the run of 3 ends: the learning rate comes to \S+ and not to 0\.00005;/;
+  assert.match(stderr, rise);
+  assert.match(readFileSync(join(root, "runs", "vit", "results.json"), "utf8"), rise);
   const [ours, theirs] = [await tensorsOf("vit"), await byLibrary()];
   assert.equal([...ours.keys()].sort(), [...theirs.keys()].sort());
   for (const [name, values] of theirs) assert.equal(ours.get(name), values, name);
