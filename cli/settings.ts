@@ -1,6 +1,5 @@
 // Settings of a training as flags: one for each, checked together with all others.
 import type { Command } from "commander";
-import { UsageError } from "../engine/errors.ts";
 import { checkSettings, defaults, type Settings, schema } from "../train/settings.ts";
 import { real } from "./flags.ts";
 
@@ -42,10 +41,6 @@ export function settingsOf(flags: Readonly<Record<string, unknown>>, other: Part
 const parsed = (name: keyof Settings, text: string): string | number =>
   typeof defaults[name] === "string" ? text : real(flagOf(name), text);
 
-/** What `--override` names: settings as config.json or the flags call them. */
-export function overridesOf(text: string | undefined): string[] {
-  const words = text?.split(",").map((word) => word.trim()) ?? [];
-  if (words.includes(""))
-    throw new UsageError(`--override: "${text}" has an empty name; expected names such as lr,steps`);
-  return words.map((word) => settingNames.find((name) => flagOf(name) === word.replace(/^--/, "")) ?? word);
-}
+/** The setting that a flag, without dashes, is for. */
+export const settingNamed = (flag: string): keyof Settings | undefined =>
+  settingNames.find((name) => flagOf(name) === flag);

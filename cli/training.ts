@@ -1,5 +1,4 @@
 // A recipe in training, in a run folder that any stop or kill leaves to be gone on with.
-import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { BadSample } from "../data/bad-samples.ts";
@@ -159,12 +158,4 @@ function ratesOf({ recipe, from, official }: PreparedTraining, trainer: Trainer)
   const schedule = continuedSchedule(official.schedule, recipe, from, basename(recipe.resume!));
   const rates = ratesBy(basesOf(trainer.groups, recipe), schedule);
   return (update) => rates(update - official.updates + official.iterations);
-}
-
-/** The run's name, or name-2, name-3 … where a finished run has it already. */
-export function freshName(name: string): string {
-  for (let k = 1; ; k++) {
-    const tried = k === 1 ? name : `${name}-${k}`;
-    if (!existsSync(join("runs", tried, "results.json"))) return tried;
-  }
 }

@@ -1,13 +1,12 @@
 // `emotionclip start`: the main job, and with --compare the same for three seeds with and without the subject prompt.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Command } from "commander";
-import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
-import { overridesOf, settingsOf, withSettings } from "../settings.ts";
+import { checkRunName, freshName, overridesOf } from "../run-name.ts";
+import { settingNamed, settingsOf, withSettings } from "../settings.ts";
 import { captionLines, openJob, phasesOf, runJob } from "../job.ts";
 import { reportRun } from "../pages/run-report.ts";
 import { type ComparedRun, comparisonText, rowsText } from "../pages/run-text.ts";
@@ -44,9 +43,8 @@ export function command({ gpu }: Context): Command {
 
 async function start({ name, data, compare, evalBold, override, ...given }: Flags, options: GpuOptions): Promise<void> {
   const settings = settingsOf(given);
-  const overrides = overridesOf(override);
-  if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
-    throw new UsageError(`--name: "${name}" is not a plain folder name`);
+  const overrides = overridesOf(override, settingNamed);
+  checkRunName(name);
   const arms = compare ? armsOf(settings) : [settings];
   const missing = clipsToMake(data);
   const evaluator =
@@ -73,7 +71,7 @@ async function start({ name, data, compare, evalBold, override, ...given }: Flag
   warn(captionLines(job));
   const results: ComparedRun[] = [];
   for (const arm of arms) {
-    const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : fresh(name));
+    const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name));
     const run = { job, settings: arm, folder, override: overrides };
     const outcome = await runJob(run, { gpu, progress, stop }, (trained) => reportRun(run, trained, gpu.facts.adapter));
     if (!outcome) {
@@ -95,11 +93,3 @@ const armsOf = (settings: Settings): Settings[] =>
   [0, 1, 2].flatMap((k) =>
     (["sap", "none"] as const).map((subject) => ({ ...settings, seed: settings.seed + k, subject })),
   );
-
-/** The run's name, or name-2, name-3 … where a finished run has it already. */
-function fresh(name: string): string {
-  for (let k = 1; ; k++) {
-    const tried = k === 1 ? name : `${name}-${k}`;
-    if (!existsSync(join("runs", tried, "results.json"))) return tried;
-  }
-}

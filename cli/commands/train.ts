@@ -14,10 +14,11 @@ import { openMeasurement } from "../measurement.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { readRecipeFile, type RecipeFile } from "../recipe-file.ts";
 import { layerOfFlags, withRecipe } from "../recipe-flags.ts";
+import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
-import { freshName, runTraining } from "../training.ts";
+import { runTraining } from "../training.ts";
 import { draftRecipe, prepare } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -57,8 +58,7 @@ export function command({ gpu }: Context): Command {
 async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
-  if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
-    throw new UsageError(`--name: "${name}" is not a plain folder name`);
+  checkRunName(name);
   const { preset, isChosen, layers } = await layersOf(flags);
   if (!isChosen) warn([`preset ${preset}: ${presets[preset].about} (--preset names another)`]);
   const { recipe, from } = resolveRecipe(layers);
@@ -66,7 +66,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
     const drafted = recipe.resume === null ? { recipe, from } : await withoutDraft(layers);
     return printResult(json, { preset, ...drafted }, recipeText);
   }
-  const overrides = overridesIn(flags.override);
+  const overrides = overridesOf(flags.override, recipeNamed);
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
@@ -159,11 +159,4 @@ const given = ({ values }: Layer) =>
 function presetFor({ model, pretrained, resume }: Layer["values"]): PresetName {
   if (model === "tiny" || model === "stage") return model;
   return model !== undefined || pretrained != null || resume != null ? "paper" : "stage";
-}
-
-function overridesIn(text: string | undefined): string[] {
-  const words = text?.split(",").map((word) => word.trim()) ?? [];
-  if (words.includes(""))
-    throw new UsageError(`--override: "${text}" has an empty name; expected names such as lr,steps`);
-  return words.map((word) => recipeNamed(word.replace(/^--/, "")) ?? word);
 }

@@ -14,7 +14,8 @@ import { settings } from "../../cli/launch/bundle.mjs";
 import { debianMirror, distribution, lavapipeCommands } from "../../cli/launch/hints.mjs";
 import { install, whyInstall } from "../../cli/launch/install.mjs";
 import { member, swiftShader } from "../../cli/launch/swiftshader.mjs";
-import { overridesOf } from "../../cli/settings.ts";
+import { overridesOf } from "../../cli/run-name.ts";
+import { settingNamed } from "../../cli/settings.ts";
 import { refusal } from "../kit/refusal.ts";
 import { type Outcome, runProgram } from "../run/program.ts";
 import { inTemporary } from "../kit/temporary.ts";
@@ -152,15 +153,15 @@ words("a setting that is no number is refused under the name of its flag", async
 });
 
 words("--override takes settings as config.json and as flags call them", () => {
-  assert.equal(overridesOf(undefined), []);
-  assert.equal(overridesOf("lr, --batch-size,lrEnd,lr-end,model.head"), [
+  assert.equal(overridesOf(undefined, settingNamed), []);
+  assert.equal(overridesOf("lr, --batch-size,lrEnd,lr-end,model.head", settingNamed), [
     "lr",
     "batch",
     "lrEnd",
     "lrEnd",
     "model.head",
   ]);
-  assert.throws(() => overridesOf("lr,"), /--override: "lr," has an empty name/);
+  assert.throws(() => overridesOf("lr,", settingNamed), /--override: "lr," has an empty name/);
 });
 
 words("an adapter that is not there is exit code 4, and the one that is there opens", async () => {
