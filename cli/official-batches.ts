@@ -3,10 +3,8 @@
 import { type BadSampleRule, orSubstitute, Tally } from "../data/bad-samples.ts";
 import type { TrainingSample, TrainingSet } from "../data/official/training-set.ts";
 import { columnsOf, rowsOf } from "../data/pixels/side.ts";
-import type { View } from "../data/pixels/view.ts";
 import { epochOrder, type RandomDraw } from "../data/sampling.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
-import { chooseFrames, cropOf } from "../data/shards/frames.ts";
 import { inOrder, range } from "../data/threads/in-order.ts";
 import { HealthError } from "../engine/errors.ts";
 
@@ -14,7 +12,6 @@ export interface OfficialBatchOptions extends BadSampleRule {
   readonly batch: number;
   readonly seed: number;
   readonly together: number;
-  readonly view: View;
 }
 
 /** Clips that are decoded at once. */
@@ -65,7 +62,7 @@ export class OfficialBatches {
     const sample = await orSubstitute(
       draw,
       entries.length,
-      (shown) => this.#show(shown),
+      (shown) => this.set.show(shown.index, this.set.choose(shown)),
       (found) => {
         bad.push(found.index);
         this.#tally.add(found);
@@ -74,18 +71,9 @@ export class OfficialBatches {
     return { sample, bad };
   }
 
-  #show(draw: RandomDraw): Promise<TrainingSample> {
-    const { view } = this.options;
-    const { startFrame } = this.set.entries[draw.index];
-    const chosen = chooseFrames(view, draw, this.set.frameCount(draw.index));
-    const crop = cropOf(view, draw);
-    const numbers = Array.from(chosen, (k) => startFrame + k);
-    return this.set.show(draw.index, { numbers, crop: (_, size) => crop(size, this.set.view.side) });
-  }
-
   #joined(filled: readonly Filled[]): Omit<ClipBatch, "step" | "epoch"> {
     const samples = filled.map(({ sample }) => sample);
-    const { frames: T, side } = this.options.view;
+    const { frames: T, side } = this.set.view;
     const pixels = T * rowsOf(side) * columnsOf(side);
     const joined = (width: number, of: (sample: TrainingSample) => Float32Array) => {
       const all = new Float32Array(samples.length * width);

@@ -5,7 +5,7 @@ import type { BadSampleRule } from "../data/bad-samples.ts";
 import { isFolder } from "../data/footage/files.ts";
 import { TrainingSet } from "../data/official/training-set.ts";
 import { rowsOf, type Side } from "../data/pixels/side.ts";
-import { publishedResize, type View, viewOf } from "../data/pixels/view.ts";
+import { publishedResize, viewOf } from "../data/pixels/view.ts";
 import { indexName } from "../data/shards/index-file.ts";
 import { Loader } from "../data/shards/loader.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
@@ -95,6 +95,7 @@ async function officialSource(
     frames,
     side: rowsOf(side),
     resize,
+    ...choices(recipe),
     ...filters,
   });
   if (recipe.workers > 1)
@@ -118,10 +119,7 @@ async function officialSource(
     captions,
     keyOf: (k) => set.nameOf(looked[k]),
     warnings: vanishing(facts, recipe),
-    open: ({ batch, seed, together }, rule) => {
-      const view: View = { frames, side, resize, ...choices(recipe) };
-      return new OfficialBatches(set, { batch, seed, together, view, ...rule });
-    },
+    open: ({ batch, seed, together }, rule) => new OfficialBatches(set, { batch, seed, together, ...rule }),
   };
 }
 

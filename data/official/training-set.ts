@@ -37,6 +37,9 @@ export interface TrainingSetOptions extends Partial<Filters> {
   readonly frames?: number;
   readonly side?: number;
   readonly resize?: number;
+  /** Which frames of a sample and which part of each are shown; "random", as in the published training. */
+  readonly sampling?: View["sampling"];
+  readonly crop?: View["crop"];
 }
 
 /** One showing of a sample. */
@@ -92,7 +95,7 @@ export class TrainingSet {
   static open(root: string, options: TrainingSetOptions = {}): TrainingSet {
     takes("TrainingSet.open(root: text, options?: object, ...)", arguments);
     const { videos = "videos", index = "index.json", sentiment = "sentiment_logits.npy", boxes = "compat" } = options;
-    const { frames = 8, side = 224, resize = 256, ...given } = options;
+    const { frames = 8, side = 224, resize = 256, sampling = "random", crop = "random", ...given } = options;
     const filters = checkFilters(filtersOf(given));
     const all = readIndexFile(root, index);
     const logits = readLogits(root, sentiment, all.length);
@@ -104,7 +107,7 @@ export class TrainingSet {
     const width = SENTIMENTS.length;
     const rows = new Float32Array(kept.length * width);
     for (const [k, i] of kept.entries()) rows.set(logits.subarray(i * width, (i + 1) * width), k * width);
-    const view: View = { frames, side, resize, sampling: "random", crop: "random" };
+    const view: View = { frames, side, resize, sampling, crop };
     const entries = kept.map((i) => all[i]);
     return new TrainingSet(root, entries, all.length, rows, view, videos, boxes);
   }
