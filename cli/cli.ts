@@ -29,6 +29,11 @@ export const commands: readonly CommandEntry[] = [
     about: "any model on any clips, by a recipe: flags, a file, a preset",
     load: () => import("./commands/train.ts"),
   },
+  {
+    name: "ablate",
+    about: "the trainings behind the paper's Tables 1 and 3 and Figure 6, with several seeds",
+    load: () => import("./commands/ablate.ts"),
+  },
   { name: "runs", about: "list the runs in a folder: state, loss, figures", load: () => import("./commands/runs.ts") },
   {
     name: "compare",

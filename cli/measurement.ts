@@ -54,7 +54,8 @@ async function ofShards(folder: string, say: Say): Promise<Measurement> {
   return (trainer, stop, tell) => retrieval(trainer, set, { stop, onBad: leftOut(tell) });
 }
 
-const leftOut =
+/** Says each sample that cannot be read. */
+export const leftOut =
   (say: Say) =>
   ({ reason }: BadSample) =>
     say(`left out: ${reason}`);

@@ -6,6 +6,7 @@ import { describe } from "../model/families.ts";
 import type { LoopOptions } from "../train/loop.ts";
 import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
 import { officialLayer } from "../train/official-recipe.ts";
+import { freshParts } from "../train/fresh.ts";
 import { largestBase, scheduleOf } from "../train/rates.ts";
 import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
 import { warmupFaults } from "../train/schedule.ts";
@@ -85,15 +86,18 @@ function scheduleFaults(prepared: PreparedTraining): string[] {
 }
 
 /** What a file of weights is, and what was not taken from it as it is. */
-function weightLines({ weights }: Draft, { subject }: Recipe): string[] {
+function weightLines({ weights, family }: Draft, recipe: Recipe): string[] {
   if (!weights) return [];
-  const { file, report } = weights;
+  const { file, report, parameters } = weights;
+  const { subject } = recipe;
   const held = describe(file).config?.subject;
   const told =
     held !== undefined && held !== subject && !report.fresh.length
       ? [`its subject is ${held}; trained as ${subject}`]
       : [];
-  return [`begins with ${basename(file.path)}: ${report.kind}`, ...remarksOf(report), ...told];
+  const fresh = [...parameters.keys()].filter(freshParts(family, recipe)).length;
+  const anew = fresh > 0 ? [`${fresh} of ${parameters.size} parameters begin at random, as the recipe asks`] : [];
+  return [`begins with ${basename(file.path)}: ${report.kind}`, ...remarksOf(report), ...told, ...anew];
 }
 
 /** How long a training is and where it begins. */

@@ -11,17 +11,21 @@ import type { NotedRow } from "../eval/probes/probe-table.ts";
 import { checkpointSteps } from "../model/checkpoint/folder.ts";
 import { readParameters } from "../model/checkpoint/load.ts";
 import { metadataOf } from "../model/families.ts";
+import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { named } from "../model/params.ts";
+import { freshParts } from "../train/fresh.ts";
 import { type Done, type LoopOptions, trainLoop } from "../train/loop.ts";
 import { resumeOfficial } from "../train/official.ts";
 import { continuedSchedule } from "../train/official-recipe.ts";
 import { basesOf, ratesBy } from "../train/rates.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { faultsIn } from "../train/runs/faults.ts";
+import type { RunData } from "../train/runs/runs.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Measurement } from "./measurement.ts";
+import type { Draft } from "./training-model.ts";
 import { extentOf, type PreparedTraining } from "./training-plan.ts";
 import type { OpenBatches } from "./train-source.ts";
 
@@ -37,6 +41,8 @@ export interface TrainingRun {
   readonly folder: string;
   readonly override: readonly string[];
   readonly measurement?: Measurement;
+  /** What that measures on. */
+  readonly measured?: RunData;
   readonly tensorboard?: boolean;
 }
 
@@ -53,7 +59,7 @@ export interface TrainingOutcome {
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
 export async function runTraining(
   prepared: PreparedTraining,
-  { folder, override, measurement, tensorboard }: TrainingRun,
+  { folder, override, measurement, measured, tensorboard }: TrainingRun,
   { gpu, progress, stop }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
@@ -97,7 +103,12 @@ export async function runTraining(
       frozen: trainer.frozenBytes / 4,
       after,
     };
-    const results = { ...(await resultsOf(prepared, done, folder, bad)), before: [], ...outcome };
+    const results = {
+      ...(await resultsOf(prepared, done, folder, bad)),
+      ...(measured && { data: measured }),
+      before: [],
+      ...outcome,
+    };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
     return outcome;
   } catch (error) {
@@ -140,14 +151,20 @@ function checkFits({ text, draft }: PreparedTraining, settings: Recipe, gpu: Gpu
   throw new LimitError(`a step of ${settings.batch} clips does not fit: ${refusal}${help}`);
 }
 
+/** The file without what is to begin at random all the same. */
+function taken({ family }: Draft, recipe: Recipe, weights: LoadPlan): LoadPlan {
+  const isFresh = freshParts(family, recipe);
+  return { ...weights, sources: weights.sources.filter(({ name }) => !isFresh(name)) };
+}
+
 /** What the model begins with where there is no checkpoint yet: a file's parameters and moments, or seeded values. */
-async function begin({ draft, official }: PreparedTraining, trainer: Trainer, progress: Meter): Promise<void> {
+async function begin({ recipe, draft, official }: PreparedTraining, trainer: Trainer, progress: Meter): Promise<void> {
   const { weights } = draft;
   if (!weights) return;
   progress.start("load weights", 100);
   if (official) await resumeOfficial(trainer, weights.file);
   else
-    await readParameters(weights, new Map(named(trainer.model)), (done, of) =>
+    await readParameters(taken(draft, recipe, weights), new Map(named(trainer.model)), (done, of) =>
       progress.at(Math.floor((100 * done) / of)),
     );
 }

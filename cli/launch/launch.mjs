@@ -50,10 +50,10 @@ async function main() {
   process.exit(code);
 }
 
-/** `eval` needs no model where the features are given, `tables` only to train what it compares, `example` only to run one. */
+/** `eval` needs no model where the features are given, `tables` only for Table 2, `example` only to run one. */
 function worksOnFiles(command, rest) {
   if (command === "eval") return rest.some((word) => /^--features(=|$)/.test(word));
-  if (command === "tables") return !rest.some((word) => word === "--train" || /^--checkpoint(=|$)/.test(word));
+  if (command === "tables") return !rest.some((word) => /^--checkpoint(=|$)/.test(word));
   if (command === "example") return rest.includes("--print") || rest.every((word) => word.startsWith("-"));
   return WITHOUT_GPU.has(command);
 }

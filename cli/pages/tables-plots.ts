@@ -1,5 +1,5 @@
 // The plots of the tables' page, as SVG that takes its colours from the page.
-import type { BetaPoint } from "../../eval/paper/compare.ts";
+import type { BetaPoint } from "../../eval/paper/ablation.ts";
 import { type Html, html } from "./html.ts";
 import { short } from "./tables-text.ts";
 

@@ -9,7 +9,7 @@ import { subjects } from "../../model/emotionclip/config.ts";
 import { parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
-import { type Settings, schema } from "../settings.ts";
+import { type RecipeName, recipeNames, recipeSchema } from "../recipe.ts";
 
 /** One finished training at the reduced setting. */
 export interface RunSummary {
@@ -17,6 +17,9 @@ export interface RunSummary {
   readonly subject: "sap" | "saam" | "none";
   readonly beta: number;
   readonly head: string;
+  /** The towers before their first update: seeded values or those of a file, and whether they stay so. */
+  readonly text: "random" | "pretrained" | "frozen";
+  readonly frames: RunSummary["text"];
   readonly seed: number;
   /** Everything else that decides a result, in words: runs are compared only where it is the same. */
   readonly setting: string;
@@ -27,13 +30,26 @@ export interface RunSummary {
 }
 
 /** Settings that a comparison varies, or that do not change what is learnt. */
-const free: readonly (keyof Settings)[] = [
+const free: readonly RecipeName[] = [
+  "model", // told by its sizes
+  "pretrained",
+  "freshImage",
+  "freshText",
+  "freshHead",
+  "lockImage",
+  "lockText",
+  "trainData",
+  "valData",
+  "steps",
+  "batch",
   "seed",
   "subject",
   "beta",
   "head",
   "workers",
   "checkpointEvery",
+  "keep",
+  "best",
   "evalEvery",
   "maxBad",
   "micro",
@@ -124,20 +140,28 @@ async function readRun(folder: string): Promise<RunSummary> {
   const settings = await read(join(folder, "config.json"), v.record(v.string(), v.unknown()));
   const { seed, subject, beta, steps, batch, data, model } = await read(join(folder, "config.json"), configShape);
   const { after, data: about } = await read(join(folder, "results.json"), resultsShape);
-  const others = Object.entries(schema)
-    .filter(([name]) => !free.includes(name as keyof Settings) && name !== "steps" && name !== "batch")
-    .filter(([name, { value }]) => (settings[name] ?? value) !== value)
-    .map(([name]) => `${name} ${settings[name]}`);
+  const others = recipeNames
+    .filter((name) => !free.includes(name))
+    .filter((name) => (settings[name] ?? recipeSchema[name].value) !== recipeSchema[name].value)
+    .map((name) => `${name} ${settings[name]}`);
   return {
     folder,
     subject,
     beta,
     head: model.head.kind,
+    text: towerState(settings, settings.freshText, settings.lockText),
+    frames: towerState(settings, settings.freshImage, settings.lockImage),
     seed,
     setting: [`${steps} steps of ${batch} on ${basename(data)}`, ...others, `model ${sizesOf(model)}`].join(", "),
     figures: after,
     ...ownName(about, basename(data)),
   };
+}
+
+/** What a tower began as; one that is locked at seeded values counts as frozen too. */
+function towerState({ pretrained }: Record<string, unknown>, fresh: unknown, locked: unknown): RunSummary["text"] {
+  if (locked === true) return "frozen";
+  return pretrained == null || fresh === true ? "random" : "pretrained";
 }
 
 /** Runs of version 0.1 tell only their folder: that of the embedded set is called v2-seed2022. */

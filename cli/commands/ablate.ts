@@ -1,0 +1,180 @@
+// `emotionclip ablate`: the trainings behind Table 1, Table 3 and Figure 6 on any clips, each with several seeds, and the tables with
+// their means and deviations. The same command goes on where it was stopped.
+import { join } from "node:path";
+import { Command } from "commander";
+import { UsageError } from "../../engine/errors.ts";
+import { type GpuOptions, openGpu } from "../../engine/index.ts";
+import { type Cell, gridOf, type GridSetting, reducedGrid } from "../../eval/paper/grid.ts";
+import { ablationOf } from "../../eval/paper/ablation.ts";
+import { type Layer, type RecipeName, resolveRecipe } from "../../train/recipe.ts";
+import { recipePresets } from "../../train/recipes/index.ts";
+import { finishedRuns } from "../../train/runs/runs.ts";
+import { type CellRun, cellRuns, checkCells, pretraining, trainCell } from "../ablation.ts";
+import { once } from "../clips.ts";
+import { trainingFolder, trainingPlace } from "../data-folder.ts";
+import { oneOf, real, whole } from "../flags.ts";
+import type { Context } from "../gpu.ts";
+import { ablationText } from "../pages/tables-text.ts";
+import { openProbes } from "../probes.ts";
+import { withRecipe } from "../recipe-flags.ts";
+import { layersOf } from "../recipe-layers.ts";
+import { checkRunName } from "../run-name.ts";
+import { clock, Progress } from "../terminal/progress.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { print, printResult, warn } from "../terminal/streams.ts";
+import { draftRecipe } from "../training-plan.ts";
+
+interface Flags extends Record<string, unknown> {
+  preset?: string;
+  config?: string;
+  name: string;
+  cells?: string;
+  betas: string;
+  seeds: string;
+  probeData?: string;
+  evalBold?: string;
+  json?: boolean;
+}
+
+export function command({ gpu }: Context): Command {
+  const made = new Command()
+    .optionsGroup("Grid:")
+    .option(
+      "--cells <names>",
+      `which of the grid: ${gridOf(reducedGrid)
+        .map(({ name }) => name)
+        .join(", ")} (default: all)`,
+    )
+    .option("--betas <list>", "beta of Figure 6; that of the full method is --beta", reducedGrid.betas.join(","))
+    .option("--seeds <n>", "trainings of each cell, from --seed on", "3")
+    .option("--name <name>", "folder under runs/ with a run for every cell and seed", "ablation")
+    .option("--json", "one JSON object instead of text")
+    .optionsGroup("Measured:")
+    .option("--probe-data <folder>", "labelled shards with splits train and test (default: those of --train-data)")
+    .option("--eval-bold <folder>", "BoLD's probes instead; it lies there")
+    .optionsGroup("Recipe that the cells differ from:")
+    .option("--preset <name>", `what it begins with: ${recipePresets.join(", ")}`)
+    .option("--config <file>", "a recipe as .yaml or .json, as train takes it");
+  return withRecipe(made)
+    .optionsGroup("Options:")
+    .action((flags: Flags) => ablate(flags, gpu()));
+}
+
+async function ablate(flags: Flags, options: GpuOptions): Promise<void> {
+  const { name, json, probeData, evalBold: bold } = flags;
+  checkRunName(name);
+  const folder = join("runs", name);
+  const seeds = whole("seeds", flags.seeds, 1, 100);
+  const layers = await baseLayers(flags);
+  const { recipe } = resolveRecipe(layers);
+  const grid = settingOf(flags.betas, recipe.beta, recipe.pretrained);
+  const cells = chosen(flags.cells, grid);
+  const runs = await cellRuns({ cells, seeds, folder, layers });
+  const open = runs.filter(({ isFinished }) => !isFinished);
+  warn([
+    `${runs.length} trainings in ${folder}: ${cells.length} cells, ${seeds} seeds; ` +
+      `${runs.length - open.length} are finished, ${open.length} to train`,
+  ]);
+  if (open.length > 0 && !(await trainAll(open, { clips: recipe.trainData, probeData, bold }, layers, options)))
+    return printStopped("the same command goes on from there");
+  const found = await finishedRuns(folder);
+  const ablation = ablationOf(found, grid, found.every(({ own }) => own === undefined) ? "stage" : "own");
+  printResult(json, ablation, ablationText);
+}
+
+/** Values that are the grid's own, or that have no place in an ablation. */
+const taken: readonly RecipeName[] = [
+  "subject",
+  "head",
+  "lockImage",
+  "lockText",
+  "freshImage",
+  "freshText",
+  "freshHead",
+  "resume",
+];
+
+/** Updates of a cell on the embedded clips where nobody says how many: all cells with three seeds take about an hour on two cores. */
+const reducedSteps = 150;
+
+async function baseLayers(flags: Flags): Promise<Layer[]> {
+  const { preset, layers } = await layersOf(flags);
+  for (const { values, from } of layers.slice(1))
+    for (const name of taken)
+      if (values[name] !== undefined && values[name] !== false && values[name] !== null)
+        throw new UsageError(`${from(name)}: the cells of the grid say that; choose among them with --cells`);
+  const [first, ...own] = layers;
+  if (preset !== "stage") return layers;
+  return [first, { values: { steps: reducedSteps, warmup: 20 }, from: () => "reduced setting of ablate" }, ...own];
+}
+
+function settingOf(betas: string, beta: number, pretrained: string | null): GridSetting {
+  if (beta === 0) throw new UsageError("--beta: 0 is the cell sap; the full method needs more");
+  const list = betas.split(",").map((word) => real("betas", word.trim(), 0, 1e6));
+  return { beta, betas: list, towers: pretrained === null ? "random" : "pretrained" };
+}
+
+function chosen(names: string | undefined, setting: GridSetting): Cell[] {
+  const all = gridOf(setting);
+  if (names === undefined) return all;
+  const known = all.map(({ name }) => name);
+  const wanted = names.split(",").map((word) => oneOf("cell", word.trim(), known));
+  const cells = all.filter(({ name }) => wanted.includes(name));
+  const needy = cells.find(({ text, frames }) => text !== "random" || frames !== "random");
+  if (needy && setting.towers === "random" && !wanted.includes(pretraining))
+    throw new UsageError(
+      `--cells: ${needy.name} begins with the model of ${pretraining}; name that too, or --pretrained`,
+    );
+  return cells;
+}
+
+interface Data {
+  readonly clips: string;
+  readonly probeData?: string;
+  readonly bold?: string;
+}
+
+/** Trains the runs in order; false when a stop was requested on the way. */
+async function trainAll(
+  runs: readonly CellRun[],
+  { clips: given, probeData, bold }: Data,
+  layers: readonly Layer[],
+  options: GpuOptions,
+): Promise<boolean> {
+  await checkCells(runs);
+  const progress = new Progress({ phases: phasesOf(trainingPlace(given).missing, runs) });
+  const stop = gracefulStop();
+  const say = once((line) => progress.say(line));
+  const clips = await trainingFolder(given, progress, stop);
+  if (clips === undefined) return end(progress, false);
+  const { recipe, draft } = await draftRecipe(layers);
+  await draft.close();
+  const probes = await openProbes({ clips, probeData, bold }, recipe, draft.config.head.frames, say);
+  const gpu = await openGpu(options);
+  const began = performance.now();
+  try {
+    for (const [i, run] of runs.entries()) {
+      progress.say(`${i + 1} of ${runs.length}: ${run.folder}`);
+      if (!(await trainCell(run, { gpu, progress, stop, say, clips, probes }))) return false;
+    }
+    print(`${runs.length} trainings in ${clock((performance.now() - began) / 1000)}`);
+    return true;
+  } finally {
+    progress.end();
+    gpu.close();
+  }
+}
+
+function end<T>(progress: Progress, value: T): T {
+  progress.end();
+  return value;
+}
+
+/** Seconds each phase takes on two cores without a GPU, for the first estimate of the time left. */
+const phasesOf = (missing: number, runs: readonly CellRun[]): [string, number][] => [
+  ...(missing > 0 ? [["make data", missing * 0.02] as [string, number]] : []),
+  ...runs.flatMap(({ recipe }): [string, number][] => [
+    ...(recipe.pretrained === null ? [] : [["load weights", 1] as [string, number]]),
+    ["train", Math.max(1, recipe.steps) * 0.5 + 12],
+  ]),
+];
