@@ -2,11 +2,12 @@
 // their means and deviations. The same command goes on where it was stopped.
 import { join } from "node:path";
 import { Command } from "commander";
+import { replaceFile } from "../../data/formats/disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type Cell, gridOf, type GridSetting, reducedGrid } from "../../eval/paper/grid.ts";
+import { type Cell, gridOf, type GridSetting, isUsual, reducedGrid } from "../../eval/paper/grid.ts";
 import { ablationOf } from "../../eval/paper/ablation.ts";
-import { type Layer, type RecipeName, resolveRecipe } from "../../train/recipe.ts";
+import { dashed, type Layer, type Recipe, type RecipeName, recipeSchema, resolveRecipe } from "../../train/recipe.ts";
 import { recipePresets } from "../../train/recipes/index.ts";
 import { finishedRuns } from "../../train/runs/runs.ts";
 import { type CellRun, cellRuns, checkCells, pretraining, trainCell } from "../ablation.ts";
@@ -14,6 +15,7 @@ import { once } from "../clips.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { oneOf, real, whole } from "../flags.ts";
 import type { Context } from "../gpu.ts";
+import { ablationPage } from "../pages/tables-page.ts";
 import { ablationText } from "../pages/tables-text.ts";
 import { openProbes } from "../probes.ts";
 import { withRecipe } from "../recipe-flags.ts";
@@ -36,15 +38,12 @@ interface Flags extends Record<string, unknown> {
   json?: boolean;
 }
 
+const cellNames = gridOf(reducedGrid).map(({ name }) => name);
+
 export function command({ gpu }: Context): Command {
   const made = new Command()
     .optionsGroup("Grid:")
-    .option(
-      "--cells <names>",
-      `which of the grid: ${gridOf(reducedGrid)
-        .map(({ name }) => name)
-        .join(", ")} (default: all)`,
-    )
+    .option("--cells <names>", `which of the grid: ${cellNames.join(", ")}; or all (default: the usual ones)`)
     .option("--betas <list>", "beta of Figure 6; that of the full method is --beta", reducedGrid.betas.join(","))
     .option("--seeds <n>", "trainings of each cell, from --seed on", "3")
     .option("--name <name>", "folder under runs/ with a run for every cell and seed", "ablation")
@@ -67,65 +66,84 @@ async function ablate(flags: Flags, options: GpuOptions): Promise<void> {
   const seeds = whole("seeds", flags.seeds, 1, 100);
   const layers = await baseLayers(flags);
   const { recipe } = resolveRecipe(layers);
-  const grid = settingOf(flags.betas, recipe.beta, recipe.pretrained);
-  const cells = chosen(flags.cells, grid);
+  const grid = gridFor(flags.betas, recipe);
+  const cells = chosenCells(flags.cells, grid);
   const runs = await cellRuns({ cells, seeds, folder, layers });
   const open = runs.filter(({ isFinished }) => !isFinished);
   warn([
     `${runs.length} trainings in ${folder}: ${cells.length} cells, ${seeds} seeds; ` +
       `${runs.length - open.length} are finished, ${open.length} to train`,
+    ...(flags.cells === undefined ? leftOutText(cells, grid) : []),
   ]);
   if (open.length > 0 && !(await trainAll(open, { clips: recipe.trainData, probeData, bold }, layers, options)))
     return printStopped("the same command goes on from there");
-  const found = await finishedRuns(folder);
-  const ablation = ablationOf(found, grid, found.every(({ own }) => own === undefined) ? "stage" : "own");
-  printResult(json, ablation, ablationText);
+  await show(folder, grid, json);
 }
 
-/** Values that are the grid's own, or that have no place in an ablation. */
-const taken: readonly RecipeName[] = [
-  "subject",
-  "head",
-  "lockImage",
-  "lockText",
-  "freshImage",
-  "freshText",
-  "freshHead",
-  "resume",
-];
+/** Prints the tables of all finished runs in the folder, and leaves them there as a page and as JSON. */
+async function show(folder: string, grid: GridSetting, json: boolean | undefined): Promise<void> {
+  const runs = await finishedRuns(folder);
+  const measured = runs.every(({ own }) => own === undefined) ? "stage" : "own";
+  const figures = runs.map(({ folder: path, figures }) => ({ folder: path, figures }));
+  const ablation = { ...ablationOf(runs, grid, measured), runs: figures };
+  const facts = [["Runs", `${runs.length}, in ${folder}`] as const];
+  const page = join(folder, "report.html");
+  await replaceFile(page, ablationPage(ablation, facts));
+  await replaceFile(join(folder, "ablation.json"), `${JSON.stringify(ablation, null, 1)}\n`);
+  printResult(json, ablation, (result) => `${ablationText(result)}\nreport: ${page}`);
+}
 
-/** Updates of a cell on the embedded clips where nobody says how many: all cells with three seeds take about an hour on two cores. */
-const reducedSteps = 150;
+/** Values that the cells say, or that have no place in an ablation, and what a person does instead. */
+const taken: Partial<Record<RecipeName, string>> = {
+  subject: "--cells chooses among them",
+  head: "--cells chooses among them",
+  lockImage: "--cells chooses among them",
+  lockText: "--cells chooses among them",
+  freshImage: "--cells chooses among them",
+  freshText: "--cells chooses among them",
+  freshHead: "--cells chooses among them",
+  resume: "each of them begins anew, with --pretrained if that is given",
+  valData: "what is measured are the probes of --probe-data",
+};
 
 async function baseLayers(flags: Flags): Promise<Layer[]> {
-  const { preset, layers } = await layersOf(flags);
+  const { layers } = await layersOf(flags);
   for (const { values, from } of layers.slice(1))
-    for (const name of taken)
-      if (values[name] !== undefined && values[name] !== false && values[name] !== null)
-        throw new UsageError(`${from(name)}: the cells of the grid say that; choose among them with --cells`);
-  const [first, ...own] = layers;
-  if (preset !== "stage") return layers;
-  return [first, { values: { steps: reducedSteps, warmup: 20 }, from: () => "reduced setting of ablate" }, ...own];
+    for (const [name, instead] of Object.entries(taken) as [RecipeName, string][])
+      if (values[name] !== undefined && values[name] !== recipeSchema[name].value)
+        throw new UsageError(`${from(name)}: ${dashed(name)} is the cells' own; ${instead}`);
+  return layers;
 }
 
-function settingOf(betas: string, beta: number, pretrained: string | null): GridSetting {
+function gridFor(betas: string, { beta, pretrained }: Recipe): GridSetting {
   if (beta === 0) throw new UsageError("--beta: 0 is the cell sap; the full method needs more");
   const list = betas.split(",").map((word) => real("betas", word.trim(), 0, 1e6));
   return { beta, betas: list, towers: pretrained === null ? "random" : "pretrained" };
 }
 
-function chosen(names: string | undefined, setting: GridSetting): Cell[] {
-  const all = gridOf(setting);
-  if (names === undefined) return all;
+function chosenCells(names: string | undefined, grid: GridSetting): Cell[] {
+  const all = gridOf(grid);
+  if (names === undefined) return all.filter((cell) => isUsual(cell, grid));
+  if (names === "all") return all;
   const known = all.map(({ name }) => name);
   const wanted = names.split(",").map((word) => oneOf("cell", word.trim(), known));
   const cells = all.filter(({ name }) => wanted.includes(name));
   const needy = cells.find(({ text, frames }) => text !== "random" || frames !== "random");
-  if (needy && setting.towers === "random" && !wanted.includes(pretraining))
+  if (needy && grid.towers === "random" && !wanted.includes(pretraining))
     throw new UsageError(
-      `--cells: ${needy.name} begins with the model of ${pretraining}; name that too, or --pretrained`,
+      `--cells: ${needy.name} begins with the model of ${pretraining}; name that too, or give --pretrained`,
     );
   return cells;
+}
+
+/** What a person may miss. */
+function leftOutText(cells: readonly Cell[], grid: GridSetting): string[] {
+  const others = gridOf(grid).filter(({ name }) => !cells.some((each) => each.name === name));
+  const why =
+    grid.towers === "random" ? " (pretrained towers would be those of vanilla; --pretrained gives others)" : "";
+  return others.length === 0
+    ? []
+    : [`not among them${why}: ${others.map(({ name }) => name).join(", ")}; --cells names them`];
 }
 
 interface Data {

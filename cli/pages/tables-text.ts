@@ -48,7 +48,7 @@ export function ablationText({ table1, table3, figure6, directions, setting, lef
   ].join("\n");
 }
 
-const CLAIM = 64;
+const CLAIM = 68;
 
 /** The paper's statements, each with what its figures and ours differ by. */
 function directionLines(directions: readonly Direction[]): string[] {

@@ -185,7 +185,7 @@ function table3(runs: readonly RunSummary[], grid: GridSetting, measured: Measur
         : []),
       ...(grid.towers === "random"
         ? [
-            "Pretrained and frozen towers of ours are those of the vanilla cell with the same seed, unless --pretrained gives others.",
+            "Pretrained and frozen towers of ours are those of vanilla with the same seed, whose updates they have behind them; --pretrained gives others.",
           ]
         : []),
     ],

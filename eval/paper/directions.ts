@@ -104,12 +104,12 @@ function table3Claims(setting: GridSetting): Claim[] {
     pair: [variants[0], variants[b]],
     published: figures.map((_, i) => (rows[0][i + 3] as number) - (rows[b][i + 3] as number)),
   });
-  const heads = to(5, "a temporal transformer is better than the mean over frames");
+  const heads = to(5, "a temporal transformer beats the mean over frames");
   const base = table1Variants(setting)[3];
   const own = setting.towers === "random";
   return [
     ...(own
-      ? [{ ...heads, claim: `${heads.claim}, towers at random`, pair: [base, { ...base, head: "mean" }] as const }]
+      ? [{ ...heads, claim: `${heads.claim}, random towers`, pair: [base, { ...base, head: "mean" }] as const }]
       : []),
     own ? { ...heads, claim: `${heads.claim}, pretrained towers` } : heads,
     to(1, "a pretrained text tower is better than a random one"),

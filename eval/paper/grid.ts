@@ -82,6 +82,13 @@ export function gridOf(setting: GridSetting): Cell[] {
   return once.map((variant) => ({ name: cellName(variant, setting), ...variant }));
 }
 
+/**
+ * The cells that are trained unless others are named: Table 1, Figure 6 and the head of Table 3, and where there are pretrained towers
+ * all of that table.
+ */
+export const isUsual = ({ head, text, frames }: Cell, { towers }: GridSetting): boolean =>
+  head !== "conv1d" && (towers === "pretrained" || (text === "random" && frames === "random"));
+
 /** vanilla, saam, sap, snce; beta-10; mean; frozen-pretrained, text before frames. */
 function cellName({ subject, beta, head, text, frames }: Variant, setting: GridSetting): string {
   if (subject !== "sap") return subject === "none" ? "vanilla" : subject;

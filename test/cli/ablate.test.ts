@@ -1,0 +1,137 @@
+// `emotionclip ablate` as a user has it: a small grid killed in the middle and gone on with, its tables and files, and everything that
+// is refused before anything is trained.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { report, runCommand } from "../../cli/cli.ts";
+import { goldenPath } from "../kit/golden.ts";
+import { writeOwnShards } from "../kit/own-clips.ts";
+import { failure } from "../kit/refusal.ts";
+import { runProgram } from "../run/program.ts";
+
+const CLI = resolve("dist", "cli.js");
+const root = mkdtempSync(join(tmpdir(), "emotionclip-ablate-"));
+process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+const official = resolve(goldenPath("emotionclip/data/train"));
+process.chdir(root);
+
+const small = [
+  "ablate",
+  "--preset",
+  "tiny",
+  "--steps",
+  "6",
+  "--warmup",
+  "2",
+  "--cells",
+  "vanilla,snce,pretrained-pretrained",
+];
+const ablate = (...words: string[]) => runProgram(CLI, [...small, ...words], { cwd: root });
+
+const refused = async (...words: string[]) => report(await failure(runCommand(words), words.join(" ")));
+
+const results = (name: string) => join(root, "runs", "ablation", name, "results.json");
+
+/** Starts the small grid and kills it once a file is there. */
+async function killedAt(file: string): Promise<void> {
+  const child = spawn(process.execPath, [CLI, ...small, "--seeds", "2"], { cwd: root, stdio: "ignore" });
+  const closed = new Promise((ended) => child.on("close", ended));
+  const beat = setInterval(() => existsSync(file) && child.kill("SIGKILL"), 5);
+  await closed;
+  clearInterval(beat);
+}
+
+test("a killed ablation goes on by the same command: finished cells stay, the others are trained", async () => {
+  await killedAt(results("vanilla-2022"));
+  const first = readFileSync(results("vanilla-2022"), "utf8");
+  const { mtimeMs } = statSync(results("vanilla-2022"));
+  assert.not.ok(existsSync(results("snce-2023")));
+  const { code, stdout, stderr } = await ablate("--seeds", "2");
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /6 trainings in runs.ablation: 3 cells, 2 seeds; [1-5] are finished, [1-5] to train/);
+  assert.is(readFileSync(results("vanilla-2022"), "utf8"), first);
+  assert.is(statSync(results("vanilla-2022")).mtimeMs, mtimeMs);
+  for (const name of ["snce-2022", "pretrained-pretrained-2023"]) assert.ok(existsSync(results(name)), name);
+  assert.match(stderr, /begins with checkpoint\.safetensors: EmotionCLIP/i);
+  assert.match(stderr, /\d+ of \d+ parameters begin at random, as the recipe asks/);
+  assert.match(stdout, /EmotionCLIP \(vanilla\) +21\.97 .* ± .* 2 runs/);
+  assert.match(stdout, /pretrained towers are better than random ones +mAP +\+11\.49 .*\(2 seeds\)/);
+});
+
+test("finished, it trains nothing and prints the same, as text, JSON and a page", async () => {
+  const { code, stdout, stderr } = await ablate("--seeds", "2", "--json");
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /6 are finished, 0 to train/);
+  const { table1, runs, directions } = JSON.parse(stdout);
+  assert.is(runs.length, 6);
+  const mAP = [2022, 2023].map((seed) => {
+    const { after } = JSON.parse(readFileSync(results(`vanilla-${seed}`), "utf8"));
+    return 100 * after.find(([name]: [string]) => name === "mAP")[1];
+  });
+  const [{ mean, deviation }] = table1.rows[0].ours;
+  assert.ok(Math.abs(mean - (mAP[0] + mAP[1]) / 2) < 1e-9);
+  assert.ok(Math.abs(deviation - Math.abs(mAP[0] - mAP[1]) / Math.SQRT2) < 1e-9);
+  assert.ok(directions.length > 0);
+  assert.equal(JSON.parse(readFileSync(join(root, "runs", "ablation", "ablation.json"), "utf8")), JSON.parse(stdout));
+  const page = readFileSync(join(root, "runs", "ablation", "report.html"), "utf8");
+  assert.match(page, /Table 1: what subject and sentiment add[\s\S]*Table 3[\s\S]*Figure 6/);
+  assert.not.match(page, /NaN|undefined/);
+});
+
+test("a folder of another recipe, or a damaged one, is refused by name before anything is trained", async () => {
+  const other = await ablate("--seeds", "2", "--steps", "8");
+  assert.is(other.code, 2);
+  assert.match(
+    other.stderr,
+    /vanilla-2022: its run is of another recipe: steps 6 -> 8; give the ablation another --name/,
+  );
+  const whole = readFileSync(results("snce-2022"), "utf8");
+  for (const damage of ["{", "[]", JSON.stringify({ after: [] })]) {
+    writeFileSync(results("snce-2022"), damage);
+    const { code, stderr } = await ablate("--seeds", "1");
+    assert.is(code, 3, damage);
+    assert.match(stderr, /snce-2022: results\.json: /);
+  }
+  writeFileSync(results("snce-2022"), whole);
+});
+
+test("what the grid does not have is refused", async () => {
+  for (const [words, message] of [
+    [["--seeds", "0"], /--seeds: "0" is not a whole number from 1 to 100/],
+    [["--cells", "sapp"], /unknown cell "sapp" \(did you mean sap\?\); known: vanilla, /],
+    [
+      ["--cells", "frozen-frozen"],
+      /frozen-frozen begins with the model of vanilla; name that too, or give --pretrained/,
+    ],
+    [["--betas", "0,much"], /--betas: "much" is not a number/],
+    [["--beta", "0"], /--beta: 0 is the cell sap/],
+    [["--subject", "none"], /--subject: subject is the cells' own; --cells chooses among them/],
+    [["--lock-text"], /--lock-text: lock-text is the cells' own/],
+    [["--val-data", "x", "--eval-every", "5"], /--val-data: .* --probe-data/],
+    [["--name", "../x"], /not a plain folder name/],
+    [["--cells", "conv1d", "--preset", "tiny"], /cell conv1d: model: head\.frames is 2/],
+  ] as const) {
+    const { code, text } = await refused("ablate", ...words);
+    assert.is(code, 2, text);
+    assert.match(text, message);
+  }
+});
+
+test("data without a figure of the tables is refused before anything is trained", async () => {
+  const model = ["ablate", "--preset", "tiny", "--name", "none", "--cells", "vanilla"];
+  const bare = await refused(...model, "--train-data", official);
+  assert.is(bare.code, 2);
+  assert.match(bare.text, /nothing to measure: it has no train-index\.json, no test-index\.json\n +--probe-data .* --eval-bold/);
+  await writeOwnShards(join(root, "unlabelled"), { train: 8, test: 4 }, [], () => ({}));
+  const unlabelled = await refused(...model, "--train-data", "unlabelled");
+  assert.is(unlabelled.code, 2);
+  assert.match(unlabelled.text, /unlabelled: none of the tables' figures can be computed: its clips have no labels/);
+  const both = await refused(...model, "--train-data", "unlabelled", "--probe-data", "x", "--eval-bold", "y");
+  assert.match(both.text, /--probe-data and --eval-bold: one of them/);
+  assert.not.ok(existsSync(join(root, "runs", "none")));
+});
+
+test.run();
