@@ -1,6 +1,5 @@
 // What a recipe does not take of its file of weights: parts that begin at random.
 import { UsageError } from "../engine/errors.ts";
-import { takes } from "../engine/takes.ts";
 import type { Family } from "../model/family.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -11,10 +10,6 @@ export type FreshParts = Pick<Recipe, "freshImage" | "freshText" | "freshHead">;
  * that does not tell its towers apart.
  */
 export function freshParts(family: Family, parts: FreshParts): (name: string) => boolean {
-  takes(
-    "freshParts(family: { trains: function, ... }, parts: { freshImage: flag, freshText: flag, freshHead: flag, ... }, ...)",
-    arguments,
-  );
   const isFresh = { image: parts.freshImage, text: parts.freshText, none: parts.freshHead };
   if (!Object.values(isFresh).includes(true)) return () => false;
   const { place } = family;

@@ -10,7 +10,6 @@ export { type OfficialGroup, type OfficialTraining, readOfficialTraining, resume
 export { planStep, type StepPlan } from "./step-plan.ts";
 export { type Cooldown, type Descent, type Ramp, schedule, type StepDown, type WarmUp } from "./ramps.ts";
 export { learningRate, type OfficialSchedule, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
-export { freshParts } from "./fresh.ts";
 export { locked } from "./locks.ts";
 export { type GroupSettings, type Rates, recipeRates } from "./rates.ts";
 export { type Layer, type Recipe, type Resolved, resolveRecipe } from "./recipe.ts";

@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type Cell, gridOf, type GridSetting, isUsual, reducedGrid } from "../../eval/paper/grid.ts";
+import { type Cell, ablationGrid, type GridSetting, isUsual, reducedGrid } from "../../eval/paper/grid.ts";
 import { ablationOf } from "../../eval/paper/ablation.ts";
 import { dashed, type Layer, type Recipe, type RecipeName, recipeSchema, resolveRecipe } from "../../train/recipe.ts";
 import { recipePresets } from "../../train/recipes/index.ts";
@@ -23,7 +23,7 @@ import { layersOf } from "../recipe-layers.ts";
 import { checkRunName } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
-import { print, printResult, warn } from "../terminal/streams.ts";
+import { printResult, warn } from "../terminal/streams.ts";
 import { draftRecipe } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -38,7 +38,7 @@ interface Flags extends Record<string, unknown> {
   json?: boolean;
 }
 
-const cellNames = gridOf(reducedGrid).map(({ name }) => name);
+const cellNames = ablationGrid(reducedGrid).map(({ name }) => name);
 
 export function command({ gpu }: Context): Command {
   const made = new Command()
@@ -122,7 +122,7 @@ function gridFor(betas: string, { beta, pretrained }: Recipe): GridSetting {
 }
 
 function chosenCells(names: string | undefined, grid: GridSetting): Cell[] {
-  const all = gridOf(grid);
+  const all = ablationGrid(grid);
   if (names === undefined) return all.filter((cell) => isUsual(cell, grid));
   if (names === "all") return all;
   const known = all.map(({ name }) => name);
@@ -138,7 +138,7 @@ function chosenCells(names: string | undefined, grid: GridSetting): Cell[] {
 
 /** What a person may miss. */
 function leftOutText(cells: readonly Cell[], grid: GridSetting): string[] {
-  const others = gridOf(grid).filter(({ name }) => !cells.some((each) => each.name === name));
+  const others = ablationGrid(grid).filter(({ name }) => !cells.some((each) => each.name === name));
   const why =
     grid.towers === "random" ? " (pretrained towers would be those of vanilla; --pretrained gives others)" : "";
   return others.length === 0
@@ -175,7 +175,7 @@ async function trainAll(
       progress.say(`${i + 1} of ${runs.length}: ${run.folder}`);
       if (!(await trainCell(run, { gpu, progress, stop, say, clips, probes }))) return false;
     }
-    print(`${runs.length} trainings in ${clock((performance.now() - began) / 1000)}`);
+    progress.say(`${runs.length} trainings in ${clock((performance.now() - began) / 1000)}`);
     return true;
   } finally {
     progress.end();

@@ -1,5 +1,6 @@
 // What a finished run, or several side by side, comes to: lines for a terminal.
 import type { Settings } from "../../train/settings.ts";
+import { type Spread, spread } from "../../eval/paper/spread.ts";
 import type { NotedRow } from "../../eval/probes/probe-table.ts";
 import type { ClipsOutcome } from "../clips.ts";
 import type { Outcome } from "../job.ts";
@@ -50,18 +51,6 @@ function skippedText({ count, steps }: Outcome["skipped"]): string {
 
 const noteLines = (rows: readonly NotedRow[]) =>
   rows.flatMap(([name, , note]) => (note === undefined ? [] : [`  ${name}: ${note}`]));
-
-/** Mean and sample standard deviation. */
-interface Spread {
-  readonly mean: number;
-  readonly deviation: number;
-}
-
-function spread(values: readonly number[]): Spread {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  return { mean, deviation: Math.sqrt(variance) };
-}
 
 /** The arms side by side, and whether the prompt helps. */
 export function comparisonText(results: readonly ComparedRun[]): string {

@@ -1,7 +1,7 @@
 // The comparison as a page: tables, the reweighting of a batch and the scores against beta as SVG plots.
 import type { Ablation, ComparedRow, ComparedTable } from "../../eval/paper/ablation.ts";
 import type { Comparison, OtherTable } from "../../eval/paper/compare.ts";
-import type { Direction } from "../../eval/paper/directions.ts";
+import type { Statement } from "../../eval/paper/statements.ts";
 import { number } from "../../eval/paper/result.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
@@ -22,7 +22,7 @@ export function tablesPage(comparison: Comparison): string {
       tableSection(table3),
       html`<section><h2>Table 4: linear probes on five data sets</h2>${table4.map((table) => html`<h3>${table.title.replace("Table 4, ", "")}</h3>${tableOf(table)}`)}</section>`,
       figure6Section(comparison.figure6),
-      directionSection(comparison.directions),
+      statementSection(comparison.statements),
       html`<section><h2>Figure 5: attention</h2><p><code>emotionclip attention</code> draws what the subject token of a checkpoint looks at, block by block; the report of a run has it for held-out clips.</p></section>`,
       ...comparison.others.map(otherSection),
       leftOutSection(leftOut),
@@ -32,14 +32,14 @@ export function tablesPage(comparison: Comparison): string {
 
 /** The tables of an ablation as a page of their own. */
 export function ablationPage(ablation: Ablation, facts: readonly (readonly [string, string])[]): string {
-  const { table1, table3, figure6, directions, setting, leftOut } = ablation;
+  const { table1, table3, figure6, statements, setting, leftOut } = ablation;
   return pageHtml({
     title: "EmotionCLIP: ablations",
     summary:
       "What each part of the method adds: the paper's figures, and those of trainings with several seeds beside them.",
     facts: [["Ours", setting ?? "no finished run"], ...facts],
     sections: [
-      directionSection(directions),
+      statementSection(statements),
       tableSection(table1),
       tableSection(table3),
       figure6Section(figure6),
@@ -53,11 +53,11 @@ const leftOutSection = (leftOut: readonly string[]): Html | undefined =>
     ? undefined
     : html`<section><h2>Left out</h2><p>Runs at another setting.</p><ul class="plain">${leftOut.map((line) => html`<li>${line}</li>`)}</ul></section>`;
 
-function directionSection(directions: readonly Direction[]): Html {
-  const row = ({ claim, figure, published, ours, verdict }: Direction) =>
+function statementSection(statements: readonly Statement[]): Html {
+  const row = ({ claim, figure, published, ours, verdict }: Statement) =>
     html`<tr><th scope="row">${claim}</th><td class="text">${figure}</td><td>${publishedChange(published)}</td><td>${change(ours)}</td><td class="text">${verdictText(ours, verdict)}</td></tr>`;
   return html`<section><h2>What the paper says of its parts</h2><p>Differences in points; ours with the standard error over seeds. ${clearness}</p>
-<div class="scroll"><table class="figures"><thead><tr><th></th><th class="text"></th><th>published</th><th>ours</th><th class="text"></th></tr></thead><tbody>${directions.map(row)}</tbody></table></div></section>`;
+<div class="scroll"><table class="figures"><thead><tr><th></th><th class="text"></th><th>published</th><th>ours</th><th class="text"></th></tr></thead><tbody>${statements.map(row)}</tbody></table></div></section>`;
 }
 
 function otherSection({ title, columns, rows, remarks }: OtherTable): Html {

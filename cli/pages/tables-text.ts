@@ -1,7 +1,7 @@
 // The comparison as plain text: a block per table, published figures, ours, and the reason for every gap.
 import type { Ablation, ComparedRow, ComparedTable } from "../../eval/paper/ablation.ts";
 import type { Comparison, OtherTable } from "../../eval/paper/compare.ts";
-import type { Direction } from "../../eval/paper/directions.ts";
+import type { Statement } from "../../eval/paper/statements.ts";
 import type { Spread } from "../../eval/paper/spread.ts";
 import { number } from "../../eval/paper/result.ts";
 
@@ -22,7 +22,7 @@ export function tablesText(comparison: Comparison): string {
     "",
     ...figure6Lines(comparison.figure6),
     "",
-    ...directionLines(comparison.directions),
+    ...statementLines(comparison.statements),
     "",
     "Figure 5: emotionclip attention draws what the subject token of a checkpoint looks at",
     "",
@@ -33,7 +33,7 @@ export function tablesText(comparison: Comparison): string {
 }
 
 /** The tables of an ablation alone. */
-export function ablationText({ table1, table3, figure6, directions, setting, leftOut }: Ablation): string {
+export function ablationText({ table1, table3, figure6, statements, setting, leftOut }: Ablation): string {
   return [
     ...tableLines(table1),
     "",
@@ -41,7 +41,7 @@ export function ablationText({ table1, table3, figure6, directions, setting, lef
     "",
     ...figure6Lines(figure6),
     "",
-    ...directionLines(directions),
+    ...statementLines(statements),
     "",
     `ours: ${setting ?? "no finished run"}`,
     ...leftOut.map((line) => `left out, another setting: ${line}`),
@@ -51,11 +51,11 @@ export function ablationText({ table1, table3, figure6, directions, setting, lef
 const CLAIM = 68;
 
 /** The paper's statements, each with what its figures and ours differ by. */
-function directionLines(directions: readonly Direction[]): string[] {
-  const line = ({ claim, figure, published, ours, verdict }: Direction) =>
+function statementLines(statements: readonly Statement[]): string[] {
+  const line = ({ claim, figure, published, ours, verdict }: Statement) =>
     `  ${claim.padEnd(CLAIM)}${figure.padEnd(5)}${publishedChange(published).padStart(10)}${change(ours).padStart(16)}  ${verdictText(ours, verdict)}`.trimEnd();
-  const run = directions.filter(({ verdict }) => verdict !== "not run");
-  const others = new Set(directions.filter(({ verdict }) => verdict === "not run").map(({ claim }) => claim));
+  const run = statements.filter(({ verdict }) => verdict !== "not run");
+  const others = new Set(statements.filter(({ verdict }) => verdict === "not run").map(({ claim }) => claim));
   return [
     "What the paper says of its parts: difference, and ours with its standard error over seeds, in points",
     `  ${"".padEnd(CLAIM + 5)}${"published".padStart(10)}${"ours".padStart(16)}`,
@@ -75,13 +75,13 @@ const signed = (value: number) => `${value > 0 ? "+" : ""}${number(value, 2)}`;
 export const publishedChange = (value: number | null): string => (value === null ? "better" : signed(value));
 
 /** Ours, with the standard error. */
-export const change = (ours: Direction["ours"]): string => {
+export const change = (ours: Statement["ours"]): string => {
   if (!ours) return "–";
   return Number.isFinite(ours.error) ? `${signed(ours.mean)} ± ${number(ours.error, 2)}` : signed(ours.mean);
 };
 
 /** The verdict, and of how many seeds. */
-export const verdictText = (ours: Direction["ours"], verdict: Direction["verdict"]): string =>
+export const verdictText = (ours: Statement["ours"], verdict: Statement["verdict"]): string =>
   ours ? `${verdict} (${ours.seeds === 1 ? "one seed" : `${ours.seeds} seeds`})` : verdict;
 
 function tableLines({ title, columns, rows, remarks }: ComparedTable): string[] {

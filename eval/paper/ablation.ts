@@ -1,17 +1,17 @@
 // Table 1, Table 3 and Figure 6 from finished runs: published figures, ours with their deviations over seeds, and for every gap the
 // reason. Pure; what is read from disk comes in as summaries.
 import type { RunSummary } from "../../train/runs/runs.ts";
-import { type Direction, directionsOf, figureOf } from "./directions.ts";
+import { type Statement, statementsOf, figureOf } from "./statements.ts";
 import {
   figure6Variants,
-  gridOf,
+  ablationGrid,
   type GridSetting,
   headVariants,
   isSame,
   reducedGrid,
   table1Variants,
   table3Variants,
-  type Variant,
+  type CellSetting,
 } from "./grid.ts";
 import paper from "./paper-tables.json";
 import { boldColumns } from "./published.ts";
@@ -51,7 +51,7 @@ export interface Ablation {
     readonly points: readonly BetaPoint[];
     readonly remarks: readonly string[];
   };
-  readonly directions: readonly Direction[];
+  readonly statements: readonly Statement[];
   /** What the runs have in common. */
   readonly setting: string | undefined;
   /** Runs of another setting than most. */
@@ -69,12 +69,12 @@ export function ablationOf(
 ): Ablation {
   const setting = commonest(runs, grid);
   const alike = runs.filter((run) => run.setting === setting);
-  const used = [...new Map(alike.map((run) => [`${words(run)}, seed ${run.seed}`, run])).values()];
+  const used = [...new Map(alike.map((run) => [`${runWords(run)}, seed ${run.seed}`, run])).values()];
   return {
     table1: table1(used, grid, measured),
     table3: table3(used, grid, measured),
     figure6: figure6(used, grid),
-    directions: directionsOf(used, grid),
+    statements: statementsOf(used, grid),
     setting,
     leftOut: runs.filter((run) => run.setting !== setting).map(({ folder, setting }) => `${folder}: ${setting}`),
   };
@@ -92,7 +92,7 @@ function gridIn(runs: readonly RunSummary[]): GridSetting {
 /** The setting under which most of the wanted variants were trained. */
 function commonest(runs: readonly RunSummary[], grid: GridSetting): string | undefined {
   const settings = [...new Set(runs.map(({ setting }) => setting))];
-  const wanted = gridOf(grid);
+  const wanted = ablationGrid(grid);
   const worth = (setting: string) => {
     const own = runs.filter((run) => run.setting === setting);
     return wanted.filter((variant) => own.some((run) => isSame(variant, run))).length + own.length / 1000;
@@ -101,7 +101,7 @@ function commonest(runs: readonly RunSummary[], grid: GridSetting): string | und
 }
 
 /** A run in words. */
-export const words = ({ subject, beta, head, text, frames }: Pick<RunSummary, keyof Variant>): string =>
+export const runWords = ({ subject, beta, head, text, frames }: Pick<RunSummary, keyof CellSetting>): string =>
   [
     `subject ${subject}, beta ${beta}`,
     ...(head === "transformer" ? [] : [`head ${head}`]),
@@ -114,17 +114,17 @@ const names = boldColumns.map(({ name }) => name);
 const spreads = (runs: readonly RunSummary[]): Spread[] =>
   boldColumns.map(({ name, scale }) => spread(runs.map((run) => scale * figureOf(run, name))));
 
-const runsOf = (variant: Variant, runs: readonly RunSummary[]) => runs.filter((run) => isSame(variant, run));
+const runsOf = (variant: CellSetting, runs: readonly RunSummary[]) => runs.filter((run) => isSame(variant, run));
 
 function ourFigures(
-  variant: Variant,
+  variant: CellSetting,
   runs: readonly RunSummary[],
   grid: GridSetting,
 ): Pick<ComparedRow, "ours" | "runs" | "why"> {
   const own = runsOf(variant, runs);
   if (own.length > 0) return { ours: spreads(own), runs: own.length };
-  const cell = gridOf(grid).find((each) => isSame(each, variant));
-  return { why: `no run with ${words(variant)}; emotionclip ablate --cells ${cell?.name} makes it` };
+  const cell = ablationGrid(grid).find((each) => isSame(each, variant));
+  return { why: `no run with ${runWords(variant)}; emotionclip ablate --cells ${cell?.name} makes it` };
 }
 
 const levels: Record<Measured, string> = {

@@ -4,7 +4,7 @@
 import { type BenchmarkName, benchmarkNames, type SetName } from "../../data/sets/switches.ts";
 import type { RunSummary } from "../../train/runs/runs.ts";
 import paper from "./paper-tables.json";
-import { type Ablation, ablationOf, type ComparedRow, type ComparedTable, words } from "./ablation.ts";
+import { type Ablation, ablationOf, type ComparedRow, type ComparedTable, runWords } from "./ablation.ts";
 import { figureFor, publishedOf, type TaskFigures } from "./published.ts";
 import type { Reweighting } from "./reweighting.ts";
 import { takes } from "../../engine/takes.ts";
@@ -75,7 +75,7 @@ function ownRuns(runs: readonly RunSummary[]): OtherTable[] {
     const columns = [...new Set(here.flatMap(({ figures }) => figures.map(([name]) => name)))];
     const rows = here.map((run): Row => {
       const values = columns.map((column) => defined(run.figures.find(([name]) => name === column)?.[1]));
-      return { name: `${run.folder} (${words(run)}, seed ${run.seed}; ${run.setting})`, values };
+      return { name: `${run.folder} (${runWords(run)}, seed ${run.seed}; ${run.setting})`, values };
     });
     const notes = here.flatMap(({ figures }) =>
       figures.flatMap(([name, , note]) => (note ? [`${name}: ${note}`] : [])),

@@ -9,12 +9,12 @@ import paper from "./paper-tables.json";
 export type TowerState = RunSummary["text"];
 
 /** What a row or a point is trained with. */
-export type Variant = Pick<RunSummary, "subject" | "beta" | "text" | "frames"> & {
+export type CellSetting = Pick<RunSummary, "subject" | "beta" | "text" | "frames"> & {
   readonly head: (typeof headKinds)[number];
 };
 
 /** A variant by the name that flags and folders have for it. */
-export interface Cell extends Variant {
+export interface Cell extends CellSetting {
   readonly name: string;
 }
 
@@ -31,11 +31,11 @@ export interface GridSetting {
 /** The reduced setting's; the published code has β = 10. */
 export const reducedGrid: GridSetting = { beta: 1, betas: [0, 0.1, 1, 10], towers: "random" };
 
-export const isSame = (a: Variant, b: Pick<RunSummary, keyof Variant>): boolean =>
+export const isSame = (a: CellSetting, b: Pick<RunSummary, keyof CellSetting>): boolean =>
   a.subject === b.subject && a.beta === b.beta && a.head === b.head && a.text === b.text && a.frames === b.frames;
 
 /** The full method, and what differs from it. */
-const full = ({ beta, towers }: GridSetting, other: Partial<Variant> = {}): Variant => ({
+const full = ({ beta, towers }: GridSetting, other: Partial<CellSetting> = {}): CellSetting => ({
   subject: "sap",
   beta,
   head: "transformer",
@@ -45,7 +45,7 @@ const full = ({ beta, towers }: GridSetting, other: Partial<Variant> = {}): Vari
 });
 
 /** The rows of Table 1. */
-export const table1Variants = (setting: GridSetting): Variant[] => [
+export const table1Variants = (setting: GridSetting): CellSetting[] => [
   full(setting, { subject: "none", beta: 0 }),
   full(setting, { subject: "saam", beta: 0 }),
   full(setting, { beta: 0 }),
@@ -53,11 +53,11 @@ export const table1Variants = (setting: GridSetting): Variant[] => [
 ];
 
 /** The points of Figure 6. */
-export const figure6Variants = (setting: GridSetting): Variant[] =>
+export const figure6Variants = (setting: GridSetting): CellSetting[] =>
   [...new Set([0, setting.beta, ...setting.betas])].sort((a, b) => a - b).map((beta) => full(setting, { beta }));
 
 /** The rows of Table 3 as the paper has them. */
-export const table3Variants = (setting: GridSetting): Variant[] =>
+export const table3Variants = (setting: GridSetting): CellSetting[] =>
   paper.table3_implementation_bold.rows.map(([text, frames, temporal]) =>
     full(setting, {
       text: text as TowerState,
@@ -67,11 +67,11 @@ export const table3Variants = (setting: GridSetting): Variant[] =>
   );
 
 /** Temporal heads on the towers of Table 1, beside the one that is there. */
-export const headVariants = (setting: GridSetting): Variant[] =>
+export const headVariants = (setting: GridSetting): CellSetting[] =>
   headKinds.filter((head) => head !== "transformer").map((head) => full(setting, { head }));
 
 /** Every cell once, in the order in which they are trained. */
-export function gridOf(setting: GridSetting): Cell[] {
+export function ablationGrid(setting: GridSetting): Cell[] {
   const wanted = [
     ...table1Variants(setting),
     ...figure6Variants(setting),
@@ -90,7 +90,7 @@ export const isUsual = ({ head, text, frames }: Cell, { towers }: GridSetting): 
   head !== "conv1d" && (towers === "pretrained" || (text === "random" && frames === "random"));
 
 /** vanilla, saam, sap, snce; beta-10; mean; frozen-pretrained, text before frames. */
-function cellName({ subject, beta, head, text, frames }: Variant, setting: GridSetting): string {
+function cellName({ subject, beta, head, text, frames }: CellSetting, setting: GridSetting): string {
   if (subject !== "sap") return subject === "none" ? "vanilla" : subject;
   const isBase = text === setting.towers && frames === setting.towers;
   const heads = head === "transformer" ? [] : [head];
@@ -100,7 +100,7 @@ function cellName({ subject, beta, head, text, frames }: Variant, setting: GridS
 }
 
 /** A cell as differences from the recipe; `weights` is the file that pretrained and frozen towers are of. */
-export function differences(cell: Variant, weights: string | undefined): Partial<Recipe> {
+export function differences(cell: CellSetting, weights: string | undefined): Partial<Recipe> {
   const { subject, beta, head, text, frames } = cell;
   if (weights === undefined) return { subject, beta, head };
   return {

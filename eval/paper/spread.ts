@@ -29,7 +29,7 @@ const student = [
 ];
 
 /** What pairs of one seed differ by: data order and initial values are the same in both, so pairs vary less than their members. */
-export function difference(values: readonly number[]): Difference {
+export function seedDifference(values: readonly number[]): Difference {
   const { mean, deviation } = spread(values);
   const seeds = values.length;
   const error = deviation / Math.sqrt(seeds);

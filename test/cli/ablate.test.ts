@@ -65,7 +65,7 @@ test("finished, it trains nothing and prints the same, as text, JSON and a page"
   const { code, stdout, stderr } = await ablate("--seeds", "2", "--json");
   assert.is(code, 0, stderr);
   assert.match(stderr, /6 are finished, 0 to train/);
-  const { table1, runs, directions } = JSON.parse(stdout);
+  const { table1, runs, statements } = JSON.parse(stdout);
   assert.is(runs.length, 6);
   const mAP = [2022, 2023].map((seed) => {
     const { after } = JSON.parse(readFileSync(results(`vanilla-${seed}`), "utf8"));
@@ -74,7 +74,7 @@ test("finished, it trains nothing and prints the same, as text, JSON and a page"
   const [{ mean, deviation }] = table1.rows[0].ours;
   assert.ok(Math.abs(mean - (mAP[0] + mAP[1]) / 2) < 1e-9);
   assert.ok(Math.abs(deviation - Math.abs(mAP[0] - mAP[1]) / Math.SQRT2) < 1e-9);
-  assert.ok(directions.length > 0);
+  assert.ok(statements.length > 0);
   assert.equal(JSON.parse(readFileSync(join(root, "runs", "ablation", "ablation.json"), "utf8")), JSON.parse(stdout));
   const page = readFileSync(join(root, "runs", "ablation", "report.html"), "utf8");
   assert.match(page, /Table 1: what subject and sentiment add[\s\S]*Table 3[\s\S]*Figure 6/);
@@ -124,7 +124,10 @@ test("data without a figure of the tables is refused before anything is trained"
   const model = ["ablate", "--preset", "tiny", "--name", "none", "--cells", "vanilla"];
   const bare = await refused(...model, "--train-data", official);
   assert.is(bare.code, 2);
-  assert.match(bare.text, /nothing to measure: it has no train-index\.json, no test-index\.json\n +--probe-data .* --eval-bold/);
+  assert.match(
+    bare.text,
+    /nothing to measure: it has no train-index\.json, no test-index\.json\n +--probe-data .* --eval-bold/,
+  );
   await writeOwnShards(join(root, "unlabelled"), { train: 8, test: 4 }, [], () => ({}));
   const unlabelled = await refused(...model, "--train-data", "unlabelled");
   assert.is(unlabelled.code, 2);

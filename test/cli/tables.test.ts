@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FormatError } from "../../engine/errors.ts";
 import { compare } from "../../eval/paper/compare.ts";
-import { gridOf, reducedGrid } from "../../eval/paper/grid.ts";
+import { ablationGrid, reducedGrid } from "../../eval/paper/grid.ts";
 import { matrix } from "../../eval/matrix.ts";
 import { protocols } from "../../eval/probes/protocol.ts";
 import type { EvaluationResult } from "../../eval/paper/result.ts";
@@ -40,7 +40,7 @@ const run = (given: Partial<RunSummary>, mAP: number): RunSummary => ({
 });
 
 /** Four rows of Table 1, the other points of Figure 6, another head; each twice. */
-const cells = gridOf(reducedGrid).filter(({ text, frames }) => text === "random" && frames === "random");
+const cells = ablationGrid(reducedGrid).filter(({ text, frames }) => text === "random" && frames === "random");
 const all = cells.flatMap((variant, i) => [
   run({ ...variant, seed: 1 }, 0.5 + i / 100),
   run({ ...variant, seed: 2 }, 0.52 + i / 100),

@@ -2,8 +2,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ablationOf } from "../../eval/paper/ablation.ts";
-import { differences, gridOf, isUsual, reducedGrid } from "../../eval/paper/grid.ts";
-import { difference, spread } from "../../eval/paper/spread.ts";
+import { differences, ablationGrid, isUsual, reducedGrid } from "../../eval/paper/grid.ts";
+import { seedDifference, spread } from "../../eval/paper/spread.ts";
 import type { RunSummary } from "../../train/runs/runs.ts";
 
 const run = (given: Partial<RunSummary>, seed: number, mAP: number): RunSummary => ({
@@ -26,7 +26,7 @@ const run = (given: Partial<RunSummary>, seed: number, mAP: number): RunSummary 
 const near = (a: number, b: number, what: string) => assert.ok(Math.abs(a - b) < 1e-9, `${what}: ${a}, not ${b}`);
 
 test("the grid has every setting of Tables 1 and 3 and Figure 6 once", () => {
-  const cells = gridOf(reducedGrid);
+  const cells = ablationGrid(reducedGrid);
   assert.equal(
     cells.map(({ name }) => name),
     [
@@ -41,19 +41,19 @@ test("the grid has every setting of Tables 1 and 3 and Figure 6 once", () => {
 
 test("with weights of somebody's own, the full method is Table 3's first row, and its third begins at random", () => {
   const grid = { beta: 10, betas: [0, 10, 100], towers: "pretrained" } as const;
-  const names = gridOf(grid).map(({ name }) => name);
+  const names = ablationGrid(grid).map(({ name }) => name);
   assert.equal(names.slice(0, 5), ["vanilla", "saam", "sap", "snce", "beta-100"]);
   assert.not.ok(names.includes("pretrained-pretrained"));
   assert.ok(names.includes("random-random"));
-  const random = gridOf(grid).find(({ name }) => name === "random-random")!;
+  const random = ablationGrid(grid).find(({ name }) => name === "random-random")!;
   const { freshText, freshImage, freshHead, pretrained } = differences(random, "clip.pt");
   assert.equal([freshText, freshImage, freshHead, pretrained], [true, true, true, "clip.pt"]);
 });
 
 test("a cell is a list of differences from the recipe", () => {
-  const [vanilla] = gridOf(reducedGrid);
+  const [vanilla] = ablationGrid(reducedGrid);
   assert.equal(differences(vanilla, undefined), { subject: "none", beta: 0, head: "transformer" });
-  const frozen = gridOf(reducedGrid).find(({ name }) => name === "frozen-pretrained")!;
+  const frozen = ablationGrid(reducedGrid).find(({ name }) => name === "frozen-pretrained")!;
   assert.equal(differences(frozen, "w"), {
     ...{ subject: "sap", beta: 1, head: "transformer", pretrained: "w" },
     ...{ freshText: false, freshImage: false, freshHead: true, lockText: true, lockImage: false },
@@ -65,18 +65,18 @@ test("mean, deviation and standard error are those of the textbook", () => {
   near(mean, 5, "mean");
   near(deviation, Math.sqrt((9 + 1 + 16) / 2), "deviation");
   assert.ok(Number.isNaN(spread([3]).deviation) && Number.isNaN(spread([]).mean));
-  const { error, seeds } = difference([2, 4, 9]);
+  const { error, seeds } = seedDifference([2, 4, 9]);
   near(error, Math.sqrt(13 / 3), "error");
   assert.is(seeds, 3);
 });
 
 test("a difference counts beyond Student's t: of three seeds 4.303 standard errors", () => {
   const around = (mean: number) => [mean - 1, mean, mean + 1]; // error 1/√3
-  assert.is(difference(around(4.302 / Math.sqrt(3))).isClear, false);
-  assert.is(difference(around(4.304 / Math.sqrt(3))).isClear, true);
-  assert.is(difference(around(-4.304 / Math.sqrt(3))).isClear, true);
-  assert.is(difference([5]).isClear, false);
-  assert.is(difference([0, 0]).isClear, false);
+  assert.is(seedDifference(around(4.302 / Math.sqrt(3))).isClear, false);
+  assert.is(seedDifference(around(4.304 / Math.sqrt(3))).isClear, true);
+  assert.is(seedDifference(around(-4.304 / Math.sqrt(3))).isClear, true);
+  assert.is(seedDifference([5]).isClear, false);
+  assert.is(seedDifference([0, 0]).isClear, false);
 });
 
 test("differences are taken between runs of one seed, and the verdict follows the paper's sign", () => {
@@ -86,8 +86,8 @@ test("differences are taken between runs of one seed, and the verdict follows th
     ...[0.3, 0.36, 0.3].map((v, i) => run({ beta: 0 }, i, v)),
     ...[0.6, 0.62, 0.61, 0.9].map((v, i) => run({}, i, v)),
   ];
-  const { directions } = ablationOf(runs);
-  const of = (claim: string) => directions.find((each) => each.claim === claim && each.figure === "mAP")!;
+  const { statements } = ablationOf(runs);
+  const of = (claim: string) => statements.find((each) => each.claim === claim && each.figure === "mAP")!;
   const saam = of("+ SAAM is worse than vanilla");
   near(saam.published!, -0.44, "published");
   near(saam.ours!.mean, (10 + 10.1 + 10.2) / 3, "ours");
@@ -102,8 +102,8 @@ test("differences are taken between runs of one seed, and the verdict follows th
 });
 
 test("one seed tells nothing apart", () => {
-  const { directions } = ablationOf([run({ subject: "none", beta: 0 }, 1, 0.1), run({}, 1, 0.9)]);
-  const { verdict, ours } = directions.find(({ claim }) => claim === "+ SAP & SNCE is better than vanilla")!;
+  const { statements } = ablationOf([run({ subject: "none", beta: 0 }, 1, 0.1), run({}, 1, 0.9)]);
+  const { verdict, ours } = statements.find(({ claim }) => claim === "+ SAP & SNCE is better than vanilla")!;
   assert.equal([verdict, ours!.seeds], ["not told apart", 1]);
 });
 

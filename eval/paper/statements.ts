@@ -1,16 +1,16 @@
 // What the paper's Tables 1 and 3 and Figure 6 say of its parts, as differences of two settings, and whether runs with several seeds
 // say the same.
 import type { RunSummary } from "../../train/runs/runs.ts";
-import { type GridSetting, isSame, table1Variants, table3Variants, type Variant } from "./grid.ts";
+import { type GridSetting, isSame, table1Variants, table3Variants, type CellSetting } from "./grid.ts";
 import paper from "./paper-tables.json";
 import { boldColumns } from "./published.ts";
-import { type Difference, difference } from "./spread.ts";
+import { type Difference, seedDifference } from "./spread.ts";
 
 /** "not told apart": within noise, or one seed only. "not run": a setting that it needs has no finished run. */
-export type Verdict = "confirmed" | "contradicted" | "not told apart" | "not run";
+export type StatementVerdict = "confirmed" | "contradicted" | "not told apart" | "not run";
 
 /** One statement of the paper. */
-export interface Direction {
+export interface Statement {
   /** "+ SAP is better than vanilla". */
   readonly claim: string;
   readonly figure: string;
@@ -18,13 +18,13 @@ export interface Direction {
   readonly published: number | null;
   /** The same of ours. */
   readonly ours?: Difference;
-  readonly verdict: Verdict;
+  readonly verdict: StatementVerdict;
 }
 
 /** A statement: the first setting is better than the second by `published`, figure by figure; null: better by what is not told. */
 interface Claim {
   readonly claim: string;
-  readonly pair: readonly [Variant, Variant];
+  readonly pair: readonly [CellSetting, CellSetting];
   readonly published: readonly (number | null)[];
 }
 
@@ -32,19 +32,19 @@ interface Claim {
 const figures = boldColumns.slice(0, 2);
 
 /** Every statement, with its verdict on each figure. */
-export function directionsOf(runs: readonly RunSummary[], setting: GridSetting): Direction[] {
+export function statementsOf(runs: readonly RunSummary[], setting: GridSetting): Statement[] {
   return [...table1Claims(setting), ...betaClaims(runs, setting), ...table3Claims(setting)].flatMap((claim) =>
-    figures.map(({ name, scale }, i) => directionOf(runs, claim, name, scale, claim.published[i])),
+    figures.map(({ name, scale }, i) => statementOf(runs, claim, name, scale, claim.published[i])),
   );
 }
 
-function directionOf(
+function statementOf(
   runs: readonly RunSummary[],
   { claim, pair: [better, worse] }: Claim,
   figure: string,
   scale: number,
   published: number | null,
-): Direction {
+): Statement {
   const stated = { claim, figure, published };
   const pairs = runs
     .filter((run) => isSame(better, run))
@@ -53,11 +53,11 @@ function directionOf(
       return other ? [scale * (figureOf(run, figure) - figureOf(other, figure))] : [];
     });
   if (pairs.length === 0 || pairs.some(Number.isNaN)) return { ...stated, verdict: "not run" };
-  const ours = difference(pairs);
+  const ours = seedDifference(pairs);
   return { ...stated, ours, verdict: verdictOf(ours, published ?? 1) };
 }
 
-const verdictOf = ({ mean, isClear }: Difference, published: number): Verdict =>
+const verdictOf = ({ mean, isClear }: Difference, published: number): StatementVerdict =>
   !isClear ? "not told apart" : mean > 0 === published > 0 ? "confirmed" : "contradicted";
 
 /** A figure of a run as a fraction, by the table's name for it: of the shards' probes, or of BoLD's. */
