@@ -127,13 +127,11 @@ function chosenCells(names: string | undefined, grid: GridSetting): Cell[] {
   if (names === "all") return all;
   const known = all.map(({ name }) => name);
   const wanted = names.split(",").map((word) => oneOf("cell", word.trim(), known));
-  const cells = all.filter(({ name }) => wanted.includes(name));
-  const needy = cells.find(({ text, frames }) => text !== "random" || frames !== "random");
-  if (needy && grid.towers === "random" && !wanted.includes(pretraining))
-    throw new UsageError(
-      `--cells: ${needy.name} begins with the model of ${pretraining}; name that too, or give --pretrained`,
-    );
-  return cells;
+  const isWanted = ({ name }: Cell) => wanted.includes(name);
+  const needy = all.find((cell) => isWanted(cell) && (cell.text !== "random" || cell.frames !== "random"));
+  if (grid.towers === "pretrained" || !needy || wanted.includes(pretraining)) return all.filter(isWanted);
+  warn([`${pretraining} too: ${needy.name} begins with its model (--pretrained gives other weights)`]);
+  return all.filter((cell) => cell.name === pretraining || isWanted(cell));
 }
 
 /** What a person may miss. */

@@ -6,7 +6,7 @@ import { number } from "../../eval/paper/result.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
 import { betaPlot, cornerPlot, logitKey, logitPlot } from "./tables-plots.ts";
-import { change, clearness, figure, letter, publishedChange, short, shown, verdictText } from "./tables-text.ts";
+import { change, clearness, figure, letter, publishedChange, short, shown } from "./tables-text.ts";
 
 /** The page as text. */
 export function tablesPage(comparison: Comparison): string {
@@ -54,10 +54,13 @@ const leftOutSection = (leftOut: readonly string[]): Html | undefined =>
     : html`<section><h2>Left out</h2><p>Runs at another setting.</p><ul class="plain">${leftOut.map((line) => html`<li>${line}</li>`)}</ul></section>`;
 
 function statementSection(statements: readonly Statement[]): Html {
-  const row = ({ claim, figure, published, ours, verdict }: Statement) =>
-    html`<tr><th scope="row">${claim}</th><td class="text">${figure}</td><td>${publishedChange(published)}</td><td>${change(ours)}</td><td class="text">${verdictText(ours, verdict)}</td></tr>`;
+  const run = statements.filter(({ ours }) => ours);
+  const others = new Set(statements.filter(({ ours }) => !ours).map(({ claim }) => claim));
+  const row = ({ claim, figure, published, ours, verdict }: Statement, i: number) =>
+    html`<tr class="${verdict === "contradicted" ? "ours" : ""}"><th scope="row">${claim !== run[i - 1]?.claim && claim}</th><td>${figure}</td><td>${publishedChange(published)}</td><td>${change(ours)}</td><td>${ours?.seeds}</td><td>${verdict}</td></tr>`;
   return html`<section><h2>What the paper says of its parts</h2><p>Differences in points; ours with the standard error over seeds. ${clearness}</p>
-<div class="scroll"><table class="figures"><thead><tr><th></th><th class="text"></th><th>published</th><th>ours</th><th class="text"></th></tr></thead><tbody>${statements.map(row)}</tbody></table></div></section>`;
+<div class="scroll"><table class="figures"><thead><tr><th></th><th></th><th>published</th><th>ours</th><th>seeds</th><th></th></tr></thead><tbody>${run.map(row)}</tbody></table></div>
+<ul class="plain">${Array.from(others, (claim) => html`<li>${claim}: not run</li>`)}</ul></section>`;
 }
 
 function otherSection({ title, columns, rows, remarks }: OtherTable): Html {

@@ -48,12 +48,14 @@ export function ablationText({ table1, table3, figure6, statements, setting, lef
   ].join("\n");
 }
 
-const CLAIM = 68;
+const CLAIM = 54;
 
 /** The paper's statements, each with what its figures and ours differ by. */
 function statementLines(statements: readonly Statement[]): string[] {
-  const line = ({ claim, figure, published, ours, verdict }: Statement) =>
-    `  ${claim.padEnd(CLAIM)}${figure.padEnd(5)}${publishedChange(published).padStart(10)}${change(ours).padStart(16)}  ${verdictText(ours, verdict)}`.trimEnd();
+  const line = (statement: Statement) => {
+    const { claim, figure, published, ours } = statement;
+    return `  ${claim.padEnd(CLAIM)}${figure.padEnd(5)}${publishedChange(published).padStart(10)}${change(ours).padStart(16)}  ${verdictText(statement)}`.trimEnd();
+  };
   const run = statements.filter(({ verdict }) => verdict !== "not run");
   const others = new Set(statements.filter(({ verdict }) => verdict === "not run").map(({ claim }) => claim));
   return [
@@ -80,8 +82,7 @@ export const change = (ours: Statement["ours"]): string => {
   return Number.isFinite(ours.error) ? `${signed(ours.mean)} ± ${number(ours.error, 2)}` : signed(ours.mean);
 };
 
-/** The verdict, and of how many seeds. */
-export const verdictText = (ours: Statement["ours"], verdict: Statement["verdict"]): string =>
+const verdictText = ({ ours, verdict }: Statement): string =>
   ours ? `${verdict} (${ours.seeds === 1 ? "one seed" : `${ours.seeds} seeds`})` : verdict;
 
 function tableLines({ title, columns, rows, remarks }: ComparedTable): string[] {

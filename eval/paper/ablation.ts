@@ -124,7 +124,7 @@ function ourFigures(
   const own = runsOf(variant, runs);
   if (own.length > 0) return { ours: spreads(own), runs: own.length };
   const cell = ablationGrid(grid).find((each) => isSame(each, variant));
-  return { why: `no run with ${runWords(variant)}; emotionclip ablate --cells ${cell?.name} makes it` };
+  return { why: `no run; emotionclip ablate --cells ${cell?.name} makes some` };
 }
 
 const levels: Record<Measured, string> = {

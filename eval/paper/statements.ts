@@ -89,7 +89,7 @@ function betaClaims(runs: readonly RunSummary[], setting: GridSetting): Claim[] 
   if (!(largest > setting.beta)) return [];
   return [
     {
-      claim: `beta ${setting.beta} is better than ${largest}, too large a one`,
+      claim: `beta ${setting.beta} is better than ${largest}`,
       pair: [full, { ...full, beta: largest }],
       published: [null, null],
     },
@@ -104,14 +104,14 @@ function table3Claims(setting: GridSetting): Claim[] {
     pair: [variants[0], variants[b]],
     published: figures.map((_, i) => (rows[0][i + 3] as number) - (rows[b][i + 3] as number)),
   });
-  const heads = to(5, "a temporal transformer beats the mean over frames");
+  const heads = to(5, "a temporal transformer beats the mean");
   const base = table1Variants(setting)[3];
   const own = setting.towers === "random";
   return [
     ...(own
-      ? [{ ...heads, claim: `${heads.claim}, random towers`, pair: [base, { ...base, head: "mean" }] as const }]
+      ? [{ ...heads, claim: `${heads.claim} (random towers)`, pair: [base, { ...base, head: "mean" }] as const }]
       : []),
-    own ? { ...heads, claim: `${heads.claim}, pretrained towers` } : heads,
+    own ? { ...heads, claim: `${heads.claim} (pretrained)` } : heads,
     to(1, "a pretrained text tower is better than a random one"),
     to(2, "pretrained towers are better than random ones"),
     to(3, "a text tower in training is better than a frozen one"),

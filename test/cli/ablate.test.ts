@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { report, runCommand } from "../../cli/cli.ts";
+import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { goldenPath } from "../kit/golden.ts";
 import { writeOwnShards } from "../kit/own-clips.ts";
 import { failure } from "../kit/refusal.ts";
@@ -18,17 +19,7 @@ process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 const official = resolve(goldenPath("emotionclip/data/train"));
 process.chdir(root);
 
-const small = [
-  "ablate",
-  "--preset",
-  "tiny",
-  "--steps",
-  "6",
-  "--warmup",
-  "2",
-  "--cells",
-  "vanilla,snce,pretrained-pretrained",
-];
+const small = ["ablate", "--preset", "tiny", "--steps", "6", "--warmup", "2", "--cells", "snce,pretrained-pretrained"];
 const ablate = (...words: string[]) => runProgram(CLI, [...small, ...words], { cwd: root });
 
 const refused = async (...words: string[]) => report(await failure(runCommand(words), words.join(" ")));
@@ -55,6 +46,7 @@ test("a killed ablation goes on by the same command: finished cells stay, the ot
   assert.is(readFileSync(results("vanilla-2022"), "utf8"), first);
   assert.is(statSync(results("vanilla-2022")).mtimeMs, mtimeMs);
   for (const name of ["snce-2022", "pretrained-pretrained-2023"]) assert.ok(existsSync(results(name)), name);
+  assert.match(stderr, /vanilla too: pretrained-pretrained begins with its model/);
   assert.match(stderr, /begins with checkpoint\.safetensors: EmotionCLIP/i);
   assert.match(stderr, /\d+ of \d+ parameters begin at random, as the recipe asks/);
   assert.match(stdout, /EmotionCLIP \(vanilla\) +21\.97 .* ± .* 2 runs/);
@@ -81,6 +73,31 @@ test("finished, it trains nothing and prints the same, as text, JSON and a page"
   assert.not.match(page, /NaN|undefined/);
 });
 
+/** The parameters of a run as bytes of text, those of a tower or of a head. */
+async function partOf(run: string, part: RegExp): Promise<Record<string, string>> {
+  const file = await SafetensorsFile.open(join(root, "runs", run, "checkpoint.safetensors"));
+  const found: Record<string, string> = {};
+  for (const name of file.tensors.keys())
+    if (part.test(name)) found[name] = Buffer.from((await file.floats(name)).buffer).toString("hex");
+  await file.close();
+  return found;
+}
+
+test("a part that is to begin at random begins as without a file; the others are the file's", async () => {
+  const train = ["train", "--preset", "tiny", "--steps", "1", "--warmup", "0", "--lock-text", "--lock-image"];
+  const given = ["--pretrained", join("runs", "ablation", "vanilla-2022"), "--fresh-text", "--fresh-head"];
+  for (const words of [
+    [...train, "--name", "anew"],
+    [...train, ...given, "--name", "given"],
+  ])
+    assert.is((await runProgram(CLI, words, { cwd: root })).code, 0);
+  const [text, image] = [/^backbone\.(?!visual|logit)/, /^backbone\.visual\./];
+  assert.ok(Object.keys(await partOf("given", text)).length > 5);
+  assert.equal(await partOf("given", text), await partOf("anew", text));
+  assert.equal(await partOf("given", image), await partOf(join("ablation", "vanilla-2022"), image));
+  assert.not.equal(await partOf("given", image), await partOf("anew", image));
+});
+
 test("a folder of another recipe, or a damaged one, is refused by name before anything is trained", async () => {
   const other = await ablate("--seeds", "2", "--steps", "8");
   assert.is(other.code, 2);
@@ -102,10 +119,6 @@ test("what the grid does not have is refused", async () => {
   for (const [words, message] of [
     [["--seeds", "0"], /--seeds: "0" is not a whole number from 1 to 100/],
     [["--cells", "sapp"], /unknown cell "sapp" \(did you mean sap\?\); known: vanilla, /],
-    [
-      ["--cells", "frozen-frozen"],
-      /frozen-frozen begins with the model of vanilla; name that too, or give --pretrained/,
-    ],
     [["--betas", "0,much"], /--betas: "much" is not a number/],
     [["--beta", "0"], /--beta: 0 is the cell sap/],
     [["--subject", "none"], /--subject: subject is the cells' own; --cells chooses among them/],

@@ -188,6 +188,7 @@ test("values that contradict each other are refused with both", () => {
   refused({ longerThan: 10 }, /longer-than 10 .* and shorter-than 10/);
   refused({ resume: "a.pt", pretrained: "b.pt" }, /resume "a.pt" .* and pretrained "b.pt"/);
   refused({ resume: "a.pt", lockText: true }, /does not go with lock-image/);
+  refused({ freshText: true }, /fresh-text true \(.*\) and pretrained null .*: without weights all begins at random/);
   refused({ schedule: "official" }, /the published schedule counts epochs/);
   refused({ best: "mAP" }, /best "mAP" .* and eval-every 0 .*: nothing is measured/);
   assert.is(resolveRecipe([layer({ best: "mAP", evalEvery: 5 }, "x")]).recipe.best, "mAP");
