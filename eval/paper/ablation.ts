@@ -148,8 +148,15 @@ function table1(runs: readonly RunSummary[], grid: GridSetting, measured: Measur
     title: "Table 1: what subject and sentiment add",
     columns,
     rows: compared,
-    remarks: [levels[measured], `SNCE of ours has beta ${grid.beta}; the published code has 10.`],
+    remarks: [levels[measured], `SNCE of ours has beta ${grid.beta}; the published code has 10.`, ...notesOf(runs)],
   };
+}
+
+/** Why figures are not defined, or what they leave out, each note once. */
+function notesOf(runs: readonly RunSummary[]): string[] {
+  const noted = runs.flatMap(({ figures }) => figures.flatMap(([name, , note]) => (note ? [`${name}: ${note}`] : [])));
+  const isShown = (line: string) => names.some((name) => line.startsWith(`${name}:`) || line.includes(` ${name}:`));
+  return [...new Set(noted)].filter(isShown);
 }
 
 function table3(runs: readonly RunSummary[], grid: GridSetting, measured: Measured): ComparedTable {

@@ -98,6 +98,30 @@ test("a part that is to begin at random begins as without a file; the others are
   assert.not.equal(await partOf("given", image), await partOf("anew", image));
 });
 
+test("the official layout is measured on labelled shards, or by BoLD's protocol", async () => {
+  const model = { embed: 16, vision: { image: 32, patch: 16, width: 16, layers: 1, heads: 2, mlp: 32 } };
+  const text = { context: 77, vocabulary: 49408, width: 16, layers: 1, heads: 2 };
+  const head = { kind: "transformer", frames: 4, layers: 1, heads: 2, feedForward: 32, dropout: 0.1 };
+  writeFileSync(join(root, "vit.json"), JSON.stringify({ ...model, text, head, activation: "gelu", subject: "sap" }));
+  await writeOwnShards(join(root, "labelled"), { train: 12, test: 8 }, ["a", "b"], (i) => ({
+    labels: { categories: [i % 2, 1 - (i % 2)], vad: [i % 3, i % 5, i % 7] },
+  }));
+  const length = ["--epochs", "0", "--steps", "2", "--schedule", "steps-cosine", "--warmup", "0", "--batch-size", "2"];
+  const words = ["ablate", "--model", "vit.json", "--train-data", official, ...length, "--seeds", "1", "--json"];
+  for (const [name, ...data] of [
+    ["probed", "--probe-data", "labelled", "--cells", "vanilla,snce"],
+    ["bold", "--eval-bold", resolve(official, "..", "bold"), "--cells", "snce"],
+  ]) {
+    const { code, stdout, stderr } = await runProgram(CLI, [...words, "--name", name, ...data], { cwd: root });
+    assert.is(code, 0, stderr);
+    const { table1, runs } = JSON.parse(stdout);
+    const [mAP] = table1.rows[3].ours;
+    assert.ok(mAP.mean > 0 && mAP.mean <= 100, stdout);
+    assert.match(runs[0].figures[0][0], name === "bold" ? /^bold val mAP$/ : /^mAP$/);
+    assert.match(table1.remarks.join(), /clips of your own/);
+  }
+});
+
 test("a folder of another recipe, or a damaged one, is refused by name before anything is trained", async () => {
   const other = await ablate("--seeds", "2", "--steps", "8");
   assert.is(other.code, 2);
