@@ -3,23 +3,23 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
-import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type Cell, ablationGrid, type GridSetting, isUsual, reducedGrid } from "../../eval/paper/grid.ts";
+import { ablationGrid, type GridSetting, reducedGrid } from "../../eval/paper/grid.ts";
 import { ablationOf } from "../../eval/paper/ablation.ts";
-import { dashed, type Layer, type Recipe, type RecipeName, recipeSchema, resolveRecipe } from "../../train/recipe.ts";
+import { type Layer, resolveRecipe } from "../../train/recipe.ts";
 import { recipePresets } from "../../train/recipes/index.ts";
 import { finishedRuns } from "../../train/runs/runs.ts";
-import { type CellRun, cellRuns, checkCells, pretraining, trainCell } from "../ablation.ts";
+import { type CellRun, cellRuns, checkCells, trainCell } from "../ablation.ts";
 import { once } from "../clips.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
-import { oneOf, real, whole } from "../flags.ts";
+import { whole } from "../flags.ts";
 import type { Context } from "../gpu.ts";
-import { ablationPage } from "../pages/tables-page.ts";
-import { ablationText } from "../pages/tables-text.ts";
+import { ablationPage } from "../pages/ablation-page.ts";
+import { ablationText } from "../pages/ablation-text.ts";
 import { openProbes } from "../probes.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
+import { baseLayers, chosenCells, gridFor, leftOutText } from "../grid-flags.ts";
 import { checkRunName } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -64,7 +64,7 @@ async function ablate(flags: Flags, options: GpuOptions): Promise<void> {
   checkRunName(name);
   const folder = join("runs", name);
   const seeds = whole("seeds", flags.seeds, 1, 100);
-  const layers = await baseLayers(flags);
+  const layers = baseLayers((await layersOf(flags)).layers);
   const { recipe } = resolveRecipe(layers);
   const grid = gridFor(flags.betas, recipe);
   const cells = chosenCells(flags.cells, grid);
@@ -75,73 +75,25 @@ async function ablate(flags: Flags, options: GpuOptions): Promise<void> {
       `${runs.length - open.length} are finished, ${open.length} to train`,
     ...(flags.cells === undefined ? leftOutText(cells, grid) : []),
   ]);
-  if (open.length > 0 && !(await trainAll(open, { clips: recipe.trainData, probeData, bold }, layers, options)))
-    return printStopped("the same command goes on from there");
-  await show(folder, grid, json);
+  const data = { clips: recipe.trainData, probeData, bold };
+  const goesOn = open.length === 0 || (await trainAll(open, data, layers, options, () => leaveTables(folder, grid)));
+  if (!goesOn) return printStopped("the same command goes on from there");
+  const ablation = await leaveTables(folder, grid);
+  printResult(json, ablation, (result) => `${ablationText(result)}\nreport: ${join(folder, page)}`);
 }
 
-/** Prints the tables of all finished runs in the folder, and leaves them there as a page and as JSON. */
-async function show(folder: string, grid: GridSetting, json: boolean | undefined): Promise<void> {
+const page = "report.html";
+
+/** The tables of all finished runs in the folder; they lie there as a page and as JSON, also while others are trained. */
+async function leaveTables(folder: string, grid: GridSetting) {
   const runs = await finishedRuns(folder);
   const measured = runs.every(({ own }) => own === undefined) ? "stage" : "own";
   const figures = runs.map(({ folder: path, figures }) => ({ folder: path, figures }));
   const ablation = { ...ablationOf(runs, grid, measured), runs: figures };
   const facts = [["Runs", `${runs.length}, in ${folder}`] as const];
-  const page = join(folder, "report.html");
-  await replaceFile(page, ablationPage(ablation, facts));
+  await replaceFile(join(folder, page), ablationPage(ablation, facts));
   await replaceFile(join(folder, "ablation.json"), `${JSON.stringify(ablation, null, 1)}\n`);
-  printResult(json, ablation, (result) => `${ablationText(result)}\nreport: ${page}`);
-}
-
-/** Values that the cells say, or that have no place in an ablation, and what a person does instead. */
-const taken: Partial<Record<RecipeName, string>> = {
-  subject: "--cells chooses among them",
-  head: "--cells chooses among them",
-  lockImage: "--cells chooses among them",
-  lockText: "--cells chooses among them",
-  freshImage: "--cells chooses among them",
-  freshText: "--cells chooses among them",
-  freshHead: "--cells chooses among them",
-  resume: "each of them begins anew, with --pretrained if that is given",
-  valData: "what is measured are the probes of --probe-data",
-};
-
-async function baseLayers(flags: Flags): Promise<Layer[]> {
-  const { layers } = await layersOf(flags);
-  for (const { values, from } of layers.slice(1))
-    for (const [name, instead] of Object.entries(taken) as [RecipeName, string][])
-      if (values[name] !== undefined && values[name] !== recipeSchema[name].value)
-        throw new UsageError(`${from(name)}: ${dashed(name)} is the cells' own; ${instead}`);
-  return layers;
-}
-
-function gridFor(betas: string, { beta, pretrained }: Recipe): GridSetting {
-  if (beta === 0) throw new UsageError("--beta: 0 is the cell sap; the full method needs more");
-  const list = betas.split(",").map((word) => real("betas", word.trim(), 0, 1e6));
-  return { beta, betas: list, towers: pretrained === null ? "random" : "pretrained" };
-}
-
-function chosenCells(names: string | undefined, grid: GridSetting): Cell[] {
-  const all = ablationGrid(grid);
-  if (names === undefined) return all.filter((cell) => isUsual(cell, grid));
-  if (names === "all") return all;
-  const known = all.map(({ name }) => name);
-  const wanted = names.split(",").map((word) => oneOf("cell", word.trim(), known));
-  const isWanted = ({ name }: Cell) => wanted.includes(name);
-  const needy = all.find((cell) => isWanted(cell) && (cell.text !== "random" || cell.frames !== "random"));
-  if (grid.towers === "pretrained" || !needy || wanted.includes(pretraining)) return all.filter(isWanted);
-  warn([`${pretraining} too: ${needy.name} begins with its model (--pretrained gives other weights)`]);
-  return all.filter((cell) => cell.name === pretraining || isWanted(cell));
-}
-
-/** What a person may miss. */
-function leftOutText(cells: readonly Cell[], grid: GridSetting): string[] {
-  const others = ablationGrid(grid).filter(({ name }) => !cells.some((each) => each.name === name));
-  const why =
-    grid.towers === "random" ? " (pretrained towers would be those of vanilla; --pretrained gives others)" : "";
-  return others.length === 0
-    ? []
-    : [`not among them${why}: ${others.map(({ name }) => name).join(", ")}; --cells names them`];
+  return ablation;
 }
 
 interface Data {
@@ -156,6 +108,7 @@ async function trainAll(
   { clips: given, probeData, bold }: Data,
   layers: readonly Layer[],
   options: GpuOptions,
+  onTrained: () => Promise<unknown>,
 ): Promise<boolean> {
   await checkCells(runs);
   const progress = new Progress({ phases: phasesOf(trainingPlace(given).missing, runs) });
@@ -172,6 +125,7 @@ async function trainAll(
     for (const [i, run] of runs.entries()) {
       progress.say(`${i + 1} of ${runs.length}: ${run.folder}`);
       if (!(await trainCell(run, { gpu, progress, stop, say, clips, probes }))) return false;
+      await onTrained();
     }
     progress.say(`${runs.length} trainings in ${clock((performance.now() - began) / 1000)}`);
     return true;

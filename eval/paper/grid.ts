@@ -2,11 +2,8 @@
 // want is there once.
 import { headKinds } from "../../model/emotionclip/config.ts";
 import type { Recipe } from "../../train/recipe.ts";
-import type { RunSummary } from "../../train/runs/runs.ts";
+import type { RunSummary, TowerState } from "../../train/runs/runs.ts";
 import paper from "./paper-tables.json";
-
-/** What a tower is before its first update, and whether it has any. */
-export type TowerState = RunSummary["text"];
 
 /** What a row or a point is trained with. */
 export type CellSetting = Pick<RunSummary, "subject" | "beta" | "text" | "frames"> & {

@@ -11,15 +11,17 @@ import { readRegular } from "../../data/formats/regular.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { type RecipeName, recipeNames, recipeSchema } from "../recipe.ts";
 
+/** What a tower is before its first update: seeded values, those of a file, or those that stay as they are. */
+export type TowerState = "random" | "pretrained" | "frozen";
+
 /** One finished training at the reduced setting. */
 export interface RunSummary {
   readonly folder: string;
   readonly subject: "sap" | "saam" | "none";
   readonly beta: number;
   readonly head: string;
-  /** The towers before their first update: seeded values or those of a file, and whether they stay so. */
-  readonly text: "random" | "pretrained" | "frozen";
-  readonly frames: RunSummary["text"];
+  readonly text: TowerState;
+  readonly frames: TowerState;
   readonly seed: number;
   /** Everything else that decides a result, in words: runs are compared only where it is the same. */
   readonly setting: string;
@@ -137,9 +139,11 @@ const resultsShape = v.object({
 });
 
 async function readRun(folder: string): Promise<RunSummary> {
-  const settings = await read(join(folder, "config.json"), v.record(v.string(), v.unknown()));
-  const { seed, subject, beta, steps, batch, data, model } = await read(join(folder, "config.json"), configShape);
-  const { after, data: about } = await read(join(folder, "results.json"), resultsShape);
+  const readHere = <S extends v.GenericSchema>(name: string, shape: S) =>
+    read(join(folder, name), shape, `${folder}: ${name}`);
+  const settings = await readHere("config.json", v.record(v.string(), v.unknown()));
+  const { seed, subject, beta, steps, batch, data, model } = await readHere("config.json", configShape);
+  const { after, data: about } = await readHere("results.json", resultsShape);
   const others = recipeNames
     .filter((name) => !free.includes(name))
     .filter((name) => (settings[name] ?? recipeSchema[name].value) !== recipeSchema[name].value)
@@ -159,7 +163,7 @@ async function readRun(folder: string): Promise<RunSummary> {
 }
 
 /** What a tower began as; one that is locked at seeded values counts as frozen too. */
-function towerState({ pretrained }: Record<string, unknown>, fresh: unknown, locked: unknown): RunSummary["text"] {
+function towerState({ pretrained }: Record<string, unknown>, fresh: unknown, locked: unknown): TowerState {
   if (locked === true) return "frozen";
   return pretrained == null || fresh === true ? "random" : "pretrained";
 }
