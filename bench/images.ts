@@ -68,7 +68,7 @@ const loaderOf = (set: ShardSet, workers: number) =>
   });
 
 /** The pixels of the first batch, decoded by the main thread one after another. */
-async function firstPixels(set: ShardSet): Promise<Float32Array> {
+async function firstPixels(set: ShardSet): Promise<Uint8Array> {
   const loader = loaderOf(set, 0);
   try {
     for await (const { frames: pixels } of loader.batches(0, 1)) return pixels.slice();
@@ -83,7 +83,7 @@ async function measure(
   set: ShardSet,
   workers: number,
   rounds: number,
-  expected: Float32Array,
+  expected: Uint8Array,
 ): Promise<{ samples: Round[]; correct: boolean }> {
   const loader = loaderOf(set, workers);
   const samples: Round[] = [];
@@ -92,7 +92,7 @@ async function measure(
     const source = loader.batches();
     for (let i = 0; i < 2 * workers + 2; i++) {
       const { value } = await source.next(); // threads start, code is compiled
-      if (i === 0) correct = Buffer.compare(bytesOf(value!.frames), bytesOf(expected)) === 0;
+      if (i === 0) correct = Buffer.compare(value!.frames, expected) === 0;
     }
     for (let round = 0; round < rounds; round++) {
       const [start, cpu] = [performance.now(), process.cpuUsage()];
@@ -107,8 +107,6 @@ async function measure(
   }
   return { samples, correct };
 }
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
 
 /** Prints the rows of the suite "images"; the bar, if it was missed. */
 export async function benchImages({ rounds, wanted, row }: Bench): Promise<string[]> {

@@ -75,17 +75,16 @@ export class OfficialBatches {
     const samples = filled.map(({ sample }) => sample);
     const { frames: T, side } = this.set.view;
     const pixels = T * rowsOf(side) * columnsOf(side);
-    const joined = (width: number, of: (sample: TrainingSample) => Float32Array) => {
-      const all = new Float32Array(samples.length * width);
-      for (const [i, sample] of samples.entries()) all.set(of(sample), i * width);
+    const put = <A extends Uint8Array | Float32Array>(all: A, of: (sample: TrainingSample) => ArrayLike<number>) => {
+      for (const [i, sample] of samples.entries()) all.set(of(sample), (i * all.length) / samples.length);
       return all;
     };
     return {
       count: samples.length,
-      frames: joined(3 * pixels, ({ frames }) => frames),
-      mask: joined(pixels, ({ mask }) => mask),
+      frames: put(new Uint8Array(samples.length * 3 * pixels), ({ frames }) => frames),
+      mask: put(new Uint8Array(samples.length * pixels), ({ mask }) => mask),
       captions: samples.map(({ text }) => text),
-      sentiment: joined(7, ({ sentiment }) => sentiment),
+      sentiment: put(new Float32Array(samples.length * 7), ({ sentiment }) => sentiment),
       categories: new Uint8Array(0),
       vad: new Float32Array(0),
       keys: samples.map(({ index }) => this.set.nameOf(index)),

@@ -16,7 +16,7 @@ export {
 export { type Clip, type ClipInfo, type Labels, SENTIMENTS } from "./shards/clip.ts";
 export { type BoxMeaning, boxesFrom, type FrameName, nobody, openBoxes, type SubjectBoxes } from "./footage/boxes.ts";
 export { type Footage, type FootageOptions, readFootage } from "./footage/footage.ts";
-export type { Pixels, Shown, View } from "./pixels/view.ts";
+export type { AnyPixels, Pixels, Shown, View } from "./pixels/view.ts";
 export { decodeImage, frameInto, MEAN, normaliseInto, STD } from "./pixels/image.ts";
 export { forEvaluation, forTraining, Loader, type LoaderOptions } from "./shards/loader.ts";
 export { type Box, type BoxRule, boxesOf, type Detection, letterbox, scaleBox } from "./pixels/boxes.ts";

@@ -8,6 +8,7 @@ export {
   type EncodeOptions,
   encodeTexts,
   encodeVideos,
+  type AnyPixels,
   type Pixels,
   type Stream,
 } from "./features/encode.ts";

@@ -48,6 +48,7 @@ export { cumsum } from "./cumsum/cumsum.ts";
 export { gather, scatterAdd } from "./gather/gather.ts";
 export { indexSelect } from "./index-select/index-select.ts";
 export { cast } from "./cast/cast.ts";
+export { fromBytes } from "./from-bytes/from-bytes.ts";
 export { amax, amin, argmax, argmin } from "./fold/extremes.ts";
 export { prod } from "./fold/product.ts";
 export { type SpreadOptions, std, variance } from "./fold/moments.ts";

@@ -35,6 +35,7 @@ export { preset, presetNames, vitB32 } from "./emotionclip/presets.ts";
 export { stageModel } from "./emotionclip/stage.ts";
 export { groupsOf, logitScaleMost } from "./emotionclip/groups.ts";
 export { emotionClip } from "./emotionclip/family.ts";
+export { type FrameTensors, pixelTensors } from "./pixels.ts";
 export { allocate, type Group, Init, named } from "./params.ts";
 export { load, type LoadedModule, type LoadModuleOptions, save, type Saved, type SaveOptions } from "./module-file.ts";
 export {

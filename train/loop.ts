@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { HealthError, UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
-import type { Loader } from "../data/shards/loader.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
 import { changesOf, type Platform, versions } from "./runs/platform.ts";
@@ -14,7 +13,7 @@ import { type Rates, recipeRates } from "./rates.ts";
 import type { Settings } from "./settings.ts";
 import { type Pace, paceText, StepMeter } from "./step-meter.ts";
 import { planStep } from "./step-plan.ts";
-import type { StepReport, Trainer } from "./trainer.ts";
+import type { StepReport, Trainer, TrainingBatch } from "./trainer.ts";
 import { whyIdle } from "./vanishing.ts";
 
 /** Consecutive steps, or steps of the last thousand, that may be skipped for numbers that are not finite. */
@@ -54,8 +53,14 @@ function faultOf({ loss, norm, bad }: StepReport): string | undefined {
   return Number.isFinite(loss) ? undefined : `made although the loss is ${loss}: all gradients are finite`;
 }
 
+/** What the loop reads of a batch. */
+type LoopBatch = TrainingBatch & Pick<ClipBatch, "keys" | "replaced">;
+
 /** Where batches come from: those of global steps `from` … `until − 1`. */
-export type Batches = Pick<Loader, "batches" | "stepsPerEpoch">;
+export interface Batches {
+  readonly stepsPerEpoch: number;
+  batches(from: number, until: number): AsyncIterable<LoopBatch>;
+}
 
 /** A figure of merit by name, as a fraction; NaN where it is not defined, and then the reason. */
 type Figure = readonly [name: string, value: number, note?: string];
@@ -182,7 +187,7 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
   const { trainer, loader, stop, rates = ratesOf(options) } = options;
   const { settings } = trainer;
   let begun = from;
-  const update = async (batch: ClipBatch) => {
+  const update = async (batch: LoopBatch) => {
     const lr = rates(begun);
     const { keys, replaced, captions, sentiment } = batch; // without its pixels
     const report = await trainer.update(++begun, batch, lr);

@@ -1,9 +1,9 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
-import { pairOf } from "../data/pixels/side.ts";
 import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
+import { asClips, pixelPlaceholders } from "../model/pixels.ts";
 import { Learner } from "./learner.ts";
 import type { GroupSettings } from "./rates.ts";
 
@@ -54,8 +54,7 @@ export function planStep(
     const { frames: T, side, context: W } = learner.model.takes;
     learner.record(1, settings.lr, {
       clips: (_, count) => ({
-        frames_BT3SS: placeholder([count, T, 3, ...pairOf(side)]),
-        mask_BTSS: placeholder([count, T, ...pairOf(side)]),
+        ...asClips(pixelPlaceholders(count * T, side), T),
         tokens_BW: placeholder([count, W], "u32"),
         ends_B: placeholder([count], "u32"),
       }),
@@ -88,7 +87,8 @@ export function planForward(config: object, facts: DeviceFacts): PlanReport {
     const { frames: T, side, context: W } = model.takes;
     using scope = new Scope();
     void scope;
-    keep(model.encodeVideo(placeholder([1, T, 3, ...pairOf(side)]), placeholder([1, T, ...pairOf(side)])));
+    const { frames_BT3SS, mask_BTSS } = asClips(pixelPlaceholders(T, side), T);
+    keep(model.encodeVideo(frames_BT3SS, mask_BTSS));
     keep(model.encodeText(placeholder([1, W], "u32"), placeholder([1], "u32")));
   });
 }

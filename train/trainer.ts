@@ -1,5 +1,5 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
-import { cellsOf, pairOf } from "../data/pixels/side.ts";
+import type { AnyPixels } from "../data/pixels/view.ts";
 import { type Tensor, tensor } from "../engine/index.ts";
 import { takes } from "../engine/takes.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
@@ -8,6 +8,7 @@ import type { Dropout } from "../model/dropout.ts";
 import { readExactly } from "../model/checkpoint/load.ts";
 import type { Family, VideoText } from "../model/family.ts";
 import { named } from "../model/params.ts";
+import { asClips, pixelTensors } from "../model/pixels.ts";
 import type { SafetensorsEntry, SafetensorsFile } from "../data/formats/safetensors.ts";
 import { type ClipTensors, Learner } from "./learner.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
@@ -25,6 +26,9 @@ export interface StepReport {
   /** The parameter logit_scale, ln(1/τ). */
   readonly logitScale: number;
 }
+
+/** What an update reads of a batch. */
+export type TrainingBatch = AnyPixels & Pick<ClipBatch, "captions" | "sentiment">;
 
 /** A learner that is fed batches of clips, and whose state is read and restored as checkpoints hold it. */
 export class Trainer extends Learner {
@@ -44,7 +48,7 @@ export class Trainer extends Learner {
   }
 
   /** Update number `step` (from 1) on a batch; resolves when its numbers have been read back. */
-  async update(step: number, batch: ClipBatch, lr: PerGroup): Promise<StepReport> {
+  async update(step: number, batch: TrainingBatch, lr: PerGroup): Promise<StepReport> {
     const reads = this.record(step, lr, {
       clips: (from, count) => upload(this.model, this.tokenizer, batch, from, count),
       sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
@@ -75,13 +79,13 @@ export class Trainer extends Learner {
 export function encode(
   model: VideoText,
   tokenizer: Tokenizer,
-  batch: ClipBatch,
+  batch: Omit<TrainingBatch, "sentiment">,
   drop?: Dropout,
 ): { v_BE: Tensor; t_BE: Tensor } {
   takes(
     "encode(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
-      "tokenizer: { encode: function, ... }, batch: { frames: Float32Array, " +
-      "mask: Float32Array, captions: text[], ... }, drop?: object, ...)",
+      "tokenizer: { encode: function, ... }, batch: { frames: Uint8Array | Float32Array, " +
+      "mask: Uint8Array | Float32Array, captions: text[], ... }, drop?: object, ...)",
     arguments,
   );
   const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = upload(model, tokenizer, batch);
@@ -92,17 +96,14 @@ export function encode(
 function upload(
   model: VideoText,
   tokenizer: Tokenizer,
-  { frames, mask, captions }: ClipBatch,
+  batch: Omit<TrainingBatch, "sentiment">,
   from = 0,
-  B = captions.length,
+  B = batch.captions.length,
 ): ClipTensors {
   const { frames: T, side, context } = model.takes;
-  const [size, pixels] = [pairOf(side), cellsOf(side)];
-  const rows = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + B) * width);
-  const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(captions.slice(from, from + B)));
+  const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(batch.captions.slice(from, from + B)));
   return {
-    frames_BT3SS: tensor(rows(frames, T * 3 * pixels), [B, T, 3, ...size]),
-    mask_BTSS: tensor(rows(mask, T * pixels), [B, T, ...size]),
+    ...asClips(pixelTensors(batch, side, from * T, B * T), T),
     tokens_BW: tensor(tokens_BW, [B, context], "u32"),
     ends_B: tensor(ends_B, [B], "u32"),
   };

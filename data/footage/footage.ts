@@ -59,19 +59,18 @@ export async function readFootage(source: string | readonly string[], options: F
   const reel = await openReel(typeof source === "string" ? [source] : source);
   const chosen = choose(reel, frames, range);
   const canvas = new Canvas(chosen.length, { side, resize });
-  const seen = new Map<number, Image>();
   const distinct = [...new Set(chosen)];
   let at = 0;
   for await (const image of reel.pictures(distinct)) {
     const index = distinct[at++];
     const frame: FrameName = { name: reel.nameOf(index), index };
     const boxes = (original: Size, drawn: Size) => subject(frame, original, drawn);
-    seen.set(index, canvas.draw(chosen.indexOf(index), image, { at: "resized", boxes }, frame.name));
+    canvas.draw(chosen.indexOf(index), image, { at: "resized", boxes }, frame.name);
   }
   for (const [slot, index] of chosen.entries()) canvas.repeat(chosen.indexOf(index), slot);
   return {
     ...canvas.pixels,
-    pictures: chosen.map((index) => seen.get(index)!),
+    pictures: Array.from(chosen, (_, slot) => canvas.picture(slot)),
     names: chosen.map((index) => reel.nameOf(index)),
     seen: chosen.filter((_, slot) => canvas.shows(slot)).length,
     distinct: distinct.length,

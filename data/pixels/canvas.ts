@@ -1,8 +1,7 @@
-// Pictures -> the model's input: resized, cropped, normalised, with the subject's mask. All sources of frames draw here.
+// Pictures -> the model's input: resized, cropped, with the subject's mask. All sources of frames draw here.
 import { FormatError } from "../../engine/errors.ts";
 import type { Random } from "../philox.ts";
 import type { Box } from "./boxes.ts";
-import { normaliseInto } from "./image.ts";
 import { maskInto, maskThroughInto } from "./mask.ts";
 import { centred, coveringSize, type Image, type Rect, resizeCrop, type Size } from "./resize.ts";
 import { cellsOf, rowsOf, type Side, sizeOf, columnsOf } from "./side.ts";
@@ -35,10 +34,10 @@ const MOST_PIXELS = 2 ** 24;
 
 /** The arrays of some frames, filled one after another. */
 export class Canvas {
-  /** [frames, 3, S, S], normalised. */
-  readonly frames: Float32Array<ArrayBuffer>;
+  /** [frames, S, S, 3]: RGB. */
+  readonly frames: Uint8Array<ArrayBuffer>;
   /** [frames, S, S], 1 where the subject is, else 0. */
-  readonly mask: Float32Array<ArrayBuffer>;
+  readonly mask: Uint8Array<ArrayBuffer>;
   /** Pixels of a frame. */
   readonly #pixels: number;
 
@@ -47,21 +46,19 @@ export class Canvas {
     readonly square: Square,
   ) {
     this.#pixels = cellsOf(square.side);
-    this.frames = new Float32Array(frames * 3 * this.#pixels);
-    this.mask = new Float32Array(frames * this.#pixels);
+    this.frames = new Uint8Array(frames * 3 * this.#pixels);
+    this.mask = new Uint8Array(frames * this.#pixels);
   }
 
-  /** Draws frame `slot`; `name` begins the message of a refusal. Returns what is seen, as RGB bytes. */
-  draw(slot: number, image: Image, subject: SubjectMask, name: string, crop: Crop = centred): Image {
+  /** Draws frame `slot`; `name` begins the message of a refusal. */
+  draw(slot: number, image: Image, subject: SubjectMask, name: string, crop: Crop = centred): void {
     const { side, resize } = this.square;
     const size = coveringSize(image, resize);
     if (area(size) > MOST_PIXELS)
       throw new FormatError(`${name}: is ${image.width}x${image.height}, too long and thin to be resized`);
     const at = crop(size, side);
-    const seen = resizeCrop(image, size, at);
-    normaliseInto(this.frames, slot * 3 * this.#pixels, seen);
+    this.frames.set(resizeCrop(image, size, at).data, slot * 3 * this.#pixels);
     this.#drawMask(slot, image, size, at, subject, name);
-    return seen;
   }
 
   /** Makes frame `slot` the same as the frame `from`. */
@@ -89,6 +86,11 @@ export class Canvas {
     return some.pixels;
   }
 
+  /** Frame `slot` as a picture. */
+  picture(slot: number): Image {
+    return pictureOf(this.frames, slot, this.square.side);
+  }
+
   /** Whether the subject is somewhere in frame `slot`. */
   shows(slot: number): boolean {
     return this.mask.subarray(slot * this.#pixels, (slot + 1) * this.#pixels).includes(1);
@@ -101,6 +103,12 @@ export class Canvas {
     else if (area(image) <= MOST_PIXELS) maskThroughInto(this.mask, offset, drawn, image, size, crop);
     else throw new FormatError(`${name}: is ${image.width}x${image.height}, allowed are ${MOST_PIXELS} pixels`);
   }
+}
+
+/** Frame `t` of [T, S, S, 3] as a picture, on the same bytes. */
+export function pictureOf(frames: Uint8Array, t: number, side: Side): Image {
+  const bytes = 3 * cellsOf(side);
+  return { data: frames.subarray(t * bytes, (t + 1) * bytes), ...sizeOf(side) };
 }
 
 const area = ({ width, height }: Size) => width * height;

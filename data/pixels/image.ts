@@ -1,6 +1,5 @@
 // Encoded pictures -> RGB bytes -> the model's input. sharp only decodes here: its resize is not PIL's, which is in
 // resize.ts.
-import { pairOf, type Side } from "./side.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { codec } from "./codec.ts";
@@ -62,32 +61,19 @@ export function normaliseInto(out: Float32Array, at: number, image: Image): void
   );
   const { data, width, height } = image;
   const n = width * height;
-  const [red, green, blue] = NORMALISED;
   for (let i = 0, j = 0; i < n; i++, j += 3) {
-    out[at + i] = red[data[j]];
-    out[at + n + i] = green[data[j + 1]];
-    out[at + 2 * n + i] = blue[data[j + 2]];
+    out[at + i] = normalised[data[j]];
+    out[at + n + i] = normalised[256 + data[j + 1]];
+    out[at + 2 * n + i] = normalised[512 + data[j + 2]];
   }
 }
 
-/** One normalised frame [3, height, width] back to RGB bytes. */
-export function denormalise(frame: Float32Array, side: Side): Image {
-  const [height, width] = pairOf(side);
-  const n = width * height;
-  const data = new Uint8Array(3 * n);
-  for (let i = 0; i < n; i++)
-    for (let c = 0; c < 3; c++)
-      data[3 * i + c] = Math.min(255, Math.max(0, Math.round(255 * (frame[c * n + i] * STD[c] + MEAN[c]))));
-  return { data, width, height };
-}
-
-/** The float of each byte per channel, rounded to float32 after each operation as torchvision does. */
-const NORMALISED = MEAN.map((mean, c) =>
-  Float32Array.from({ length: 256 }, (_, v) => {
-    const centred = Math.fround(Math.fround(v / 255) - Math.fround(mean));
-    return centred / Math.fround(STD[c]);
-  }),
-);
+/** [3, 256]: the float of each byte by channel, rounded to float32 after each operation as torchvision does. */
+export const normalised = Float32Array.from({ length: 3 * 256 }, (_, i) => {
+  const c = i >> 8;
+  const centred = Math.fround(Math.fround((i & 255) / 255) - Math.fround(MEAN[c]));
+  return centred / Math.fround(STD[c]);
+});
 
 /** Whether a TIFF says so; one without a readable header says nothing, and does not decode either. */
 async function isCmyk(bytes: Uint8Array): Promise<boolean> {

@@ -62,7 +62,7 @@ export function maskThroughInto(
 }
 
 /** The box around a mask [height, width] as shares of the frame: left, top, right, bottom; zeros for an empty mask. */
-export function boxOfMask(mask: Float32Array, side: Side): [number, number, number, number] {
+export function boxOfMask(mask: Uint8Array, side: Side): [number, number, number, number] {
   const [height, width] = pairOf(side);
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++)

@@ -24,22 +24,26 @@ export interface View extends Square {
   readonly crop: "random" | "centre";
 }
 
-/** One clip as a model sees it, or several, one after another. A picture is a clip of one frame. */
+/** One clip as a model sees it, or several, one after another, in bytes. A picture is a clip of one frame. */
 export interface Pixels {
-  /** [T, 3, S, S], normalised. */
-  readonly frames: Float32Array<ArrayBuffer>;
-  /** [T, S, S], the share of each pixel that shows the subject: 0 or 1; all zeros where there is no box. */
-  readonly mask: Float32Array<ArrayBuffer>;
+  /** [T, S, S, 3]: RGB, as in pictures; they are normalised on the device. */
+  readonly frames: Uint8Array<ArrayBuffer>;
+  /** [T, S, S], 1 where the subject is, else 0; all zeros where there is no box. */
+  readonly mask: Uint8Array<ArrayBuffer>;
 }
 
 /** B clips as a model sees them: what the batches of every source have in common. */
-export interface Shown {
+export interface Shown extends Pixels {
   /** Clips, B. */
   readonly count: number;
-  /** [B, T, 3, S, S], normalised. */
-  readonly frames: Float32Array<ArrayBuffer>;
-  /** [B, T, S, S], 1 where the subject is, else 0. */
-  readonly mask: Float32Array<ArrayBuffer>;
+}
+
+/** What a model may be given: pixels as they are read, or numbers of your own in float32; each of the two for itself. */
+export interface AnyPixels {
+  /** [T, S, S, 3] as RGB bytes, or [T, 3, S, S] normalised. */
+  readonly frames: Uint8Array | Float32Array;
+  /** [T, S, S], the share of each pixel that shows the subject, from 0 to 1; bytes are 0 or 1. */
+  readonly mask: Uint8Array | Float32Array;
 }
 
 /** Side of the published crop, for which the short sides of the official code are meant. */

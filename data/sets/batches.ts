@@ -110,8 +110,8 @@ function inThread(frame: Frame): Loader {
 /** A batch while it is filled. */
 class Rows {
   readonly bad: BadSample[] = [];
-  readonly #frames: Float32Array<ArrayBuffer>;
-  readonly #mask: Float32Array<ArrayBuffer>;
+  readonly #frames: Uint8Array<ArrayBuffer>;
+  readonly #mask: Uint8Array<ArrayBuffer>;
   readonly #indices: number[] = [];
 
   constructor(
@@ -120,8 +120,8 @@ class Rows {
     { frames, side }: Frame,
   ) {
     const pixels = (next - first) * frames * cellsOf(side);
-    this.#frames = new Float32Array(3 * pixels);
-    this.#mask = new Float32Array(pixels);
+    this.#frames = new Uint8Array(3 * pixels);
+    this.#mask = new Uint8Array(pixels);
   }
 
   add(index: number, { frames, mask }: Pixels): void {
@@ -136,7 +136,7 @@ class Rows {
     const [most, count] = [next - first, this.#indices.length];
     if (count === 0)
       throw new HealthError(`all samples from ${first} to ${next - 1} are bad; the first: ${bad[0].reason}`);
-    const cut = (all: Float32Array<ArrayBuffer>) => (count === most ? all : all.slice(0, (all.length / most) * count));
+    const cut = (all: Uint8Array<ArrayBuffer>) => (count === most ? all : all.slice(0, (all.length / most) * count));
     const [frames, mask] = [cut(this.#frames), cut(this.#mask)];
     return { first, next, count, frames, mask, indices: Int32Array.from(this.#indices), bad };
   }

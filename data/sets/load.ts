@@ -1,5 +1,5 @@
-// One sample -> the model's input: pictures decoded, resized, cropped at the centre and normalised, and the subject's
-// mask. Knows nothing of threads; it is called here or in a worker, with the same result.
+// One sample -> the model's input: pictures decoded, resized and cropped at the centre, and the subject's mask.
+// Knows nothing of threads; it is called here or in a worker, with the same result.
 import { basename } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";

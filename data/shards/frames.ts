@@ -1,4 +1,4 @@
-// One sample -> its place in a batch: which frames, decoded, resized, cropped, normalised, and the subject's mask.
+// One sample -> its place in a batch: which frames, decoded, resized, cropped, and the subject's mask.
 // Knows nothing of threads; the loader calls it here or in a worker, with the same result.
 import { FormatError } from "../../engine/errors.ts";
 import type { CheckedInfo } from "./clip.ts";

@@ -19,7 +19,7 @@ export interface ShownClip {
 }
 
 /** The frames with the boxes around their masks [T, S, S]. */
-export function shownFrames(pictures: readonly Image[], labels: readonly string[], mask: Float32Array): ShownFrame[] {
+export function shownFrames(pictures: readonly Image[], labels: readonly string[], mask: Uint8Array): ShownFrame[] {
   const pixels = mask.length / pictures.length;
   return pictures.map((image, t): ShownFrame => {
     const own = mask.subarray(t * pixels, (t + 1) * pixels);

@@ -1,10 +1,11 @@
 // What the subject token looks at (figure 5 of the paper): its attention to the patches of each frame, block by block.
-import { cellsOf, pairOf, type Side, sideOf } from "../../data/pixels/side.ts";
-import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
+import { cellsOf, columnsOf, pairOf, rowsOf, type Side, sideOf } from "../../data/pixels/side.ts";
+import { compute, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
 import { attentionRow, concat, expandTo, first, mean, slice } from "../../kernels/index.ts";
 import type { Mix, SubjectTower, VideoText } from "../../model/index.ts";
-import type { Pixels } from "../features/encode.ts";
+import type { AnyPixels } from "../../data/pixels/view.ts";
+import { countFrames, pixelTensors } from "../../model/pixels.ts";
 
 /** A box as shares of the frame: left, top, right, bottom. */
 export type ShareBox = readonly [left: number, top: number, right: number, bottom: number];
@@ -29,38 +30,29 @@ const together = 16;
  * The row of the subject token in every block's map, mean over heads, patches only; any number of frames. With SAP the map is
  * the softmax; in blocks with SAAM it is what weighs the values, after attention has moved to the subject.
  */
-export async function attentionMaps(model: VideoText, clip: Pixels): Promise<AttentionMaps> {
+export async function attentionMaps(model: VideoText, clip: AnyPixels): Promise<AttentionMaps> {
   takes(
     "attentionMaps(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
-      "clip: { frames: Float32Array, mask: Float32Array, ... }, ...)",
+      "clip: { frames: Uint8Array | Float32Array, mask: Uint8Array | Float32Array, ... }, ...)",
     arguments,
   );
-  const { frames, mask } = clip;
   const tower = model.subjectTower;
   if (!tower) throw new UsageError("this model has no subject token: it was made with subject none");
   const { layers, grid, patch } = tower;
-  const size = pairOf(model.takes.side);
-  const [pixels, patches] = [cellsOf(model.takes.side), cellsOf(grid)];
-  const N = mask.length / pixels;
-  if (!Number.isInteger(N) || N < 1 || frames.length !== 3 * mask.length)
-    throw new ShapeError(
-      `${frames.length} numbers of frames and ${mask.length} of masks; the model takes [T, 3, ${size.join(", ")}]`,
-    );
+  const { side } = model.takes;
+  const patches = cellsOf(grid);
+  const N = countFrames(clip, side);
   const weights = new Float32Array(layers * N * patches);
   for (let from = 0; from < N; from += together) {
     const count = Math.min(together, N - from);
-    const some = <A extends Float32Array>(all: A, width: number) => all.subarray(from * width, (from + count) * width);
-    const maps = await compute(() =>
-      subjectRows(
-        tower,
-        tensor(some(frames, 3 * pixels), [count, 3, ...size]),
-        tensor(some(mask, pixels), [count, ...size]),
-      ),
-    );
+    const maps = await compute(() => {
+      const { frames_N3SS, mask_NSS } = pixelTensors(clip, side, from, count);
+      return subjectRows(tower, frames_N3SS, mask_NSS);
+    });
     for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * patches);
   }
   const [rows, columns] = pairOf(grid);
-  const covered = sideOf((rows * patch) / size[0], (columns * patch) / size[1]);
+  const covered = sideOf((rows * patch) / rowsOf(side), (columns * patch) / columnsOf(side));
   return { layers, frames: N, grid, covered, weights };
 }
 

@@ -1,6 +1,6 @@
 // What the subject token of a model in training looks at (figure 5 of the paper): a few clips of a split with their maps.
-import { denormalise } from "../../data/pixels/image.ts";
-import { cellsOf, type Side } from "../../data/pixels/side.ts";
+import { pictureOf } from "../../data/pixels/canvas.ts";
+import type { Pixels, View } from "../../data/pixels/view.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
 import type { ShardSet } from "../../data/shards/shards.ts";
 import type { Trainer } from "../../train/trainer.ts";
@@ -17,9 +17,9 @@ export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<S
   const loader = new Loader(set, { ...view, ...forEvaluation, batch: 1, seed: 0, workers: 0, maxBad: 1 });
   const shown: ShownClip[] = [];
   try {
-    for await (const { captions, frames, mask } of loader.batches(0, loader.stepsPerEpoch)) {
-      const maps = await attentionMaps(trainer.model, { frames, mask });
-      shown.push({ title: captions[0], frames: framesOf(frames, mask, view), maps });
+    for await (const batch of loader.batches(0, loader.stepsPerEpoch)) {
+      const maps = await attentionMaps(trainer.model, batch);
+      shown.push({ title: batch.captions[0], frames: framesOf(batch, view), maps });
       if (shown.length === few) break;
     }
   } finally {
@@ -28,12 +28,10 @@ export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<S
   return shown;
 }
 
-function framesOf(frames: Float32Array, mask: Float32Array, { frames: T, side }: { frames: number; side: Side }) {
-  const n = 3 * cellsOf(side);
+function framesOf({ frames, mask }: Pixels, { frames: T, side }: Pick<View, "frames" | "side">) {
   const numbers = Array.from({ length: T }, (_, t) => t);
-  const pictures = numbers.map((t) => denormalise(frames.subarray(t * n, (t + 1) * n), side));
   return shownFrames(
-    pictures,
+    numbers.map((t) => pictureOf(frames, t, side)),
     numbers.map((t) => `frame ${t + 1}`),
     mask,
   );

@@ -1,15 +1,16 @@
 // Features from a loaded model: batches in, rows of unit length out, in the order given. The one way there; a row is a clip, a
 // picture or a text.
 import { readAhead, piped, type Stream } from "../../data/threads/piped.ts";
-import { cellsOf, pairOf } from "../../data/pixels/side.ts";
-import type { Pixels } from "../../data/pixels/view.ts";
+import { cellsOf } from "../../data/pixels/side.ts";
+import type { AnyPixels } from "../../data/pixels/view.ts";
 import { compute, ShapeError, type Tensor, tensor, UsageError } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { VideoText } from "../../model/index.ts";
+import { asClips, pixelTensors } from "../../model/pixels.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 
-export type { Pixels } from "../../data/pixels/view.ts";
+export type { AnyPixels, Pixels } from "../../data/pixels/view.ts";
 export type { Stream } from "../../data/threads/piped.ts";
 
 /** A batch, and of each tensor that was made of it the rows [B, E]. */
@@ -27,17 +28,16 @@ export function featureRows<B>(
 }
 
 /** Clips of takes.frames frames -> v_BE. */
-export function videoFeatures(model: VideoText, { frames, mask }: Pixels): Tensor {
+export function videoFeatures(model: VideoText, pixels: AnyPixels): Tensor {
   const { frames: T, side } = model.takes;
-  const B = mask.length / (T * cellsOf(side));
-  return model.encodeVideo(tensor(frames, [B, T, 3, ...pairOf(side)]), tensor(mask, [B, T, ...pairOf(side)]));
+  const { frames_BT3SS, mask_BTSS } = asClips(pixelTensors(pixels, side), T);
+  return model.encodeVideo(frames_BT3SS, mask_BTSS);
 }
 
 /** Single pictures -> v_BE, without the temporal head. */
-export function imageFeatures(model: VideoText, { frames, mask }: Pixels): Tensor {
-  const { side } = model.takes;
-  const B = mask.length / cellsOf(side);
-  return model.encodeImage(tensor(frames, [B, 3, ...pairOf(side)]), tensor(mask, [B, ...pairOf(side)]));
+export function imageFeatures(model: VideoText, pixels: AnyPixels): Tensor {
+  const { frames_N3SS, mask_NSS } = pixelTensors(pixels, model.takes.side);
+  return model.encodeImage(frames_N3SS, mask_NSS);
 }
 
 /** Rows of ids, one after another -> t_BE. */
@@ -57,7 +57,11 @@ export interface EncodeOptions {
 }
 
 /** Clips of takes.frames frames -> [N, E]. While the device works, the next batch is read and handed to it. */
-export async function encodeVideos(model: VideoText, clips: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+export async function encodeVideos(
+  model: VideoText,
+  clips: Stream<AnyPixels>,
+  options?: EncodeOptions,
+): Promise<Matrix> {
   takes(
     "encodeVideos(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
       "clips: iterable, options?: { batch?: count, at?: function })",
@@ -70,7 +74,11 @@ export async function encodeVideos(model: VideoText, clips: Stream<Pixels>, opti
 }
 
 /** Single pictures -> [N, E], without the temporal head. */
-export async function encodeImages(model: VideoText, images: Stream<Pixels>, options?: EncodeOptions): Promise<Matrix> {
+export async function encodeImages(
+  model: VideoText,
+  images: Stream<AnyPixels>,
+  options?: EncodeOptions,
+): Promise<Matrix> {
   takes(
     "encodeImages(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
       "images: iterable, options?: { batch?: count, at?: function })",
@@ -97,20 +105,21 @@ export async function encodeTexts(
 }
 
 /** Clips of `pixels` pixels each as one batch. */
-const together = (clips: readonly Pixels[], pixels: number): Pixels => ({
+const together = (clips: readonly AnyPixels[], pixels: number): AnyPixels => ({
   frames: joined(clips, "frames", 3 * pixels),
   mask: joined(clips, "mask", pixels),
 });
 
-/** One after another in one array; each has `length` numbers. */
-function joined(batch: readonly Pixels[], name: keyof Pixels, length: number): Float32Array<ArrayBuffer> {
-  const all = new Float32Array(batch.length * length);
-  for (const [b, pixels] of batch.entries()) {
-    if (pixels[name].length !== length)
-      throw new ShapeError(
-        `${name} of item ${b} of a batch: ${pixels[name].length} numbers, the model takes ${length}`,
-      );
-    all.set(pixels[name], b * length);
+/** One after another in one array, bytes or floats as all of them are; each has `length` numbers. */
+function joined(batch: readonly AnyPixels[], name: keyof AnyPixels, length: number): Uint8Array | Float32Array {
+  const Kind = batch[0][name] instanceof Float32Array ? Float32Array : Uint8Array;
+  const all = new Kind(batch.length * length);
+  for (const [b, { [name]: each }] of batch.entries()) {
+    const item = `${name} of item ${b} of a batch`;
+    if (!(each instanceof Kind))
+      throw new ShapeError(`${item}: is no ${Kind.name}, which those before it are; encode bytes and floats apart`);
+    if (each.length !== length) throw new ShapeError(`${item}: ${each.length} numbers, the model takes ${length}`);
+    all.set(each, b * length);
   }
   return all;
 }

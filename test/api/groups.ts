@@ -95,7 +95,7 @@ export const pages: Readonly<Record<string, Page>> = {
         entries: ["sum", "mean", "amax", "kernels/fold/", "kernels/reduce/", "kernels/cumsum/"],
       },
       { title: "Shapes", entries: ["kernels/shape/", "expandTo", "appendToken", "first"] },
-      { title: "Element types", entries: ["kernels/cast/"] },
+      { title: "Element types", entries: ["kernels/cast/", "kernels/from-bytes/"] },
       {
         title: "Gathering and scattering",
         entries: ["kernels/gather/", "kernels/index-select/", "embedding", "rowGather", "kernels/embedding/"],
@@ -146,7 +146,7 @@ export const pages: Readonly<Record<string, Page>> = {
         title: "Load a model",
         entries: ["loadModel", "prepareLoad", "fillModel", "describe", "families", "emotionClip"],
       },
-      { title: "The model", entries: ["EmotionClip", "FrameEncoder", "TextEncoder", "endPositions", "textRows"] },
+      { title: "The model", entries: ["EmotionClip", "FrameEncoder", "TextEncoder", "pixelTensors", "endPositions", "textRows"] },
       {
         title: "Its parts",
         entries: ["model/clip/", "SubjectBlock", "model/emotionclip/temporal-encoder.ts", "Dropout"],

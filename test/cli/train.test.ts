@@ -128,19 +128,11 @@ async function byLibrary(): Promise<Map<string, Float32Array>> {
     const epoch = step >> 1;
     const indices = epochOrder(recipe.seed, epoch, 4).slice(2 * (step & 1), 2 * (step & 1) + 2);
     const samples = await Promise.all([...indices].map((index) => set.sample({ seed: recipe.seed, epoch, index })));
-    const joined = (parts: Float32Array[]) => Float32Array.from(parts.flatMap((part) => [...part]));
     const batch = {
-      step,
-      epoch,
-      count: 2,
-      frames: joined(samples.map(({ frames }) => frames)),
-      mask: joined(samples.map(({ mask }) => mask)),
+      frames: Uint8Array.from(samples.flatMap(({ frames }) => [...frames])),
+      mask: Uint8Array.from(samples.flatMap(({ mask }) => [...mask])),
       captions: samples.map(({ text }) => text),
-      sentiment: joined(samples.map(({ sentiment }) => sentiment)),
-      categories: new Uint8Array(0),
-      vad: new Float32Array(0),
-      keys: [],
-      indices,
+      sentiment: Float32Array.from(samples.flatMap(({ sentiment }) => [...sentiment])),
     };
     await trainer.update(step + 1, batch, rates(step));
   }

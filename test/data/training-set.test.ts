@@ -344,8 +344,7 @@ test("grey pictures become RGB", async () => {
   const footage = { numbers: [2], pictures: [new Uint8Array(grey)], people: [[]] };
   set.footage = async () => footage;
   const { frames } = await set.show(0, { numbers: [2], crop: () => ({ x: 0, y: 0, width: 224, height: 224 }) });
-  const wanted = [0, 1, 2].map((c) => (0x80 / 255 - [0.485, 0.456, 0.406][c]) / [0.229, 0.224, 0.225][c]);
-  for (const c of [0, 1, 2]) assert.ok(Math.abs(frames[c * 224 * 224] - wanted[c]) < 1e-5); // one rounding to f32
+  assert.equal([...frames.subarray(0, 3)], [0x80, 0x80, 0x80]);
 });
 
 test("sentences lie between full stops, words share their line's time, noises go", () => {

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { WordTokenizer, wordsFile } from "../../data/tokenizer/words.ts";
 import { FormatError, ShapeError, UsageError } from "../../engine/errors.ts";
 import { compute } from "../../engine/index.ts";
-import { encodeImages, encodeTexts, encodeVideos, type Pixels, textFeatures } from "../../eval/features/encode.ts";
+import { type AnyPixels, encodeImages, encodeTexts, encodeVideos, textFeatures } from "../../eval/features/encode.ts";
 import { matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
@@ -35,7 +35,7 @@ const { frames: T } = config.head;
 const S = Number(config.vision.image); // a square
 
 /** The six golden clips. */
-const clips: Pixels[] = Array.from({ length: 6 }, (_, b) => ({
+const clips: AnyPixels[] = Array.from({ length: 6 }, (_, b) => ({
   frames: Float32Array.from(inputs("video").data.slice(b * T * 3 * S * S, (b + 1) * T * 3 * S * S)),
   mask: Float32Array.from(inputs("video_mask").data.slice(b * T * S * S, (b + 1) * T * S * S)),
 }));
@@ -89,7 +89,7 @@ test("no rows make an empty matrix, and a picture of another size is refused", a
 });
 
 test("a reader that fails fails the call, with its own error", async () => {
-  async function* broken(): AsyncGenerator<Pixels> {
+  async function* broken(): AsyncGenerator<AnyPixels> {
     yield clips[0];
     yield clips[1];
     throw new FormatError("third.jpg: does not decode");

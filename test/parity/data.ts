@@ -12,6 +12,7 @@ import { type Check, isTensors } from "./check.ts";
 import type { Folder } from "./folder.ts";
 import { manyFrames, regrouped, trainingRules, trainingSamples, trainingTensors } from "./training-set.ts";
 import type { Verdict } from "./verdict.ts";
+import { planes } from "../kit/planes.ts";
 
 const sets = ["bold", "meld", "moviegraphs", "liris", "emotic"] as const;
 type SetName = (typeof sets)[number];
@@ -74,7 +75,7 @@ async function summarise(folder: Folder, name: SetName, item: Case, beside: stri
   const counts = item.mask_pixels.map((_, t) =>
     mask.subarray(t * side * side, (t + 1) * side * side).reduce((sum, v) => sum + v, 0),
   );
-  return { sample, counts, video16: squareMeans(16, frames, side), mask32: squareMeans(32, mask, side) };
+  return { sample, counts, video16: squareMeans(16, planes(frames, side), side), mask32: squareMeans(32, mask, side) };
 }
 
 /** Names, frames, boxes and masks of one data set's samples. */

@@ -11,6 +11,7 @@ import { type CaptionLine, type Sentence, sentencesOf, timedWords } from "../../
 import { type TrainingSample, TrainingSet } from "../../data/official/training-set.ts";
 import type { Check } from "./check.ts";
 import type { Verdict } from "./verdict.ts";
+import { planes } from "../kit/planes.ts";
 
 interface Expected {
   readonly regroup?: { transcript: CaptionLine[]; labels: string[]; words: object[]; sentences: object[] }[];
@@ -142,7 +143,7 @@ export async function trainingSamples(verdict: Verdict): Promise<void> {
   }
 }
 
-const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
+const sum = (values: Uint8Array) => values.reduce((total, value) => total + value, 0);
 
 function shown(verdict: Verdict, { video_id, text, frames, crops_ijhw }: Case): Promise<TrainingSample> {
   const set = TrainingSet.open(rootOf(verdict));
@@ -161,7 +162,8 @@ export async function trainingTensors(
 ): Promise<void> {
   const tensors = verdict.folder.tensors(verdict.file);
   for (const [i, item] of (expectedOf(verdict).train?.samples ?? []).entries()) {
-    const { frames, mask, text, sentiment } = await shown(verdict, item);
+    const { mask, text, sentiment, ...sample } = await shown(verdict, item);
+    const frames = planes(sample.frames, side);
     const got: Record<string, ArrayLike<number>> = {
       video16: means(16, frames),
       mask32: means(32, mask),

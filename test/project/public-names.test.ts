@@ -35,7 +35,7 @@ const names: Record<string, string> = {
   kernels: `
     abs adam adamw add amax amin appendToken arange argmax argmin attention attentionKept attentionRow bce bceWithLogits bitwiseAnd bitwiseLeftShift bitwiseNot bitwiseOr
     bitwiseRightShift bitwiseXor cast ceil chunk clamp clipFactor concat conv1d conv2d cos cover
-    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo eye first flip floor floorDivide full gather ge gelu geluTanh gradNorm groupnorm gt huberLoss indexSelect initNormal
+    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo eye first flip floor floorDivide fromBytes full gather ge gelu geluTanh gradNorm groupnorm gt huberLoss indexSelect initNormal
     initUniform klWeights l1Loss layernorm le leakyRelu linear linspace lion log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mseLoss mul muon ne neg newtonSchulz
     nllLoss norm normalize ones onesLike ops pad patchEmbed permute pow prod prompt quickGelu rand randint randn reciprocal relu remainder rmsnorm roll round rowGather saam scale scaledDotProductAttention scatterAdd sgd sigmoid sign silu sin slice
     smoothL1Loss snce softmax softplus split sqrt square squeeze stack std sub subjectAttention subjectAttentionTwoHop sum tanh tile transpose tril triu unsqueeze variance where zeros zerosLike
@@ -45,8 +45,8 @@ const names: Record<string, string> = {
     TensorRef openWeights shardedFiles emotionClip families
     TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
     configToJson describe endPositions fillModel gridOf groupsOf load loadModel logitScaleMost logitScaleStart named
-    parseSafetensors prepareLoad preset presetNames safetensorsBytes safetensorsSize save stageModel textRows vitB32
-    Family Passed SubjectTower Takes VideoText Content ShardedFile StoredTensor WeightFile WeightOptions
+    parseSafetensors pixelTensors prepareLoad preset presetNames safetensorsBytes safetensorsSize save stageModel textRows vitB32
+    Family FrameTensors Passed SubjectTower Takes VideoText Content ShardedFile StoredTensor WeightFile WeightOptions
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadModuleOptions LoadOptions LoadPlan LoadReport Loaded LoadedModule Mix ModelConfig SaamConfig SafetensorsEntry SaveOptions Saved Subject TemporalHead
     TensorInfo TextConfig VisionConfig`,
   data: `
@@ -56,7 +56,7 @@ const names: Record<string, string> = {
     openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
     BadSample BatchOptions Benchmark BenchmarkBatch BenchmarkName BenchmarkSample Box BoxMeaning BoxRule Clip
     ClipBatch ClipInfo Compat Decision Detection Footage FootageOptions FrameName Image Labels LoaderOptions
-    OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Shown Size SubjectBoxes Switches Tokenizer TrainingSample
+    AnyPixels OpenOptions Pixels Rect Sample ShardEntry ShardIndex ShardSet Shown Size SubjectBoxes Switches Tokenizer TrainingSample
     TrainingSetOptions View WriteOptions`,
   train: `
     Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate locked paperSchedule planStep
@@ -73,7 +73,7 @@ const names: Record<string, string> = {
     sameClasses savgol score scoreZeroShot similarities smooth softmaxScores targetsOfBenchmark tokenizerOf topK
     weightedF1 zeroShotClassifier zeroShotLogits
     AttentionMaps BootstrapOptions CacheKey ClassTable Comparison EncodeOptions EvaluationResult Features Figure
-    FileSplit Interval LinearModel LogisticModel LogisticOptions LogitBatch Matrix Metric NpyArray Pixels Probe
+    FileSplit Interval LinearModel LogisticModel LogisticOptions LogitBatch Matrix Metric NpyArray AnyPixels Pixels Probe
     ProbeSplit Protocol Reweighting Row RunSummary Savgol ScoreOptions Smoothing SoftmaxModel SplitFeatures Stream
     Targets Task TaskResult ZeroShotClass ZeroShotScore`,
   bench: `measureRoofline`,

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ClipBatch } from "../../data/shards/batch.ts";
 import { HealthError } from "../../engine/index.ts";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { checkpointName } from "../../model/checkpoint/folder.ts";
@@ -13,7 +12,7 @@ import { learningRate, stepSchedule } from "../../train/schedule.ts";
 import { Progress } from "../../cli/terminal/progress.ts";
 import { RunFolder } from "../../train/runs/run-folder.ts";
 import type { Settings } from "../../train/settings.ts";
-import { Trainer } from "../../train/trainer.ts";
+import { Trainer, type TrainingBatch } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
 import { inTemporary } from "../kit/temporary.ts";
@@ -100,10 +99,11 @@ test("a step with a NaN in its frames changes nothing; the next one goes on", as
   assert.not.equal(await parametersOf(trainer), before);
 });
 
-/** The same batch with one element that is no number. */
-function poison(batch: ClipBatch): ClipBatch {
-  batch.frames[batch.frames.length >> 1] = Number.NaN;
-  return batch;
+/** The same batch in floats, one of which is no number. */
+function poison<B extends TrainingBatch>({ frames, ...batch }: B) {
+  const floats = Float32Array.from(frames);
+  floats[frames.length >> 1] = Number.NaN;
+  return { ...batch, frames: floats };
 }
 
 // ---- the loop, with its run folder ----
