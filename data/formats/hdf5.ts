@@ -54,12 +54,19 @@ class Hdf5 {
   /** The real path while a file is being opened. */
   private admitted: string | undefined;
   private stream: object | undefined;
+  /** Streams that have been closed. The library would close the descriptor again, which by then is another file's, perhaps of another thread. */
+  private readonly closed = new WeakSet<object>();
   /** A name that the file made the library ask for. */
   private foreign: string | undefined;
 
   constructor(private readonly library: Library) {
     const { FS } = library;
-    const [open, stat] = [FS.open, FS.stat];
+    const [open, stat, close] = [FS.open, FS.stat, FS.close];
+    FS.close = (stream) => {
+      if (this.closed.has(stream)) return;
+      this.closed.add(stream);
+      close(stream);
+    };
     FS.open = (path, flags, mode) => {
       if ((flags & FOLDER) === 0 && (path !== NAME || this.stream)) this.foreign = path;
       if (this.stream || (flags & WRITES) !== 0) throw new FS.ErrnoError(NOT_FOUND);

@@ -1,5 +1,5 @@
 // The official training set: frames out of HDF5 (also hostile ones), index, filters, showings, sentences, and shards made of it.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import sharp from "sharp";
@@ -98,6 +98,23 @@ test("virtual storage with sources without end is refused before the library cou
   const cost = await effort(refused, 2500);
   assert.ok(cost < 2500, `${cost} yardsticks`); // it was minutes before
   assert.is((await reading(1, kinds, "endless.hdf5")).length, 10);
+});
+
+test("a file is closed once: another thread may have its descriptor by then", async () => {
+  const { closeSync } = fs;
+  const closed: number[] = [];
+  fs.closeSync = (descriptor) => {
+    closed.push(descriptor);
+    closeSync(descriptor);
+  };
+  try {
+    await reading(1);
+    await reading(99).catch(() => {});
+    await refusal(openHdf5(join(kinds, "..", "emotionclip", "data", "train", "index.json")));
+  } finally {
+    fs.closeSync = closeSync;
+  }
+  assert.is(closed.length, 3);
 });
 
 test("names come back in order, others than frames are left alone", async () => {
