@@ -5,10 +5,9 @@ import { type BadSample, type BadSampleRule, Tally } from "../bad-samples.ts";
 import { cellsOf, pairOf, type Side } from "../pixels/side.ts";
 import type { Pixels, Shown } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
-import { Lanes } from "../threads/lanes.ts";
-import { Thread } from "../threads/thread.ts";
+import { openPool } from "../threads/pool.ts";
 import type { Benchmark } from "./benchmark.ts";
-import { type Frame, IN_HAND, type Loadable, loadSample } from "./load.ts";
+import { type Frame, type Loadable, loadSample } from "./load.ts";
 
 /** How many samples come at once, and how they are loaded. */
 export interface BatchOptions extends BadSampleRule {
@@ -48,13 +47,14 @@ export async function* benchmarkBatches(benchmark: Benchmark, options: BatchOpti
   const { samples } = benchmark;
   const { batch, side, workers, from = 0, ahead = batch, onBadSample = "skip" } = options;
   const frame: Frame = { frames: benchmark.frames, side };
-  const loaders = workers === 0 ? [here(frame)] : Array.from({ length: workers }, () => inThread(frame));
+  const here = () => ({ answer: (sample: Loadable) => loadSample(sample, frame) });
+  const pool = openPool<Loadable, Pixels>({ workers, bundle: "benchmark-worker", data: frame, here });
   const load = async (index: number): Promise<Loaded> => {
     const { id, source } = samples[index];
-    const loading = loaders[index % loaders.length].load({ id, source });
+    const loading = pool.ask({ id, source });
     return { index, pixels: await (onBadSample === "stop" ? loading : loading.catch(reasonOf)) };
   };
-  const close = () => Promise.all(loaders.map((loader) => loader.close()));
+  const close = () => pool.close("the benchmark was closed");
   const tally = new Tally(samples.length, options, "cannot be read");
   let rows: Rows | undefined;
   for await (const { index, pixels } of inOrder(range(from, samples.length), ahead, load, close)) {
@@ -79,32 +79,6 @@ interface Loaded {
 function reasonOf(error: unknown): string {
   if (error instanceof FormatError) return error.message;
   throw error;
-}
-
-/** Loads samples given to it, in the order of the calls. */
-interface Loader {
-  load(sample: Loadable): Promise<Pixels>;
-  close(): Promise<void>;
-}
-
-function here(frame: Frame): Loader {
-  const lanes = new Lanes(IN_HAND);
-  let open = true;
-  const load = async (sample: Loadable) => {
-    if (open) return loadSample(sample, frame);
-    throw new Error("nobody waits for this sample");
-  };
-  return {
-    load: (sample) => lanes.run(() => load(sample)),
-    close: async () => {
-      open = false;
-    },
-  };
-}
-
-function inThread(frame: Frame): Loader {
-  const thread = new Thread<Loadable, Pixels>("benchmark-worker", frame);
-  return { load: (sample) => thread.ask(sample), close: () => thread.close("the benchmark was closed") };
 }
 
 /** A batch while it is filled. */

@@ -17,9 +17,6 @@ import type { FileSource, BenchmarkSample, ShardSource } from "./benchmark.ts";
 import { jointBoxes } from "./bold.ts";
 import { fileLimits, readBytes } from "./files.ts";
 
-/** Samples that a thread has in hand: enough to keep the picture decoder busy while one is resized, few enough to bound memory. */
-export const IN_HAND = 2;
-
 /** The size of a model's input. */
 export interface Frame {
   /** Frames of a sample, T; for shards, whose frames are chosen when they are read. */

@@ -28,6 +28,11 @@ export class Thread<Q, A> {
     this.worker.unref(); // only a question that waits keeps the process alive
   }
 
+  /** Questions that wait for their answers. */
+  get load(): number {
+    return this.waiting.size;
+  }
+
   /** Questions are begun in the order in which they are asked. */
   ask(question: Q): Promise<A> {
     if (this.ended) return Promise.reject(this.ended);
