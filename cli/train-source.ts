@@ -5,7 +5,8 @@ import type { BadSampleRule } from "../data/bad-samples.ts";
 import { isFolder } from "../data/footage/files.ts";
 import { TrainingSet } from "../data/official/training-set.ts";
 import { rowsOf, type Side } from "../data/pixels/side.ts";
-import { publishedResize, viewOf } from "../data/pixels/view.ts";
+import { publishedResize, type View, viewOf } from "../data/pixels/view.ts";
+import type { ClipSet } from "../data/shards/batch.ts";
 import { indexName } from "../data/shards/index-file.ts";
 import { Loader } from "../data/shards/loader.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
@@ -13,7 +14,6 @@ import type { Batches } from "../train/loop.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { vanishing } from "../train/vanishing.ts";
 import { type Clips, openClips, type Say } from "./clips.ts";
-import { OfficialBatches } from "./official-batches.ts";
 
 /** What a model takes of a clip. */
 export interface ClipShape {
@@ -43,7 +43,7 @@ export interface ClipSource {
 export async function openSource(recipe: Recipe, folder: string, shape: ClipShape, say: Say): Promise<ClipSource> {
   if (!(await isFolder(folder))) throw new UsageError(`--train-data: ${folder} is not a folder`);
   if (existsSync(join(folder, indexName("train")))) return shardSource(recipe, folder, shape, say);
-  if (existsSync(join(folder, recipe.index))) return officialSource(recipe, folder, shape, say);
+  if (existsSync(join(folder, recipe.index))) return officialSource(recipe, folder, shape);
   throw new FormatError(
     `${folder}: has neither ${indexName("train")} (shards) nor ${recipe.index} (the official layout; --index names another)`,
   );
@@ -60,20 +60,20 @@ async function shardSource(recipe: Recipe, folder: string, shape: ClipShape, say
     captions: survey.captions,
     keyOf: (i) => survey.keys[i],
     warnings: vanishing(survey, recipe),
-    open: ({ batch, seed, together, workers }, rule) =>
-      new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, ...rule }),
+    open: loaderOf(set, view),
   };
 }
+
+/** The batches of a recipe from these clips. */
+const loaderOf =
+  (set: ClipSet, view: View): ClipSource["open"] =>
+  ({ batch, seed, together, workers }, rule) =>
+    new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, ...rule });
 
 /** Captions of the official layout that are looked at before training: it may have millions. */
 const LOOKED_AT = 20_000;
 
-async function officialSource(
-  recipe: Recipe,
-  folder: string,
-  { frames, side }: ClipShape,
-  say: Say,
-): Promise<ClipSource> {
+async function officialSource(recipe: Recipe, folder: string, { frames, side }: ClipShape): Promise<ClipSource> {
   if (typeof side !== "number")
     throw new UsageError("--train-data: the official layout is shown in squares; this model takes rectangles");
   if (recipe.shortClips === "leave-out")
@@ -86,20 +86,15 @@ async function officialSource(
     neutral: recipe.maxNeutral,
     person: recipe.minPerson,
   };
-  const resize = publishedResize(side);
+  const view = { frames, side: rowsOf(side), resize: publishedResize(side), ...choices(recipe) };
   const set = TrainingSet.open(folder, {
     videos,
     index,
     sentiment,
     boxes,
-    frames,
-    side: rowsOf(side),
-    resize,
-    ...choices(recipe),
+    ...view,
     ...filters,
   });
-  if (recipe.workers > 1)
-    say("--workers: the official layout is decoded on one thread; shards on as many as there are");
   const looked = spread(set.entries.length, LOOKED_AT);
   const captions = looked.map((i) => set.entries[i].text);
   const logits = Float32Array.from(looked.flatMap((i) => [...set.sentiment(i)]));
@@ -119,7 +114,7 @@ async function officialSource(
     captions,
     keyOf: (k) => set.nameOf(looked[k]),
     warnings: vanishing(facts, recipe),
-    open: ({ batch, seed, together }, rule) => new OfficialBatches(set, { batch, seed, together, ...rule }),
+    open: loaderOf(set, view),
   };
 }
 

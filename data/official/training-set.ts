@@ -3,27 +3,30 @@
 import { takes } from "../../engine/takes.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { orSubstitute } from "../bad-samples.ts";
-import { quoted } from "../formats/json.ts";
-import { type BoxRule, boxesOf, type Detection } from "../pixels/boxes.ts";
+import type { BoxRule } from "../pixels/boxes.ts";
 import { Canvas } from "../pixels/canvas.ts";
-import { decodeImage } from "../pixels/image.ts";
-import type { Rect, Size } from "../pixels/resize.ts";
 import type { Pixels, View } from "../pixels/view.ts";
 import type { RandomDraw } from "../sampling.ts";
-import { type Found, readVideoBoxes } from "../sets/detections.ts";
 import { SENTIMENTS } from "../shards/clip.ts";
-import { chooseFrames, cropOf } from "../shards/frames.ts";
-import { FrameFile, frameNamed } from "./frame-file.ts";
 import {
   checkFilters,
   type ClipEntry,
   type Filters,
-  frameNumbers,
   passes,
   published,
   readIndexFile,
   readLogits,
 } from "./index-file.ts";
+import {
+  chooseOf,
+  drawFootage,
+  type FrameChoice,
+  type OfficialFootage,
+  type SentencePlace,
+  SentenceReader,
+  sentenceLength,
+  sentenceName,
+} from "./footage.ts";
 
 /** Where the files lie, which sentences are trained on (the published filters unless given), and how a sample is shown. */
 export interface TrainingSetOptions extends Partial<Filters> {
@@ -51,22 +54,6 @@ export interface TrainingSample extends Pixels {
   readonly sentiment: Float32Array;
 }
 
-/** What is random in a showing: numbers of its frames, and where each is cut out of a picture of `size`. */
-export interface FrameChoice {
-  readonly numbers: readonly number[];
-  crop(slot: number, size: Size): Rect;
-}
-
-/** The encoded frames of a sentence and who was detected in each. */
-export interface OfficialFootage {
-  readonly numbers: readonly number[];
-  readonly pictures: readonly Uint8Array[];
-  readonly people: readonly (readonly Detection[])[];
-}
-
-/** Videos whose boxes are remembered. */
-const REMEMBERED = 16;
-
 /**
  * The published training set as it is distributed: sentences of videos with their frames, boxes and sentiment. Pictures
  * are read one at a time.
@@ -74,7 +61,9 @@ const REMEMBERED = 16;
 export class TrainingSet {
   /** Samples found bad so far: number -> reason. */
   readonly bad = new Map<number, string>();
-  private readonly boxes = new Map<string, Found>();
+  /** Names of label categories: there are none in this set. */
+  readonly categories: readonly string[] = [];
+  private readonly reader = new SentenceReader();
 
   private constructor(
     readonly root: string,
@@ -117,23 +106,30 @@ export class TrainingSet {
     return this.logits.slice(i * SENTIMENTS.length, (i + 1) * SENTIMENTS.length);
   }
 
+  /** Number of samples. */
+  get samples(): number {
+    return this.entries.length;
+  }
+
   /** `AbCdEfGhIjK frames 2 to 23`, for messages. */
   nameOf(i: number): string {
-    const { videoId, startFrame, endFrame } = this.entries[i];
-    return `${quoted(videoId)} frames ${startFrame} to ${endFrame}`;
+    return sentenceName(this.entries[i]);
   }
 
   /** Frames of sample i; one with fewer than a showing takes repeats some, in order. */
   frameCount(i: number): number {
-    return this.entries[i].endFrame - this.entries[i].startFrame + 1;
+    return sentenceLength(this.entries[i]);
+  }
+
+  /** Sample i as any thread can show it. */
+  placeOf(i: number): SentencePlace {
+    const { root, videos, rule } = this;
+    return { kind: "sentence", entry: this.entries[i], sentiment: [...this.sentiment(i)], root, videos, rule };
   }
 
   /** How sample `draw.index` is shown in this epoch. */
   choose(draw: RandomDraw): FrameChoice {
-    const { startFrame } = this.entries[draw.index];
-    const among = chooseFrames(this.view, draw, this.frameCount(draw.index));
-    const crop = cropOf(this.view, draw);
-    return { numbers: Array.from(among, (k) => startFrame + k), crop: (_, size) => crop(size, this.view.side) };
+    return chooseOf(this.entries[draw.index], this.view, draw);
   }
 
   /** A showing of sample `draw.index`, or of another one in place of a bad one. */
@@ -144,51 +140,15 @@ export class TrainingSet {
 
   /** Sample i as the choice says. */
   async show(i: number, choice: FrameChoice): Promise<TrainingSample> {
-    const { pictures, people } = await this.footage(i, choice.numbers);
-    const canvas = new Canvas(pictures.length, this.view);
-    for (const [slot, bytes] of pictures.entries()) {
-      const name = `${this.nameOf(i)}: ${frameNamed(choice.numbers[slot])}`;
-      const image = await decodeImage(bytes, name);
-      const boxes = (original: Size, drawn: Size) => boxesOf(people[slot], drawn, this.rule, original);
-      canvas.draw(slot, image, { at: "resized", boxes }, name, (size) => choice.crop(slot, size));
-    }
+    const canvas = new Canvas(choice.numbers.length, this.view);
+    await drawFootage(canvas, 0, this.placeOf(i), choice, await this.footage(i, choice.numbers));
     return { index: i, text: this.entries[i].text, sentiment: this.sentiment(i), ...canvas.pixels };
   }
 
   /** Encoded frames of sample i, all of them or those of these numbers. */
   async footage(i: number, numbers?: readonly number[]): Promise<OfficialFootage> {
-    try {
-      const wanted = numbers ?? frameNumbers(this.entries[i]);
-      const { videoId } = this.entries[i];
-      const found = this.boxesOf(videoId);
-      const file = await FrameFile.open(this.root, `${this.videos}/${videoId}/frames.hdf5`);
-      try {
-        const pictures = wanted.map((number) => file.read(number));
-        return { numbers: wanted, pictures, people: wanted.map((number) => peopleIn(found, number)) };
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      if (error instanceof FormatError) throw new FormatError(`${this.nameOf(i)}: ${error.message}`, { cause: error });
-      throw error;
-    }
+    return this.reader.footage(this.placeOf(i), numbers);
   }
-
-  /** Neighbours in the index are mostly of one video, whose boxes are then not parsed again. */
-  private boxesOf(videoId: string): Found {
-    const known = this.boxes.get(videoId);
-    if (known) return known;
-    const found = readVideoBoxes(this.root, `${this.videos}/${videoId}/human_boxes.json`);
-    if (this.boxes.size >= REMEMBERED) this.boxes.delete(this.boxes.keys().next().value!);
-    this.boxes.set(videoId, found);
-    return found;
-  }
-}
-
-function peopleIn(found: Found, number: number): readonly Detection[] {
-  const people = found.get(frameNamed(number));
-  if (!people) throw new FormatError(`human_boxes.json: no entry ${quoted(frameNamed(number))}`);
-  return people;
 }
 
 function filtersOf(given: Partial<Filters>): Filters {

@@ -68,6 +68,12 @@ export class Canvas {
     this.mask.copyWithin(slot * n, from * n, (from + 1) * n);
   }
 
+  /** Copies frames that are drawn already to the places from `slot` on. */
+  put(slot: number, { frames, mask }: Pixels): void {
+    this.frames.set(frames, slot * 3 * this.#pixels);
+    this.mask.set(mask, slot * this.#pixels);
+  }
+
   /** The arrays alone, which can be sent to another thread. */
   get pixels(): Pixels {
     const { frames, mask } = this;

@@ -1,14 +1,24 @@
-// A batch of clips as typed arrays, and how one is made: every slot filled with its sample. Where that is bad, training puts a
-// substitute there, and a measurement leaves it out. The same function runs on the main thread and in workers.
+// A batch of clips as typed arrays, and how one is made: every slot filled with its sample, which hands elsewhere show. Where that is
+// bad, training puts a substitute there, and a measurement leaves it out.
 import { FormatError, HealthError } from "../../engine/errors.ts";
 import { type BadSample, orSubstitute } from "../bad-samples.ts";
 import { Canvas } from "../pixels/canvas.ts";
 import type { Shown, View } from "../pixels/view.ts";
-import type { RandomDraw } from "../sampling.ts";
+import type { RandomDraw, Share } from "../sampling.ts";
+import type { ClipPlace, ClipWords, SeenClip, Showing } from "../showing.ts";
 import { inOrder } from "../threads/in-order.ts";
-import { type CheckedInfo, SENTIMENTS } from "./clip.ts";
-import { drawSample } from "./frames.ts";
-import type { Sample, ShardReader } from "./shards.ts";
+import { SENTIMENTS } from "./clip.ts";
+
+/** Clips by number: what a loader makes batches of. */
+export interface ClipSet {
+  readonly samples: number;
+  /** Names of the label categories; empty where clips carry none. */
+  readonly categories: readonly string[];
+  /** Its sources, in order, and how often an epoch shows each; one, once, where it does not say. */
+  readonly shares?: readonly Share[];
+  nameOf(i: number): string;
+  placeOf(i: number): ClipPlace;
+}
 
 /** B clips of T frames of S x S pixels. The arrays belong to the consumer: the loader never touches them again. */
 export interface ClipBatch extends Shown {
@@ -31,25 +41,24 @@ export interface ClipBatch extends Shown {
   readonly replaced?: readonly string[];
 }
 
-/** Everything needed to make one batch; plain data, so that it can be sent to a worker. */
+/** Which clips a batch shows, and by which draws. */
 export interface BatchPlan {
   readonly step: number;
   readonly epoch: number;
   readonly seed: number;
-  /** The samples that should fill the slots. */
+  /** The samples that should fill the slots, and the numbers of their showings, which their draws have for an epoch. */
   readonly indices: Int32Array;
+  readonly showings: Int32Array;
 }
 
 export interface BatchSource {
-  readonly items: readonly Sample[];
-  readonly categories: number;
+  readonly set: ClipSet;
   readonly view: View;
   /** What is done about a bad sample: end the work, show another in its place, or show one clip less. */
   readonly onBad: "stop" | "replace" | "leave out";
+  /** Shows a clip. Errors: FormatError for a bad one. */
+  readonly show: (showing: Showing) => Promise<SeenClip>;
 }
-
-/** Samples decoded at once on a thread: enough to keep the decoder's pool busy, few enough to bound memory. */
-const IN_FLIGHT = 2;
 
 /** A batch, and the bad samples that were met. */
 export interface Made {
@@ -59,47 +68,47 @@ export interface Made {
 
 /** What fills one slot of a batch: a sample, or nothing; and what could not. */
 interface Slot {
-  readonly filled?: { readonly index: number; readonly info: CheckedInfo };
+  readonly filled?: { readonly index: number; readonly words: ClipWords };
   readonly bad: readonly BadSample[];
 }
 
-/** Makes the batch of a plan; in one whose bad samples are left out there may be no clip at all. */
-export async function makeBatch(source: BatchSource, plan: BatchPlan, reader: ShardReader): Promise<Made> {
-  const { seed, epoch, step, indices } = plan;
+/** Makes the batch of a plan, all its clips asked for at once; in one whose bad samples are left out there may be no clip at all. */
+export async function makeBatch(source: BatchSource, plan: BatchPlan): Promise<Made> {
+  const { seed, epoch, step, indices, showings } = plan;
   const canvas = new Canvas(indices.length * source.view.frames, source.view);
-  const fill = (slot: number) => fillSlot(canvas, slot, source, { seed, epoch, index: indices[slot] }, reader);
+  const fill = (slot: number) => fillSlot(canvas, slot, source, { seed, epoch: showings[slot], index: indices[slot] });
   const slots: Slot[] = [];
-  for await (const slot of inOrder(indices.keys(), IN_FLIGHT, fill)) slots.push(slot);
+  for await (const slot of inOrder(indices.keys(), indices.length, fill)) slots.push(slot);
 
   if (source.onBad === "replace" && slots.every(({ bad }) => bad.length > 0))
     throw new HealthError(`step ${step}: all ${slots.length} samples of the batch are bad; ${slots[0].bad[0].reason}`);
   return { batch: { step, epoch, ...clipsOf(canvas, slots, source) }, bad: slots.flatMap(({ bad }) => bad) };
 }
 
-/** Draws a sample into its slot of the canvas, or what is to be done where it is bad. */
+/** Puts a sample into its slot of the canvas, or what is to be done where it is bad. */
 async function fillSlot(
   canvas: Canvas,
   slot: number,
-  { items, categories, view, onBad }: BatchSource,
+  { set, view, onBad, show }: BatchSource,
   draw: RandomDraw,
-  reader: ShardReader,
 ): Promise<Slot> {
   const bad: BadSample[] = [];
-  const show = async ({ index, ...rest }: RandomDraw) => {
-    const shown = { ...rest, index };
-    const info = await drawSample(canvas, slot * view.frames, items[index], view, shown, { reader, categories });
-    return { filled: { index, info }, bad };
+  const fill = async (shown: RandomDraw) => {
+    const { frames, mask, ...words } = await show({ place: set.placeOf(shown.index), draw: shown });
+    canvas.put(slot * view.frames, { frames, mask });
+    return { filled: { index: shown.index, words }, bad };
   };
-  if (onBad === "replace") return orSubstitute(draw, items.length, show, (found) => bad.push(found));
-  return show(draw).catch((error: unknown) => {
+  if (onBad === "replace") return orSubstitute(draw, set.samples, fill, (found) => bad.push(found));
+  return fill(draw).catch((error: unknown) => {
     if (onBad === "stop" || !(error instanceof FormatError)) throw error;
     return { bad: [{ index: draw.index, reason: error.message }] };
   });
 }
 
-function clipsOf(canvas: Canvas, slots: readonly Slot[], { items, categories, view }: BatchSource) {
+function clipsOf(canvas: Canvas, slots: readonly Slot[], { set, view }: BatchSource) {
   const shown = slots.flatMap(({ filled, bad }, slot) => (filled ? [{ ...filled, slot, bad }] : []));
-  const infos = shown.map(({ info }) => info);
+  const infos = shown.map(({ words }) => words);
+  const categories = set.categories.length;
   return {
     count: shown.length,
     ...canvas.only(
@@ -108,17 +117,17 @@ function clipsOf(canvas: Canvas, slots: readonly Slot[], { items, categories, vi
     ),
     captions: infos.map(({ caption }) => caption),
     sentiment: rows(infos, SENTIMENTS.length, ({ sentiment }) => sentiment),
-    categories: Uint8Array.from(infos.flatMap(({ labels }) => labels?.categories ?? [])),
+    categories: Uint8Array.from(infos.flatMap(({ labels }) => (categories > 0 && labels ? labels.categories : []))),
     vad: rows(infos, categories > 0 ? 3 : 0, ({ labels }) => labels?.vad ?? noValues),
-    keys: shown.map(({ index }) => items[index].key),
+    keys: shown.map(({ index }) => set.nameOf(index)),
     indices: Int32Array.from(shown, ({ index }) => index),
-    replaced: shown.flatMap(({ bad }) => (bad.length > 0 ? [items[bad[0].index].key] : [])),
+    replaced: shown.flatMap(({ bad }) => (bad.length > 0 ? [set.nameOf(bad[0].index)] : [])),
   };
 }
 
 const noValues = [Number.NaN, Number.NaN, Number.NaN];
 
-function rows(infos: readonly CheckedInfo[], width: number, of: (info: CheckedInfo) => readonly number[]) {
+function rows(infos: readonly ClipWords[], width: number, of: (info: ClipWords) => readonly number[]) {
   const out = new Float32Array(infos.length * width);
   for (let i = 0; width > 0 && i < infos.length; i++) out.set(of(infos[i]), i * width);
   return out;

@@ -1,4 +1,4 @@
-// Shards -> batches, in an order and with random choices that depend on (seed, epoch, index) alone: any number of
+// Clips -> batches, in an order and with random choices that depend on (seed, epoch, index) alone: any number of
 // workers gives the same batches, and a run can go on from any step.
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
@@ -6,11 +6,10 @@ import { type BadSampleRule, Tally } from "../bad-samples.ts";
 import { pairOf } from "../pixels/side.ts";
 import { cropFits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
-import { Lanes } from "../threads/lanes.ts";
-import { type BatchPlan, type BatchSource, type ClipBatch, type Made, makeBatch } from "./batch.ts";
-import { epochOrder } from "../sampling.ts";
-import { ShardReader, type ShardSet } from "./shards.ts";
-import { Thread } from "../threads/thread.ts";
+import { IN_HAND, openPool, type Pool } from "../threads/pool.ts";
+import { type Epoch, epochLength, epochOf, type Share } from "../sampling.ts";
+import { Shower, type Showing, type SeenClip } from "../showing.ts";
+import { type BatchPlan, type BatchSource, type ClipBatch, type ClipSet, makeBatch } from "./batch.ts";
 
 /**
  * How batches are made: how many clips, in which order, by how many threads, and what is done about clips that cannot be read.
@@ -26,7 +25,7 @@ export interface LoaderOptions extends View, BadSampleRule {
   readonly together?: number;
   /** Decoding threads; 0 decodes on the calling thread. */
   readonly workers: number;
-  /** Batches made ahead; as many as workers, at least one. */
+  /** Batches made ahead; one on the calling thread, else so many that no thread runs out of clips while one is finished. */
   readonly prefetch?: number;
   /**
    * What a sample that cannot be read does: `stop` ends the work; `skip` (the default) counts it, and puts a substitute into its
@@ -46,27 +45,29 @@ export class Loader {
   readonly stepsPerEpoch: number;
   /** Samples found bad so far: number -> reason. */
   readonly bad: ReadonlyMap<number, string>;
-  readonly #makers: Maker[];
+  readonly #pool: Pool<Showing, SeenClip>;
+  readonly #source: BatchSource;
   readonly #tally: Tally;
-  #order: { epoch: number; indices: Int32Array } = { epoch: -1, indices: new Int32Array(0) };
+  #order: Epoch & { readonly epoch: number } = { epoch: -1, indices: new Int32Array(0), showings: new Int32Array(0) };
   #running = false;
 
   constructor(
-    readonly set: ShardSet,
+    readonly set: ClipSet,
     readonly options: LoaderOptions,
   ) {
     takes(
-      "new Loader(set: { frameCount: function, ... }, options: { batch: any, seed: any, " +
+      "new Loader(set: { placeOf: function, ... }, options: { batch: any, seed: any, " +
         "order: any, workers: any, frames: any, side: any, ... }, ...)",
       arguments,
     );
     const { frames, side, resize, sampling, crop, batch, order, workers, onBadSample = "skip" } = options;
-    check(set.samples, options);
-    this.stepsPerEpoch = order === "shuffled" ? Math.floor(set.samples / batch) : Math.ceil(set.samples / batch);
+    const shown = order === "shuffled" ? epochLength(sharesOf(set), options.together) : set.samples;
+    check(shown, options);
+    this.stepsPerEpoch = order === "shuffled" ? Math.floor(shown / batch) : Math.ceil(shown / batch);
     const view: View = { frames, side, resize, sampling, crop };
     const onBad = onBadSample === "stop" ? onBadSample : order === "shuffled" ? "replace" : "leave out";
-    const source: BatchSource = { items: set.items, categories: set.categories.length, view, onBad };
-    this.#makers = workers === 0 ? [here(source)] : Array.from({ length: workers }, () => inThread(source));
+    this.#pool = openPool({ workers, bundle: "loader-worker", data: view, here: () => new Shower(view) });
+    this.#source = { set, view, onBad, show: (showing) => this.#pool.ask(showing) };
     this.#tally = new Tally(set.samples, options);
     this.bad = this.#tally.reasons;
   }
@@ -76,7 +77,8 @@ export class Loader {
     const { batch, seed } = this.options;
     const epoch = Math.floor(step / this.stepsPerEpoch);
     const at = (step - epoch * this.stepsPerEpoch) * batch;
-    return { step, epoch, seed, indices: this.#orderOf(epoch).slice(at, at + batch) };
+    const { indices, showings } = this.#epoch(epoch);
+    return { step, epoch, seed, indices: indices.slice(at, at + batch), showings: showings.slice(at, at + batch) };
   }
 
   /**
@@ -86,10 +88,9 @@ export class Loader {
   async *batches(from = 0, until = Number.POSITIVE_INFINITY): AsyncGenerator<ClipBatch> {
     if (this.#running) throw new UsageError("a loader gives one sequence of batches at a time");
     this.#running = true;
-    const ahead = this.options.prefetch ?? Math.max(1, this.options.workers);
-    const make = (step: number) => this.#makers[step % this.#makers.length].make(this.plan(step));
+    const make = (step: number) => makeBatch(this.#source, this.plan(step));
     try {
-      for await (const { batch, bad } of inOrder(range(from, until), ahead, make)) {
+      for await (const { batch, bad } of inOrder(range(from, until), aheadOf(this.options), make)) {
         for (const each of bad) this.#tally.add(each); // in the order of the steps
         if (batch.count > 0) yield batch;
       }
@@ -105,20 +106,29 @@ export class Loader {
 
   /** Ends the threads; unfinished batches are dropped. */
   async close(): Promise<void> {
-    await Promise.all(this.#makers.map((maker) => maker.close()));
+    await this.#pool.close("the loader was closed");
   }
 
-  #orderOf(epoch: number): Int32Array {
-    if (this.#order.epoch === epoch) return this.#order.indices;
-    const { samples } = this.set;
-    const indices =
-      this.options.order === "shuffled"
-        ? epochOrder(this.options.seed, epoch, samples, this.options.together)
-        : Int32Array.from({ length: samples }, (_, i) => i);
-    this.#order = { epoch, indices };
-    return indices;
+  #epoch(epoch: number): Epoch {
+    if (this.#order.epoch !== epoch) this.#order = { epoch, ...this.#orderOf(epoch) };
+    return this.#order;
+  }
+
+  #orderOf(epoch: number): Epoch {
+    const { seed, order, together } = this.options;
+    if (order === "shuffled") return epochOf(seed, epoch, sharesOf(this.set), together);
+    const indices = Int32Array.from({ length: this.set.samples }, (_, i) => i);
+    return { indices, showings: new Int32Array(indices.length).fill(epoch) };
   }
 }
+
+/** Batches under way: what is asked for behind the batch that is being finished keeps every thread busy meanwhile. */
+export function aheadOf({ prefetch, workers, batch }: Pick<LoaderOptions, "prefetch" | "workers" | "batch">): number {
+  return prefetch ?? (workers === 0 ? 1 : 1 + Math.ceil((IN_HAND * workers) / batch));
+}
+
+/** Samples that an epoch shows. */
+const sharesOf = ({ samples, shares = [{ samples, factor: 1 }] }: ClipSet): readonly Share[] => shares;
 
 function check(
   samples: number,
@@ -142,25 +152,4 @@ function check(
     throw new UsageError(`a crop of ${side} pixels does not fit frames resized to ${resize}`);
   if (order === "shuffled" && batch > samples)
     throw new UsageError(`a batch of ${batch} clips, but the split has only ${samples}`);
-}
-
-/** Makes the batches given to it one after another. */
-interface Maker {
-  make(plan: BatchPlan): Promise<Made>;
-  close(): Promise<void>;
-}
-
-function here(source: BatchSource): Maker {
-  const reader = new ShardReader();
-  const lanes = new Lanes(1);
-  const close = async () => {
-    await lanes.ended();
-    reader.close();
-  };
-  return { make: (plan) => lanes.run(() => makeBatch(source, plan, reader)), close };
-}
-
-function inThread(source: BatchSource): Maker {
-  const thread = new Thread<BatchPlan, Made>("loader-worker", source);
-  return { make: (plan) => thread.ask(plan), close: () => thread.close("the loader was closed") };
 }

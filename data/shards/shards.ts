@@ -26,6 +26,13 @@ export type Sample = {
   readonly fault?: string;
 };
 
+/** A sample as any thread can show it: where it lies, and how many categories its JSON must have. */
+export interface StoredPlace {
+  readonly kind: "stored";
+  readonly sample: Sample;
+  readonly categories: number;
+}
+
 /** A sample's JSON, checked, or a bad sample. */
 export type Reading = { readonly index: number; readonly info: CheckedInfo } | BadSample;
 
@@ -51,6 +58,16 @@ export class ShardSet {
   /** Names of the samples, in their order. */
   get keys(): string[] {
     return this.items.map(({ key }) => key);
+  }
+
+  /** Name of sample i. */
+  nameOf(i: number): string {
+    return this.items[i].key;
+  }
+
+  /** Sample i as any thread can show it. */
+  placeOf(i: number): StoredPlace {
+    return { kind: "stored", sample: this.items[i], categories: this.categories.length };
   }
 
   /** Number of frames of sample i. */

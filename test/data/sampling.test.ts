@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
-import { epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts";
+import { epochLength, epochOf, epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts";
 import { chooseFrames } from "../../data/shards/frames.ts";
 
 /** How often each outcome came of `draws`; they must be `kinds`, each within five standard deviations of its share. */
@@ -47,6 +47,79 @@ test("an epoch is a permutation in which neighbours stay together", () =>
       for (const [at, i] of order.entries()) if (i % together > 0) assert.is(order[at - 1], i - 1);
     }),
     { numRuns: 200, seed: 1 },
+  ));
+
+const sources = fc.array(
+  fc.record({ samples: fc.integer({ min: 1, max: 20 }), factor: fc.integer({ min: 1, max: 40 }).map((n) => n / 8) }),
+  { minLength: 1, maxLength: 4 },
+);
+
+/** How often each sample of each source is in some numbers. */
+function timesOf(shares: readonly { samples: number }[], indices: Iterable<number>): number[][] {
+  const all = shares.map(({ samples }) => new Array<number>(samples).fill(0));
+  for (const index of indices) {
+    let [at, source] = [index, 0];
+    while (at >= shares[source].samples) at -= shares[source++].samples;
+    all[source][at]++;
+  }
+  return all;
+}
+
+test("an epoch of several sources shows each by its factor, and over the epochs no sample twice more than another", () =>
+  fc.assert(
+    fc.property(sources, fc.nat(1000), (shares, seed) => {
+      const epochs = Array.from({ length: 5 }, (_, epoch) => epochOf(seed, epoch, shares).indices);
+      const sum = (times: readonly number[]) => times.reduce((total, n) => total + n, 0);
+      for (const [k, { samples, factor }] of shares.entries()) {
+        const each = epochs.map((indices) => sum(timesOf(shares, indices)[k]));
+        assert.ok(
+          each.every((n) => n === Math.max(1, Math.round(factor * samples))),
+          `${each}`,
+        );
+        const times = timesOf(
+          shares,
+          epochs.flatMap((indices) => [...indices]),
+        )[k];
+        assert.ok(Math.max(...times) - Math.min(...times) <= 1, `${times}`);
+      }
+      for (const indices of epochs) assert.is(indices.length, epochLength(shares));
+    }),
+    { numRuns: 300, seed: 1 },
+  ));
+
+test("with factors of 1 an epoch of several sources is a permutation of them all, and no group is of two sources", () =>
+  fc.assert(
+    fc.property(sources, fc.integer({ min: 1, max: 4 }), (shares, together) => {
+      const plain = shares.map(({ samples }) => ({ samples, factor: 1 }));
+      const { indices, showings } = epochOf(5, 3, plain, together);
+      assert.equal(
+        [...indices].sort((a, b) => a - b),
+        [...indices.keys()],
+      );
+      assert.ok(showings.every((showing) => showing === 3));
+      let first = 0;
+      for (const { samples } of shares) {
+        for (let i = 0; i < samples; i++)
+          if (i % together > 0) assert.is(indices.indexOf(first + i), indices.indexOf(first + i - 1) + 1);
+        first += samples;
+      }
+    }),
+    { numRuns: 200, seed: 1 },
+  ));
+
+test("a sample that is shown again has a draw of its own, and an epoch is never shorter than is told", () =>
+  fc.assert(
+    fc.property(sources, fc.integer({ min: 1, max: 4 }), fc.nat(1000), (shares, together, seed) => {
+      const draws = Array.from({ length: 4 }, (_, epoch) => epochOf(seed, epoch, shares, together)).flatMap(
+        ({ indices, showings }) => {
+          assert.ok(indices.length >= epochLength(shares, together));
+          return Array.from(indices, (index, slot) => `${index} ${showings[slot]}`);
+        },
+      );
+      assert.is(new Set(draws).size, draws.length);
+      assert.equal(epochOf(seed, 2, shares, together), epochOf(seed, 2, shares, together));
+    }),
+    { numRuns: 300, seed: 1 },
   ));
 
 test("evenly spaced frames are numpy's linspace cut to whole numbers", () => {
