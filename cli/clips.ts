@@ -49,15 +49,33 @@ export async function openClips(
   say: Say,
 ): Promise<Clips> {
   const all = await openShards(folder, split, { say });
+  const list = `emotionclip data check ${folder}`;
+  return { split, ...lookedOver(all, split, frames, { shortClips: rule, maxBad, list }, say) };
+}
+
+/** What is done about clips that are short or cannot be read. */
+export interface ClipsRule extends Pick<Settings, "shortClips" | "maxBad"> {
+  /** The command that lists all bad ones, where there is one. */
+  readonly list?: string;
+}
+
+/** A look at a set that is open; `called` begins what is said. Errors: HealthError for too many clips that cannot be read. */
+export function lookedOver(
+  all: ShardSet,
+  called: string,
+  frames: number,
+  { shortClips: rule, maxBad, list }: ClipsRule,
+  say: Say,
+): Omit<Clips, "split"> {
   const short = shortClips(all, frames);
-  if (short) say(`${split}: ${shortText(short, all.samples)}; ${rule === "repeat" ? REPEATED : LEFT_OUT}`);
+  if (short) say(`${called}: ${shortText(short, all.samples)}; ${rule === "repeat" ? REPEATED : LEFT_OUT}`);
   const set = short && rule === "leave-out" ? all.ofAtLeast(frames) : all;
-  if (set.samples === 0) throw new FormatError(`${split}: no clip has ${frames} frames, which the model takes`);
+  if (set.samples === 0) throw new FormatError(`${called}: no clip has ${frames} frames, which the model takes`);
   const found = survey(set);
-  const faults = found.bad.length === 0 ? "" : `${split}: ${badText(found.bad, set)}`;
-  if (found.bad.length > maxBad * set.samples) throw new HealthError(`${faults}\n${tooMany(maxBad, folder)}`);
-  if (faults) say(faults + MEANWHILE[split]);
-  return { split, set, survey: found, ...(short && { short: { ...short, rule } }) };
+  const faults = found.bad.length === 0 ? "" : `${called}: ${badText(found.bad, set)}`;
+  if (found.bad.length > maxBad * set.samples) throw new HealthError(`${faults}\n${tooMany(maxBad, list)}`);
+  if (faults) say(faults + MEANWHILE[called === "test" ? "test" : "train"]);
+  return { set, survey: found, ...(short && { short: { ...short, rule } }) };
 }
 
 const REPEATED = "some of their frames are shown twice or more (--short-clips leave-out leaves them out)";
@@ -69,8 +87,8 @@ function badText(bad: readonly BadSample[], { samples }: ShardSet): string {
   return `${bad.length} of ${samples} clips cannot be read:${reasons.join("")}${more}`;
 }
 
-const tooMany = (maxBad: number, folder: string) =>
-  `  allowed are ${100 * maxBad} % (--max-bad); \`emotionclip data check ${folder}\` lists them all`;
+const tooMany = (maxBad: number, list?: string) =>
+  `  allowed are ${100 * maxBad} % (--max-bad)${list === undefined ? "" : `; \`${list}\` lists them all`}`;
 
 /** What results.json says of a split. */
 export interface ClipsOutcome {

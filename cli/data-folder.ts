@@ -24,15 +24,29 @@ const embeddedSets: Readonly<Record<string, StagePlace>> = {
   tiny: { folder: stageFolder("-tiny"), sizes: { train: 48, val: 2, test: 2 } },
 };
 
-/** Where a recipe's data lies, and how many clips are still to be made there. */
+/** Where a recipe's sources lie, separated by :: as it names them, and how many clips are still to be made there. */
 export function trainingPlace(given: string): { readonly folder: string; readonly missing: number } {
-  const place = Object.hasOwn(embeddedSets, given) ? embeddedSets[given] : undefined;
-  return place ? { folder: place.folder, missing: missingClips(place) } : { folder: given, missing: 0 };
+  const places = given.split("::").map((source) => {
+    const place = Object.hasOwn(embeddedSets, source) ? embeddedSets[source] : undefined;
+    return place ? { folder: place.folder, missing: missingClips(place) } : { folder: source, missing: 0 };
+  });
+  return {
+    folder: places.map(({ folder }) => folder).join("::"),
+    missing: places.reduce((sum, { missing }) => sum + missing, 0),
+  };
 }
 
-/** The same folder, made where it is missing; undefined when a stop was requested meanwhile. */
-export const trainingFolder = async (given: string, progress: Meter, stop: StopRequest) =>
-  Object.hasOwn(embeddedSets, given) ? ensureStage(embeddedSets[given], progress, stop) : given;
+/** The same, made where they are missing; undefined when a stop was requested meanwhile. */
+export async function trainingFolder(given: string, progress: Meter, stop: StopRequest): Promise<string | undefined> {
+  const folders: string[] = [];
+  for (const source of given.split("::")) {
+    const isEmbedded = Object.hasOwn(embeddedSets, source);
+    const folder = isEmbedded ? await ensureStage(embeddedSets[source], progress, stop) : source;
+    if (folder === undefined) return undefined;
+    folders.push(folder);
+  }
+  return folders.join("::");
+}
 
 /** Clips of the embedded data set that are still to be made where no other folder is given. */
 export const clipsToMake = (given: string | undefined): number => (given === undefined ? missingClips(embedded) : 0);

@@ -7,13 +7,17 @@ import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../t
 import { trainingPlace } from "./data-folder.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
+import { type ClipSource, shareLines } from "./train-source.ts";
 import { type draftRecipe, extentOf, prepare } from "./training-plan.ts";
 
 /** What a training would be. Times are predictions: all arithmetic at the rate of one matrix product, which a step does not quite reach. */
 interface Forecast {
   readonly adapter: string;
   readonly model: string;
-  readonly data: { readonly folder: string; readonly kind: string; readonly found: number; readonly trained: number };
+  readonly data: Pick<ClipSource, "folder" | "kind" | "found" | "perEpoch"> & { readonly trained: number };
+  readonly sources: ClipSource["shares"];
+  /** What of the clips lies in the host's memory at most. */
+  readonly loader: ClipSource["held"];
   readonly remarks: readonly string[];
   readonly steps: number;
   readonly stepsPerEpoch: number;
@@ -55,7 +59,12 @@ export async function dryRun(
     const forecast: Forecast = {
       adapter: gpu.facts.adapter,
       model: recipe.model,
-      data: { folder: source.folder, kind: source.kind, found: source.found, trained: source.samples },
+      data: {
+        ...{ folder: source.folder, kind: source.kind, found: source.found },
+        ...{ trained: source.samples, perEpoch: source.perEpoch },
+      },
+      sources: source.shares,
+      loader: source.held,
       remarks: prepared.remarks,
       steps: steps - begun.updates,
       stepsPerEpoch,
@@ -114,6 +123,7 @@ function page({
   return [
     `${model} on ${adapter}`,
     row("data", `${data.trained} of ${data.found} clips, ${data.kind}, in ${data.folder}`),
+    ...(rest.sources.length > 1 ? shareLines(rest.sources).map((line) => row("", line)) : []),
     row("length", `${steps} steps, ${stepsPerEpoch} to an epoch`),
     row(
       "trains",
@@ -127,6 +137,7 @@ function page({
       "",
       `moments ${sizeText(memory.optimizer)}, activations ${sizeText(memory.activations)}, workspace ${sizeText(memory.workspace)}`,
     ),
+    row("loader", heldText(rest.loader)),
     ...(rest.refusal
       ? [row("", `does not fit: ${rest.refusal}${rest.micro ? `; --micro ${rest.micro} does` : ""}`)]
       : []),
@@ -139,5 +150,10 @@ function page({
     "",
   ].join("\n");
 }
+
+/** What a loader holds, in a line. */
+const heldText = ({ threads, batches, batchBytes, clips, clipBytes, bytes }: ClipSource["held"]): string =>
+  `${sizeText(bytes)} of the host at most: ${batches} batches of ${sizeText(batchBytes)}, ${clips} clips of ${sizeText(clipBytes)} ` +
+  `on ${threads === 0 ? "the main thread" : `${threads} thread${threads > 1 ? "s" : ""}`}, and the pictures that these are drawn from`;
 
 const seconds = (value: number) => (value < 1 ? `${(1000 * value).toFixed(0)} ms` : `${value.toFixed(1)} s`);

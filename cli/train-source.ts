@@ -1,19 +1,16 @@
-// Where a recipe's clips come from: shards, or the official layout as it lies. The one place that chooses.
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+// Where a recipe's clips come from: one source or several, shown by their factors.
 import type { BadSampleRule } from "../data/bad-samples.ts";
-import { isFolder } from "../data/footage/files.ts";
-import { TrainingSet } from "../data/official/training-set.ts";
-import { rowsOf, type Side } from "../data/pixels/side.ts";
-import { publishedResize, type View, viewOf } from "../data/pixels/view.ts";
-import type { ClipSet } from "../data/shards/batch.ts";
-import { indexName } from "../data/shards/index-file.ts";
-import { Loader } from "../data/shards/loader.ts";
-import { FormatError, UsageError } from "../engine/errors.ts";
+import type { Side } from "../data/pixels/side.ts";
+import { epochLength } from "../data/sampling.ts";
+import { type Held, heldBy, Loader } from "../data/shards/loader.ts";
+import { pathsOf } from "../data/sources/paths.ts";
+import { Several } from "../data/sources/several.ts";
+import { UsageError } from "../engine/errors.ts";
 import type { Batches } from "../train/loop.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { vanishing } from "../train/vanishing.ts";
-import { type Clips, openClips, type Say } from "./clips.ts";
+import type { Say } from "./clips.ts";
+import { openParts, type SourcePart } from "./source-part.ts";
 
 /** What a model takes of a clip. */
 export interface ClipShape {
@@ -24,102 +21,118 @@ export interface ClipShape {
 /** Batches by their number, and an end to what makes them. */
 export type OpenBatches = Batches & { close(): Promise<void> };
 
+/** What one of several sources gives. */
+export interface SourceShare {
+  readonly name: string;
+  readonly kind: SourcePart["kind"];
+  readonly found: number;
+  readonly trained: number;
+  readonly factor: number;
+  /** Showings of its clips in an epoch. */
+  readonly perEpoch: number;
+}
+
 /** The clips of a training, before a picture is decoded. */
 export interface ClipSource {
-  readonly kind: "shards" | "official layout";
+  /** "shards", "plain tars", "official layout", or several of them. */
+  readonly kind: string;
+  /** As the recipe names it. */
   readonly folder: string;
-  /** Samples of an epoch, and how many there were before filters. */
+  readonly shares: readonly SourceShare[];
+  /** Samples, how many there were before filters, and how many an epoch shows. */
   readonly samples: number;
   readonly found: number;
+  readonly perEpoch: number;
   /** Captions, all of them or many spread over the set, and a name for each. */
   readonly captions: readonly string[];
   readonly keyOf: (i: number) => string;
   /** What is to be said before training on them. */
   readonly warnings: readonly string[];
+  /** What the loader will hold in memory at most. */
+  readonly held: Held;
   open(recipe: Recipe, rule: BadSampleRule): OpenBatches;
 }
 
-/** Opens the folder of a recipe. Errors: UsageError for one that is neither, FormatError for one that is damaged. */
-export async function openSource(recipe: Recipe, folder: string, shape: ClipShape, say: Say): Promise<ClipSource> {
-  if (!(await isFolder(folder))) throw new UsageError(`--train-data: ${folder} is not a folder`);
-  if (existsSync(join(folder, indexName("train")))) return shardSource(recipe, folder, shape, say);
-  if (existsSync(join(folder, recipe.index))) return officialSource(recipe, folder, shape);
-  throw new FormatError(
-    `${folder}: has neither ${indexName("train")} (shards) nor ${recipe.index} (the official layout; --index names another)`,
+/** Opens what a recipe trains on. Errors: UsageError for what is no source, FormatError for one that is missing or damaged. */
+export async function openSource(recipe: Recipe, given: string, shape: ClipShape, say: Say): Promise<ClipSource> {
+  const parts: Weighted[] = [];
+  for (const { text, factor } of sourcesOf(given, recipe.trainDataUpsamplingFactors))
+    for (const part of await openParts(pathsOf(text), { recipe, shape, say }))
+      parts.push({ ...part, name: freeName(part.name, parts), factor });
+  const set = new Several(parts);
+  const { view } = parts[0];
+  const other = parts.find((part) => String(part.view.resize) !== String(view.resize));
+  if (other)
+    throw new UsageError(
+      `--train-data: ${parts[0].name} is ${parts[0].kind}, ${other.name} ${other.kind}: their frames are resized by other rules at this side; make shards of the official layout (emotionclip shards)`,
+    );
+  const facts = joined(parts);
+  return {
+    kind: [...new Set(parts.map(({ kind }) => kind))].join(" and "),
+    folder: given,
+    shares: parts.map((part) => shareOf(part, recipe)),
+    samples: set.samples,
+    found: parts.reduce((sum, { found }) => sum + found, 0),
+    perEpoch: epochLength(set.shares, recipe.together),
+    captions: facts.captions,
+    keyOf: (i) => facts.keys[i],
+    warnings: vanishing(facts, recipe),
+    held: heldBy({ ...view, batch: recipe.batch, workers: recipe.workers }),
+    open: ({ batch, seed, together, workers }, rule) =>
+      new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, ...rule }),
+  };
+}
+
+/** The name, with a number where another part has it already. */
+function freeName(name: string, parts: readonly SourcePart[]): string {
+  const same = parts.filter((part) => part.name === name || part.name.startsWith(`${name} (`)).length;
+  return same === 0 ? name : `${name} (${same + 1})`;
+}
+
+type Weighted = SourcePart & { readonly factor: number };
+
+const shareOf = ({ name, kind, found, set: { samples }, factor }: Weighted, { together }: Recipe): SourceShare => ({
+  ...{ name, kind, found, trained: samples, factor, perEpoch: epochLength([{ samples, factor }], together) },
+});
+
+/** What an epoch shows of each of several sources. */
+export const shareLines = (shares: readonly SourceShare[]): string[] => {
+  const all = shares.reduce((sum, { perEpoch }) => sum + perEpoch, 0);
+  return shares.map(
+    ({ name, kind, trained, factor, perEpoch }) =>
+      `${name} (${kind}): ${trained} clips times ${factor}, ${((100 * perEpoch) / all).toFixed(1)} % of an epoch`,
+  );
+};
+
+/** Sources as open_clip writes them: separated by ::, and their factors likewise. */
+function sourcesOf(given: string, factors: string | null): { text: string; factor: number }[] {
+  const texts = given.split("::");
+  const numbers = factors?.split("::") ?? texts.map(() => "1");
+  if (texts.includes("")) throw new UsageError(`--train-data: "${given}" names an empty source`);
+  if (numbers.length !== texts.length)
+    throw new UsageError(
+      `--train-data-upsampling-factors: ${numbers.length} factors for ${texts.length} sources; each has one, separated by ::`,
+    );
+  return texts.map((text, i) => ({ text, factor: factorOf(numbers[i]) }));
+}
+
+function factorOf(text: string): number {
+  const factor = Number(text);
+  if (/^(\d+\.?\d*|\.\d+)$/.test(text.trim()) && factor > 0 && factor <= 1000) return factor;
+  throw new UsageError(
+    `--train-data-upsampling-factors: "${text.slice(0, 40)}" is not a number above 0, at most 1000: 2 shows a source twice an epoch, 0.5 every other`,
   );
 }
 
-async function shardSource(recipe: Recipe, folder: string, shape: ClipShape, say: Say): Promise<ClipSource> {
-  const { set, survey }: Clips = await openClips(folder, "train", shape.frames, recipe, say);
-  const view = { ...viewOf({ frames: shape.frames, image: shape.side }), ...choices(recipe) };
+/** What the clips of all parts say. */
+function joined(parts: readonly SourcePart[]): SourcePart["facts"] {
+  if (parts.length === 1) return parts[0].facts;
+  const all = parts.map(({ facts }) => facts);
   return {
-    kind: "shards",
-    folder,
-    samples: set.samples,
-    found: set.samples,
-    captions: survey.captions,
-    keyOf: (i) => survey.keys[i],
-    warnings: vanishing(survey, recipe),
-    open: loaderOf(set, view),
+    captions: all.flatMap(({ captions }) => captions),
+    keys: parts.flatMap(({ name, facts }) => facts.keys.map((key) => `${name}: ${key}`)),
+    sentiment: Float32Array.from(all.flatMap(({ sentiment }) => [...sentiment])),
+    boxed: all.reduce((sum, { boxed }) => sum + boxed, 0),
+    ...{ labelsAreEqual: false, picturesAreEqual: false },
   };
 }
-
-/** The batches of a recipe from these clips. */
-const loaderOf =
-  (set: ClipSet, view: View): ClipSource["open"] =>
-  ({ batch, seed, together, workers }, rule) =>
-    new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, ...rule });
-
-/** Captions of the official layout that are looked at before training: it may have millions. */
-const LOOKED_AT = 20_000;
-
-async function officialSource(recipe: Recipe, folder: string, { frames, side }: ClipShape): Promise<ClipSource> {
-  if (typeof side !== "number")
-    throw new UsageError("--train-data: the official layout is shown in squares; this model takes rectangles");
-  if (recipe.shortClips === "leave-out")
-    throw new UsageError("--short-clips: the official layout repeats frames of short clips; shards can leave them out");
-  const { videos, index, sentiment, boxes, longerThan, shorterThan } = recipe;
-  const filters = {
-    longerThan,
-    shorterThan,
-    characters: recipe.minCharacters,
-    neutral: recipe.maxNeutral,
-    person: recipe.minPerson,
-  };
-  const view = { frames, side: rowsOf(side), resize: publishedResize(side), ...choices(recipe) };
-  const set = TrainingSet.open(folder, {
-    videos,
-    index,
-    sentiment,
-    boxes,
-    ...view,
-    ...filters,
-  });
-  const looked = spread(set.entries.length, LOOKED_AT);
-  const captions = looked.map((i) => set.entries[i].text);
-  const logits = Float32Array.from(looked.flatMap((i) => [...set.sentiment(i)]));
-  const facts = {
-    captions,
-    keys: captions,
-    sentiment: logits,
-    boxed: 1,
-    labelsAreEqual: false,
-    picturesAreEqual: false,
-  };
-  return {
-    kind: "official layout",
-    folder,
-    samples: set.entries.length,
-    found: set.listed,
-    captions,
-    keyOf: (k) => set.nameOf(looked[k]),
-    warnings: vanishing(facts, recipe),
-    open: loaderOf(set, view),
-  };
-}
-
-/** Numbers below `count`: all of them, or `most` spread evenly. */
-const spread = (count: number, most: number): number[] =>
-  Array.from({ length: Math.min(count, most) }, (_, k) => (count <= most ? k : Math.floor((k * count) / most)));
-
-const choices = ({ sampling, crop }: Recipe) => ({ sampling, crop });

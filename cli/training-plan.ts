@@ -60,8 +60,8 @@ export async function prepare(
   const { head, vision } = draft.config;
   for (const line of weightLines(draft, recipe)) say(line);
   const source = await openSource(recipe, folder, { frames: head.frames, side: vision.image }, say);
-  if (recipe.batch > source.samples)
-    throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.samples}`);
+  if (recipe.batch > source.perEpoch)
+    throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.perEpoch}`);
   const text = await tokenize(draft, recipe, source.captions);
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
@@ -110,7 +110,7 @@ export interface RunExtent {
 
 /** Updates and batches of a run: epochs of the data, or steps, whichever is less; behind what a checkpoint has done. */
 export function extentOf({ recipe, official, source }: PreparedTraining): RunExtent {
-  const stepsPerEpoch = Math.floor(source.samples / recipe.batch);
+  const stepsPerEpoch = Math.floor(source.perEpoch / recipe.batch);
   const { updates = 0, epoch = 0 } = official ?? {};
   const ends = [
     ...(recipe.epochs > 0 ? [Math.max(0, recipe.epochs - epoch) * stepsPerEpoch] : []),

@@ -129,7 +129,8 @@ async function resultsOf(
   bad: readonly BadSample[],
 ) {
   return {
-    data: { set: null, name: basename(source.folder), train: source.samples, test: 0, categories: 0 },
+    data: { set: null, name: nameOf(source), train: source.samples, test: 0, categories: 0 },
+    sources: source.shares,
     recipe,
     from,
     clips: { found: source.found, trained: source.samples, bad: bad.map(({ reason }) => reason) },
@@ -139,6 +140,8 @@ async function resultsOf(
     ...(moves.length > 0 && { moves }),
   };
 }
+
+const nameOf = ({ shares }: PreparedTraining["source"]) => shares.map(({ name }) => name).join(" and ");
 
 /** Refuses a step that the device has no memory for, before anything is allocated. */
 function checkFits({ text, draft }: PreparedTraining, settings: Recipe, gpu: Gpu): void {

@@ -41,7 +41,14 @@ const more = {
   trainData: {
     check: v.pipe(text, v.minLength(1)),
     value: "stage",
-    about: "shards, a folder in the official layout, or the embedded sets stage and tiny",
+    about:
+      "shards, plain WebDataset tars or a folder in the official layout: a path, with {00..99}, {a,b} or *; several separated by ::; " +
+      "or the embedded sets stage and tiny",
+  },
+  trainDataUpsamplingFactors: {
+    check: path,
+    value: null,
+    about: "with several sources: how often an epoch shows the clips of each, as 2::0.5; unless given, once",
   },
   valData: {
     check: path,
@@ -126,7 +133,19 @@ export type RecipeName = keyof Recipe;
 export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
   Model: ["model", "pretrained", "freshImage", "freshText", "freshHead", "resume", "bpe", "subject", "head", "dropout"],
   "What stays": ["lockImage", "lockText", "lockLayers"],
-  Data: ["trainData", "valData", "videos", "index", "sentiment", "boxes", "together", "sampling", "crop", "shortClips"],
+  Data: [
+    "trainData",
+    "trainDataUpsamplingFactors",
+    "valData",
+    "videos",
+    "index",
+    "sentiment",
+    "boxes",
+    "together",
+    "sampling",
+    "crop",
+    "shortClips",
+  ],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
   Length: ["epochs", "steps", "batch", "micro", "seed", "workers"],
   Loss: ["beta", "form"],

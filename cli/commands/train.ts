@@ -17,6 +17,7 @@ import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
+import { shareLines } from "../train-source.ts";
 import { runTraining } from "../training.ts";
 import { draftRecipe, prepare } from "../training-plan.ts";
 
@@ -108,6 +109,7 @@ async function run(
   print(
     `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
   );
+  if (source.shares.length > 1) print(shareLines(source.shares).join("\n"));
   const folder = join("runs", freshName(name));
   const outcome = await runTraining(
     prepared,

@@ -10,13 +10,14 @@ export class Fields {
     value: unknown,
     readonly name: string,
     readonly path: string,
-    known: readonly string[],
+    /** Fields that there may be; without them any. */
+    known?: readonly string[],
   ) {
     if (typeof value !== "object" || value === null || Array.isArray(value))
       throw new FormatError(`${name}: ${path || "the top"} is ${shown(value)}, expected an object`);
     this.fields = new Map(Object.entries(value));
     for (const key of this.fields.keys()) {
-      if (known.includes(key)) continue;
+      if (!known || known.includes(key)) continue;
       const guess = nearest(key, known);
       throw new FormatError(
         `${name}: unknown field ${quoted(this.pathOf(key))}, ${guess ? `did you mean ${guess}?` : `known are ${known.join(", ")}`}`,

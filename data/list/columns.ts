@@ -2,14 +2,11 @@
 import { FormatError, nearest } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import type { TableRow } from "../sets/table.ts";
-import { SENTIMENTS } from "../shards/clip.ts";
+import { logitsOf, SENTIMENTS } from "../shards/clip.ts";
 import { Unfit } from "./account.ts";
 
 const logits = SENTIMENTS.map((name) => `sentiment_${name}`);
 const known = ["path", "start", "end", "caption", "split", "boxes", "sentiment", ...logits];
-
-/** The logit of a sentiment that is given by its name; the others have 0. It is e³ / (e³ + 6) = 77 % sure. */
-const NAMED = 3;
 
 /** What the columns of a list say of each row. */
 export interface Columns {
@@ -79,10 +76,7 @@ function sentimentIn(file: string, names: readonly string[]): Columns["sentiment
 }
 
 const sentimentReaders: Record<Columns["sentiment"], (row: TableRow) => number[]> = {
-  names: (row) => {
-    const at = row.oneOf("sentiment", SENTIMENTS);
-    return SENTIMENTS.map((_, q) => (q === at ? NAMED : 0));
-  },
+  names: (row) => logitsOf(row.oneOf("sentiment", SENTIMENTS)),
   logits: (row) => logits.map((name) => row.real(name, -1e4, 1e4)),
   missing: () => SENTIMENTS.map(() => 0),
 };

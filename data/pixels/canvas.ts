@@ -32,6 +32,9 @@ export function anywhere(random: Random): Crop {
 /** Pixels of a picture after its resize, and of one whose mask is drawn at full size: a thin strip grows large. */
 const MOST_PIXELS = 2 ** 24;
 
+/** Bytes of the arrays of so many frames: three of a pixel and one of its mask. */
+export const canvasBytes = (frames: number, { side }: Square): number => 4 * frames * cellsOf(side);
+
 /** The arrays of some frames, filled one after another. */
 export class Canvas {
   /** [frames, S, S, 3]: RGB. */

@@ -26,7 +26,7 @@ export type ClipInfo = {
   readonly boxes: readonly (Box | readonly Box[])[];
   /** Frames per second. */
   readonly fps: number;
-  /** Size of every frame in pixels. */
+  /** Size of every frame in pixels; 0 by 0 where a plain tar does not tell it. */
   readonly width: number;
   readonly height: number;
   readonly labels?: Labels;
@@ -41,6 +41,12 @@ export type Labels = {
   /** Valence, arousal, dominance; absent where nobody has said. */
   readonly vad?: readonly [number, number, number];
 };
+
+/** The logit of a sentiment that is given by its name; the others have 0. It is e³ / (e³ + 6) = 77 % sure. */
+const NAMED = 3;
+
+/** Seven logits of the sentiment with this number, given by its name. */
+export const logitsOf = (sentiment: number): number[] => SENTIMENTS.map((_, q) => (q === sentiment ? NAMED : 0));
 
 /** A clip with its encoded frames (JPEG or PNG bytes); `key` names it in its data set. */
 export type Clip = ClipInfo & { readonly key: string; readonly frames: readonly Uint8Array[] };
@@ -77,7 +83,7 @@ export function checkClipInfo(value: unknown, name: string, frames: number, cate
   };
 }
 
-function captionIn(fields: Fields): string {
+export function captionIn(fields: Fields): string {
   const caption = fields.text("caption", { min: 1 });
   return caption.trim() === "" ? fields.refuse("caption", caption, "words, not white space alone") : caption;
 }
@@ -93,7 +99,7 @@ function checkLabels(value: unknown, name: string, categories: number): Labels {
   return { categories: hot, vad: [valence, arousal, dominance] };
 }
 
-function checkBoxes(value: unknown, frame: number, fields: Fields): Box[] {
+export function checkBoxes(value: unknown, frame: number, fields: Fields): Box[] {
   const at = `boxes[${frame}]`;
   if (!Array.isArray(value) || value.length > clipLimits.boxes)
     return fields.refuse(at, value, `a box or a list of at most ${clipLimits.boxes} boxes`);

@@ -61,10 +61,10 @@ export function frameName(sample: Sample, t: number): string {
   return `${nameOf(sample)}.${String(t).padStart(4, "0")}`;
 }
 
-/** A frame's pixels; refused when their size is not the clip's. */
+/** A frame's pixels; refused when their size is not the clip's, where the clip tells it. */
 export async function decodeFrame(bytes: Uint8Array, { width, height }: Size, name: string): Promise<Image> {
   const image = await decodeImage(bytes, name);
-  if (image.width !== width || image.height !== height)
+  if (width > 0 && (image.width !== width || image.height !== height))
     throw new FormatError(`${name}: is ${image.width}x${image.height}, the clip's JSON says ${width}x${height}`);
   return image;
 }

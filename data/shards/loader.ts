@@ -3,6 +3,7 @@
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { type BadSampleRule, Tally } from "../bad-samples.ts";
+import { canvasBytes } from "../pixels/canvas.ts";
 import { pairOf } from "../pixels/side.ts";
 import { cropFits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
@@ -123,8 +124,30 @@ export class Loader {
 }
 
 /** Batches under way: what is asked for behind the batch that is being finished keeps every thread busy meanwhile. */
-export function aheadOf({ prefetch, workers, batch }: Pick<LoaderOptions, "prefetch" | "workers" | "batch">): number {
+function aheadOf({ prefetch, workers, batch }: Pick<LoaderOptions, "prefetch" | "workers" | "batch">): number {
   return prefetch ?? (workers === 0 ? 1 : 1 + Math.ceil((IN_HAND * workers) / batch));
+}
+
+/** Most that a loader holds of pictures that are drawn. */
+export interface Held {
+  readonly threads: number;
+  /** Batches that are under way or complete, and the one that was given out last. */
+  readonly batches: number;
+  readonly batchBytes: number;
+  /** Clips that the threads have in hand; beside these bytes each has its encoded and its decoded pictures. */
+  readonly clips: number;
+  readonly clipBytes: number;
+  /** Of all batches and clips. */
+  readonly bytes: number;
+}
+
+/** What a loader of these options will hold at most, whatever the set. */
+export function heldBy(options: Omit<View, "sampling" | "crop"> & Parameters<typeof aheadOf>[0]): Held {
+  const { frames, workers, batch } = options;
+  const batches = aheadOf(options) + 1;
+  const clips = IN_HAND * Math.max(1, workers);
+  const [batchBytes, clipBytes] = [canvasBytes(batch * frames, options), canvasBytes(frames, options)];
+  return { threads: workers, batches, batchBytes, clips, clipBytes, bytes: batches * batchBytes + clips * clipBytes };
 }
 
 /** Samples that an epoch shows. */

@@ -11,7 +11,14 @@ import { sha256Of } from "../formats/hash.ts";
 import { inside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
 import { indexName, readIndex, type ShardEntry, type ShardIndex } from "./index-file.ts";
+import { parsePlainInfo } from "./plain-info.ts";
 import { type Member, tarMembers } from "../formats/tar.ts";
+
+/** Some bytes of a shard. */
+interface Span {
+  readonly offset: number;
+  readonly size: number;
+}
 
 /** Where a sample lies. Plain data: it travels to workers. */
 export type Sample = {
@@ -19,7 +26,9 @@ export type Sample = {
   /** Path of its shard, and the bytes the shard had when it was indexed. */
   readonly path: string;
   readonly bytes: number;
-  readonly json: { readonly offset: number; readonly size: number };
+  readonly json: Span;
+  /** Of a plain tar, whose JSON may say less: where the caption's own file lies, if there is one. */
+  readonly plain?: { readonly text?: Span };
   /** Offset and size of each frame in turn: [o0, s0, o1, s1, …]. */
   readonly frames: Float64Array;
   /** Why it is a bad sample, where its members already tell. */
@@ -60,9 +69,10 @@ export class ShardSet {
     return this.items.map(({ key }) => key);
   }
 
-  /** Name of sample i. */
+  /** Name of sample i; of one in a plain tar, whose keys may be in others too, with that of the tar. */
   nameOf(i: number): string {
-    return this.items[i].key;
+    const { key, plain, path } = this.items[i];
+    return plain ? `${basename(path).replace(/\.tar$/i, "")}/${key}` : key;
   }
 
   /** Sample i as any thread can show it. */
@@ -198,9 +208,14 @@ function samplesOf(path: string, entry: ShardEntry): Sample[] {
 
 /** The samples of a shard of `bytes` bytes, from its headers; `name` begins every message. */
 export function scanShard(path: string, name: string, bytes: number): Sample[] {
+  return withMembers(path, name, bytes, (members) => groupMembers(members, name, path, bytes));
+}
+
+/** What `work` makes of the members of a tar file of `bytes` bytes. */
+export function withMembers<T>(path: string, name: string, bytes: number, work: (members: Iterable<Member>) => T): T {
   const file = new ShardFile(path, bytes);
   try {
-    return groupMembers(tarMembers(file.window(), bytes, name), name, path, bytes);
+    return work(tarMembers(file.window(), bytes, name));
   } finally {
     file.close();
   }
@@ -263,8 +278,11 @@ export class ShardReader {
   /** The sample's JSON, checked against the number of its frames. */
   info(sample: Sample, categories: number): CheckedInfo {
     if (sample.fault !== undefined) throw new FormatError(sample.fault);
-    const bytes = this.file(sample).read(sample.json.offset, sample.json.size);
-    return parseClipInfo(bytes, `${basename(sample.path)}: ${sample.key}.json`, sample.frames.length / 2, categories);
+    const read = ({ offset, size }: Span) => this.file(sample).read(offset, size);
+    const [name, frames] = [`${basename(sample.path)}: ${sample.key}`, sample.frames.length / 2];
+    if (!sample.plain) return parseClipInfo(read(sample.json), `${name}.json`, frames, categories);
+    const json = sample.json.size > 0 ? read(sample.json) : undefined;
+    return parsePlainInfo({ json, text: sample.plain.text && read(sample.plain.text) }, name, frames);
   }
 
   /** The encoded picture of frame t. */

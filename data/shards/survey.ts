@@ -35,7 +35,7 @@ export function survey(set: ShardSet): Survey {
     }
     const { info } = found;
     captions.push(info.caption);
-    keys.push(set.items[found.index].key);
+    keys.push(set.nameOf(found.index));
     sentiment.push(...info.sentiment);
     if (labels.size < 2) labels.add(labelsOf(info));
     if (info.boxes.some((list) => list.length > 0)) boxed++;

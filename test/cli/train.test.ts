@@ -225,6 +225,9 @@ runs("a dry run finds data, plans memory and predicts, and writes nothing", asyn
   const before = readdirSync(root);
   const { stdout } = await done(...vit, "--dry-run", "--json", "--name", "dry");
   const forecast = JSON.parse(stdout);
+  const { batches, batchBytes, bytes } = forecast.loader;
+  assert.is(batchBytes, 2 * 8 * 32 * 32 * 4);
+  assert.ok(bytes > batches * batchBytes);
   assert.equal([forecast.data.found, forecast.data.trained, forecast.stepsPerEpoch, forecast.steps], [10, 4, 2, 50]);
   assert.ok(forecast.plan.flops > 0 && forecast.plan.peak > 0 && forecast.rate > 0);
   assert.ok(Math.abs(forecast.predicted.epochSeconds / forecast.predicted.stepSeconds - 2) < 1e-9);

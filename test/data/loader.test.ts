@@ -10,7 +10,7 @@ import type { ClipBatch } from "../../data/shards/batch.ts";
 import type { Clip } from "../../data/shards/clip.ts";
 import { chooseFrames } from "../../data/shards/frames.ts";
 import { decodeImage } from "../../data/pixels/image.ts";
-import { forEvaluation, forTraining, Loader, type LoaderOptions } from "../../data/shards/loader.ts";
+import { forEvaluation, forTraining, heldBy, Loader, type LoaderOptions } from "../../data/shards/loader.ts";
 import { Random } from "../../data/philox.ts";
 import { resize } from "../../data/pixels/resize.ts";
 import { badSamples, indexShards } from "../../data/shards/check.ts";
@@ -196,6 +196,37 @@ test("batches stay as they were while later ones are made", async () => {
   await loader.close();
   for (const [batch, was] of held) assert.is(digest(batch), was);
   assert.is(new Set(held.map(([batch]) => batch.frames.buffer)).size, 12);
+});
+
+test("a loader holds no more than it says, however long its consumer takes", async () => {
+  for (const [workers, prefetch, batches] of [
+    [0, undefined, 2],
+    [2, undefined, 3],
+    [2, 4, 5],
+  ] as const) {
+    let asked = 0;
+    const watched = {
+      ...{ samples: set.samples, categories: set.categories },
+      nameOf: (i: number) => set.nameOf(i),
+      placeOf: (i: number) => {
+        asked++;
+        return set.placeOf(i);
+      },
+    };
+    const options = { ...training, workers, prefetch };
+    const loader = new Loader(watched, options);
+    const source = loader.batches();
+    const { value } = await source.next();
+    for (let wait = 0; wait < 20; wait++) await new Promise((done) => setTimeout(done, 5));
+    assert.is(asked, batches * options.batch);
+    await source.return(undefined);
+    await loader.close();
+    const held = heldBy(options);
+    assert.is(held.batches, batches);
+    assert.is(held.batchBytes, value!.frames.byteLength + value!.mask.byteLength);
+    assert.is(held.clips, 2 * Math.max(1, workers));
+    assert.is(held.bytes, batches * held.batchBytes + (held.clips * held.batchBytes) / options.batch);
+  }
 });
 
 // ---- bad samples ----
