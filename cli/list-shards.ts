@@ -4,6 +4,7 @@ import { shardsOfList, workFolder } from "../data/list/shards.ts";
 import { accountLines, Mismatch } from "../data/list/account.ts";
 import { type ClipList, readList } from "../data/list/list-file.ts";
 import { orStopped } from "../data/threads/long-work.ts";
+import { writeContactSheet } from "./contact-sheet.ts";
 import { Progress } from "./terminal/progress.ts";
 import { gracefulStop, printStopped } from "./terminal/stop.ts";
 import { print, printResult, visible, warn } from "./terminal/streams.ts";
@@ -22,8 +23,9 @@ export async function shardsOfOwnList(
   const progress = new Progress({ phases: [["write shards", list.clips.length * CLIP_SECONDS]] });
   const made = await orStopped(shardsOfList(list, out, options, progress, gracefulStop()));
   progress.end();
-  if (!made) return printStopped(`finished shards are in ${workFolder(out)}; the same command goes on`);
-  printResult(options.json, { list: list.file, ...made, notes }, () => page(out, made));
+  const sheet = made && (await writeContactSheet(out, made.splits));
+  if (!made || !sheet) return printStopped(`finished shards are in ${workFolder(out)}; the same command goes on`);
+  printResult(options.json, { list: list.file, ...made, notes, sheet }, () => page(out, sheet, made));
 }
 
 /** Shows the faults of a list before it is refused. */
@@ -51,7 +53,7 @@ function notesOn({ file, sentiment, clips }: ClipList): string[] {
   ];
 }
 
-function page(out: string, { rows, kept, dropped, found, splits }: Converted): string {
+function page(out: string, sheet: string, { rows, kept, dropped, found, splits }: Converted): string {
   const lines = splits.map(({ split, samples, shards }) => {
     const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
     return `${split.padEnd(6)}${samples} clips in ${shards.length} tar files, ${(bytes / 1e6).toFixed(1)} MB`;
@@ -60,6 +62,7 @@ function page(out: string, { rows, kept, dropped, found, splits }: Converted): s
     `${rows} rows, ${kept} clips kept, ${dropped.count} dropped${found > 0 ? `; ${found} shards were there already` : ""}`,
     ...(dropped.count > 0 ? accountLines(dropped).map(visible) : []),
     ...lines,
+    `look at them: ${sheet}`,
     `train on them: emotionclip train --train-data ${out}`,
   ].join("\n");
 }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { isFolder } from "../data/footage/files.ts";
 import { TrainingSet } from "../data/official/training-set.ts";
-import { rowsOf } from "../data/pixels/side.ts";
+import { rowsOf, type Side } from "../data/pixels/side.ts";
 import { publishedResize, type View, viewOf } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
 import { indexName } from "../data/shards/index-file.ts";
@@ -13,7 +13,12 @@ import type { Survey } from "../data/shards/survey.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { lookedOver, openClips, type Say } from "./clips.ts";
-import type { ClipShape } from "./train-source.ts";
+
+/** What a model takes of a clip. */
+export interface ClipShape {
+  readonly frames: number;
+  readonly side: Side;
+}
 
 /** Some clips of a training, before a picture is decoded. */
 export interface SourcePart {

@@ -1,6 +1,5 @@
 // Where a recipe's clips come from: one source or several, shown by their factors.
 import type { BadSampleRule } from "../data/bad-samples.ts";
-import type { Side } from "../data/pixels/side.ts";
 import { epochLength } from "../data/sampling.ts";
 import { type Held, heldBy, Loader } from "../data/shards/loader.ts";
 import { pathsOf } from "../data/sources/paths.ts";
@@ -10,13 +9,7 @@ import type { Batches } from "../train/loop.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { vanishing } from "../train/vanishing.ts";
 import type { Say } from "./clips.ts";
-import { openParts, type SourcePart } from "./source-part.ts";
-
-/** What a model takes of a clip. */
-export interface ClipShape {
-  readonly frames: number;
-  readonly side: Side;
-}
+import { type ClipShape, openParts, type SourcePart } from "./source-part.ts";
 
 /** Batches by their number, and an end to what makes them. */
 export type OpenBatches = Batches & { close(): Promise<void> };

@@ -125,8 +125,3 @@ function shuffled(random: Random, n: number): Int32Array {
   }
   return order;
 }
-
-/** The order of `n` samples in an epoch: a permutation drawn from (seed, epoch). */
-export function epochOrder(seed: number, epoch: number, n: number, together = 1): Int32Array {
-  return epochOf(seed, epoch, [{ samples: n, factor: 1 }], together).indices;
-}

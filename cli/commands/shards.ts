@@ -17,6 +17,7 @@ import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
 import { type Meter, orStopped, Stopped, type StopRequest } from "../../data/threads/long-work.ts";
 import { isOneSentiment } from "../../train/vanishing.ts";
 import { real, whole } from "../flags.ts";
+import { writeContactSheet } from "../contact-sheet.ts";
 import { shardsOfOwnList } from "../list-shards.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -139,10 +140,11 @@ async function shardsOfOfficialSet(folder: string, out: string, flags: Flags): P
   const made = await written(resolve(out), (split) => clips.of(parts[split]), flags.perShard);
   progress.end();
   if (!made) return printStopped("nothing was written");
+  const sheet = await writeContactSheet(resolve(out), made);
   const notes = notesOn(set);
-  const result = { listed: set.listed, kept: set.entries.length, leftOut: clips.bad, notes, splits: made };
+  const result = { listed: set.listed, kept: set.entries.length, leftOut: clips.bad, notes, splits: made, sheet };
   for (const note of notes) process.stderr.write(`${note}\n`);
-  printResult(flags.json, result, () => page(out, set, made, clips.bad));
+  printResult(flags.json, result, () => page(out, sheet, set, made, clips.bad));
 }
 
 /** What is to be known before training on a set. */
@@ -213,7 +215,13 @@ async function written(target: string, clips: (split: Split) => AsyncIterable<Cl
 
 type Split = "train" | "test";
 
-function page(out: string, set: TrainingSet, made: readonly ShardIndex[], bad: readonly string[]): string {
+function page(
+  out: string,
+  sheet: string,
+  set: TrainingSet,
+  made: readonly ShardIndex[],
+  bad: readonly string[],
+): string {
   const lines = made.map(({ split, samples, shards }) => {
     const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
     return `${split.padEnd(6)}${samples} clips in ${shards.length} tar files, ${(bytes / 1e6).toFixed(1)} MB`;
@@ -221,6 +229,7 @@ function page(out: string, set: TrainingSet, made: readonly ShardIndex[], bad: r
   return [
     `${set.listed} sentences, ${set.entries.length} pass the filters, ${bad.length} cannot be read`,
     ...lines,
+    `look at them: ${sheet}`,
     `train on them: npm start -- --data ${join(out)}`,
     "",
   ].join("\n");

@@ -44,7 +44,7 @@ export class ClipMaker {
 
   /** Errors: Unfit for what is wrong with this row's files. */
   async clipOf(listed: ListedClip): Promise<Clip> {
-    const { where, boxes, caption, sentiment } = listed;
+    const { where, boxes, caption, sentiment, vad } = listed;
     const subject = boxes === undefined ? nobody : await inBoxes(where, () => this.boxFiles.get(boxes));
     const frames = await this.frames(listed, subject);
     const [{ width, height }] = frames;
@@ -59,7 +59,7 @@ export class ClipMaker {
       sentiment: [...sentiment],
       boxes: frames.map((frame) => [...frame.boxes]),
       ...{ fps: this.form.fps, width, height },
-      ...(this.categories > 0 && { labels: { categories: [...listed.categories] } }),
+      ...((this.categories > 0 || vad) && { labels: { categories: [...listed.categories], ...(vad && { vad }) } }),
       meta: { path: listed.path, start: listed.start, ...(listed.end !== undefined && { end: listed.end }) },
     };
     await asKind("boxes", where, () => checkClipInfo(info, "boxes", frames.length, this.categories));

@@ -2,17 +2,20 @@
 import { FormatError, nearest } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import type { TableRow } from "../sets/table.ts";
-import { logitsOf, SENTIMENTS } from "../shards/clip.ts";
+import { clipLimits, type Labels, logitsOf, SENTIMENTS } from "../shards/clip.ts";
 import { Unfit } from "./account.ts";
 
 const logits = SENTIMENTS.map((name) => `sentiment_${name}`);
-const known = ["path", "start", "end", "caption", "split", "boxes", "sentiment", ...logits];
+const feelings = ["valence", "arousal", "dominance"] as const;
+const known = ["path", "start", "end", "caption", "split", "boxes", "sentiment", ...logits, ...feelings];
 
 /** What the columns of a list say of each row. */
 export interface Columns {
   /** Names of the label categories: the classes of `name:class` columns, and the names of `name:flag` ones. */
   readonly categories: readonly string[];
   categoriesOf(row: TableRow): number[];
+  /** Valence, arousal and dominance of a row; none where all three cells are empty. */
+  vadOf(row: TableRow): Labels["vad"];
   /** How the sentiment is given. */
   readonly sentiment: "names" | "logits" | "missing";
   sentimentOf(row: TableRow): number[];
@@ -26,7 +29,9 @@ export function listColumns(file: string, names: readonly string[], rows: readon
   const twice = categories.find((name, i) => categories.indexOf(name) < i);
   if (twice !== undefined) throw new FormatError(`${file}: two labels are called ${quoted(twice)}`);
   const sentiment = sentimentIn(file, names);
+  checkFeelings(file, names);
   return {
+    vadOf: (row) => (names.includes(feelings[0]) ? vadIn(row) : undefined),
     categories,
     categoriesOf: (row) => labels.flatMap((label) => label.hot(row)),
     sentiment,
@@ -61,6 +66,20 @@ function labelIn(file: string, column: string, rows: readonly TableRow[]): Label
   if (of.length > 1000)
     throw new FormatError(`${file}: column ${quoted(column)} has ${of.length} classes, allowed are 1000`);
   return { of, hot: (row) => of.map((each) => Number(each === row.text(column))) };
+}
+
+function checkFeelings(file: string, names: readonly string[]): void {
+  const lacking = feelings.filter((name) => !names.includes(name));
+  if (lacking.length > 0 && lacking.length < feelings.length)
+    throw new FormatError(
+      `${file}: has ${3 - lacking.length} of ${feelings.join(", ")}; missing: ${lacking.join(", ")}`,
+    );
+}
+
+function vadIn(row: TableRow): Labels["vad"] {
+  if (feelings.every((name) => row.maybe(name) === undefined)) return undefined;
+  const [valence, arousal, dominance] = feelings.map((name) => row.real(name, -clipLimits.value, clipLimits.value));
+  return [valence, arousal, dominance];
 }
 
 function sentimentIn(file: string, names: readonly string[]): Columns["sentiment"] {

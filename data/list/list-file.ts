@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from "node:path";
 import { picturesIn } from "../footage/files.ts";
 import { quoted } from "../formats/json.ts";
 import { readOwnTable, type TableRow } from "../sets/table.ts";
+import type { Labels } from "../shards/clip.ts";
 import { isSplitName } from "../shards/index-file.ts";
 import { accountOf, Mismatch, type Unfit } from "./account.ts";
 import { cell, type Columns, listColumns } from "./columns.ts";
@@ -27,6 +28,7 @@ export interface ListedClip {
   readonly boxes?: string;
   readonly sentiment: readonly number[];
   readonly categories: readonly number[];
+  readonly vad?: Labels["vad"];
 }
 
 export interface ClipList {
@@ -117,12 +119,13 @@ class Row {
     const boxes = await this.boxes(disk);
     const sentiment = this.cell("sentiment", () => columns.sentimentOf(row));
     const categories = this.cell("label", () => columns.categoriesOf(row));
+    const vad = this.cell("label", () => columns.vadOf(row));
     const source = path === undefined ? undefined : resolve(this.folder, path);
     const isFolder = source === undefined ? undefined : await this.footage(source, disk, form, { start, end });
     if (this.faults.length > 0) return undefined;
     return {
       ...{ where, row: number, path: path!, source: source!, isFolder: isFolder!, start, end },
-      ...{ caption: caption!, split: split!, boxes, sentiment: sentiment!, categories: categories! },
+      ...{ caption: caption!, split: split!, boxes, sentiment: sentiment!, categories: categories!, vad },
     };
   }
 

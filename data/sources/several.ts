@@ -4,7 +4,7 @@ import type { ClipPlace } from "../showing.ts";
 import type { ClipSet } from "../shards/batch.ts";
 
 /** A set among several. */
-export interface Part {
+interface Part {
   readonly name: string;
   readonly set: ClipSet;
   /** How often an epoch shows each of its clips. */

@@ -116,7 +116,8 @@ function drawColumn(page: Image, x: number, head: number, frame: ShownFrame, map
   }
 }
 
-function paste(page: Image, image: Image, x: number, y: number): void {
+/** Puts an image onto another that is large enough. */
+export function paste(page: Image, image: Image, x: number, y: number): void {
   for (let row = 0; row < image.height; row++)
     page.data.set(
       image.data.subarray(3 * row * image.width, 3 * (row + 1) * image.width),

@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { report, runCommand } from "../../cli/cli.ts";
 import { TrainingSet } from "../../data/official/training-set.ts";
-import { epochOrder } from "../../data/sampling.ts";
+import { epochOf } from "../../data/sampling.ts";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { openTokenizer } from "../../data/tokenizer/clip.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
@@ -126,7 +126,10 @@ async function byLibrary(): Promise<Map<string, Float32Array>> {
   const rates = recipeRates(recipe, trainer.groups, 2);
   for (let step = 0; step < 3; step++) {
     const epoch = step >> 1;
-    const indices = epochOrder(recipe.seed, epoch, 4).slice(2 * (step & 1), 2 * (step & 1) + 2);
+    const indices = epochOf(recipe.seed, epoch, [{ samples: 4, factor: 1 }]).indices.slice(
+      2 * (step & 1),
+      2 * (step & 1) + 2,
+    );
     const samples = await Promise.all([...indices].map((index) => set.sample({ seed: recipe.seed, epoch, index })));
     const batch = {
       frames: Uint8Array.from(samples.flatMap(({ frames }) => [...frames])),

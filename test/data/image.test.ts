@@ -10,7 +10,7 @@ import { resizeBilinear } from "../../data/pixels/bilinear.ts";
 import { maskFullSizeInto, maskInto } from "../../data/pixels/mask.ts";
 import { Random } from "../../data/philox.ts";
 import { centreOffset, type Image, resize, resizeCrop, shortSideSize } from "../../data/pixels/resize.ts";
-import { epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts";
+import { epochOf, linspaceFrames, randomFrames } from "../../data/sampling.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { parseSafetensors } from "../../data/formats/safetensors.ts";
 import { effort } from "../kit/effort.ts";
@@ -320,14 +320,14 @@ test("random frames are distinct, ascending, in range, and every frame is equall
 });
 
 test("an epoch's order is a permutation, the same for the same seed and epoch only", () => {
-  const order = epochOrder(2022, 3, 100);
+  const order = epochOf(2022, 3, [{ samples: 100, factor: 1 }]).indices;
   assert.equal(
     [...order].sort((a, b) => a - b),
     [...Array(100).keys()],
   );
-  assert.equal(order, epochOrder(2022, 3, 100));
-  assert.not.equal(order, epochOrder(2022, 4, 100));
-  assert.not.equal(order, epochOrder(2023, 3, 100));
+  assert.equal(order, epochOf(2022, 3, [{ samples: 100, factor: 1 }]).indices);
+  assert.not.equal(order, epochOf(2022, 4, [{ samples: 100, factor: 1 }]).indices);
+  assert.not.equal(order, epochOf(2023, 3, [{ samples: 100, factor: 1 }]).indices);
 });
 
 function pixels(boxes: Box[], width: number, height: number): number {

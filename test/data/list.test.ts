@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { program } from "../../cli/cli.ts";
@@ -87,6 +88,27 @@ test("a row becomes a clip: its part of the frames as they are, boxes, sentiment
     assert.not.ok(existsSync(workFolder(join(folder, "out"))));
   }));
 
+test("valence, arousal and dominance reach the shards, with categories or without, where a row has them", () =>
+  inTemporary(async (folder) => {
+    await draw(folder, { a: 2 });
+    const labelsOf = async (...lines: string[]) => {
+      const list = await listOf(folder, ...lines);
+      await shardsOfList(list, join(folder, `out${lines.length}`), form, meter, never);
+      const set = await openShards(join(folder, `out${lines.length}`), "train");
+      return [...set.infos()].map(({ labels }) => labels);
+    };
+    const columns = "path,caption,valence,arousal,dominance";
+    assert.equal(await labelsOf(columns, "a,one,0.5,-1,2e-1", "a,two,,,"), [
+      { categories: [], vad: [0.5, -1, 0.2] },
+      undefined,
+    ]);
+    assert.equal(await labelsOf(`${columns},mood:class`, "a,one,1,2,3,glad"), [{ categories: [1], vad: [1, 2, 3] }]);
+    const lacking = await refusal(listOf(folder, "path,caption,valence", "a,b,1"));
+    assert.match(lacking.message, /has 1 of valence, arousal, dominance; missing: arousal, dominance/);
+    const half = (await refusal(listOf(folder, columns, "a,b,1,,2"))) as unknown as { account: { kinds: object } };
+    assert.equal(half.account.kinds, { label: 1 });
+  }));
+
 test("frames that are larger than the side become smaller, with their boxes", () =>
   inTemporary(async (folder) => {
     mkdirSync(join(folder, "a"));
@@ -168,6 +190,15 @@ test("what does not decode is dropped, counted by kind and named; too many of th
     assert.match(dropped.first[0], /^clips\.csv: row 2 \(line 3\): 1\.jpg: /);
   }));
 
+test("a caption may have 4096 characters and no more; a folder as many frames as are asked for and no fewer", () =>
+  inTemporary(async (folder) => {
+    await draw(folder, { a: 2, b: 1 });
+    assert.is((await listOf(folder, "path,caption", `a,${"x".repeat(4096)}`)).clips.length, 1);
+    const rows = [`a,${"x".repeat(4097)}`, "a,  ", "b,one"];
+    const error = (await refusal(listOf(folder, "path,caption", ...rows))) as unknown as { account: { kinds: object } };
+    assert.equal(error.account.kinds, { caption: 2, "too few frames": 1 });
+  }));
+
 test("a list that does not match is refused as a whole: counted by kind, the first ten named", () =>
   inTemporary(async (folder) => {
     await draw(folder, { a: 16 });
@@ -225,6 +256,9 @@ test("the command: a missing sentiment is said once, the other source's flags ar
     const printed = await shards(list, "--out", out, "--min-frames", "2");
     assert.is(printed.match(/has no sentiment; every clip gets seven logits of 0\. Train with --beta 0/g)?.length, 1);
     assert.match(printed, /5 rows, 5 clips kept, 0 dropped\ntrain +5 clips in 1 tar files/);
+    assert.match(printed, /look at them: .*contact-sheet\.png/);
+    const sheet = await sharp(join(out, "contact-sheet.png")).metadata();
+    assert.ok(sheet.width > 400 && sheet.height > 5 * 32, `${sheet.width}x${sheet.height}`);
     const wrong: [RegExp, ...string[]][] = [
       [/exists; name a folder that does not/, list, out],
       [/--held-out says something of the official set, not a list/, list, `${out}2`, "--held-out", "0.1"],
@@ -255,6 +289,25 @@ else
       const firsts = one.info.boxes.map((boxes) => (boxes as Box[])[0][0]);
       assert.equal(firsts, [12, 15, 18, 21, 24, 27, 30, 33]); // frame 12 is at 0.5 s
       assert.equal(Buffer.from(one.frames[0]), Buffer.from(two.frames[4]));
+    }));
+
+if (isInstalled)
+  test("a film without pictures, and a file that is no film, are dropped and named", () =>
+    inTemporary(async (folder) => {
+      const sound = ["-f", "lavfi", "-i", "sine=duration=1", join(folder, "sound.mp4")];
+      assert.is(spawnSync("ffmpeg", ["-v", "error", ...sound]).status, 0);
+      writeFileSync(join(folder, "text.mp4"), "no film at all");
+      await draw(folder, { a: 2 });
+      const list = await listOf(folder, "path,caption", "sound.mp4,one", "text.mp4,two", "a,three");
+      const { kept, dropped } = await make(list, folder, { maxBad: 0.7 });
+      assert.is(kept, 1);
+      assert.equal(dropped.kinds, { "does not decode": 2 });
+      assert.match(dropped.first[0], /^clips\.csv: row 1 \(line 2\): sound\.mp4: has no video stream/);
+      assert.match(dropped.first[1], /^clips\.csv: row 2 \(line 3\): text\.mp4: /);
+      const all = await listOf(folder, "path,caption", "sound.mp4,one");
+      const error = await refusal(shardsOfList(all, join(folder, "none"), form, meter, never));
+      assert.instance(error, HealthError);
+      assert.not.ok(existsSync(join(folder, "none")));
     }));
 
 test.run();

@@ -3,8 +3,12 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
-import { epochLength, epochOf, epochOrder, linspaceFrames, randomFrames } from "../../data/sampling.ts";
+import { epochLength, epochOf, linspaceFrames, randomFrames } from "../../data/sampling.ts";
 import { chooseFrames } from "../../data/shards/frames.ts";
+
+/** The order of one source in an epoch. */
+const epochOrder = (seed: number, epoch: number, samples: number, together?: number) =>
+  epochOf(seed, epoch, [{ samples, factor: 1 }], together).indices;
 
 /** How often each outcome came of `draws`; they must be `kinds`, each within five standard deviations of its share. */
 function evenly(draws: number, kinds: number, outcome: (i: number) => string): void {

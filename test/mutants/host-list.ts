@@ -183,7 +183,7 @@ export const hostMutations: readonly HostMutation[] = [
       "every epoch in the first one's order",
     ],
     ["data/sampling", "random.below(i + 1)", "random.below(i || 1)", "not every permutation"],
-    ["data/sampling", "(_, k) => g * together + k)", "(_, k) => g + k)", "neighbours shown twice"],
+    ["data/sampling", "const from = first + g * together", "const from = first + g", "neighbours shown twice"],
   ),
   ...of(
     "data/shards/loader.ts",
@@ -194,14 +194,14 @@ export const hostMutations: readonly HostMutation[] = [
       "evaluation on random frames",
     ],
     ["data/loader", 'crop: "random", order', 'crop: "centre", order', "training without random crops"],
-    ["data/loader", "Math.ceil(set.samples / batch)", "Math.floor(set.samples / batch)", "last clips not evaluated"],
+    ["data/loader", "Math.ceil(shown / batch)", "Math.floor(shown / batch)", "last clips not evaluated"],
     ["data/loader", "this.#tally.add(each)", "void each", "bad samples are not counted"],
     ["data/loader", "(step - epoch * this.stepsPerEpoch) * batch", "step * batch", "batches of later epochs are empty"],
   ),
   ...of(
     "data/shards/batch.ts",
-    ["data/loader", "slot * view.frames, items", "0 * view.frames, items", "every clip drawn over the first"],
-    ["data/loader", "items[index].key", "items[0].key", "keys of another clip"],
+    ["data/loader", "slot * view.frames, { frames", "0 * view.frames, { frames", "every clip drawn over the first"],
+    ["data/loader", "set.nameOf(index)", "set.nameOf(0)", "keys of another clip"],
     [
       "data/loader",
       "out.set(of(infos[i]), i * width)",
