@@ -39,15 +39,18 @@ export function countFrames({ frames, mask }: AnyPixels, side: Side): number {
 
 /**
  * Pixels as tensors of the open scope, for a model that takes frames of this side (`model.takes.side`): frames `from` …
- * `from + N − 1`, by default all. Bytes become the floats that `normaliseInto` makes, bit for bit. Errors: ShapeError where frames and
- * masks do not fit each other or the side.
+ * `from + count − 1`, by default all from there on. Bytes become the floats that `normaliseInto` makes, bit for bit. Errors: ShapeError
+ * where frames and masks do not fit each other or the side.
  */
-export function pixelTensors(pixels: AnyPixels, side: Side, from = 0, N = countFrames(pixels, side)): FrameTensors {
+export function pixelTensors(pixels: AnyPixels, side: Side, from = 0, count?: number): FrameTensors {
   takes(
     "pixelTensors(pixels: { frames: Uint8Array | Float32Array, mask: Uint8Array | Float32Array, ... }, " +
-      "side: size | size[], from?: natural, N?: size)",
+      "side: size | size[], from?: natural, count?: size)",
     arguments,
   );
+  const all = countFrames(pixels, side);
+  const N = count ?? all - from;
+  if (N < 1 || from + N > all) throw new ShapeError(`frames ${from} to ${from + N - 1} of ${all}`);
   const made = (kind: Kind): Tensor => {
     const [C, width] = [channelsOf(kind), channelsOf(kind) * cellsOf(side)];
     const data = pixels[kind].subarray(from * width, (from + N) * width);

@@ -72,6 +72,8 @@ test("a model has the same features of bytes and of their floats; both in one ba
   } finally {
     free();
   }
+  const beyond = await failure(read(pixelsOf(3, [4, 4]), 4, 1, 3));
+  assert.match(beyond.message, /frames 1 to 3 of 3/);
   const wrong = await failure(read({ frames: new Uint8Array(48), mask: new Uint8Array(15) }, 4));
   assert.match(
     wrong.message,

@@ -158,13 +158,19 @@ export const hostMutations: readonly HostMutation[] = [
       "captions.slice(0, B)",
       "every part reads the first captions",
     ],
-    ["train/micro-batch", "all.subarray(from * width,", "all.subarray(0,", "every part reads all frames before it"],
+    ["train/micro-batch", "side, from * T, B * T)", "side, 0, B * T)", "every part reads the first frames"],
     [
       "train/optimizer",
       "const [[loss], [norm], [bad], [logitScale]]",
       "const [[norm], [loss], [bad], [logitScale]]",
       "norm and loss exchanged",
     ],
+  ),
+  ...of(
+    "model/pixels.ts",
+    ["model/pixels", "subarray(from * width,", "subarray(0,", "a part reads all frames before it"],
+    ["model/pixels", "bytes.byteOffset % 4 === 0", "true", "bytes that begin within a word are taken for words"],
+    ["model/pixels", "4 * Math.ceil(width / 4)", "width", "rows that end within a word are not padded"],
   ),
   ...of(
     "data/sampling.ts",
