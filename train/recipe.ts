@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { nearest, UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
+import { bytesIn } from "./memory-size.ts";
 import { realIn, schema as settingsSchema, wholeIn } from "./settings.ts";
 
 const text = v.pipe(v.string(), v.maxLength(4096));
@@ -31,6 +32,17 @@ const more = {
   freshImage: { check: truth, value: false, about: "the frame tower begins at random, whatever --pretrained has" },
   freshText: { check: truth, value: false, about: "the text tower begins at random, whatever --pretrained has" },
   freshHead: { check: truth, value: false, about: "the temporal head begins at random, whatever --pretrained has" },
+  memory: {
+    check: v.nullable(
+      v.pipe(
+        text,
+        v.check((size) => bytesIn(size) !== undefined, "expected a size such as 800M or 8GB"),
+      ),
+    ),
+    value: null,
+    about:
+      "memory that a step must fit, such as 8GB: micro and grad-checkpointing, unless given, are chosen for the least arithmetic",
+  },
   lockImage: { check: truth, value: false, about: "the frame tower stays as it is" },
   lockText: { check: truth, value: false, about: "the text tower stays as it is" },
   lockLayers: {
@@ -128,7 +140,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
   "What stays": ["lockImage", "lockText", "lockLayers"],
   Data: ["trainData", "valData", "videos", "index", "sentiment", "boxes", "together", "sampling", "crop", "shortClips"],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
-  Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "seed", "workers"],
+  Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "memory", "seed", "workers"],
   Loss: ["beta", "form"],
   Optimiser: [
     "lr",

@@ -1,5 +1,6 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
+import { firstCause } from "../engine/first-cause.ts";
 import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
@@ -111,9 +112,15 @@ export function refusalOf(
     const { peak } = planStep(config, settings, facts, maxBinding, family);
     return peak > budget ? `${sizeText(peak)} are more than the budget of ${sizeText(budget)}` : undefined;
   } catch (error) {
-    if (error instanceof LimitError) return error.message.split("\n")[0];
-    throw error;
+    return limitIn(error);
   }
+}
+
+/** The limit that an error tells of, in one line; any other error is thrown on. */
+export function limitIn(error: unknown): string {
+  const cause = firstCause(error);
+  if (cause instanceof LimitError) return cause.message.split("\n")[0];
+  throw error;
 }
 
 /** Clips to encode at a time so that the step fits: 0 (all) where possible, else the batch halved; undefined if none does. */
