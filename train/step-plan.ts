@@ -69,13 +69,13 @@ export function planStep(
         `a parameter of shape [${shape}] takes ${sizeText(4 * numel)}; a binding holds at most ${sizeText(maxBinding)}`,
       );
   const flat = shards.reduce((sum, { numel }) => sum + 4 * numel, 0);
-  const { slots, arena: _, activations, ...work } = report;
+  const { slots, arena: _, staging, activations, ...work } = report;
   const memory = {
     parameters: flat + learner!.frozenBytes,
     gradients: flat,
     optimizer: 2 * flat,
     activations: Math.min(activations, slots),
-    workspace: Math.max(0, slots - activations),
+    workspace: Math.max(0, slots - activations) + staging,
   };
   const peak = Object.values(memory).reduce((a, b) => a + b, 0);
   return { clips: B, frames: learner!.model.takes.frames, values: learner!.parameters, memory, ...work, peak };
