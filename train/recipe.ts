@@ -191,7 +191,8 @@ export const choicesOf = (name: RecipeName): readonly string[] | undefined => {
 export function valueKind(name: RecipeName): "number" | "text" | "truth" {
   const { check, value } = recipeSchema[name];
   if (typeof value === "boolean") return "truth";
-  const takesText = v.is(check, "a") || typeof value === "string";
+  const { issues = [] } = v.safeParse(check as v.GenericSchema, "a");
+  const takesText = issues.every(({ kind }) => kind === "validation") || typeof value === "string"; // a text, if not this one
   return takesText ? "text" : "number";
 }
 
