@@ -5,6 +5,7 @@ import { compute, type Gpu, type GpuOptions, openGpu, tensor } from "../engine/i
 import { matmul } from "../kernels/index.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
+import { type ChosenStep, fitted } from "./memory.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
 import { type ClipSource, shareLines } from "./train-source.ts";
@@ -26,6 +27,8 @@ interface Forecast {
   readonly budget: number;
   readonly refusal?: string;
   readonly micro?: number;
+  /** What `--memory` chose. */
+  readonly choice?: ChosenStep;
   /** Of a matrix product, in GFLOP/s. */
   readonly rate: number;
   readonly predicted: { readonly stepSeconds: number; readonly epochSeconds: number; readonly runSeconds: number };
@@ -47,9 +50,10 @@ export async function dryRun(
   const { steps, stepsPerEpoch, begun } = extentOf(prepared);
   const gpu = await openGpu(options);
   try {
+    const { prepared: fit, choice } = fitted(prepared, gpu);
     const { budget, maxBinding } = gpu.store;
     const limits = { budget, maxBinding };
-    const settings = { ...recipe, steps };
+    const settings = { ...fit.recipe, steps };
     const refusal = refusalOf(text.config, settings, gpu.facts, limits, draft.family);
     const micro =
       refusal === undefined ? undefined : fittingMicro(text.config, settings, gpu.facts, limits, draft.family);
@@ -73,6 +77,7 @@ export async function dryRun(
       budget,
       refusal,
       micro,
+      choice,
       rate: rate / 1e9,
       predicted: {
         stepSeconds,
@@ -137,6 +142,7 @@ function page({
       "",
       `moments ${sizeText(memory.optimizer)}, activations ${sizeText(memory.activations)}, workspace ${sizeText(memory.workspace)}`,
     ),
+    ...(rest.choice ? [row("", rest.choice.why)] : []),
     row("loader", heldText(rest.loader)),
     ...(rest.refusal
       ? [row("", `does not fit: ${rest.refusal}${rest.micro ? `; --micro ${rest.micro} does` : ""}`)]

@@ -1,6 +1,7 @@
 // How a command opens the GPU: what the flags and the environment say, as options of the engine, which reads neither.
 import { UsageError } from "../engine/errors.ts";
 import type { GpuOptions } from "../engine/index.ts";
+import { bytesIn } from "../train/memory-size.ts";
 
 export type { GpuOptions };
 
@@ -43,11 +44,9 @@ function secondsOf(text: string | number): number {
   throw new UsageError(`--gpu-deadline: "${text}" is not a number of seconds such as 120`);
 }
 
-/** "800M", "2.5G", or plain bytes. */
-export function bytesOf(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text.trim()) ?? [];
-  const bytes = Math.floor(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
-  if (!(bytes >= 1 && Number.isSafeInteger(bytes)))
-    throw new UsageError(`--gpu-memory: "${text}" is not a size such as 800M or 2.5G`);
+/** The bytes of a size that a flag gives. */
+export function bytesOf(text: string, flag = "--gpu-memory"): number {
+  const bytes = bytesIn(text);
+  if (bytes === undefined) throw new UsageError(`${flag}: "${text}" is not a size such as 800M or 2.5G`);
   return bytes;
 }

@@ -23,7 +23,8 @@ const attributeOf = (flag: string) => flag.replace(/-(\w)/g, (_, letter: string)
 export function withSettings(command: Command, names: readonly (keyof Settings)[] = settingNames): Command {
   for (const name of names) {
     const { about, value } = schema[name];
-    command.option(`--${flagOf(name)} <value>`, `${about} (default ${value})`);
+    if (typeof value === "boolean") command.option(`--${flagOf(name)}`, about);
+    else command.option(`--${flagOf(name)} <value>`, `${about} (default ${value})`);
   }
   return command;
 }
@@ -32,7 +33,7 @@ export function withSettings(command: Command, names: readonly (keyof Settings)[
 export function settingsOf(flags: Readonly<Record<string, unknown>>, other: Partial<Settings> = {}): Settings {
   const given = settingNames.flatMap((name) => {
     const text = flags[attributeOf(flagOf(name))];
-    return text === undefined ? [] : [[name, parsed(name, String(text))]];
+    return text === undefined ? [] : [[name, text === true ? text : parsed(name, String(text))]];
   });
   return checkSettings({ ...other, ...Object.fromEntries(given) }, (name) => `--${flagOf(name)}`);
 }

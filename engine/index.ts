@@ -27,6 +27,7 @@ export { placeholder, type PlanReport, planOnly } from "./plan/dry-run.ts";
 export { accumulate, copy, fill } from "./record/builtin.ts";
 export { compute, detach, keep, later } from "./record/compute.ts";
 export { op } from "./record/op.ts";
+export { recompute } from "./record/recompute.ts";
 export { during } from "./record/runner.ts";
 export { Scope } from "./record/scope.ts";
 export { type Gradients, Tape } from "./record/tape.ts";

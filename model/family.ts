@@ -7,7 +7,7 @@ import type { WeightFile } from "../data/formats/weights.ts";
 import type { Side } from "../data/pixels/side.ts";
 import type { Tensor } from "../engine/index.ts";
 import type { Mix } from "./clip/attention.ts";
-import type { Block } from "./clip/block.ts";
+import type { Block, Through } from "./clip/block.ts";
 import type { Dropping } from "./dropout.ts";
 import type { Group, Init } from "./params.ts";
 
@@ -57,14 +57,14 @@ export interface VideoText<C extends object = object> {
   readonly logit_scale: Tensor;
   /** The tower whose subject token can be shown; undefined where there is none. */
   readonly subjectTower: SubjectTower | undefined;
-  /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
-  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping): Tensor;
+  /** frames_BT3SS, mask_BTSS -> v_BE of unit length; in training with dropout, and each block recorded through `through`. */
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping, through?: Through): Tensor;
   /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without what joins frames. */
   encodeImage(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor;
   /** Rows of ids as the tokenizer makes them -> what `encodeText` reads, with the place where each text is read out. */
   textRows(ids_BW: Uint32Array): { tokens_BW: Uint32Array; ends_B: Uint32Array };
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
-  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor;
+  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">, through?: Through): Tensor;
 }
 
 /** What a file is, by its names alone. */

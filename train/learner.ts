@@ -5,6 +5,7 @@ import {
   type Frozen,
   keep,
   later,
+  recompute,
   Scope,
   type Shard,
   Tape,
@@ -189,12 +190,13 @@ export class Learner {
   }
 
   #encode(step: number, { from, count }: Part, inputs: StepInputs): Pair {
-    const { dropout, seed, batch } = this.settings;
+    const { dropout, seed, batch, gradCheckpointing } = this.settings;
+    const through = gradCheckpointing ? recompute : undefined;
     const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = inputs.clips(from, count);
     const drop = new Dropout(dropout, seed, step * batch + from);
     return {
-      v: this.model.encodeVideo(frames_BT3SS, mask_BTSS, drop),
-      t: this.model.encodeText(tokens_BW, ends_B),
+      v: this.model.encodeVideo(frames_BT3SS, mask_BTSS, drop, through),
+      t: this.model.encodeText(tokens_BW, ends_B, through),
     };
   }
 

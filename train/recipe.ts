@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { nearest, UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
+import { bytesIn } from "./memory-size.ts";
 import { realIn, schema as settingsSchema, wholeIn } from "./settings.ts";
 
 const text = v.pipe(v.string(), v.maxLength(4096));
@@ -31,6 +32,17 @@ const more = {
   freshImage: { check: truth, value: false, about: "the frame tower begins at random, whatever --pretrained has" },
   freshText: { check: truth, value: false, about: "the text tower begins at random, whatever --pretrained has" },
   freshHead: { check: truth, value: false, about: "the temporal head begins at random, whatever --pretrained has" },
+  memory: {
+    check: v.nullable(
+      v.pipe(
+        text,
+        v.check((size) => bytesIn(size) !== undefined, "expected a size such as 800M or 8GB"),
+      ),
+    ),
+    value: null,
+    about:
+      "memory that a step must fit, such as 8GB: micro and grad-checkpointing, unless given, are chosen for the least arithmetic",
+  },
   lockImage: { check: truth, value: false, about: "the frame tower stays as it is" },
   lockText: { check: truth, value: false, about: "the text tower stays as it is" },
   lockLayers: {
@@ -147,7 +159,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
     "shortClips",
   ],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
-  Length: ["epochs", "steps", "batch", "micro", "seed", "workers"],
+  Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "memory", "seed", "workers"],
   Loss: ["beta", "form"],
   Optimiser: [
     "lr",
@@ -198,7 +210,8 @@ export const choicesOf = (name: RecipeName): readonly string[] | undefined => {
 export function valueKind(name: RecipeName): "number" | "text" | "truth" {
   const { check, value } = recipeSchema[name];
   if (typeof value === "boolean") return "truth";
-  const takesText = v.is(check, "a") || typeof value === "string";
+  const { issues = [] } = v.safeParse(check as v.GenericSchema, "a");
+  const takesText = issues.every(({ kind }) => kind === "validation") || typeof value === "string"; // a text, if not this one
   return takesText ? "text" : "number";
 }
 

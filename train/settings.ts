@@ -16,6 +16,11 @@ export const schema = {
   steps: { check: wholeIn(1, 1e7), value: 450, about: "optimiser updates" },
   batch: { check: wholeIn(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
   micro: { check: wholeIn(0, 65536), value: 0, about: "clips encoded at a time, to save memory; 0: the whole batch" },
+  gradCheckpointing: {
+    check: v.boolean(),
+    value: false,
+    about: "the blocks' intermediate results are made again for the gradient, not kept: same bits, less memory",
+  },
   subject: {
     check: v.picklist(subjects),
     value: "sap",

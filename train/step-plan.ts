@@ -1,5 +1,6 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
 import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
+import { firstCause } from "../engine/first-cause.ts";
 import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
@@ -68,13 +69,13 @@ export function planStep(
         `a parameter of shape [${shape}] takes ${sizeText(4 * numel)}; a binding holds at most ${sizeText(maxBinding)}`,
       );
   const flat = shards.reduce((sum, { numel }) => sum + 4 * numel, 0);
-  const { slots, arena: _, activations, ...work } = report;
+  const { slots, arena: _, staging, activations, ...work } = report;
   const memory = {
     parameters: flat + learner!.frozenBytes,
     gradients: flat,
     optimizer: 2 * flat,
     activations: Math.min(activations, slots),
-    workspace: Math.max(0, slots - activations),
+    workspace: Math.max(0, slots - activations) + staging,
   };
   const peak = Object.values(memory).reduce((a, b) => a + b, 0);
   return { clips: B, frames: learner!.model.takes.frames, values: learner!.parameters, memory, ...work, peak };
@@ -111,9 +112,15 @@ export function refusalOf(
     const { peak } = planStep(config, settings, facts, maxBinding, family);
     return peak > budget ? `${sizeText(peak)} are more than the budget of ${sizeText(budget)}` : undefined;
   } catch (error) {
-    if (error instanceof LimitError) return error.message.split("\n")[0];
-    throw error;
+    return limitIn(error);
   }
+}
+
+/** The limit that an error tells of, in one line; any other error is thrown on. */
+export function limitIn(error: unknown): string {
+  const cause = firstCause(error);
+  if (cause instanceof LimitError) return cause.message.split("\n")[0];
+  throw error;
 }
 
 /** Clips to encode at a time so that the step fits: 0 (all) where possible, else the batch halved; undefined if none does. */

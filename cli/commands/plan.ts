@@ -18,6 +18,7 @@ import {
 } from "../../train/step-plan.ts";
 import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
+import { type ChosenStep, fitStep } from "../memory.ts";
 
 /** The small model of the main job, or a published one by its official name. */
 const configOf = (name: string): ModelConfig =>
@@ -28,7 +29,11 @@ const extraTokens = 4;
 
 export function command({ gpu }: Context): Command {
   const made = new Command().option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage");
-  return withSettings(made, ["batch", "micro"])
+  return withSettings(made, ["batch", "micro", "gradCheckpointing"])
+    .option(
+      "--memory <size>",
+      "choose what of --micro and --grad-checkpointing makes the step fit so much, such as 8GB",
+    )
     .option("--frames <n>", "frames per clip (default: the model's)")
     .option("--json", "one JSON object instead of text")
     .action((flags: Flags) => plan(flags, gpu()));
@@ -36,23 +41,27 @@ export function command({ gpu }: Context): Command {
 
 interface Flags extends Record<string, unknown> {
   model: string;
+  memory?: string;
   frames?: string;
   json?: boolean;
 }
 
-async function plan({ model, frames, json, ...flags }: Flags, options: GpuOptions): Promise<void> {
-  const given = configOf(model);
+async function plan({ model, frames, memory, json, ...flags }: Flags, options: GpuOptions): Promise<void> {
+  const named = configOf(model);
   const config =
-    frames === undefined ? given : { ...given, head: { ...given.head, frames: whole("frames", frames, 1, 1024) } };
-  const settings = settingsOf(flags, { dropout: config.head.dropout });
+    frames === undefined ? named : { ...named, head: { ...named.head, frames: whole("frames", frames, 1, 1024) } };
+  const given = settingsOf(flags, { dropout: config.head.dropout });
   const gpu = await openGpu(options);
   const { facts } = gpu;
   const { budget, maxBinding } = gpu.store;
+  const fixed = new Set(Object.keys(flags));
+  const choice = memory === undefined ? undefined : fitStep({ config, settings: given, fixed }, memory, gpu);
+  const settings = choice ? { ...given, micro: choice.micro, gradCheckpointing: choice.gradCheckpointing } : given;
   const step = planStep(config, settings, facts);
   const refusal = refusalOf(config, settings, facts, { budget, maxBinding });
   const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;
   const parts = refusal ? fittingMicro(config, settings, facts, { budget, maxBinding }) : settings.micro;
-  const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts };
+  const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts, choice };
   printResult(json, result, page);
   gpu.close();
 }
@@ -75,10 +84,11 @@ interface Result extends StepPlan, DeviceLimits {
   readonly fits: number;
   /** Clips to encode at a time so that this batch fits; undefined where nothing helps. */
   readonly parts: number | undefined;
+  readonly choice: ChosenStep | undefined;
 }
 
 function page({ model, adapter, clips, frames, values, memory, peak, launches, flops, ...rest }: Result): string {
-  const { budget, maxBinding, refusal, fits, parts } = rest;
+  const { budget, maxBinding, refusal, fits, parts, choice } = rest;
   const row = (label: string, value: string, note = "") =>
     `  ${label.padEnd(18)}${value.padStart(14)}   ${note}`.trimEnd();
   return [
@@ -91,6 +101,7 @@ function page({ model, adapter, clips, frames, values, memory, peak, launches, f
     row("peak", size(peak), `budget ${size(budget)}, largest binding ${size(maxBinding)}`),
     row("launches", launches.toLocaleString("en")),
     row("work", flops < 1e12 ? `${(flops / 1e9).toFixed(2)} GFLOP` : `${(flops / 1e12).toFixed(2)} TFLOP`),
+    ...(choice ? [choice.why] : []),
     ...(refusal
       ? [
           `does not fit: ${refusal}`,

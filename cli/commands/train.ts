@@ -10,6 +10,7 @@ import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
 import { openMeasurement } from "../measurement.ts";
+import { fitted } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
@@ -101,10 +102,12 @@ async function run(
     progress.end();
     return printStopped("the same command goes on making the data set");
   }
-  const prepared = await prepare(drafted, clips, say);
+  const before = await prepare(drafted, clips, say);
   const { frames } = draft.config.head;
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
   const gpu = await openGpu(options);
+  const { prepared, choice } = fitted(before, gpu);
+  if (choice) say(choice.why);
   const { source } = prepared;
   print(
     `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,

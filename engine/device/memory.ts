@@ -1,5 +1,6 @@
 // GPU buffers: every byte is counted, a budget is checked before allocating, buffers of plans are shared between plans.
 import { GpuError, LimitError, ShapeError } from "../errors.ts";
+import { serves } from "../plan/layout.ts";
 import type { DeviceMemory } from "../record/runner.ts";
 import { nextId, type Purpose, type Storage, type TypedArray } from "../record/value.ts";
 
@@ -133,7 +134,7 @@ export class Memory implements DeviceMemory {
   #find(bytes: number, taken: Set<Slot>): Slot | undefined {
     let best: Slot | undefined;
     for (const entry of this.#slots) {
-      if (entry.busy || taken.has(entry) || entry.bytes < bytes || entry.bytes > 1.25 * bytes + 4096) continue;
+      if (entry.busy || taken.has(entry) || !serves(entry.bytes, bytes)) continue;
       if (!best || entry.bytes < best.bytes) best = entry;
     }
     return best;

@@ -8,13 +8,15 @@ import { type Runner, runner, useRunner } from "../record/runner.ts";
 import { currentScope } from "../record/scope.ts";
 import type { Segment, Wanted } from "../record/segment.ts";
 import { Tensor } from "../record/tensor.ts";
-import type { TypedArray } from "../record/value.ts";
-import { layOut, slotBytes } from "./layout.ts";
+import type { TypedArray, Value } from "../record/value.ts";
+import { layOut, serves } from "./layout.ts";
 
 /** What a computation will take. Bytes are those of the buffers that the engine will allocate. */
 export interface PlanReport {
-  /** Bytes of all slots: activations and workspace. */
+  /** Bytes of all slots, with those of kept values: activations and workspace. */
   readonly slots: number;
+  /** Bytes of the buffers that reads are copied through. */
+  readonly staging: number;
   /** @deprecated The old name of `slots`. */
   readonly arena: number;
   /** Bytes that forward keeps alive for backward. */
@@ -32,6 +34,7 @@ export interface PlanReport {
 
 const nothing: PlanReport = {
   slots: 0,
+  staging: 0,
   arena: 0,
   activations: 0,
   peak: 0,
@@ -41,9 +44,34 @@ const nothing: PlanReport = {
   bytes: 0,
 };
 
+const whole = (bytes: number): number => Math.ceil(bytes / 256) * 256;
+const sumOf = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
+
+/** The buffers that the device's memory would have made for slots and kept values, which it reuses as device/memory.ts does. */
+class Buffers {
+  readonly #idle: number[] = [];
+  bytes = 0;
+
+  take(slots: readonly number[], keeps: readonly Value[]): void {
+    const taken = slots.map((bytes) => this.#one(bytes));
+    for (const { bytes } of keeps) this.#one(bytes); // busy from here on: another segment reads it
+    this.#idle.push(...taken);
+  }
+
+  #one(bytes: number): number {
+    let best = -1;
+    for (const [i, has] of this.#idle.entries())
+      if (serves(has, bytes) && (best < 0 || has < this.#idle[best])) best = i;
+    if (best >= 0) return this.#idle.splice(best, 1)[0];
+    this.bytes += whole(bytes);
+    return whole(bytes);
+  }
+}
+
 class DryRunner implements Runner {
   readonly forced = new Set<string>();
   report = nothing;
+  readonly #buffers = new Buffers();
 
   constructor(
     readonly facts: DeviceFacts,
@@ -53,9 +81,11 @@ class DryRunner implements Runner {
   run(segment: Segment, _structure: Int32Array, _numbers: readonly number[], wanted: Wanted) {
     const layout = layOut(segment, this.maxBinding);
     const { report } = this;
-    const slots = Math.max(report.slots, slotBytes(layout));
+    this.#buffers.take(layout.slots, wanted.keeps);
+    const slots = this.#buffers.bytes;
     this.report = {
       slots,
+      staging: report.staging + sumOf(wanted.reads.map(({ bytes }) => whole(bytes))),
       arena: slots,
       activations: Math.max(report.activations, layout.activations),
       peak: Math.max(report.peak, layout.peak),

@@ -19,6 +19,9 @@ export interface Layout {
 export const slotBytes = (layout: Layout): number =>
   layout.slots.reduce((sum, bytes) => sum + Math.ceil(bytes / 256) * 256, 0);
 
+/** Whether a buffer of `has` bytes serves for `bytes`: it is large enough, and little of it would lie idle. */
+export const serves = (has: number, bytes: number): boolean => has >= bytes && has <= 1.25 * bytes + 4096;
+
 /** Assigns values to slots: largest first, into the tightest slot that is free for the value's whole life. */
 export function layOut(segment: Segment, maxBinding: number): Layout {
   const { values, pinned } = segment;

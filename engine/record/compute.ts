@@ -31,8 +31,8 @@ export function detach<D extends Dtype>(tensor: Tensor<D>): Tensor<D> {
   return new Tensor<D>(values[1], tensor.shape);
 }
 
-/** What `compute` may be asked for: a tensor, several in a list, or several by name. */
-type Wanted = Tensor<Dtype> | readonly Tensor<Dtype>[] | { readonly [name: string]: Tensor<Dtype> };
+/** What a computation may return: a tensor, several in a list, or several by name. */
+export type Returned = Tensor<Dtype> | readonly Tensor<Dtype>[] | { readonly [name: string]: Tensor<Dtype> };
 
 /** The elements of what was asked for, in the same form. */
 type Elements<R> =
@@ -45,14 +45,14 @@ type Elements<R> =
  * them, as `const { loss, y } = await compute(() => ({ loss, y }))`. The whole computation is planned at once: this is the way to use
  * a model.
  */
-export async function compute<const R extends Wanted>(body: () => R): Promise<Elements<R>> {
+export async function compute<const R extends Returned>(body: () => R): Promise<Elements<R>> {
   takes("compute(body: function)", arguments);
-  let result: Wanted;
+  let result: Returned;
   let reads: Promise<TypedArray>[];
   {
     using scope = new Scope();
     result = body();
-    reads = tensorsOf(result).map(({ value }) => scope.read(value));
+    reads = tensorsOf("compute", result).map(({ value }) => scope.read(value));
   }
   const all = await Promise.all(reads);
   if (result instanceof Tensor) return all[0] as never;
@@ -60,9 +60,9 @@ export async function compute<const R extends Wanted>(body: () => R): Promise<El
   return Object.fromEntries(Object.keys(result).map((name, i) => [name, all[i]])) as never;
 }
 
-/** The tensors that the function of `compute` returned. Errors: what is none is refused by its place or name. */
-function tensorsOf(result: Wanted): readonly Tensor<Dtype>[] {
-  const what = "compute: what the function returns";
+/** The tensors that the function of `caller` returned. Errors: what is none is refused by its place or name. */
+export function tensorsOf(caller: string, result: Returned): readonly Tensor<Dtype>[] {
+  const what = `${caller}: what the function returns`;
   const isNamed = isPlain(result) && !(result instanceof Tensor);
   if (isNamed) for (const [name, each] of Object.entries(result)) fits(`${what} as ${name}`, "tensor", each);
   else fits(what, "tensor | tensor[]", result);

@@ -3,6 +3,12 @@ import type { CompiledPass, Op } from "../declare/op.ts";
 import type { Entry } from "./segment.ts";
 import type { Value } from "./value.ts";
 
+/** A change of memory, and when. */
+export interface Change {
+  readonly value: Value;
+  readonly at: number;
+}
+
 /** A remembered call that leads to a value in question. */
 export interface Step {
   readonly entry: Entry;

@@ -5,7 +5,9 @@ import type { CompiledPass } from "../declare/op.ts";
 import { anyType, type Dtype, numelOf, type Term } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
 import { takes } from "../takes.ts";
-import { leadingTo, savedBy } from "./history.ts";
+import { noteRecorded, openBlock } from "./blocks.ts";
+import { type Change, leadingTo } from "./history.ts";
+import { readBy } from "./replay.ts";
 import { checkHome, type Runner, runner } from "./runner.ts";
 import { inspected, noteChange, noteRead } from "./shown.ts";
 import type { Call, Entry, OpCall, Segment } from "./segment.ts";
@@ -15,12 +17,6 @@ import { overlaps, type TypedArray, Value, whereGone } from "./value.ts";
 
 /** Counts calls that gradients may flow through and changes of memory: which came first. */
 let clock = 0;
-
-/** A change of memory, and when. */
-export interface Change {
-  readonly value: Value;
-  readonly at: number;
-}
 
 /** A promise of elements that waits for its segment. */
 interface Read {
@@ -223,8 +219,8 @@ export class Scope implements Disposable, OpenScope {
     const { outer } = this;
     if (!outer?.remembers || this.#kept.size === 0) return;
     const passed = leadingTo(this.#kept, this.#entries);
+    for (const value of readBy(passed, openBlock(), this.#kept)) this.keep(value);
     if (passed.length === 0) return;
-    for (const step of passed) for (const value of savedBy(step)) this.keep(value);
     outer.#entries.push(...passed.map(({ entry }) => entry));
     outer.#entries.sort((a, b) => a.at - b.at);
   }
@@ -297,14 +293,17 @@ export class Scope implements Disposable, OpenScope {
     const { values, dims, attrs, T } = call;
     this.#meetAll(call, passes);
     const firstNumber = this.#begin(call);
+    const fresh = new Set<number>();
     for (const pass of passes) {
       for (let i = 0; i < pass.slots.length; i++) {
         const slot = pass.slots[i];
-        if (values[slot] === undefined)
-          values[slot] = this.#madeBy(call.op.name, numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
+        if (values[slot] !== undefined) continue;
+        values[slot] = this.#madeBy(call.op.name, numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
+        fresh.add(slot);
       }
       this.emit({ pass, values, dims, attrs, T, firstNumber });
     }
+    noteRecorded({ call, passes, fresh, at: ++clock });
   }
 
   /** Opens an op call in the structure; returns the position of its first number. */
@@ -337,6 +336,7 @@ export class Scope implements Disposable, OpenScope {
   remember(entry: Entry): void {
     if (!this.remembers) return;
     entry.at = ++clock;
+    entry.block = openBlock();
     this.#entries.push(entry);
   }
 

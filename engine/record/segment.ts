@@ -18,6 +18,28 @@ export interface OpCall {
 export interface Entry extends OpCall {
   /** When, among such calls and changes of memory; set by the scope that remembers it. */
   at: number;
+  /** The stretch it belongs to, where its results are not kept for the gradient. */
+  block?: Block;
+}
+
+/** Passes of a call as they were recorded, and which of its values they made. */
+export interface Recorded {
+  readonly call: OpCall;
+  readonly passes: readonly CompiledPass[];
+  readonly fresh: ReadonlySet<number>;
+  /** When, as of entries. */
+  readonly at: number;
+}
+
+/** A stretch of the program whose results are recorded again when a gradient reads them (recompute.ts). */
+export interface Block {
+  /** The one it stands in, if any: whatever is recorded here is part of that as well. */
+  readonly outer: Block | undefined;
+  readonly recorded: Recorded[];
+  /** What was made in it. */
+  readonly made: Set<Value>;
+  /** What it returned, which is kept. */
+  readonly outputs: Set<Value>;
 }
 
 /** One recorded launch. `values` are those of the whole op; the pass knows its own positions in them. */

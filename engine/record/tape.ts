@@ -5,9 +5,10 @@ import { isWholeType } from "../declare/signature.ts";
 import { ShapeError } from "../errors.ts";
 import { takes } from "../takes.ts";
 import { accumulate, addTo, copy, fill } from "./builtin.ts";
-import { leadingTo, needed, savedBy, type Step } from "./history.ts";
-import { type Change, Scope } from "./scope.ts";
-import { innermost } from "./tasks.ts";
+import { type Change, leadingTo, needed, savedBy, type Step } from "./history.ts";
+import { checkReplays, Replays, replaysOf } from "./replay.ts";
+import { Scope } from "./scope.ts";
+import { innermost, noteWrite } from "./tasks.ts";
 import { Tensor } from "./tensor.ts";
 import { overlaps, type Value } from "./value.ts";
 
@@ -92,7 +93,7 @@ export class Tape extends Scope {
   }
 
   /** The calls that lead to `roots`, of all scopes that are open around this tape and inside it. */
-  #historyOf(roots: readonly Value[]): Step[] {
+  #historyOf(roots: readonly Value[]): History {
     const chain = this.#chain();
     const all = chain.map(({ history }) => history);
     const merged =
@@ -101,8 +102,10 @@ export class Tape extends Scope {
     const watched = chain.flatMap((scope) => (scope instanceof Tape ? [...scope.#watched] : []));
     checkHistory(roots, steps, new Set(watched));
     const changes = all.flatMap(({ changes }) => changes);
+    const replays = replaysOf(steps);
+    checkReplays(replays, changes);
     if (changes.length > 0) checkUnchanged(steps, changes);
-    return steps;
+    return { steps, replays };
   }
 
   /** The open scopes of this task, or those around this tape where the task is another's. */
@@ -150,6 +153,12 @@ function checkUnchanged(steps: readonly Step[], changes: readonly Change[]): voi
         );
 }
 
+/** What a walk goes back over: calls, and the blocks whose results are made again for them. */
+interface History {
+  readonly steps: readonly Step[];
+  readonly replays: ReturnType<typeof replaysOf>;
+}
+
 let walks = 0;
 
 /** One walk over remembered calls, last to first. */
@@ -158,14 +167,18 @@ class Backward {
   readonly #uses = new Map<Value, number>();
   readonly #copies = new Map<Value, Value>();
   readonly #id = ++walks;
+  readonly #again: Replays;
+  readonly steps: readonly Step[];
 
   constructor(
     readonly scope: Scope,
-    readonly steps: readonly Step[],
+    { steps, replays }: History,
     readonly roots: readonly Value[],
     /** Places of gradients keep what they hold and have more added. */
     readonly adds: boolean,
   ) {
+    this.steps = steps;
+    this.#again = new Replays(scope, replays);
     for (const { entry, wanted } of steps)
       for (const input of wanted.keys()) this.#uses.set(entry.values[input], this.#left(entry.values[input]) + 1);
   }
@@ -211,9 +224,9 @@ class Backward {
 
   /** Runs the backward passes of one call that lead to a wanted gradient. */
   #step({ entry, wanted }: Step): void {
-    const { op, way, values } = entry;
+    const { op, way, values, block } = entry;
     const { backward } = op.ways.get(way)!;
-    const all = values.slice();
+    const all = values.map((value) => value && this.#again.of(value, block));
     for (const { name } of op.sig.outputs) {
       const at = op.names.indexOf(`d${name}`);
       if (at < 0) continue;
@@ -239,6 +252,7 @@ class Backward {
       if (sum !== value.grad) sum = this.#moved(this.adds && value.grad.fresh ? addTo : copy, sum, value.grad);
       value.grad.fresh = true;
       value.grad.writtenBy = this.#id;
+      noteWrite(value.grad);
     }
     this.#found.set(value, sum);
   }

@@ -13,6 +13,12 @@ export interface BlockInit extends AttentionInit {
   readonly projection: (shape: number[]) => Tensor;
 }
 
+/** What a tower records each of its blocks through: nothing, or `recompute`, which keeps the block's input alone. */
+export type Through = (block: () => Tensor) => Tensor;
+
+/** All that a block computes is kept for its gradient. */
+export const keepingAll: Through = (block) => block();
+
 /** x += MHA(ln_1(x)); x += c_proj(act(c_fc(ln_2(x)))). Who sees whom is the caller's to say. */
 export class Block {
   readonly attn: Attention;

@@ -2,7 +2,7 @@
 import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
 import { add, embedding, matmul, rowGather } from "../../kernels/index.ts";
-import { Block } from "./block.ts";
+import { Block, keepingAll } from "./block.ts";
 import { LayerNorm } from "./layer-norm.ts";
 import { upToItself } from "./attention.ts";
 import type { TextConfig } from "../emotionclip/config.ts";
@@ -70,9 +70,12 @@ export class TextEncoder {
   }
 
   /** tokens_BW:u32, ends_B:u32 (see endPositions) -> y_BE, not normalised. */
-  forward(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor {
+  forward(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">, through = keepingAll): Tensor {
     let x_BWD = add(embedding(this.token_embedding.weight, tokens_BW), this.positional_embedding);
-    for (const block of this.transformer.resblocks) x_BWD = block.forward(x_BWD, upToItself);
+    for (const block of this.transformer.resblocks) {
+      const input = x_BWD;
+      x_BWD = through(() => block.forward(input, upToItself));
+    }
     const end_BD = rowGather(this.ln_final.forward(x_BWD), ends_B);
     return matmul(end_BD, this.text_projection);
   }

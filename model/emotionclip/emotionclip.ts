@@ -5,6 +5,7 @@ import { normalize } from "../../kernels/index.ts";
 import type { Dropping } from "../dropout.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
+import type { Through } from "../clip/block.ts";
 import type { Init } from "../params.ts";
 import { TemporalConv, type TemporalHead, TemporalMean, TemporalTransformer } from "./temporal-encoder.ts";
 import { TextEncoder, textRows } from "../clip/text-encoder.ts";
@@ -61,11 +62,11 @@ export class EmotionClip implements VideoText<ModelConfig> {
   }
 
   /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
-  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping): Tensor {
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping, through?: Through): Tensor {
     const [B, T, , height, width] = frames_BT3SS.shape;
     const frames_N3SS = frames_BT3SS.reshape([B * T, 3, height, width]);
-    const f_NE = this.backbone.visual.forward(frames_N3SS, mask_BTSS.reshape([B * T, height, width]));
-    return normalize(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop));
+    const f_NE = this.backbone.visual.forward(frames_N3SS, mask_BTSS.reshape([B * T, height, width]), through);
+    return normalize(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop, through));
   }
 
   /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without the temporal head. */
@@ -78,7 +79,7 @@ export class EmotionClip implements VideoText<ModelConfig> {
   }
 
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
-  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor {
-    return normalize(this.backbone.forward(tokens_BW, ends_B));
+  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">, through?: Through): Tensor {
+    return normalize(this.backbone.forward(tokens_BW, ends_B, through));
   }
 }

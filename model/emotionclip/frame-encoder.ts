@@ -5,7 +5,7 @@ import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
 import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
 import { everyToken } from "../clip/attention.ts";
-import { Block } from "../clip/block.ts";
+import { Block, keepingAll } from "../clip/block.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
 import { SubjectBlock } from "./subject-block.ts";
 import { gridOf, patchesOf, type ModelConfig, saamOf } from "./config.ts";
@@ -80,9 +80,9 @@ export class FrameEncoder implements SubjectTower {
   }
 
   /** One vector per frame: frames_N3SS, mask_NSS (0..1) -> y_NE, not normalised. */
-  forward(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor {
+  forward(frames_N3SS: Tensor, mask_NSS: Tensor, through = keepingAll): Tensor {
     let last!: Tensor;
-    for (const { output } of this.blocks(frames_N3SS, mask_NSS)) last = output;
+    for (const { output } of this.blocks(frames_N3SS, mask_NSS, through)) last = output;
     return matmul(this.ln_post.forward(first(last)), this.proj); // read out at z_cls
   }
 
@@ -103,14 +103,14 @@ export class FrameEncoder implements SubjectTower {
   }
 
   /** The blocks in turn: what goes in, how it attends, what comes out. */
-  *blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Generator<Passed> {
+  *blocks(frames_N3SS: Tensor, mask_NSS: Tensor, through = keepingAll): Generator<Passed> {
     const cover_NP = this.cover(mask_NSS);
     let x_NMD = this.ln_pre.forward(this.embed(frames_N3SS, cover_NP));
     for (const block of this.transformer.resblocks) {
       const input = x_NMD;
       const moved = block instanceof SubjectBlock && cover_NP !== undefined;
       const mix = moved ? block.towards(cover_NP) : everyToken;
-      x_NMD = block.forward(input, mix);
+      x_NMD = through(() => block.forward(input, mix));
       yield { block, input, mix, output: x_NMD, moved };
     }
   }

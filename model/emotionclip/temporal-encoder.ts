@@ -3,6 +3,7 @@ import { ShapeError, type Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
 import { add, conv1d, mean } from "../../kernels/index.ts";
 import type { Dropping } from "../dropout.ts";
+import { keepingAll, type Through } from "../clip/block.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
 import { PostNormLayer } from "../clip/post-norm-layer.ts";
 import type { HeadConfig } from "./config.ts";
@@ -11,7 +12,7 @@ import type { Init } from "../params.ts";
 /** What makes one vector of a clip's frame features. */
 export interface TemporalHead {
   /** x_BTE -> y_BE. */
-  forward(x_BTE: Tensor, drop?: Dropping): Tensor;
+  forward(x_BTE: Tensor, drop?: Dropping, through?: Through): Tensor;
 }
 
 /** mean over T of (Encoder(x + positions) + x): the residual adds the frame features without the positions. */
@@ -33,14 +34,17 @@ export class TemporalTransformer implements TemporalHead {
     this.frame_position_embedding = { weight: init.normal([frames, embed], initial?.position ?? 1) };
   }
 
-  forward(x_BTE: Tensor, drop?: Dropping): Tensor {
+  forward(x_BTE: Tensor, drop?: Dropping, through = keepingAll): Tensor {
     const { weight } = this.frame_position_embedding;
     if (x_BTE.shape[1] !== weight.shape[0])
       throw new ShapeError(
         `TemporalTransformer: clips of ${x_BTE.shape[1]} frames, the model takes ${weight.shape[0]}`,
       );
     let y_BTE = add(x_BTE, weight);
-    for (const layer of this.fusion_layer.layers) y_BTE = layer.forward(y_BTE, drop);
+    for (const layer of this.fusion_layer.layers) {
+      const input = y_BTE;
+      y_BTE = through(() => layer.forward(input, drop));
+    }
     return mean(add(this.fusion_layer.norm.forward(y_BTE), x_BTE), 1);
   }
 }

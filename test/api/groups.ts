@@ -26,7 +26,7 @@ export const pages: Readonly<Record<string, Page>> = {
       { title: "Open a device", entries: ["openGpu", "findAdapter", "Gpu"] },
       { title: "Tensors", entries: ["tensor", "Tensor", "fill", "copy"] },
       { title: "Run and read", entries: ["compute", "later", "arrived", "during"] },
-      { title: "Lifetime and gradients", entries: ["Scope", "keep", "Tape", "detach", "accumulate"] },
+      { title: "Lifetime and gradients", entries: ["Scope", "keep", "Tape", "recompute", "detach", "accumulate"] },
       {
         title: "Parameters and other memory of your own",
         about:

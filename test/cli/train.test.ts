@@ -238,6 +238,25 @@ runs("a dry run finds data, plans memory and predicts, and writes nothing", asyn
   assert.not.ok(existsSync(join(root, "runs", "dry")));
 });
 
+runs("--memory chooses how a step is taken, says so, and trains that way", async () => {
+  const forecast = async (...more: string[]) => JSON.parse((await done(...vit, "--dry-run", "--json", ...more)).stdout);
+  const least = (await forecast("--grad-checkpointing")).plan.peak;
+  const { choice, plan, refusal } = await forecast("--memory", `${least}`);
+  assert.equal([choice.gradCheckpointing, choice.micro, plan.peak, refusal], [true, 0, least, undefined]);
+  assert.ok(choice.whole.peak > least && choice.flops > choice.whole.flops);
+  const { stderr } = await done(...vit, "--memory", `${least}`, "--steps", "2", "--name", "fits");
+  assert.match(stderr, /chosen for --memory \d+: all 2 clips at once, blocks made again .* % more arithmetic/);
+  const { recipe, from } = JSON.parse(readFileSync(join(root, "runs", "fits", "results.json"), "utf8"));
+  assert.equal([recipe.gradCheckpointing, from.gradCheckpointing], [true, `chosen for --memory ${least}`]);
+  const { code, stderr: told } = await emotionclip("train", ...vit, "--memory", "1M", "--name", "never");
+  assert.is(code, 4, told);
+  assert.match(
+    told,
+    /a step of 2 clips takes [\d.]+ MiB; 1\.0 MiB are allowed\n {2}the least it can take is [\d.]+ MiB: /,
+  );
+  assert.not.ok(existsSync(join(root, "runs", "never")));
+});
+
 runs("the printed recipe is complete and says where each value is from", async () => {
   writeFileSync(join(root, "recipe.yaml"), "preset: paper\nbatch-size: 64\nbeta: 4\n");
   const { stdout } = await done("--config", "recipe.yaml", "--beta", "2", "--print-config", "--json");
@@ -255,6 +274,7 @@ const refused: readonly [words: string[], code: number, what: RegExp][] = [
   [["--preset", "papper"], 2, /unknown preset "papper" \(did you mean paper\?\); known: stage, paper, tiny/],
   [["--lr-heads-gb", "1"], 2, /unknown flag --lr-heads-gb \(did you mean --lr-head-gb\?\)/],
   [["--lr", "fast"], 2, /--lr: "fast" is not a number/],
+  [["--memory", "lots"], 2, /--memory is "lots": expected a size such as 800M or 8GB/],
   [["--batch-size", "1"], 2, /--batch-size is 1: /],
   [["--schedule", "zigzag"], 2, /--schedule is "zigzag"/],
   [["--config", "bad.yaml"], 2, /bad\.yaml: unknown name "lrr" \(did you mean lr\?\)/],

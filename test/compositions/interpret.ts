@@ -12,6 +12,7 @@ import {
   later,
   parameter,
   persistent,
+  recompute,
   Scope,
   ShapeError,
   type Shard,
@@ -60,6 +61,13 @@ interface Facts {
   changed: boolean;
   outside: boolean;
   readonly together: boolean;
+}
+
+/** A tensor to look at, and what it should hold. */
+interface Found {
+  readonly get: () => Tensor;
+  readonly want: Float64Array;
+  readonly what: string;
 }
 
 export interface Outcome {
@@ -191,16 +199,43 @@ class Run {
 
   async #statement(statement: Statement): Promise<void> {
     const { kind, a, b, c, body = [] } = statement;
-    const { t, n, parameter } = this.#value(a);
     switch (kind) {
       case "scope":
       case "tape":
         return this.#inside(kind === "tape" ? new Tape() : new Scope(), body);
       case "compute":
         return this.#compute(body);
-      case "computeThis":
+      case "computeThis": {
+        const { t, n } = this.#value(a);
         this.#same(await compute(() => t), n.data, "compute of what there is");
         return;
+      }
+      case "read": {
+        const { t, n } = this.#value(a);
+        this.#same(await t.data(), n.data, "data");
+        return;
+      }
+      case "gradients":
+      case "vjp":
+        for (const { get, want, what } of this.#gradients(kind, a, b, c)) this.#same(await get().data(), want, what);
+        return;
+      case "accumulate":
+        for (const { get, want, what } of this.#accumulate(a, b, c)) this.#same(await get().data(), want, what);
+        return this.of.shard.spend();
+      default:
+        return this.#atOnce(statement);
+    }
+  }
+
+  /** What can be recorded without a wait, as everything inside `recompute` is; what has to wait elsewhere reads later, or not at all. */
+  #atOnce({ kind, a, b, c, body = [] }: Statement): void {
+    const { t, n, parameter } = this.#value(a);
+    switch (kind) {
+      case "scope":
+      case "tape":
+        return this.#insideAtOnce(kind === "tape" ? new Tape() : new Scope(), body);
+      case "recompute":
+        return this.#recompute(body, b);
       case "op":
         return this.#op(a, b, c);
       case "upload": {
@@ -224,8 +259,6 @@ class Run {
             level.kept.push(...level.values.filter((each) => each.t.value === t.value));
         return;
       case "read":
-        this.#same(await t.data(), n.data, "data");
-        return;
       case "later":
         return this.#later(later(t), n.data, "later");
       case "assign":
@@ -234,10 +267,36 @@ class Run {
         return this.#change(kind, this.#trainable(a), b);
       case "gradients":
       case "vjp":
-        return this.#gradients(kind, a, b, c);
+        for (const { get, want, what } of this.#gradients(kind, a, b, c)) this.#later(later(get()), want, what);
+        return;
       case "accumulate":
-        return this.#accumulate(a, b, c);
+        for (const { get, want, what } of this.#accumulate(a, b, c)) this.#later(later(get()), want, what);
+        return this.of.shard.spend();
     }
+  }
+
+  /** Nothing but a body around some statements: their values can be used afterwards, whether they are returned or not. */
+  #recompute(body: readonly Statement[], choice: number): void {
+    const { values } = this.#levels.at(-1)!;
+    recompute(() => {
+      const before = values.length;
+      for (const statement of body) this.#atOnce(statement);
+      return values
+        .slice(before)
+        .filter((_, i) => (choice >> i) % 2 === 0)
+        .map(({ t }) => t);
+    });
+  }
+
+  #insideAtOnce(scope: Scope, body: readonly Statement[]): void {
+    const level: Level = { scope, values: [], kept: [] };
+    this.#levels.push(level);
+    try {
+      for (const statement of body) this.#atOnce(statement);
+    } finally {
+      this.#leave(level);
+    }
+    this.#handOn(level);
   }
 
   async #inside(scope: Scope, body: readonly Statement[]): Promise<void> {
@@ -246,11 +305,19 @@ class Run {
     try {
       for (const statement of body) await this.#statement(statement);
     } finally {
-      this.#levels.pop();
-      scope[Symbol.dispose]();
+      this.#leave(level);
     }
+    this.#handOn(level);
+  }
+
+  #leave({ scope }: Level): void {
+    this.#levels.pop();
+    scope[Symbol.dispose]();
+  }
+
+  #handOn({ kept }: Level): void {
     if (!this.#levels.some((each) => each.scope instanceof Tape)) this.#facts.outside = true;
-    this.#levels.at(-1)?.values.push(...new Set(level.kept));
+    this.#levels.at(-1)?.values.push(...new Set(kept));
   }
 
   /** Only what is recorded at once can stand in `compute`. */
@@ -322,9 +389,9 @@ class Run {
     return b % 4 === 3 ? [first] : [first, again[b % 4]];
   }
 
-  async #gradients(kind: "gradients" | "vjp", a: number, b: number, c: number): Promise<void> {
+  #gradients(kind: "gradients" | "vjp", a: number, b: number, c: number): Found[] {
     const tape = this.#tape(c);
-    if (!tape) return;
+    if (!tape) return [];
     const outputs = kind === "vjp" ? this.#outputs(a, b) : [this.#value(a)];
     const upstream = outputs.map(({ t }, i) => (c % 2 ? draw(c + i, t.numel) : new Float32Array(t.numel).fill(1)));
     this.#backward(outputs, upstream);
@@ -338,9 +405,11 @@ class Run {
             c % 2 ? upstream.map((data, i) => tensor(data, outputs[i].t.shape)) : undefined,
           )
         : tape.gradients(k.sum(c % 2 ? k.mul(outputs[0].t, tensor(upstream[0], outputs[0].t.shape)) : outputs[0].t));
-    for (const [i, { t, name }] of this.#parameters.entries())
-      this.#same(await found.get(t).data(), want[i], `gradient of ${name}`);
-    if (along) this.#same(await found.get(middle.t).data(), along, "gradient of a value on the way");
+    const all = this.#parameters.map(({ t, name }, i): Found => {
+      return { get: () => found.get(t), want: want[i], what: `gradient of ${name}` };
+    });
+    if (along) all.push({ get: () => found.get(middle.t), want: along, what: "gradient of a value on the way" });
+    return all;
   }
 
   /** The gradient of a value: that of all views of it. Constants have none. */
@@ -351,9 +420,9 @@ class Run {
   }
 
   /** Adds to the places of the group, twice, and looks at them. */
-  async #accumulate(a: number, b: number, c: number): Promise<void> {
+  #accumulate(a: number, b: number, c: number): Found[] {
     const tape = this.#tape(c);
-    if (!tape) return;
+    if (!tape) return [];
     const outputs = this.#outputs(a, b);
     const upstream = outputs.map(({ t }, i) => draw(c + i, t.numel));
     this.#backward(outputs, upstream);
@@ -365,16 +434,11 @@ class Run {
         outputs.map(({ t }) => t),
         tensors,
       );
-    for (const [i, t] of grouped.entries()) {
-      if (!t.value.grad!.fresh) continue;
-      const want = this.#gradientOf(this.#parameters.find((each) => each.t === t)!);
-      this.#same(
-        await shard.part(shard.gradients, i).data(),
-        want.map((v) => 2 * v),
-        "accumulated gradient",
-      );
-    }
-    shard.spend();
+    return grouped.flatMap((t, i): Found[] => {
+      if (!t.value.grad!.fresh) return [];
+      const want = this.#gradientOf(this.#parameters.find((each) => each.t === t)!).map((v) => 2 * v);
+      return [{ get: () => shard.part(shard.gradients, i), want, what: "accumulated gradient" }];
+    });
   }
 
   // ---- ops --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ export interface Statement {
   readonly a: number;
   readonly b: number;
   readonly c: number;
-  /** What stands inside, for scopes, tapes and `compute`. */
+  /** What stands inside, for scopes, tapes, `compute` and `recompute`. */
   readonly body?: readonly Statement[];
 }
 
@@ -28,7 +28,7 @@ const simple = [
   "upload",
   "computeThis",
 ] as const;
-const nested = ["scope", "tape", "compute"] as const;
+const nested = ["scope", "tape", "compute", "recompute", "recompute"] as const;
 export type Kind = "op" | (typeof simple)[number] | (typeof nested)[number];
 
 const choice = fc.nat(1000);
