@@ -5,6 +5,7 @@ import { compute, type Gpu, type GpuOptions, openGpu, tensor } from "../engine/i
 import { matmul } from "../kernels/index.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
+import { inPrecision } from "./half.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
 import { type draftRecipe, extentOf, prepare } from "./training-plan.ts";
@@ -32,17 +33,19 @@ export async function dryRun(
   options: GpuOptions,
   json: boolean | undefined,
 ): Promise<void> {
-  const { recipe, draft } = drafted;
-  const { folder, missing } = trainingPlace(recipe.trainData);
+  const { draft } = drafted;
+  const { folder, missing } = trainingPlace(drafted.recipe.trainData);
   if (missing > 0)
     throw new UsageError(
-      `--dry-run: ${missing} clips of the embedded set ${recipe.trainData} are not made yet; a run makes them`,
+      `--dry-run: ${missing} clips of the embedded set ${drafted.recipe.trainData} are not made yet; a run makes them`,
     );
-  const prepared = await prepare(drafted, folder, (line) => warn([line]));
-  const { source, text } = prepared;
-  const { steps, stepsPerEpoch, begun } = extentOf(prepared);
+  const say = (line: string) => warn([line]);
+  const ready = await prepare(drafted, folder, say);
   const gpu = await openGpu(options);
   try {
+    const prepared = await inPrecision(gpu, ready, say);
+    const { source, text, recipe } = prepared;
+    const { steps, stepsPerEpoch, begun } = extentOf(prepared);
     const { budget, maxBinding } = gpu.store;
     const limits = { budget, maxBinding };
     const settings = { ...recipe, steps };
@@ -60,7 +63,7 @@ export async function dryRun(
       steps: steps - begun.updates,
       stepsPerEpoch,
       plan,
-      frozen: plan.memory.parameters / 4 - plan.memory.gradients / 4,
+      frozen: plan.frozen,
       budget,
       refusal,
       micro,

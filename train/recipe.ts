@@ -128,7 +128,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
   "What stays": ["lockImage", "lockText", "lockLayers"],
   Data: ["trainData", "valData", "videos", "index", "sentiment", "boxes", "together", "sampling", "crop", "shortClips"],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
-  Length: ["epochs", "steps", "batch", "micro", "seed", "workers"],
+  Length: ["epochs", "steps", "batch", "micro", "precision", "seed", "workers"],
   Loss: ["beta", "form"],
   Optimiser: [
     "lr",

@@ -28,7 +28,7 @@ const extraTokens = 4;
 
 export function command({ gpu }: Context): Command {
   const made = new Command().option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage");
-  return withSettings(made, ["batch", "micro"])
+  return withSettings(made, ["batch", "micro", "precision"])
     .option("--frames <n>", "frames per clip (default: the model's)")
     .option("--json", "one JSON object instead of text")
     .action((flags: Flags) => plan(flags, gpu()));

@@ -11,6 +11,7 @@ import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
 import { openMeasurement } from "../measurement.ts";
 import { recipeText } from "../pages/recipe-page.ts";
+import { inPrecision } from "../half.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
@@ -100,10 +101,11 @@ async function run(
     progress.end();
     return printStopped("the same command goes on making the data set");
   }
-  const prepared = await prepare(drafted, clips, say);
+  const ready = await prepare(drafted, clips, say);
   const { frames } = draft.config.head;
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
   const gpu = await openGpu(options);
+  const prepared = await inPrecision(gpu, ready, say);
   const { source } = prepared;
   print(
     `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,

@@ -78,7 +78,7 @@ function checkDeclared(what: string, members: readonly Tensor[]): void {
 export interface Frozen {
   readonly bytes: number;
   /** Its flat arrays, with their halves where there are any. */
-  readonly parts: readonly { readonly parameters: Tensor; readonly halves?: Halves }[];
+  readonly parts: readonly Pick<Shard, "parameters" | "members" | "halves">[];
   /** Destroys it; the tensors must not be used afterwards. */
   free(): void;
 }
@@ -96,7 +96,7 @@ export function allocateFrozen(members: readonly Tensor[], halves = false): Froz
   const parts = layouts.map((layout) => {
     const parameters = flatOf(layout.numel, "parameters");
     place(layout.members, layout, parameters.value);
-    return { parameters, ...(halves && { halves: halvesOf(layout) }) };
+    return { parameters, members: layout.members, halves: halves ? halvesOf(layout) : undefined };
   });
   const copies = parts.flatMap(({ halves }) => halves?.members ?? []);
   for (const { value } of [...members, ...copies]) value.needsGrad = false;
