@@ -147,6 +147,12 @@ export class Learner {
     return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);
   }
 
+  /** With precision amp: the scale of the next loss, of which no step is known to be sound yet. In f32 losses are not scaled. */
+  scaleLoss(scale: number): void {
+    takes("scaleLoss(scale: positive, ...)", arguments);
+    this.lossScale?.set(scale);
+  }
+
   /** Gives back parameters, gradients and moments, and what was planned with them; it must not be used afterwards. */
   free(): void {
     for (const shard of [...this.shards.values()].flat()) shard.free();

@@ -1,6 +1,6 @@
 // Mixed precision: products in half precision on copies of f32 masters, and a loss that is multiplied by a scale so that small
 // gradients are not lost in f16. The scale is kept and decided about on the device, as by torch.cuda.amp.GradScaler.
-import { allocateFrozen, type Frozen, GpuError, type Shard, type Tensor, UsageError } from "../engine/index.ts";
+import { allocateFrozen, assign, type Frozen, GpuError, type Shard, type Tensor, UsageError } from "../engine/index.ts";
 import { halve, scaledFactor } from "../kernels/index.ts";
 import type { Usual } from "../model/families.ts";
 import type { Family } from "../model/family.ts";
@@ -70,6 +70,11 @@ export class LossScale implements Scaling {
     this.scale = init.constant([], firstScale);
     this.sound = init.constant([], 0);
     this.#memory = allocateFrozen([this.scale, this.sound]);
+  }
+
+  set(scale: number): void {
+    assign(this.scale, [scale]);
+    assign(this.sound, [0]);
   }
 
   factor({ norm, bad }: Health, most: number): { factor: Tensor; norm: Tensor } {

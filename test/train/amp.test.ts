@@ -23,16 +23,16 @@ const amp = { ...settings, precision: "amp" } as const;
 /** The distance of neighbouring numbers of f16 around 1. */
 const epsilon = 2 ** -10;
 
-/** A trainer whose scale can be set. */
+/** A trainer that may have had any number of sound steps. */
 class Scaled extends Trainer {
-  setScale(scale: number, sound = 0): this {
-    assign(this.lossScale!.scale, [scale]);
+  from(scale: number, sound = 0): this {
+    this.scaleLoss(scale);
     assign(this.lossScale!.sound, [sound]);
     return this;
   }
 }
 
-const scaled = (scale: number, given: typeof amp = amp) => new Scaled(tiny, tokenizer, given).setScale(scale);
+const scaled = (scale: number, given: typeof amp = amp) => new Scaled(tiny, tokenizer, given).from(scale);
 
 const bitsOf = (data: ArrayLike<number>) => new Uint32Array(Float32Array.from(data).buffer);
 
@@ -170,7 +170,7 @@ whereThere("a scale that is too large backs off, step by step, changes nothing m
 });
 
 whereThere("after 2000 sound steps the scale doubles, and counts anew", async () => {
-  const trainer = scaled(16).setScale(16, 1998);
+  const trainer = scaled(16).from(16, 1998);
   const scales: (number | undefined)[] = [];
   for (let step = 1; step <= 3; step++) scales.push((await update(trainer, step)).lossScale);
   assert.equal(scales, [16, 32, 32]);
