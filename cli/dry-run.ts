@@ -5,6 +5,7 @@ import { compute, type Gpu, type GpuOptions, openGpu, tensor } from "../engine/i
 import { matmul } from "../kernels/index.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
+import { inPrecision } from "./half.ts";
 import { type ChosenStep, fitted } from "./memory.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
@@ -39,21 +40,22 @@ export async function dryRun(
   options: GpuOptions,
   json: boolean | undefined,
 ): Promise<void> {
-  const { recipe, draft } = drafted;
-  const { folder, missing } = trainingPlace(recipe.trainData);
+  const { draft } = drafted;
+  const { folder, missing } = trainingPlace(drafted.recipe.trainData);
   if (missing > 0)
     throw new UsageError(
-      `--dry-run: ${missing} clips of the embedded set ${recipe.trainData} are not made yet; a run makes them`,
+      `--dry-run: ${missing} clips of the embedded set ${drafted.recipe.trainData} are not made yet; a run makes them`,
     );
-  const prepared = await prepare(drafted, folder, (line) => warn([line]));
-  const { source, text } = prepared;
-  const { steps, stepsPerEpoch, begun } = extentOf(prepared);
+  const say = (line: string) => warn([line]);
+  const ready = await prepare(drafted, folder, say);
   const gpu = await openGpu(options);
   try {
-    const { prepared: fit, choice } = fitted(prepared, gpu);
+    const { prepared, choice } = fitted(await inPrecision(gpu, ready, say), gpu);
+    const { source, text, recipe } = prepared;
+    const { steps, stepsPerEpoch, begun } = extentOf(prepared);
     const { budget, maxBinding } = gpu.store;
     const limits = { budget, maxBinding };
-    const settings = { ...fit.recipe, steps };
+    const settings = { ...recipe, steps };
     const refusal = refusalOf(text.config, settings, gpu.facts, limits, draft.family);
     const micro =
       refusal === undefined ? undefined : fittingMicro(text.config, settings, gpu.facts, limits, draft.family);
@@ -73,7 +75,7 @@ export async function dryRun(
       steps: steps - begun.updates,
       stepsPerEpoch,
       plan,
-      frozen: plan.memory.parameters / 4 - plan.memory.gradients / 4,
+      frozen: plan.frozen,
       budget,
       refusal,
       micro,

@@ -100,7 +100,7 @@ export async function runTraining(
       steps: done.steps,
       seconds: (performance.now() - began) / 1000,
       parameters: trainer.parameters,
-      frozen: trainer.frozenBytes / 4,
+      frozen: trainer.frozen,
       after,
     };
     const results = {

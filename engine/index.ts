@@ -14,7 +14,7 @@ export {
 export type { Direction, GradientInput, TensorFunction } from "./device/function-under-test.ts";
 export { type Counters, Gpu } from "./device/gpu.ts";
 export type { MemoryReport } from "./device/memory-report.ts";
-export { allocateFrozen, allocateGroup, type Frozen, type Shard } from "./device/groups.ts";
+export { allocateFrozen, allocateGroup, type Frozen, type Halves, type Shard } from "./device/groups.ts";
 export { findAdapter, type GpuOptions, openGpu } from "./device/open.ts";
 export { arrived, assign, assignPart, declare, free, parameter, persistent, tensor } from "./device/params.ts";
 export type { Bound, Roofline } from "./device/roofline.ts";

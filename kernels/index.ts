@@ -47,7 +47,7 @@ export {
 export { cumsum } from "./cumsum/cumsum.ts";
 export { gather, scatterAdd } from "./gather/gather.ts";
 export { indexSelect } from "./index-select/index-select.ts";
-export { cast } from "./cast/cast.ts";
+export { cast, halve } from "./cast/cast.ts";
 export { fromBytes } from "./from-bytes/from-bytes.ts";
 export { amax, amin, argmax, argmin } from "./fold/extremes.ts";
 export { prod } from "./fold/product.ts";
@@ -93,7 +93,7 @@ export * from "./adamw/adam.ts";
 export * from "./sgd/sgd.ts";
 export * from "./lion/lion.ts";
 export { muon, type MuonAttrs, newtonSchulz, type NewtonSchulzOptions } from "./muon/muon.ts";
-export { clipFactor, gradNorm } from "./grad-norm/grad-norm.ts";
+export { clipFactor, gradNorm, scaledFactor } from "./grad-norm/grad-norm.ts";
 export {
   arange,
   type CreateOptions,

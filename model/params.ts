@@ -15,6 +15,14 @@ export function* named(tree: object, prefix = "", seen = new Set<Tensor>()): Gen
   }
 }
 
+/** Puts other tensors in the places of a tree's, under all their names. */
+export function replaceTensors(tree: object, by: ReadonlyMap<Tensor, Tensor>): void {
+  for (const [key, value] of Object.entries(tree)) {
+    if (value instanceof Tensor) (tree as Record<string, unknown>)[key] = by.get(value) ?? value;
+    else if (value && typeof value === "object" && !ArrayBuffer.isView(value)) replaceTensors(value, by);
+  }
+}
+
 type Start = { kind: "normal"; std: number } | { kind: "uniform"; bound: number } | { kind: "constant"; value: number };
 
 /** Declares parameters together with how they start; `fill` gives them their values once they have memory. */
@@ -85,17 +93,24 @@ export interface Group {
 
 /**
  * Memory for all groups, with gradients and `moments` arrays of optimiser state, of which each optimiser says its number:
- * `allocate(groups, AdamW.moments)`. Parameters that are left out of all groups are frozen: `allocateFrozen` gives them memory.
+ * `allocate(groups, AdamW.moments)`. Parameters that are left out of all groups are frozen: `allocateFrozen` gives them memory. Those
+ * that `halves` names lie in shards of their own, with halves (`Shard.halves`).
  */
-export function allocate(groups: readonly Group[], moments: number | ((group: Group) => number)): Map<string, Shard[]> {
-  takes("allocate(groups: { name: text, members: any[], ... }[], moments: natural | function, ...)", arguments);
-  return new Map(
-    groups.map((group) => [
-      group.name,
-      allocateGroup(
-        group.members.map(([, t]) => t),
-        typeof moments === "number" ? moments : moments(group),
-      ),
-    ]),
+export function allocate(
+  groups: readonly Group[],
+  moments: number | ((group: Group) => number),
+  halves: (name: string) => boolean = () => false,
+): Map<string, Shard[]> {
+  takes(
+    "allocate(groups: { name: text, members: any[], ... }[], moments: natural | function, halves?: function, ...)",
+    arguments,
   );
+  const shardsOf = (group: Group): Shard[] => {
+    const count = typeof moments === "number" ? moments : moments(group);
+    return [false, true].flatMap((half) => {
+      const members = group.members.filter(([name]) => halves(name) === half).map(([, t]) => t);
+      return members.length > 0 ? allocateGroup(members, count, half) : [];
+    });
+  };
+  return new Map(groups.map((group) => [group.name, shardsOf(group)]));
 }

@@ -3,6 +3,7 @@ import {
   allocateFrozen,
   during,
   type Frozen,
+  type Gradients,
   keep,
   later,
   recompute,
@@ -12,6 +13,7 @@ import {
   type Tensor,
   type TypedArray,
 } from "../engine/index.ts";
+import { runner } from "../engine/record/runner.ts";
 import { takes } from "../engine/takes.ts";
 import { concat } from "../kernels/index.ts";
 import { Dropout } from "../model/dropout.ts";
@@ -21,6 +23,7 @@ import { allocate, type Group, Init, named } from "../model/params.ts";
 import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizers/adam.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
+import { checkHalf, HalvedModel, halvedBy, LossScale } from "./precision.ts";
 import { decaysOf, type GroupSettings } from "./rates.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
@@ -50,6 +53,8 @@ export interface StepNumbers {
   readonly bad: Promise<TypedArray>;
   /** The parameter logit_scale, ln(1/τ). */
   readonly logitScale: Promise<TypedArray>;
+  /** With precision amp what the next loss is multiplied by. */
+  readonly lossScale?: Promise<TypedArray>;
 }
 
 /** Some clips of a batch. */
@@ -77,7 +82,10 @@ export class Learner {
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
   protected readonly init: Init;
   protected readonly optimizer: AdamW;
-  readonly #frozen: Frozen | undefined;
+  /** With precision amp the scale of the loss. */
+  protected readonly lossScale: LossScale | undefined;
+  readonly #frozen: readonly Frozen[];
+  readonly #halved: HalvedModel | undefined;
 
   /** Declares the parameters and gives them memory, if what runs has any; they have no values yet. */
   constructor(
@@ -90,9 +98,19 @@ export class Learner {
     this.model = family.build(config, this.init) as Usual;
     const parameters = [...named(this.model)];
     this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
-    this.shards = allocate(this.groups, AdamW.moments);
-    const frozen = parameters.filter(([name]) => !family.trains(name)).map(([, tensor]) => tensor);
-    this.#frozen = frozen.length > 0 ? allocateFrozen(frozen) : undefined;
+    const { precision = "f32" } = settings;
+    const halves = halvedBy(family, precision);
+    this.shards = allocate(this.groups, AdamW.moments, halves);
+    this.#frozen = allocateRest(
+      parameters.filter(([name]) => !family.trains(name)),
+      halves,
+    );
+    if (precision === "amp") {
+      checkHalf(precision, runner().facts);
+      const flats = [...[...this.shards.values()].flat(), ...this.#frozen.flatMap(({ parts }) => parts)];
+      this.#halved = new HalvedModel(this.model, family, flats);
+      this.lossScale = new LossScale(this.init);
+    }
     const { beta1, beta2, eps = 1e-6, clip } = settings;
     const decay = decaysOf(this.groups, settings);
     this.optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps, decay, clip: clip || unlimited });
@@ -107,9 +125,15 @@ export class Learner {
     }
   }
 
-  /** Memory of the parameters that do not train, in bytes: they have no gradients and no moments. */
+  /** Memory beside that of `shards`, in bytes: parameters that do not train, without gradients and moments; the scale of the loss. */
   get frozenBytes(): number {
-    return this.#frozen?.bytes ?? 0;
+    return this.#frozen.reduce((sum, { bytes }) => sum + bytes, this.lossScale?.bytes ?? 0);
+  }
+
+  /** Number of values that do not train. */
+  get frozen(): number {
+    const values = this.#frozen.flatMap(({ parts }) => parts).flatMap(({ members }) => members);
+    return values.reduce((sum, { numel }) => sum + numel, 0);
   }
 
   /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train. */
@@ -124,10 +148,17 @@ export class Learner {
     return this.groups.reduce((sum, { members }) => sum + members.reduce((n, [, t]) => n + t.numel, 0), 0);
   }
 
+  /** With precision amp: the scale of the next loss, of which no step is known to be sound yet. In f32 losses are not scaled. */
+  scaleLoss(scale: number): void {
+    takes("scaleLoss(scale: positive, ...)", arguments);
+    this.lossScale?.set(scale);
+  }
+
   /** Gives back parameters, gradients and moments, and what was planned with them; it must not be used afterwards. */
   free(): void {
     for (const shard of [...this.shards.values()].flat()) shard.free();
-    this.#frozen?.free();
+    for (const frozen of this.#frozen) frozen.free();
+    this.lossScale?.free();
   }
 
   /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
@@ -140,9 +171,10 @@ export class Learner {
 
   #atOnce(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
     using tape = new Tape();
+    this.#halved?.refresh();
     const { v, t } = this.#encode(step, { from: 0, count: this.settings.batch }, inputs);
     const loss = sentimentContrast(v, t, inputs.sentiment(), this.model.logit_scale, this.settings);
-    tape.gradients(loss);
+    this.#gradients(tape, loss);
     return this.#update(step, lr, later(loss));
   }
 
@@ -153,6 +185,7 @@ export class Learner {
    */
   #inParts(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
     using scope = new Scope();
+    this.#halved?.refresh();
     const { batch, micro } = this.settings;
     const parts = Array.from({ length: Math.ceil(batch / micro) }, (_, i): Part => {
       return { from: i * micro, count: Math.min(micro, batch - i * micro) };
@@ -184,9 +217,14 @@ export class Learner {
     const v_BE = concat(features.map(({ v }) => v));
     const t_BE = concat(features.map(({ t }) => t));
     const loss = sentimentContrast(v_BE, t_BE, inputs.sentiment(), this.model.logit_scale, this.settings);
-    const gradients = tape.gradients(loss);
+    const gradients = this.#gradients(tape, loss);
     const slopes = features.map(({ v, t }) => ({ v: keep(gradients.get(v)), t: keep(gradients.get(t)) }));
     return { loss: later(loss), slopes };
+  }
+
+  /** Those of the loss, or of the loss times its scale. */
+  #gradients(tape: Tape, loss: Tensor): Gradients {
+    return this.lossScale ? tape.vjp([loss], [this.lossScale.scale]) : tape.gradients(loss);
   }
 
   #encode(step: number, { from, count }: Part, inputs: StepInputs): Pair {
@@ -194,14 +232,24 @@ export class Learner {
     const through = gradCheckpointing ? recompute : undefined;
     const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = inputs.clips(from, count);
     const drop = new Dropout(dropout, seed, step * batch + from);
+    const model = this.#halved?.model ?? this.model;
     return {
-      v: this.model.encodeVideo(frames_BT3SS, mask_BTSS, drop, through),
-      t: this.model.encodeText(tokens_BW, ends_B, through),
+      v: model.encodeVideo(frames_BT3SS, mask_BTSS, drop, through),
+      t: model.encodeText(tokens_BW, ends_B, through),
     };
   }
 
   #update(step: number, lr: PerGroup, loss: Promise<TypedArray>): StepNumbers {
-    const { norm, bad } = this.optimizer.step(step, lr);
-    return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale) };
+    const { norm, bad } = this.optimizer.step(step, lr, this.lossScale);
+    const lossScale = this.lossScale && later(this.lossScale.scale);
+    return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale), lossScale };
   }
+}
+
+/** Memory for parameters that do not train: those with halves, and the others. */
+function allocateRest(parameters: readonly [string, Tensor][], halves: (name: string) => boolean): Frozen[] {
+  return [false, true].flatMap((half) => {
+    const members = parameters.filter(([name]) => halves(name) === half).map(([, tensor]) => tensor);
+    return members.length > 0 ? allocateFrozen(members, half) : [];
+  });
 }

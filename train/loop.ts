@@ -9,6 +9,7 @@ import { changesOf, type Platform, versions } from "./runs/platform.ts";
 import type { Manifest } from "../model/checkpoint/folder.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
+import { leastScale } from "./precision.ts";
 import { type Rates, recipeRates } from "./rates.ts";
 import type { Settings } from "./settings.ts";
 import { type Pace, paceText, StepMeter } from "./step-meter.ts";
@@ -33,9 +34,10 @@ export class Watch {
       this.#inARow = 0;
       return undefined;
     }
-    this.#inARow++;
     this.skipped.push(step);
-    const recent = this.skipped.filter((other) => other > step - 1000).length;
+    if (isBackingOff(report)) return fault;
+    this.#inARow++;
+    const recent = report.lossScale === undefined ? this.skipped.filter((other) => other > step - 1000).length : 0;
     if (this.#inARow < patience.inARow && recent < patience.inAThousand) return fault;
     throw new HealthError(
       `training stopped at step ${step}: it was ${fault}; ` +
@@ -46,8 +48,25 @@ export class Watch {
   }
 }
 
+/** Whether a step was skipped because its loss was scaled too much: that mends itself. Errors: HealthError where no scale is small enough. */
+function isBackingOff({ step, bad, norm, loss, lossScale }: StepReport): boolean {
+  if (lossScale === undefined || (bad === 0 && Number.isFinite(norm))) return false;
+  if (lossScale >= leastScale) return true;
+  throw new HealthError(
+    `training stopped at step ${step}: gradients are not finite at any scale of the loss, which is now ${lossScale}; the loss is ${loss}
+` +
+      "  nothing was changed by the skipped steps; something in the model is beyond half precision or not finite in f32 either: " +
+      "--precision f32 tells",
+  );
+}
+
 /** What became of a step with numbers that are not finite. The device decides, by the gradients and their norm alone. */
-function faultOf({ loss, norm, bad }: StepReport): string | undefined {
+function faultOf(report: StepReport): string | undefined {
+  const fault = notFinite(report);
+  return fault && report.lossScale !== undefined ? `${fault}; the loss scale is now ${report.lossScale}` : fault;
+}
+
+function notFinite({ loss, norm, bad }: StepReport): string | undefined {
   if (bad > 0) return `skipped: ${bad} gradient elements are not finite, the loss is ${loss}`;
   if (!Number.isFinite(norm)) return `skipped: the norm of the gradients is ${norm}, the loss is ${loss}`;
   return Number.isFinite(loss) ? undefined : `made although the loss is ${loss}: all gradients are finite`;
@@ -218,13 +237,14 @@ const shiftOf = ({ begun }: LoopOptions) => (begun ? begun.batches - begun.updat
 const isDue = (step: number, every: number) => every > 0 && step % every === 0;
 
 function lineOf({ report, lr, batch: { keys, replaced = [] }, pace }: Finished, isSound: boolean): LogLine {
-  const { step, loss, norm, bad, logitScale } = report;
+  const { step, loss, norm, bad, logitScale, lossScale } = report;
   return {
     step,
     loss,
     ...(typeof lr === "number" ? { lr } : { lr: Math.max(...Object.values(lr)), rates: { ...lr } }),
     norm,
     logitScale,
+    ...(lossScale !== undefined && { lossScale }),
     ...pace,
     ...(!isSound && { skipped: bad, clips: [...keys] }),
     ...(replaced.length > 0 && { replaced: [...replaced] }),

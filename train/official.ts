@@ -45,7 +45,7 @@ export interface OfficialTraining {
   readonly eps: number;
   /** How its rates went, and go on. */
   readonly schedule: OfficialSchedule;
-  /** State of the scaler of fp16 losses; we train in float32 and need none. */
+  /** What the scaler of fp16 losses multiplied them by; precision amp goes on with it, f32 needs none. */
   readonly scale: number | undefined;
   /** By parameter; one that never had a gradient has none, and starts at zero. */
   readonly moments: ReadonlyMap<string, StoredMoments>;
@@ -197,6 +197,7 @@ export async function resumeOfficial(learner: Learner, file: WeightFile): Promis
     for (const [k, kind] of (["exp_avg", "exp_avg_sq"] as const).entries())
       await readTensor(file, stored[kind], shard.part(shard.moments[k], i), transfer);
   }
+  if (training.scale !== undefined) learner.scaleLoss(training.scale);
   await arrived();
   return training;
 }

@@ -159,7 +159,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
     "shortClips",
   ],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
-  Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "memory", "seed", "workers"],
+  Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "precision", "memory", "seed", "workers"],
   Loss: ["beta", "form"],
   Optimiser: [
     "lr",

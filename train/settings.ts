@@ -15,6 +15,11 @@ export const schema = {
   seed: { check: wholeIn(0, 2 ** 31 - 1), value: 2022, about: "seed of data order, initial values and dropout" },
   steps: { check: wholeIn(1, 1e7), value: 450, about: "optimiser updates" },
   batch: { check: wholeIn(2, 65536), value: 64, about: "clips per update; a contrastive loss needs at least 2" },
+  precision: {
+    check: v.picklist(["f32", "amp"]),
+    value: "f32",
+    about: "f32, or amp: products and what is kept of them in f16, with f32 masters and a scaled loss",
+  },
   micro: { check: wholeIn(0, 65536), value: 0, about: "clips encoded at a time, to save memory; 0: the whole batch" },
   gradCheckpointing: {
     check: v.boolean(),

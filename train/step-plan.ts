@@ -1,5 +1,14 @@
 // What one training step will take: the step is recorded as in training, on a planner instead of a device.
-import { type DeviceFacts, keep, LimitError, placeholder, planOnly, type PlanReport, Scope } from "../engine/index.ts";
+import {
+  type DeviceFacts,
+  keep,
+  LimitError,
+  placeholder,
+  planOnly,
+  type PlanReport,
+  Scope,
+  type Shard,
+} from "../engine/index.ts";
 import { firstCause } from "../engine/first-cause.ts";
 import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
@@ -13,8 +22,9 @@ export interface StepPlan {
   /** Clips of a step, and frames of each. */
   readonly clips: number;
   readonly frames: number;
-  /** Trained values. */
+  /** Trained values, and those that stay as they are. */
   readonly values: number;
+  readonly frozen: number;
   /** Bytes by what they are for. */
   readonly memory: {
     readonly parameters: number;
@@ -68,17 +78,25 @@ export function planStep(
       throw new LimitError(
         `a parameter of shape [${shape}] takes ${sizeText(4 * numel)}; a binding holds at most ${sizeText(maxBinding)}`,
       );
-  const flat = shards.reduce((sum, { numel }) => sum + 4 * numel, 0);
+  const bytes = (what: keyof Shard["bytes"]) => shards.reduce((sum, shard) => sum + shard.bytes[what], 0);
   const { slots, arena: _, staging, activations, ...work } = report;
   const memory = {
-    parameters: flat + learner!.frozenBytes,
-    gradients: flat,
-    optimizer: 2 * flat,
+    parameters: bytes("parameters") + learner!.frozenBytes,
+    gradients: bytes("gradients"),
+    optimizer: bytes("optimizer"),
     activations: Math.min(activations, slots),
     workspace: Math.max(0, slots - activations) + staging,
   };
   const peak = Object.values(memory).reduce((a, b) => a + b, 0);
-  return { clips: B, frames: learner!.model.takes.frames, values: learner!.parameters, memory, ...work, peak };
+  return {
+    clips: B,
+    frames: learner!.model.takes.frames,
+    values: learner!.parameters,
+    frozen: learner!.frozen,
+    memory,
+    ...work,
+    peak,
+  };
 }
 
 /** Plans the features of one clip and one text, without gradients. */

@@ -25,6 +25,8 @@ export interface StepReport {
   readonly bad: number;
   /** The parameter logit_scale, ln(1/τ). */
   readonly logitScale: number;
+  /** With precision amp what the next loss is multiplied by. */
+  readonly lossScale?: number;
 }
 
 /** What an update reads of a batch. */
@@ -55,7 +57,8 @@ export class Trainer extends Learner {
     });
     const all = [reads.loss, reads.norm, reads.bad, reads.logitScale];
     const [[loss], [norm], [bad], [logitScale]] = await Promise.all(all);
-    return { step, loss, norm, bad, logitScale };
+    const scale = await reads.lossScale;
+    return { step, loss, norm, bad, logitScale, ...(scale && { lossScale: scale[0] }) };
   }
 
   /** Parameters under the official names, read from the device one at a time. */
@@ -63,15 +66,25 @@ export class Trainer extends Learner {
     for (const [name, t] of named(this.model)) yield entry(name, t);
   }
 
-  /** Both moments of every parameter. */
+  /** Both moments of every parameter; with precision amp the scale of the loss. */
   *optimizerEntries(): Generator<SafetensorsEntry> {
-    for (const [name, t] of this.optimizer.state()) yield entry(name, t);
+    for (const [name, t] of this.#state()) yield entry(name, t);
   }
 
-  /** Continues from a checkpoint's files. Errors: CheckpointError that lists what they lack. */
+  *#state(): Generator<[string, Tensor]> {
+    yield* this.optimizer.state();
+    if (this.lossScale) yield* this.lossScale.state();
+  }
+
+  /**
+   * Continues from a checkpoint's files; one of another precision has no scale of the loss, which then begins anew. Errors:
+   * CheckpointError that lists what they lack.
+   */
   async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<void> {
     await readExactly(model, [...named(this.model)]);
-    if (optimizer) await readExactly(optimizer, [...this.optimizer.state()]);
+    if (!optimizer) return;
+    const scale = [...(this.lossScale?.state() ?? [])].filter(([name]) => optimizer.tensors.has(name));
+    await readExactly(optimizer, [...this.optimizer.state(), ...scale]);
   }
 }
 

@@ -29,7 +29,7 @@ const extraTokens = 4;
 
 export function command({ gpu }: Context): Command {
   const made = new Command().option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage");
-  return withSettings(made, ["batch", "micro", "gradCheckpointing"])
+  return withSettings(made, ["batch", "micro", "gradCheckpointing", "precision"])
     .option(
       "--memory <size>",
       "choose what of --micro and --grad-checkpointing makes the step fit so much, such as 8GB",

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
+import { precisionOn } from "../half.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { settingNamed, settingsOf, withSettings } from "../settings.ts";
 import { captionLines, openJob, phasesOf, runJob } from "../job.ts";
@@ -70,7 +71,9 @@ async function start({ name, data, compare, evalBold, override, ...given }: Flag
   print(`EmotionCLIP on ${gpu.facts.adapter}\n${train.samples} clips to train on, ${test.samples} held out`);
   warn(captionLines(job));
   const results: ComparedRun[] = [];
-  for (const arm of arms) {
+  const precision = await precisionOn(gpu, settings.precision, (line) => progress.say(line));
+  for (const given of arms) {
+    const arm = { ...given, precision };
     const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name));
     const run = { job, settings: arm, folder, override: overrides };
     const outcome = await runJob(run, { gpu, progress, stop }, (trained) => reportRun(run, trained, gpu.facts.adapter));

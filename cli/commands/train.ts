@@ -12,6 +12,7 @@ import type { Context } from "../gpu.ts";
 import { openMeasurement } from "../measurement.ts";
 import { fitted } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
+import { inPrecision } from "../half.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
@@ -106,7 +107,7 @@ async function run(
   const { frames } = draft.config.head;
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
   const gpu = await openGpu(options);
-  const { prepared, choice } = fitted(before, gpu);
+  const { prepared, choice } = fitted(await inPrecision(gpu, before, say), gpu);
   if (choice) say(choice.why);
   const { source } = prepared;
   print(

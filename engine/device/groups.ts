@@ -4,8 +4,8 @@ import { runner } from "../record/runner.ts";
 import { meet } from "../record/tasks.ts";
 import { takes } from "../takes.ts";
 import { Tensor } from "../record/tensor.ts";
+import { bytesPer, type Float } from "../declare/signature.ts";
 import { nextId, type Purpose, type Storage, Value } from "../record/value.ts";
-import { align256 } from "./memory.ts";
 
 /** Part of a shard, or all of it, as an optimiser updates it at once. */
 export interface Piece {
@@ -14,12 +14,23 @@ export interface Piece {
   readonly moments: readonly Tensor[];
 }
 
+/** Parameters once more in half precision, in the same layout: what a model computes with whose masters are f32. */
+export interface Halves {
+  readonly parameters: Tensor;
+  /** The members' halves, in the members' order; a tape writes their gradients. */
+  readonly members: readonly Tensor[];
+}
+
 /** One shard of a flat group: the same layout in every array, each in a buffer of its own. */
 export interface Shard extends Piece {
   /** Values in it, padding between members included. */
   readonly numel: number;
+  /** Bytes of all its arrays, by what they are for. */
+  readonly bytes: Readonly<Record<"parameters" | "gradients" | "optimizer", number>>;
   readonly parameters: Tensor;
+  /** Of f32; of f16 where there are halves, whose gradients they are. */
   readonly gradients: Tensor;
+  readonly halves?: Halves;
   /** Optimiser moments, zero at first. */
   readonly moments: readonly Tensor[];
   /** The tensors that lie in it, in their order. */
@@ -41,12 +52,13 @@ export interface Shard extends Piece {
 
 /**
  * Gives declared tensors memory, side by side in flat arrays, so that an optimiser updates all of them in one
- * dispatch per shard; a shard is as large as one binding allows. Each member gets its place for the gradient.
+ * dispatch per shard; a shard is as large as one binding allows. Each member gets its place for the gradient. With `halves` each has
+ * a second tensor of f16, and the gradient is that one's.
  */
-export function allocateGroup(members: readonly Tensor[], moments: number): Shard[] {
-  takes("allocateGroup(members: tensor[], moments: natural)", arguments);
+export function allocateGroup(members: readonly Tensor[], moments: number, halves = false): Shard[] {
+  takes("allocateGroup(members: tensor[], moments: natural, halves?: flag)", arguments);
   checkDeclared("allocateGroup", members);
-  return shardsOf(members).map((shard) => makeShard(shard, moments));
+  return shardsOf(members, halves).map((shard) => makeShard(shard, moments, halves));
 }
 
 /** Only what has no place yet can be given one. */
@@ -65,23 +77,32 @@ function checkDeclared(what: string, members: readonly Tensor[]): void {
 /** The memory of a frozen group. */
 export interface Frozen {
   readonly bytes: number;
+  /** Its flat arrays, with their halves where there are any. */
+  readonly parts: readonly Pick<Shard, "parameters" | "members" | "halves">[];
   /** Destroys it; the tensors must not be used afterwards. */
   free(): void;
 }
 
 /** As `allocateGroup`, for tensors that are used but not trained: no gradients, no moments, and a tape passes them by. */
-export function allocateFrozen(members: readonly Tensor[]): Frozen {
-  takes("allocateFrozen(members: tensor[])", arguments);
+export function allocateFrozen(members: readonly Tensor[], halves = false): Frozen {
+  takes("allocateFrozen(members: tensor[], halves?: flag)", arguments);
   checkDeclared("allocateFrozen", members);
-  const shards = shardsOf(members);
-  runner().store?.demand(shards.map(bytesOf), "parameters");
-  const flats = shards.map((shard) => {
-    const flat = flatOf(bytesOf(shard), "parameters");
-    place(shard, flat.value);
-    return flat;
+  const layouts = shardsOf(members, halves);
+  const each = halves ? 6 : 4;
+  runner().store?.demand(
+    layouts.map(({ numel }) => each * numel),
+    "parameters",
+  );
+  const parts = layouts.map((layout) => {
+    const parameters = flatOf(layout.numel, "parameters");
+    place(layout.members, layout, parameters.value);
+    return { parameters, members: layout.members, halves: halves ? halvesOf(layout) : undefined };
   });
-  for (const { value } of members) value.needsGrad = false;
-  return { bytes: bytesOf(members), free: freeing({ parameters: flats }, members) };
+  const copies = parts.flatMap(({ halves }) => halves?.members ?? []);
+  for (const { value } of [...members, ...copies]) value.needsGrad = false;
+  const flats = parts.flatMap(({ parameters, halves }) => [parameters, ...(halves ? [halves.parameters] : [])]);
+  const bytes = flats.reduce((sum, { value }) => sum + value.bytes, 0);
+  return { bytes, parts, free: freeing({ parameters: flats }, [...members, ...copies]) };
 }
 
 /** What gives back flat arrays by purpose, on the device they were made on; members and gradients have no place then. */
@@ -102,75 +123,98 @@ function freeing(flats: Partial<Record<Purpose, readonly Tensor[]>>, members: re
   };
 }
 
-/** Members that one binding holds together, in order. */
-function shardsOf(members: readonly Tensor[]): Tensor[][] {
-  const limit = runner().store?.maxBinding ?? Number.POSITIVE_INFINITY;
-  const shards: Tensor[][] = [];
-  let room = 0;
-  for (const member of members) {
-    const bytes = align256(member.value.bytes);
-    if (bytes > room || shards.length === 0) {
-      shards.push([]);
-      room = limit;
-    }
-    shards.at(-1)!.push(member);
-    room -= bytes;
-  }
-  return shards;
+/** Members side by side: where each begins, and how many values there are with the padding between them. */
+interface Layout {
+  readonly members: Tensor[];
+  readonly starts: number[];
+  numel: number;
 }
 
-const bytesOf = (members: readonly Tensor[]): number =>
-  members.reduce((sum, member) => sum + align256(member.value.bytes), 0);
+/** Members that one binding holds together, in order. Each begins at a multiple of 256 bytes in every array, of halves too. */
+function shardsOf(members: readonly Tensor[], halves: boolean): Layout[] {
+  const limit = runner().store?.maxBinding ?? Number.POSITIVE_INFINITY;
+  const grain = 256 / bytesPer(halves ? "f16" : "f32");
+  const layouts: Layout[] = [];
+  for (const member of members) {
+    const numel = Math.ceil(member.numel / grain) * grain;
+    if (layouts.length === 0 || 4 * (layouts.at(-1)!.numel + numel) > limit)
+      layouts.push({ members: [], starts: [], numel: 0 });
+    const last = layouts.at(-1)!;
+    last.members.push(member);
+    last.starts.push(last.numel);
+    last.numel += numel;
+  }
+  return layouts;
+}
 
-/** Puts members side by side into a flat array; returns where each begins, in bytes. */
-function place(members: readonly Tensor[], flat: Value): number[] {
-  let next = 0;
-  return members.map(({ value }) => {
-    const offset = next;
-    value.storage = slice(flat, offset, value.bytes);
+/** Puts members side by side into a flat array. */
+function place(members: readonly Tensor[], { starts }: Layout, flat: Value): void {
+  for (const [i, { value }] of members.entries()) {
+    value.storage = slice(flat, starts[i], value);
     value.released = false; // it may have been given back and come again
-    next += align256(value.bytes);
-    return offset;
-  });
+  }
 }
 
 /** A flat array of its own; without memory where the runner has none. */
-function flatOf(bytes: number, purpose: Purpose): Tensor {
-  const value = new Value(bytes / 4, "f32");
-  value.storage = runner().store?.allocate(bytes, purpose);
-  return new Tensor(value, [bytes / 4]);
+function flatOf(numel: number, purpose: Purpose, dtype: Float = "f32"): Tensor {
+  const value = new Value(numel, dtype);
+  value.storage = runner().store?.allocate(value.bytes, purpose);
+  return new Tensor(value, [numel]);
 }
 
-function makeShard(members: readonly Tensor[], moments: number): Shard {
-  const bytes = bytesOf(members);
-  const parameters = flatOf(bytes, "parameters");
-  const gradients = flatOf(bytes, "gradients");
-  const offsets = place(members, parameters.value);
-  for (const [i, { value }] of members.entries()) {
-    value.grad = new Value(value.numel, "f32");
-    value.grad.storage = slice(gradients.value, offsets[i], value.bytes);
-  }
+/** The members once more in half precision. */
+function halvesOf(layout: Layout): Halves {
+  const parameters = flatOf(layout.numel, "parameters", "f16");
+  const members = layout.members.map(({ numel, shape }) => {
+    const value = new Value(numel, "f16");
+    value.needsGrad = true;
+    return new Tensor(value, shape);
+  });
+  place(members, layout, parameters.value);
+  return { parameters, members };
+}
+
+function makeShard(layout: Layout, count: number, withHalves: boolean): Shard {
+  const { members, starts, numel } = layout;
+  const parameters = flatOf(numel, "parameters");
+  const halves = withHalves ? halvesOf(layout) : undefined;
+  const gradients = flatOf(numel, "gradients", halves ? "f16" : "f32");
+  place(members, layout, parameters.value);
+  const places = members.map(({ value, numel }, i) => {
+    const grad = new Value(numel, gradients.dtype);
+    grad.storage = slice(gradients.value, starts[i], grad);
+    if (halves) value.needsGrad = false; // its half has the gradient
+    (halves ? halves.members[i].value : value).grad = grad;
+    return grad;
+  });
   const part = (of: Tensor, i: number): Tensor => {
     const { value, shape } = members[i];
-    if (of === gradients) return new Tensor(value.grad!, shape);
-    const view = new Value(value.numel, "f32");
-    view.storage = slice(of.value, offsets[i], value.bytes);
+    if (of === gradients) return new Tensor(places[i], shape);
+    const view = new Value(value.numel, of.dtype);
+    view.storage = slice(of.value, starts[i], view);
     return new Tensor(view, shape);
   };
-  const state = Array.from({ length: moments }, () => flatOf(bytes, "optimizer"));
-  const free = freeing({ parameters: [parameters], gradients: [gradients], optimizer: state }, members);
+  const state = Array.from({ length: count }, () => flatOf(numel, "optimizer"));
+  const flats = {
+    parameters: [parameters, ...(halves ? [halves.parameters] : [])],
+    gradients: [gradients],
+    optimizer: state,
+  };
+  const free = freeing(flats, [...members, ...(halves?.members ?? [])]);
+  const sum = (tensors: readonly Tensor[]) => tensors.reduce((bytes, { value }) => bytes + value.bytes, 0);
+  const bytes = { parameters: sum(flats.parameters), gradients: sum(flats.gradients), optimizer: sum(state) };
   const whole = { parameters, gradients, moments: state };
-  const ends = members.map(({ value }, i) => offsets[i] + align256(value.bytes));
+  const ends = [...starts.slice(1), numel];
   const pieces = new Map<string, Piece>();
   /** Members `from` to `to`, the same tensors each time: plans are known by them. */
   const piece = (from: number, to: number): Piece => {
     const key = `${from} ${to}`;
-    const cut = (of: Tensor) => cutOf(of, offsets[from], ends[to]);
+    const cut = (of: Tensor) => cutOf(of, starts[from], ends[to]);
     const made = pieces.get(key) ?? { parameters: cut(parameters), gradients: cut(gradients), moments: state.map(cut) };
     pieces.set(key, made);
     return made;
   };
-  const freshness = () => members.map(({ value }) => value.grad!.fresh || gradients.value.fresh);
+  const freshness = () => places.map(({ fresh }) => fresh || gradients.value.fresh);
   const fresh = (): readonly Piece[] => {
     const isFresh = freshness();
     if (isFresh.every(Boolean)) return [whole];
@@ -185,9 +229,9 @@ function makeShard(members: readonly Tensor[], moments: number): Shard {
     return each.filter((_, i) => isFresh[i]);
   };
   const spend = (): void => {
-    for (const { value } of [gradients, ...members.map(({ value }) => ({ value: value.grad! }))]) value.fresh = false;
+    for (const value of [gradients.value, ...places]) value.fresh = false;
   };
-  return { numel: bytes / 4, ...whole, members, part, fresh, freshMembers, spend, free };
+  return { numel, bytes, ...whole, halves, members, part, fresh, freshMembers, spend, free };
 }
 
 /** The longest runs of true, as first and last place. */
@@ -201,14 +245,15 @@ function runsOf(flags: readonly boolean[]): [number, number][] {
   return runs;
 }
 
-/** Bytes `from` to `to` of a flat array. */
-function cutOf({ value }: Tensor, from: number, to: number): Tensor {
-  const cut = new Value((to - from) / 4, "f32");
-  cut.storage = slice(value, from, to - from);
+/** Elements `from` to `to` of a flat array. */
+function cutOf({ value, dtype }: Tensor, from: number, to: number): Tensor {
+  const cut = new Value(to - from, dtype);
+  cut.storage = slice(value, from, cut);
   return new Tensor(cut, [cut.numel]);
 }
 
-function slice(whole: Value, offset: number, bytes: number): Storage | undefined {
+/** Where `part` lies in a flat array, from an element on. */
+function slice(whole: Value, start: number, { bytes }: Value): Storage | undefined {
   if (!whole.storage) return undefined;
-  return { ...whole.storage, id: nextId(), offset: whole.storage.offset + offset, bytes };
+  return { ...whole.storage, id: nextId(), offset: whole.storage.offset + start * bytesPer(whole.dtype), bytes };
 }

@@ -12,8 +12,12 @@ import text from "./cast.wgsl";
 /** vec4s per workgroup: a contiguous chunk, at most 1024 workgroups. */
 const chunk = (N: number): number => Math.max(256, ceilDiv(ceilDiv(N, 4), 1024));
 
-const convert = (sig: string, x: string, y: string, from: Dtype | "T", to: Dtype): Pass =>
-  pass(sig, [`alias From = ${from};`, `alias To = ${to};`, text], ({ N }) => ceilDiv(ceilDiv(N, 4), chunk(N)), {
+/** What becomes of finite numbers beyond ±65504: the largest there are, or, where somebody looks for them, infinities. */
+const limited = "fn held(v: vec4f) -> vec4f { return clamp(v, vec4f(-65504.0), vec4f(65504.0)); }";
+const infinite = "fn held(v: vec4f) -> vec4f { return select(v, v * 3e38, abs(v) > vec4f(65504.0)); }";
+
+const convert = (sig: string, x: string, y: string, from: Dtype | "T", to: Dtype, held = limited): Pass =>
+  pass(sig, [`alias From = ${from};`, `alias To = ${to};`, held, text], ({ N }) => ceilDiv(ceilDiv(N, 4), chunk(N)), {
     uniforms: ({ N }) => ({ chunk: chunk(N) }),
     rename: { x, y },
   });
@@ -38,11 +42,26 @@ const toF32 = op({
   about: "y = x in single precision",
   sig: "x_N:f16 -> y_N:f32",
   forward: [convert("x_N:f16 -> y_N:f32", "x", "y", "f16", "f32")],
-  backward: [convert("dy_N:f32 -> dx_N:f16", "dy", "dx", "f32", "f16")],
+  backward: [convert("dy_N:f32 -> dx_N:f16", "dy", "dx", "f32", "f16", infinite)],
   ref: ({ x }) => ({ y: x.slice() }),
   flops: () => 0,
   bench,
   test: { sizes, gradient: 1e-3 }, // the gradient is stored in 11 bits
+});
+
+/**
+ * y ← x rounded to half precision in place, x_N f32 and y_N f16: parameters for a step whose masters are f32. Beyond ±65504 it is
+ * infinite, so that a step with such a parameter is seen to be no good.
+ */
+export const halve = op({
+  name: "halve",
+  about: "y ← x rounded to half precision in place; infinite beyond ±65504",
+  sig: "x_N:f32 y_N:f16 -> y_N:f16",
+  forward: [convert("x_N:f32 y_N:f16 -> y_N:f16", "x", "y", "f32", "f16", infinite)],
+  ref: ({ x }) => ({ y: x.map((v) => (Math.abs(v) > 65504 ? v * Number.POSITIVE_INFINITY : v)) }),
+  flops: () => 0,
+  bench,
+  test: { sizes, tolerance: 1e-3 }, // 11 bits
 });
 
 const wholeToF32 = op({
@@ -117,7 +136,7 @@ const toI32 = toWhole("toI32", "i32", {
  * x as elements of another type; x itself where it is of that type. To f16: rounded, within ±65504. From integers to f32: exact up to
  * 2^24, beyond it the nearest there is. From floats to integers: without the fraction (1.9 and −1.9 are 1 and −1); what the type cannot
  * hold becomes the nearest that it can, −1 as u32 is 0, and NaN becomes 0 (PyTorch leaves both undefined). Between u32 and i32: modulo
- * 2^32, so −1 is 4294967295. Gradients flow between floats.
+ * 2^32, so −1 is 4294967295. Gradients flow between floats; one that goes back into f16 is infinite beyond ±65504.
  */
 export function cast<D extends Dtype>(x: Tensor<Dtype>, dtype: D): Tensor<TypeClass<D>> {
   takes('cast(x: tensor, dtype: "f32" | "f16" | "u32" | "i32")', arguments);

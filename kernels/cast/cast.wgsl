@@ -1,7 +1,7 @@
 // y_i = x_i as another type          each workgroup converts a contiguous chunk of vec4s
 //
-// Rounding is the device's (to nearest, ties to even, where it is IEEE). As half precision what is beyond ±65504 is clamped, since WGSL
-// does not promise infinities to come of it; NaN and infinities stay what they are.
+// Rounding is the device's (to nearest, ties to even, where it is IEEE). What half precision cannot hold, beyond ±65504, is `held`'s to
+// say, since WGSL does not promise infinities to come of it; NaN and infinities stay what they are.
 struct Dims { N: u32, chunk: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<From>>;        // [N]
@@ -17,6 +17,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   for (var i = start + lane; i < end; i += WG) {
     let v = vec4f(x[i]);
     let finite = (bitcast<vec4u>(v) & vec4u(0x7fffffff)) < vec4u(0x7f800000);
-    y[i] = vec4<To>(select(v, clamp(v, vec4f(-65504.0), vec4f(65504.0)), finite));
+    y[i] = vec4<To>(select(v, held(v), finite));
   }
 }

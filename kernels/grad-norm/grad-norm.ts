@@ -10,6 +10,7 @@ import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { concat } from "../shape/join.ts";
 import clip from "./clip.wgsl";
+import scaled from "./scaled.wgsl";
 import squares from "./squares.wgsl";
 import total from "./total.wgsl";
 
@@ -96,5 +97,53 @@ export const clipFactor = op({
   test: {
     draw: { norm: "positive", bad: (random) => [Math.max(0, Math.floor(4 * random()) - 2)] },
     attrs: [{}, { most: 0.5 }, { most: 1, lossScale: 1024 }],
+  },
+});
+
+/** Whether a step with such a norm and such a count may be taken. */
+const isSound = (norm: number, bad: number) => bad === 0 && isFinite32(norm);
+
+/** The same for a factor on gradients of a loss that was multiplied by `scale`: what `scaledFactor` computes, in f64. */
+function scaled64(inputs: Record<string, Float64Array>, attrs: Record<string, number>) {
+  const { norm, bad, scale, sound } = Object.fromEntries(
+    Object.entries(inputs).map(([name, [value]]) => [name, value]),
+  );
+  const { most, growth, backoff, interval } = attrs;
+  if (!isSound(norm, bad)) return { factor: 0, own: norm / scale, scale: scale * backoff, sound: 0 };
+  const own = norm / scale;
+  const grows = sound + 1 >= interval;
+  const next = grows && scale * growth <= 2 ** 126 ? scale * growth : scale;
+  return { factor: Math.min(1, most / (own + 1e-6)) / scale, own, scale: next, sound: grows ? 0 : sound + 1 };
+}
+
+const scaledSig = "norm:f32 bad:u32 scale:f32 sound:f32 -> factor:f32 own:f32 scale:f32 sound:f32";
+
+/**
+ * `clipFactor` for gradients of a loss that was multiplied by `scale`, which is kept on the device: norm, bad, scale, and the number of
+ * sound steps since it last changed -> the factor (0: the step must not be taken), and the norm of the gradients themselves. In place,
+ * as torch.cuda.amp.GradScaler: scale becomes scale · backoff where the step is not taken, scale · growth after `interval` sound ones.
+ */
+export const scaledFactor = op({
+  name: "scaledFactor",
+  about:
+    "factor = min(1, most · scale / norm) / scale, 0 if any gradient is not finite; scale backs off or grows in place",
+  sig: scaledSig,
+  attrs: { most: Number.POSITIVE_INFINITY, growth: 2, backoff: 0.5, interval: 2000 },
+  takes: { most: "limit", growth: "positive", backoff: "positive", interval: "count" },
+  forward: [pass(scaledSig, scaled, () => 1, { uniforms: (_, { most }) => ({ limit: Math.min(Number(most), 3e38) }) })],
+  ref(inputs: Record<string, Float64Array>, _, attrs) {
+    return Object.fromEntries(Object.entries(scaled64(inputs, attrs)).map(([name, value]) => [name, [value]]));
+  },
+  flops: () => 8,
+  bench: [{}],
+  test: {
+    finite: () => ({ scale: "it begins finite and stays so", sound: "it counts" }),
+    draw: {
+      norm: "positive",
+      bad: (random) => [Math.max(0, Math.floor(4 * random()) - 2)],
+      scale: (random) => [2 ** Math.floor(20 * random() - 2)],
+      sound: (random) => [Math.floor(4 * random())],
+    },
+    attrs: [{}, { most: 0.5, interval: 3 }, { most: 1, growth: 4, backoff: 0.25, interval: 1 }],
   },
 });

@@ -1,7 +1,7 @@
 // EmotionCLIP: frames with a subject, and text, into one space (figure 2 of the paper).
 import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
-import { normalize } from "../../kernels/index.ts";
+import { cast, normalize } from "../../kernels/index.ts";
 import type { Dropping } from "../dropout.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
@@ -13,6 +13,9 @@ import type { SubjectTower, Takes, VideoText } from "../family.ts";
 
 /** exp(logit_scale) starts at 1/0.07, as in CLIP. */
 export const logitScaleStart = Math.log(1 / 0.07);
+
+/** Rows of unit length, in f32 whatever the towers computed in. */
+const unit = (x_NE: Tensor): Tensor => normalize(cast(x_NE, "f32"));
 
 /** CLIP: the text tower's fields stand beside `visual`, as in its checkpoints. */
 class Backbone extends TextEncoder {
@@ -66,12 +69,12 @@ export class EmotionClip implements VideoText<ModelConfig> {
     const [B, T, , height, width] = frames_BT3SS.shape;
     const frames_N3SS = frames_BT3SS.reshape([B * T, 3, height, width]);
     const f_NE = this.backbone.visual.forward(frames_N3SS, mask_BTSS.reshape([B * T, height, width]), through);
-    return normalize(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop, through));
+    return unit(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop, through));
   }
 
   /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without the temporal head. */
   encodeImage(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor {
-    return normalize(this.backbone.visual.forward(frames_N3SS, mask_NSS));
+    return unit(this.backbone.visual.forward(frames_N3SS, mask_NSS));
   }
 
   textRows(ids_BW: Uint32Array): { tokens_BW: Uint32Array; ends_B: Uint32Array } {
@@ -80,6 +83,6 @@ export class EmotionClip implements VideoText<ModelConfig> {
 
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
   encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">, through?: Through): Tensor {
-    return normalize(this.backbone.forward(tokens_BW, ends_B, through));
+    return unit(this.backbone.forward(tokens_BW, ends_B, through));
   }
 }

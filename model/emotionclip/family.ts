@@ -8,6 +8,7 @@ import { gridOf, type ModelConfig, patchesOf } from "./config.ts";
 import { type ConfigOverride, decideConfig, describeEmotionClip } from "./describe.ts";
 import { EmotionClip } from "./emotionclip.ts";
 import { groupsOf } from "./groups.ts";
+import { halvesOf } from "./halves.ts";
 import { isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { layoutOf } from "./layout.ts";
 import { configFromValue } from "./official-config.ts";
@@ -99,5 +100,6 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
   filling,
   groups: groupsOf,
   trains: () => true,
+  halves: halvesOf,
   place: placeOf,
 };

@@ -3,7 +3,7 @@
 import type { Side } from "../../data/pixels/side.ts";
 import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
-import { appendToken, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
+import { appendToken, cast, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
 import { everyToken } from "../clip/attention.ts";
 import { Block, keepingAll } from "../clip/block.ts";
 import { LayerNorm } from "../clip/layer-norm.ts";
@@ -63,15 +63,16 @@ export class FrameEncoder implements SubjectTower {
     return subject === "none" ? undefined : cover(mask_NSS, { patch: vision.patch });
   }
 
-  /** Tokens with their positions: [cls, patches, hmn], without hmn where there is no cover. frames_N3SS -> x_NMD. */
+  /** Tokens with their positions: [cls, patches, hmn], without hmn where there is no cover; of the type of the weight. frames_N3SS -> x_NMD. */
   embed(frames_N3SS: Tensor, cover_NP: Tensor | undefined): Tensor {
     const { positional_embedding, class_embedding, conv1, hmn_embedding } = this;
-    const z_NLD = patchEmbed(frames_N3SS, conv1.weight, class_embedding, positional_embedding);
+    const pixels_N3SS = cast(frames_N3SS, conv1.weight.dtype);
+    const z_NLD = patchEmbed(pixels_N3SS, conv1.weight, class_embedding, positional_embedding);
     if (!cover_NP) return z_NLD;
     const hmn_ND = hmn_embedding
       ? expandTo(hmn_embedding, [z_NLD.shape[0], z_NLD.shape[2]]) // learnt; SAAM's blocks show it the subject
       : prompt(cover_NP, positional_embedding, { indicator: this.config.sapIndicator ?? false }); // z_hmn = Σ_i a_i e_i
-    return appendToken(z_NLD, hmn_ND);
+    return appendToken(z_NLD, cast(hmn_ND, z_NLD.dtype));
   }
 
   /** Tokens before the blocks, normalised. frames_N3SS, mask_NSS -> x_NMD. */

@@ -78,10 +78,22 @@ runs("tiny trains whole, and a run that is killed again and again ends with the 
   ]);
 });
 
+runs("so does one of mixed precision, whose log and checkpoints have the scale of its loss", async () => {
+  const words = ["--steps", "8", "--precision", "amp"];
+  await done("--preset", "tiny", "--name", "half", ...words);
+  await killed("halves", [4], words);
+  await done("--preset", "tiny", "--name", "halves", ...words);
+  assert.is(await digest("halves"), await digest("half"));
+  assert.is(logOf("halves"), logOf("half"));
+  const scales = readFileSync(join(root, "runs", "half", "metrics.jsonl"), "utf8").match(/"lossScale":\d+/g);
+  const { precision } = JSON.parse(readFileSync(join(root, "runs", "half", "config.json"), "utf8"));
+  assert.is(scales?.length ?? 0, precision === "amp" ? 8 : 0); // f32 where there is no half precision
+});
+
 /** Starts a run and kills it once its log is so many lines long, for each of these. */
-async function killed(name: string, lines: readonly number[]): Promise<void> {
+async function killed(name: string, lines: readonly number[], words: readonly string[] = []): Promise<void> {
   for (const most of lines) {
-    const child = spawn(process.execPath, [CLI, "train", "--preset", "tiny", "--name", name], {
+    const child = spawn(process.execPath, [CLI, "train", "--preset", "tiny", "--name", name, ...words], {
       cwd: root,
       stdio: "ignore",
     });

@@ -16,7 +16,7 @@ import { sharedGpu } from "../kernels/derive.ts";
 import { fixture, goldenJson, goldenPath } from "../kit/golden.ts";
 import { refusal } from "../kit/refusal.ts";
 
-await sharedGpu();
+const gpu = await sharedGpu();
 
 interface Expected {
   config: Json;
@@ -69,6 +69,20 @@ test("a learner goes on with the official parameters and moments, bit for bit", 
       count++;
     }
   assert.is(count, 2 * 89);
+});
+
+(gpu.facts.f16 ? test : test.skip)("in mixed precision the scale of its losses is that of the next one", async () => {
+  class Scaled extends Learner {
+    readonly state = () => this.lossScale!.scale.item();
+  }
+  const learner = new Scaled(config, { ...defaults, batch: 2, precision: "amp" });
+  learner.scaleLoss(8);
+  assert.is(await learner.state(), 8);
+  const file = await open();
+  await resumeOfficial(learner, file);
+  await file.close();
+  assert.is(await learner.state(), 65536);
+  learner.free();
 });
 
 /** The checkpoint with its content changed. */

@@ -23,6 +23,11 @@ export interface Health {
   readonly bad: Tensor<"u32">;
 }
 
+/** What makes the factor on gradients out of their health, where a loss was scaled; and their own norm. */
+export interface Scaling {
+  factor(health: Health, most: number): { readonly factor: Tensor; readonly norm: Tensor };
+}
+
 /** What the update of a group is told: attributes of its kernel, and the factor on its gradients. */
 export interface Update {
   readonly step: number;
@@ -54,22 +59,23 @@ export abstract class Optimizer {
   /**
    * Update number `step` (from 1) with the gradients computed since the last one. Parameters without any stay as they are,
    * moments and all, and are no part of the norm (as those whose `grad` is None in PyTorch). A step with anything not finite
-   * changes nothing. A group with a range (CLIP's logit_scale) stays within it. Errors: UsageError where there is no gradient at all.
+   * changes nothing. A group with a range (CLIP's logit_scale) stays within it. `scaling` is that of the loss, if it had any. Errors:
+   * UsageError where there is no gradient at all.
    */
-  step(step: number, lr: PerGroup): Health {
-    takes("step(step: count, lr: amount | object, ...)", arguments);
+  step(step: number, lr: PerGroup, scaling: Scaling = unscaled): Health {
+    takes("step(step: count, lr: amount | object, scaling?: { factor: function, ... }, ...)", arguments);
     const all = this.#all.flatMap((shard) => shard.fresh());
     if (all.length === 0)
       throw new UsageError("optimizer: no gradients since the last update; tape.gradients(loss) computes them");
-    const { norm, bad } = gradNorm(all.map(({ gradients }) => gradients));
-    const factor = clipFactor(norm, bad, { most: this.settings.clip });
+    const health = gradNorm(all.map(({ gradients }) => gradients));
+    const { factor, norm } = scaling.factor(health, this.settings.clip);
     for (const group of this.groups) {
       const { name, range } = group;
       const of = { lr: ofGroup(lr, name), decay: this.#decayOf(group), ...range };
       for (const shard of this.shards.get(name)!) this.update(shard, { step, factor, of }, group);
     }
     for (const shard of this.#all) shard.spend();
-    return { norm, bad };
+    return { norm, bad: health.bad };
   }
 
   /**
@@ -120,6 +126,10 @@ export abstract class Optimizer {
     return typeof decay === "number" && !decays ? 0 : ofGroup(decay, name);
   }
 }
+
+const unscaled: Scaling = {
+  factor: ({ norm, bad }, most) => ({ factor: clipFactor(norm, bad, { most }), norm }),
+};
 
 function ofGroup(values: PerGroup, name: string): number {
   if (typeof values === "number") return values;
