@@ -10,6 +10,7 @@ import type { Manifest } from "../model/checkpoint/folder.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { type Rates, recipeRates } from "./rates.ts";
+import { Saving } from "./saving.ts";
 import type { Settings } from "./settings.ts";
 import { type Pace, paceText, StepMeter } from "./step-meter.ts";
 import { planStep } from "./step-plan.ts";
@@ -21,25 +22,20 @@ export const patience = { inARow: 3, inAThousand: 10 } as const;
 
 /** Steps that were skipped; part of the checkpoint, so that a resumed run counts on. */
 export class Watch {
-  #inARow = 0;
-
   constructor(readonly skipped: number[] = []) {}
 
   /** Notes one step; undefined if it is sound, else what became of it. Too many such steps are a HealthError. */
   note(report: StepReport, samples: readonly string[]): string | undefined {
     const { step } = report;
     const fault = faultOf(report);
-    if (fault === undefined) {
-      this.#inARow = 0;
-      return undefined;
-    }
-    this.#inARow++;
+    if (fault === undefined) return undefined;
     this.skipped.push(step);
+    const inARow = this.skipped.reduceRight((n, other) => (other === step - n ? n + 1 : n), 0);
     const recent = this.skipped.filter((other) => other > step - 1000).length;
-    if (this.#inARow < patience.inARow && recent < patience.inAThousand) return fault;
+    if (inARow < patience.inARow && recent < patience.inAThousand) return fault;
     throw new HealthError(
       `training stopped at step ${step}: it was ${fault}; ` +
-        `${this.#inARow} steps in a row and ${recent} of the last thousand were skipped\n` +
+        `${inARow} steps in a row and ${recent} of the last thousand were skipped\n` +
         `  clips of this step: ${some(samples)}\n` +
         "  nothing was changed by these steps; a lower --lr or a look at those clips may help",
     );
@@ -94,8 +90,20 @@ export interface Move {
   readonly changes: readonly string[];
 }
 
-/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. */
+/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. Nothing is being written when it ends. */
 export async function trainLoop(options: LoopOptions): Promise<Done> {
+  const saving = new Saving();
+  try {
+    const done = await trainSteps(options, saving);
+    await saving.done();
+    return done;
+  } catch (error) {
+    await saving.done().catch(() => {}); // it may be this one
+    throw error;
+  }
+}
+
+async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const { trainer, progress, stop } = options;
   const { settings } = trainer;
   const resumed = await resume(options);
@@ -109,10 +117,11 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
   let isIdleSaid = false;
   const save = async (line?: LogLine) => {
     const state = { skipped: watch.skipped, ...(moves.length && { moves }), ...(line && { unmeasured: line }) };
-    if (done > saved) await checkpoint(done, options, state, best);
+    if (done > saved) await saving.begin((read) => checkpoint(done, options, state, best, read));
     saved = done;
   };
   for await (const finished of steps(from, options)) {
+    saving.check();
     done = finished.report.step;
     const fault = watch.note(finished.report, finished.batch.keys);
     if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
@@ -289,7 +298,13 @@ const platformOf = ({ facts }: Gpu): Platform => ({
   versions: versions(),
 });
 
-async function checkpoint(step: number, options: LoopOptions, state: LoopState, best: Best | null): Promise<void> {
+async function checkpoint(
+  step: number,
+  options: LoopOptions,
+  state: LoopState,
+  best: Best | null,
+  read: () => void,
+): Promise<void> {
   const { trainer, loader, run, gpu } = options;
   const { settings } = trainer;
   const batches = step + shiftOf(options);
@@ -304,6 +319,7 @@ async function checkpoint(step: number, options: LoopOptions, state: LoopState, 
     ...platformOf(gpu),
     commit: commitOf(),
     tensors: { model: trainer.modelEntries(), optimizer: trainer.optimizerEntries() },
+    read,
   });
 }
 

@@ -68,8 +68,16 @@ async function job(path: string, notice: (line: string) => void = () => {}, best
   }
 }
 
-function save(run: RunFolder, step: number, weights: Float32Array, moments: Float32Array, best: 2 | null = null) {
+function save(
+  run: RunFolder,
+  step: number,
+  weights: Float32Array,
+  moments: Float32Array,
+  best: 2 | null = null,
+  read?: () => void,
+) {
   return run.save({
+    read,
     step,
     epoch: 0,
     position: step * 64,
@@ -237,6 +245,32 @@ test("no name appears before its bytes are flushed, and nothing is deleted befor
     assert.ok(durable >= 0, `${dirname(to!)} is not flushed after the rename`);
     for (const call of after.slice(0, durable)) assert.is(call.op, "open", `${call.op} before the commit is durable`);
   }
+});
+
+test("the tensors of a checkpoint may change before any byte of it is flushed, and the log may grow", async () => {
+  const path = fresh();
+  const run = await RunFolder.open(path, settings);
+  await run.resume();
+  const ones = new Float32Array(4000).fill(1);
+  const before: string[] = [];
+  const calls: string[] = [];
+  let appended: Promise<void> | undefined;
+  const restore = watchDisk(({ op, path: at }) => void calls.push(`${op} ${basename(at)}`));
+  await save(run, 1, ones, ones, null, () => {
+    before.push(...calls);
+    ones.fill(7);
+    appended = run.append({ step: 2, loss: 1 });
+  }).finally(restore);
+  await appended;
+  await run.close();
+  assert.is(before.filter((call) => /^write (model|optimizer)/.test(call)).length, 4, before.join(", "));
+  assert.equal(
+    before.filter((call) => call.startsWith("sync")),
+    [],
+  );
+  const saved = await loadCheckpoint(join(path, checkpointName(1)));
+  assert.equal(await saved.model.floats("visual.proj"), new Float32Array(4000).fill(1));
+  await saved.close();
 });
 
 test("checkpoints newer than the one just committed are not this run's to count or remove", async () => {

@@ -10,15 +10,14 @@ import { readRegular } from "../../data/formats/regular.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
 import {
   type Checkpoint,
-  type CheckpointTensors,
   checkpointName,
   checkpointSteps,
   type Manifest,
   newestCheckpoint,
-  type Progressed,
   pruneCheckpoints,
   readManifest,
   saveCheckpoint,
+  type Saved,
   saveModel,
   stepOf,
 } from "../../model/checkpoint/folder.ts";
@@ -120,11 +119,18 @@ export class RunFolder {
     await this.events?.append(line);
   }
 
-  /** Makes the log durable, commits a checkpoint, and only then removes old ones: the newest (`keep`) and the best stay. */
-  async save(at: Omit<Progressed, "config"> & { tensors: CheckpointTensors }): Promise<Manifest> {
-    await this.opened().sync();
-    await this.events?.sync();
-    const manifest = await saveCheckpoint(this.path, { ...at, config: this.config, metadata: this.metadata });
+  /**
+   * Commits a checkpoint, with the log durable up to it, and only then removes old ones: the newest (`keep`) and the best stay.
+   * `read` is called when the tensors may change again; the log may grow meanwhile.
+   */
+  async save(at: Omit<Saved, "config" | "metadata" | "before">): Promise<Manifest> {
+    const log = this.opened();
+    const before = async () => {
+      await log.sync();
+      await this.events?.sync();
+    };
+    const { config, metadata } = this;
+    const manifest = await saveCheckpoint(this.path, { ...at, config, metadata, before });
     for (const step of this.damaged.splice(0)) {
       if (step !== at.step && step !== at.best?.step) await remove(join(this.path, checkpointName(step)));
     }
