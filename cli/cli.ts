@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { DiskError, EngineError, FormatError, UsageError } from "../engine/errors.ts";
+import { firstCause } from "./first-cause.ts";
 import { commandOf, explainWords, unknownCommand } from "./explain.ts";
 import { visible } from "./terminal/streams.ts";
 import { ADAPTER, type Context, DEADLINE, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";
@@ -228,12 +229,6 @@ export async function runCommand(words: readonly string[], given: GpuOptions = {
     if (error.exitCode === 0) return; // help was asked for and shown
     throw new UsageError(explainWords(error, root, words));
   }
-}
-
-/** What an error began with: an end of scope that throws as well hides the error that it ends for. */
-function firstCause(error: unknown): unknown {
-  const { name, suppressed } = (error ?? {}) as { name?: string; suppressed?: unknown };
-  return name === "SuppressedError" && suppressed ? firstCause(suppressed) : error;
 }
 
 /** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */

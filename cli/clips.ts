@@ -1,4 +1,5 @@
 // The clips of a job, and what is wrong with them: said once, counted, and kept with the results.
+import { createHash } from "node:crypto";
 import type { BadSample } from "../data/bad-samples.ts";
 import { openShards, type ShardSet } from "../data/shards/shards.ts";
 import { type ShortClips, type Survey, shortClips, shortText, survey } from "../data/shards/survey.ts";
@@ -39,6 +40,10 @@ const MEANWHILE: Record<Split, string> = {
 
 /** Names that a message shows. */
 const SHOWN = 3;
+
+/** sha256 of which clips a split has, as its index tells it: other shards are other clips. */
+export const digestOf = ({ index: { shards } }: ShardSet): string =>
+  createHash("sha256").update(JSON.stringify(shards)).digest("hex");
 
 /** Opens a split of shards; too many clips that cannot be read are a HealthError. Says what is not as it should be. */
 export async function openClips(

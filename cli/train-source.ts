@@ -1,4 +1,5 @@
 // Where a recipe's clips come from: shards, or the official layout as it lies. The one place that chooses.
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { BadSampleRule } from "../data/bad-samples.ts";
@@ -12,7 +13,7 @@ import { FormatError, UsageError } from "../engine/errors.ts";
 import type { Batches } from "../train/loop.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { vanishing } from "../train/vanishing.ts";
-import { type Clips, openClips, type Say } from "./clips.ts";
+import { type Clips, digestOf, openClips, type Say } from "./clips.ts";
 import { OfficialBatches } from "./official-batches.ts";
 
 /** What a model takes of a clip. */
@@ -31,6 +32,8 @@ export interface ClipSource {
   /** Samples of an epoch, and how many there were before filters. */
   readonly samples: number;
   readonly found: number;
+  /** sha256 of which clips these are. */
+  readonly digest: string;
   /** Captions, all of them or many spread over the set, and a name for each. */
   readonly captions: readonly string[];
   readonly keyOf: (i: number) => string;
@@ -57,6 +60,7 @@ async function shardSource(recipe: Recipe, folder: string, shape: ClipShape, say
     folder,
     samples: set.samples,
     found: set.samples,
+    digest: digestOf(set),
     captions: survey.captions,
     keyOf: (i) => survey.keys[i],
     warnings: vanishing(survey, recipe),
@@ -116,11 +120,19 @@ async function officialSource(
     folder,
     samples: set.entries.length,
     found: set.listed,
+    digest: digestOfEntries(set),
     captions,
     keyOf: (k) => set.nameOf(looked[k]),
     warnings: vanishing(facts, recipe),
     open: ({ batch, seed, together }, rule) => new OfficialBatches(set, { batch, seed, together, ...rule }),
   };
+}
+
+/** sha256 of the sentences and places of an official set's samples, in their order. */
+function digestOfEntries({ entries }: TrainingSet): string {
+  const hash = createHash("sha256");
+  for (const entry of entries) hash.update(JSON.stringify(entry));
+  return hash.digest("hex");
 }
 
 /** Numbers below `count`: all of them, or `most` spread evenly. */

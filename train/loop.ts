@@ -67,6 +67,14 @@ export interface Done {
   readonly skipped: readonly number[];
   /** Where a run went on elsewhere than it was: what may make its bits others than those of an uninterrupted run. */
   readonly moves: readonly Move[];
+  /** Times that the GPU was lost and the run gone on with on a new one, those before a resume too. */
+  readonly restarts: readonly Restart[];
+}
+
+/** A GPU that was lost: what it said, and when, for people. */
+export interface Restart {
+  readonly reason: string;
+  readonly date: string;
 }
 
 export interface LoopOptions {
@@ -76,6 +84,8 @@ export interface LoopOptions {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
+  /** Restarts of this process before. */
+  readonly restarts?: readonly Restart[];
   /** Rates of an update by the number of those before it; those of the settings unless given. */
   readonly rates?: Rates;
   /** Updates that the model has behind it when the run begins, and batches that were before the run's first update. */
@@ -107,16 +117,22 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const { trainer, progress, stop } = options;
   const { settings } = trainer;
   const resumed = await resume(options);
-  const { from, watch, moves, unmeasured } = resumed;
+  const { from, watch, moves, restarts, unmeasured } = resumed;
+  const outcome = (steps: number): Done => ({ steps, skipped: watch.skipped, moves, restarts });
   let { best } = resumed;
   progress.start("train", settings.steps, from);
   const late = unmeasured && (await measured(unmeasured, options));
-  if (unmeasured && !late) return { steps: from, skipped: watch.skipped, moves };
+  if (unmeasured && !late) return outcome(from);
   if (late) best = better(best, from, late, settings.best);
   let [done, saved] = [from, from];
   let isIdleSaid = false;
   const save = async (line?: LogLine) => {
-    const state = { skipped: watch.skipped, ...(moves.length && { moves }), ...(line && { unmeasured: line }) };
+    const state = {
+      skipped: watch.skipped,
+      ...(moves.length && { moves }),
+      ...(restarts.length && { restarts }),
+      ...(line && { unmeasured: line }),
+    };
     if (done > saved) await saving.begin((read) => checkpoint(done, options, state, best, read));
     saved = done;
   };
@@ -129,7 +145,7 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
     const found = await measured(line, options);
     if (!found) {
       await save(line);
-      return { steps: done, skipped: watch.skipped, moves };
+      return outcome(done);
     }
     best = better(best, done, found, settings.best);
     progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${paceText(finished.pace)}`);
@@ -138,7 +154,7 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
     if (goesOn && (isDue(done, settings.checkpointEvery) || best?.step === done)) await save();
   }
   await save();
-  return { steps: done, skipped: watch.skipped, moves };
+  return outcome(done);
 }
 
 /** The checkpoint whose model has the highest figure so far. */
@@ -252,6 +268,7 @@ function undefinedOf(probes: readonly Figure[]): { notDefined?: Record<string, s
 interface LoopState {
   readonly skipped: number[];
   readonly moves?: readonly Move[];
+  readonly restarts?: readonly Restart[];
   /** The line of its step, where a stop came before the figures that belong to it. */
   readonly unmeasured?: LogLine;
 }
@@ -269,24 +286,27 @@ interface Resumed {
   readonly from: number;
   readonly watch: Watch;
   readonly moves: readonly Move[];
+  readonly restarts: readonly Restart[];
   readonly unmeasured?: LogLine;
   readonly best: Best | null;
 }
 
-async function resume({ trainer, run, gpu, progress, begun }: LoopOptions): Promise<Resumed> {
+async function resume({ trainer, run, gpu, progress, begun, restarts: ours = [] }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], best: null };
+  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], restarts: ours, best: null };
   try {
     await trainer.load(found.model, found.optimizer);
     const { step, state } = found.manifest;
-    const { skipped = [], moves = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
+    const { skipped = [], moves = [], restarts = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
     const changes = changesOf(found.manifest, platformOf(gpu));
     if (changes.length)
       progress.say(
         `warning: the run goes on elsewhere than it was at step ${step}: ${changes.join(", ")}; its results may differ in their last digits`,
       );
     const all = changes.length ? [...moves, { step, changes }] : moves;
-    return { from: step, watch: new Watch(skipped), moves: all, unmeasured, best: found.manifest.best };
+    const before = restarts.filter(({ date }) => ours.every((other) => other.date !== date));
+    const { best } = found.manifest;
+    return { from: step, watch: new Watch(skipped), moves: all, restarts: [...before, ...ours], unmeasured, best };
   } finally {
     await found.close();
   }

@@ -13,11 +13,12 @@ import { openMeasurement } from "../measurement.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
+import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
-import { runTraining } from "../training.ts";
+import { checkRun, runTraining } from "../training.ts";
 import { draftRecipe, prepare } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -27,6 +28,7 @@ interface Flags extends Record<string, unknown> {
   override?: string;
   evalBold?: string;
   tensorboard?: boolean;
+  restarts: string;
   printConfig?: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -47,6 +49,7 @@ export function command({ gpu }: Context): Command {
       "--override <names>",
       "values, such as lr,steps, that may differ from those the run in that folder began with",
     )
+    .option(...RESTARTS)
     .option("--tensorboard", "also write what TensorBoard reads, into the run's folder")
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
   return withRecipe(made)
@@ -58,6 +61,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
   checkRunName(name);
+  const restarts = restartsOf(flags.restarts);
   const { preset, isChosen, layers } = await layersOf(flags);
   if (!isChosen) warn([`preset ${preset}: ${presets[preset].about} (--preset names another)`]);
   const { recipe, from } = resolveRecipe(layers);
@@ -69,7 +73,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
-    await run(drafted, { name, overrides, evalBold, tensorboard }, options);
+    await run(drafted, { name, overrides, evalBold, tensorboard, restarts }, options);
   } finally {
     await drafted.draft.close();
   }
@@ -80,13 +84,14 @@ interface Named {
   readonly overrides: readonly string[];
   readonly evalBold?: string;
   readonly tensorboard?: boolean;
+  readonly restarts: number;
 }
 
 type Drafted = Awaited<ReturnType<typeof draftRecipe>>;
 
 async function run(
   drafted: Drafted,
-  { name, overrides, evalBold, tensorboard }: Named,
+  { name, overrides: override, evalBold, tensorboard, restarts: most }: Named,
   options: GpuOptions,
 ): Promise<void> {
   const { recipe, draft } = drafted;
@@ -103,19 +108,19 @@ async function run(
   const prepared = await prepare(drafted, clips, say);
   const { frames } = draft.config.head;
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
-  const gpu = await openGpu(options);
-  const { source } = prepared;
-  print(
-    `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
-  );
   const folder = join("runs", freshName(name));
-  const outcome = await runTraining(
-    prepared,
-    { folder, override: overrides, measurement, tensorboard },
-    { gpu, progress, stop },
-  );
+  await checkRun(prepared, { folder, override }, say);
+  const { source } = prepared;
+  const lasting = new LastingGpu(() => openGpu(options), most, say);
+  const outcome = await lasting.use((gpu, restarts) => {
+    print(
+      `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
+    );
+    const place = { gpu, progress, stop, restarts };
+    return runTraining(prepared, { folder, override, measurement, tensorboard }, place);
+  });
   progress.end();
-  gpu.close();
+  lasting.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
   const { steps, parameters, frozen, after } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";

@@ -17,6 +17,8 @@ const flags = new Map<string, readonly string[]>([
   ["mutants", ["--filter", "--json"]],
   ["golden", ["--filter", "--json"]],
   ["compositions", ["--runs", "--seed", "--path"]],
+  ["reliability", ["--kills", "--stride", "--damages", "--only", "--json"]],
+  ["soak", ["--minutes", "--steps", "--json"]],
 ]);
 for (const entry of commands) flags.set(entry.name, flagsOf(await loaded(entry, context)));
 const every = new Set([...always, ...[...flags.values()].flat()]);
@@ -43,6 +45,19 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
   "test/run/in-child.ts": ["--enable-source-maps"],
+  "test/reliability/disk.ts": ["--steps"], // of train
+  "test/reliability/main.ts": ["--minutes", "--steps"], // of soak
+  "test/reliability/same-bits.ts": [
+    "--max-old-space-size",
+    "--disable-proto",
+    "--frozen-intrinsics",
+    "--disallow-code-generation-from-strings",
+    "--permission",
+    "--experimental-permission",
+    "--allow-addons",
+    "--allow-fs-read",
+    "--allow-fs-write",
+  ],
   "test/run/steps.ts": ["--noEmit", "--error-on-warnings", "--colors"],
   "bench/results.ts": ["--short"],
   "train/loop.ts": ["--short"],

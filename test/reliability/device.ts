@@ -90,7 +90,7 @@ export const numbers: Row = {
     tally.note("one batch", skipFault(ended, once));
     for (const [name, hook] of [
       ["three batches in a row", poisonedUploads(5, 7, frames)],
-      ["the weights", poisonedUploads(1, 1, 2 ** 14)],
+      ["the weights", poisonedUploads(1, 1, 2 ** 12)],
     ] as const) {
       const folder = site("nan");
       const sick = await train({ folder, hook });
@@ -98,7 +98,8 @@ export const numbers: Row = {
         [sick.code !== 5, `exit code ${sick.code}: ${lastLines(sick)}`],
         [name === "the weights" && (await checkpointSteps(runFolder(folder))).length > 0, "a checkpoint was saved"],
       );
-      tally.note(name, fault ?? (await finished(folder)));
+      const after = await train({ folder });
+      tally.note(name, fault ?? firstFault([after.code !== 0, `gone on with: ${lastLines(after)}`]));
     }
     return tally.finding("were skipped and counted, or ended with exit 5 and nothing bad saved");
   },

@@ -90,25 +90,40 @@ export const elsewhere: Row = {
       "subgroups",
       saidFault(await resumed((folder) => relabel(folder, { subgroupSize: 64 })), /lanes of a subgroup 64 ->/),
     );
-    const data = site("data");
-    cpSync(tinyData(), join(data, "clips"), { recursive: true });
-    const flags = ["--train-data", join(data, "clips")];
-    const changed = await resumed(() => changeData(join(data, "clips")), flags);
-    tally.note("data", firstFault([changed.code === 0 && !/clips/.test(changed.err), "not said"]));
+    tally.note("data", await clipsFault());
     return tally.finding("moves said or refused");
   },
 };
 
-/** A run that is killed, changed and gone on with. */
-async function resumed(change: (folder: string) => unknown, flags: readonly string[] = []): Promise<Ended> {
-  const folder = site("moved");
-  await train({
+/** Other clips in the folder of a run that was killed: refused, and accepted where they are named. */
+export async function clipsFault(): Promise<string | undefined> {
+  const data = join(site("data"), "clips");
+  cpSync(tinyData(), data, { recursive: true });
+  const folder = site("clips");
+  const flags = ["--train-data", data, "--steps", "6"];
+  await killedAt(folder, flags, 3);
+  changeData(data);
+  const refused = await train({ folder, flags });
+  const named = await train({ folder, flags: [...flags, "--override", "clips"] });
+  return firstFault(
+    [refused.code !== 2 || !/clips "\w+.* -> .*--override clips/.test(refused.err), lastLines(refused)],
+    [named.code !== 0 || !/settings other than the run began with: clips/.test(named.err), lastLines(named)],
+  );
+}
+
+const killedAt = (folder: string, flags: readonly string[], most: number) =>
+  train({
     folder,
     flags,
-    meanwhile: async (child) => (await until(child, () => logged(folder) > 7)) && child.kill("SIGKILL"),
+    meanwhile: async (child) => (await until(child, () => logged(folder) > most)) && child.kill("SIGKILL"),
   });
+
+/** A run that is killed, changed and gone on with. */
+async function resumed(change: (folder: string) => unknown): Promise<Ended> {
+  const folder = site("moved");
+  await killedAt(folder, [], 7);
   await change(folder);
-  return train({ folder, flags });
+  return train({ folder });
 }
 
 const saidFault = (ended: Ended, message: RegExp): string | undefined =>

@@ -412,6 +412,53 @@ test("other settings are refused by name, and accepted when overridden", async (
   assert.equal(JSON.parse(await readFile(join(path, "config.json"), "utf8")), other);
 });
 
+test("what was overridden stands in the log at the first step it holds for, also after a kill", async () => {
+  const path = fresh();
+  await job(path);
+  const other = { ...settings, batch: 32 };
+  const linesOf = async () => (await readFile(join(path, "metrics.jsonl"), "utf8")).trim().split("\n");
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const run = await RunFolder.open(path, other, { override: ["batch"] });
+    await (await run.resume())?.close();
+    for (const step of [7, 8]) await run.append({ step, loss: 1 });
+    await run.close(); // without a checkpoint, as if killed
+    const told = (await linesOf()).map((line) => JSON.parse(line)).filter(({ overridden }) => overridden);
+    assert.equal(told, [{ step: 7, loss: 1, overridden: ["batch 64 -> 32"] }]);
+  }
+  assert.is((await readFile(join(path, "overrides.jsonl"), "utf8")).trim(), '{"after":6,"changes":["batch 64 -> 32"]}');
+});
+
+test("a check refuses what opening would refuse, and leaves nothing behind", async () => {
+  const path = join(fresh(), "deep");
+  await RunFolder.check(path, settings, 1000);
+  assert.not.ok(existsSync(dirname(path)));
+  assert.match(
+    (await refusal(RunFolder.check(path, settings, 2 ** 60))).message,
+    /needs .* MB, but only .* MB are free/,
+  );
+  assert.not.ok(existsSync(dirname(path)));
+  await (await RunFolder.open(path, settings)).close();
+  await RunFolder.check(path, settings, 1000);
+  const other = { ...settings, batch: 1 };
+  assert.match((await refusal(RunFolder.check(path, other, 1000))).message, /batch 64 -> 1; .*--override batch/);
+  await RunFolder.check(path, other, 1000, { override: ["batch"] });
+  assert.equal(await readdir(path), ["config.json"]);
+  assert.is(JSON.parse(await readFile(join(path, "config.json"), "utf8")).batch, 64);
+  const run = await RunFolder.open(path, settings);
+  assert.instance(await refusal(RunFolder.check(path, settings, 1000)), BusyError);
+  await run.close();
+});
+
+test("other clips are refused, and a run of before that did not record them goes on", async () => {
+  const path = fresh();
+  await (await RunFolder.open(path, settings)).close();
+  await (await RunFolder.open(path, { ...settings, clips: "a" })).close();
+  const recorded = fresh();
+  await (await RunFolder.open(recorded, { ...settings, clips: "a" })).close();
+  const error = await refusal(RunFolder.open(recorded, { ...settings, clips: "b" }));
+  assert.match(error.message, /clips "a" -> "b"; use another folder, or --override clips/);
+});
+
 test("a folder of something else is refused and left alone; an empty one is accepted", async () => {
   const path = fresh();
   await mkdir(path);
