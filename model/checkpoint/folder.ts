@@ -106,7 +106,7 @@ export async function checkpointSteps(run: string): Promise<number[]> {
 }
 
 /** What is saved, and who hears of it. */
-export interface Saved extends Progressed {
+export interface SavedState extends Progressed {
   readonly tensors: CheckpointTensors;
   /** Goes into the model's file, which then tells what it is wherever it is moved. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -121,7 +121,7 @@ export interface Saved extends Progressed {
  * until `read` is called; flushing and committing come after it. A non-finite number is refused (HealthError) and nothing is committed.
  * A complete checkpoint of the same step and settings is left as it is.
  */
-export async function saveCheckpoint(run: string, at: Saved): Promise<Manifest> {
+export async function saveCheckpoint(run: string, at: SavedState): Promise<Manifest> {
   const { tensors, metadata, read = () => {}, before = async () => {}, ...progressed } = at;
   const path = join(run, checkpointName(at.step));
   const present = await readManifest(path).catch(() => undefined);
@@ -139,7 +139,7 @@ export async function saveCheckpoint(run: string, at: Saved): Promise<Manifest> 
 async function writeTensors(
   folder: string,
   { model, optimizer }: CheckpointTensors,
-  metadata: Saved["metadata"],
+  metadata: SavedState["metadata"],
   read: () => void,
 ): Promise<Manifest["files"]> {
   const open: NewFile[] = [];

@@ -45,9 +45,19 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
   "test/run/in-child.ts": ["--enable-source-maps"],
-  "test/reliability/disk.ts": ["--steps"], // of train
+  // what they start: train, inspect, Node
+  "test/reliability/device.ts": ["--restarts", "--gpu-deadline"],
+  "test/reliability/disk.ts": ["--steps", "--digest"],
+  "test/reliability/kills.ts": ["--digest"],
+  "test/reliability/process.ts": ["--gpu-deadline"],
+  "test/reliability/site.ts": ["--preset", "--name", "--import"],
+  "test/reliability/soak.ts": ["--steps", "--warmup", "--checkpoint-every"],
   "test/reliability/main.ts": ["--minutes", "--steps"], // of soak
   "test/reliability/same-bits.ts": [
+    "--workers",
+    "--train-data",
+    "--steps",
+    "--override",
     "--max-old-space-size",
     "--disable-proto",
     "--frozen-intrinsics",

@@ -237,7 +237,7 @@ export const unwritable: Row = {
     writeFileSync(runFolder(inTheWay), "");
     tally.note(
       "a file",
-      refusalFault(await train({ folder: inTheWay }), /runs\/tiny: .*(file|not a folder|not a directory)/i),
+      refusalFault(await train({ folder: inTheWay }), /runs\/tiny: .*(exists|not a)/i),
     );
     const full = site("full");
     if (mounted(full, "600k")) {

@@ -17,7 +17,7 @@ import {
   pruneCheckpoints,
   readManifest,
   saveCheckpoint,
-  type Saved,
+  type SavedState,
   saveModel,
   stepOf,
 } from "../../model/checkpoint/folder.ts";
@@ -153,7 +153,7 @@ export class RunFolder {
    * Commits a checkpoint, with the log durable up to it, and only then removes old ones: the newest (`keep`) and the best stay.
    * `read` is called when the tensors may change again; the log may grow meanwhile.
    */
-  async save(at: Omit<Saved, "config" | "metadata" | "before">): Promise<Manifest> {
+  async save(at: Omit<SavedState, "config" | "metadata" | "before">): Promise<Manifest> {
     const log = this.opened();
     const before = async () => {
       await log.sync();
