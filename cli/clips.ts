@@ -41,9 +41,11 @@ const MEANWHILE: Record<Split, string> = {
 /** Names that a message shows. */
 const SHOWN = 3;
 
-/** sha256 of which clips a split has, as its index tells it: other shards are other clips. */
-export const digestOf = ({ index: { shards } }: ShardSet): string =>
-  createHash("sha256").update(JSON.stringify(shards)).digest("hex");
+/** sha256 of which clips a split has, as its index tells it: shards of other bytes are other clips, whatever their names. */
+export const digestOf = ({ index: { shards }, samples }: ShardSet): string =>
+  createHash("sha256")
+    .update([samples, ...shards.map(({ sha256 }) => sha256)].join("\n"))
+    .digest("hex");
 
 /** Opens a split of shards; too many clips that cannot be read are a HealthError. Says what is not as it should be. */
 export async function openClips(

@@ -235,10 +235,7 @@ export const unwritable: Row = {
     const inTheWay = site("file");
     mkdirSync(join(inTheWay, "runs"));
     writeFileSync(runFolder(inTheWay), "");
-    tally.note(
-      "a file",
-      refusalFault(await train({ folder: inTheWay }), /runs\/tiny: .*(exists|not a)/i),
-    );
+    tally.note("a file", refusalFault(await train({ folder: inTheWay }), /runs\/tiny: .*(exists|not a)/i));
     const full = site("full");
     if (mounted(full, "600k")) {
       tally.note("no space", refusalFault(await train({ folder: full }), /needs \d+ MB, but only \d+ MB are free/));
