@@ -1,4 +1,5 @@
 // The clips of a job, and what is wrong with them: said once, counted, and kept with the results.
+import { createHash } from "node:crypto";
 import type { BadSample } from "../data/bad-samples.ts";
 import { openShards, type ShardSet } from "../data/shards/shards.ts";
 import { type ShortClips, type Survey, shortClips, shortText, survey } from "../data/shards/survey.ts";
@@ -39,6 +40,17 @@ const MEANWHILE: Record<Split, string> = {
 
 /** Names that a message shows. */
 const SHOWN = 3;
+
+/**
+ * sha256 of which clips a set has. Shards are told by their bytes, as their index has them: others are other clips, whatever their
+ * names. Tars without an index are told by their members' names, places and sizes.
+ */
+export function digestOf({ index: { shards }, samples, items }: ShardSet): string {
+  const hash = createHash("sha256").update(`${samples}`);
+  for (const { sha256 } of shards) hash.update(`\n${sha256}`);
+  if (shards.length === 0) for (const { key, frames } of items) hash.update(`\n${key} ${frames.join(" ")}`);
+  return hash.digest("hex");
+}
 
 /** Opens a split of shards; too many clips that cannot be read are a HealthError. Says what is not as it should be. */
 export async function openClips(

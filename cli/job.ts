@@ -10,7 +10,7 @@ import { reportLines, reportTexts, type TextsReport } from "../data/tokenizer/re
 import { vocabularyOf, WordTokenizer, wordsFile } from "../data/tokenizer/words.ts";
 import { isEmbedded } from "../data/stage/on-disk.ts";
 import { FormatError } from "../engine/errors.ts";
-import { type Gpu, GpuError } from "../engine/index.ts";
+import type { Gpu } from "../engine/index.ts";
 import type { ShownClip } from "../eval/attention/clip.ts";
 import { attentionClips } from "../eval/attention/show.ts";
 import type { Evaluator } from "../eval/probes/benchmark-evaluator.ts";
@@ -20,15 +20,17 @@ import type { NotedRow } from "../eval/probes/probe-table.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { metadataOf } from "../model/families.ts";
 import { stageModel } from "../model/emotionclip/stage.ts";
-import { type Move, trainLoop } from "../train/loop.ts";
+import { type Move, type Restart, trainLoop } from "../train/loop.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { figureRows, read, type RunData } from "../train/runs/runs.ts";
 import { faultsIn, type TrainingFaults } from "../train/runs/faults.ts";
+import { checkpointBytes } from "../train/step-plan.ts";
 import { stepSchedule, warmupFaults } from "../train/schedule.ts";
 import type { Settings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import { vanishing } from "../train/vanishing.ts";
-import { type Clips, type ClipsOutcome, Ledger, once, openClips, type Say } from "./clips.ts";
+import { goneOnWith } from "./restarts.ts";
+import { type Clips, type ClipsOutcome, digestOf, Ledger, once, openClips, type Say } from "./clips.ts";
 
 /** Words of a caption that the text branch sees, start and end included. */
 const context = 24;
@@ -64,6 +66,8 @@ export interface Outcome {
   readonly warnings: readonly string[];
   /** Where the run went on elsewhere than it was (train/loop.ts). */
   readonly moves?: readonly Move[];
+  /** GPUs that were lost on the way, and the run gone on with on another. */
+  readonly restarts?: readonly Restart[];
 }
 
 /** The outcome, and what is shown of the model. */
@@ -87,6 +91,8 @@ export interface Workplace {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
+  /** GPUs that were lost before this one. */
+  readonly restarts?: readonly Restart[];
 }
 
 /** Opens the splits; `say` hears what is not as it should be with their clips. */
@@ -138,11 +144,13 @@ export async function runJob(
   place: Workplace,
   report: (trained: Trained) => Promise<void> = async () => {},
 ): Promise<Trained | undefined> {
-  const { gpu, progress, stop } = place;
+  const { gpu, progress, stop, restarts: before } = place;
   const began = performance.now();
   const trainer = new Trainer(configOf(job, settings), job.tokenizer, settings);
-  const recorded = { ...settings, model: trainer.model.config, data: job.data };
-  const run = await RunFolder.open(folder, recorded, { override, notice: (line) => progress.say(line) });
+  const run = await RunFolder.open(folder, recordedOf(job, settings), {
+    override,
+    notice: (line) => progress.say(line),
+  });
   const ledger = new Ledger(job.clips, job.say);
   const loader = trainingClips(job, trainer, ledger);
   const measure = (phase: string) => measured(job, trainer, ledger, place, phase);
@@ -153,21 +161,22 @@ export async function runJob(
   for (const warning of warnings) job.say(`warning: ${warning}`);
   try {
     await run.checkSpace(trainer.checkpointBytes);
-    const before = (await rowsIn(join(folder, "before.json"))) ?? (await measure("measure untrained"));
-    if (!before) return undefined;
-    await replaceFile(join(folder, "before.json"), JSON.stringify(before));
+    const untrained = (await rowsIn(join(folder, "before.json"))) ?? (await measure("measure untrained"));
+    if (!untrained) return undefined;
+    await replaceFile(join(folder, "before.json"), JSON.stringify(untrained));
     const words = JSON.stringify(job.tokenizer.words);
     await replaceFile(join(folder, wordsFile), words);
     const probe = () =>
       job.evaluator?.(trainer.model, ruleOf(job, settings), stop) ?? evaluated(job, trainer, ledger, stop);
-    const { steps, skipped, moves } = await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate: probe });
+    const options = { trainer, loader, run, gpu, progress, stop, restarts: before, evaluate: probe };
+    const { steps, skipped, moves, restarts } = await trainLoop(options);
     if (steps < settings.steps) return undefined;
     const after = await measure("measure trained");
     if (!after) return undefined;
     const metadata = metadataOf({ family: trainer.family, config: trainer.model.config });
     await run.finish(trainer.modelEntries(), { ...metadata, words });
     const outcome: Outcome = {
-      before,
+      before: untrained,
       after,
       seconds: (performance.now() - began) / 1000,
       data: job.about,
@@ -176,6 +185,7 @@ export async function runJob(
       skipped: { count: skipped.length, steps: skipped },
       warnings,
       ...(moves.length && { moves }),
+      ...(restarts.length && { restarts }),
     };
     const attention = settings.subject === "none" ? [] : await attentionClips(trainer, job.sets.test);
     const trained = { ...outcome, parameters: trainer.parameters, attention };
@@ -183,13 +193,26 @@ export async function runJob(
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(outcome, null, 1)}\n`);
     return trained;
   } catch (error) {
-    if (!(error instanceof GpuError)) throw error;
-    throw new GpuError(`${error.message}\n  the same command goes on with ${folder}, from its last checkpoint`);
+    throw goneOnWith(error, folder);
   } finally {
     await loader.close();
     await run.close();
     trainer.free();
   }
+}
+
+/** What config.json holds: a run goes on only with the same, or with what is overridden by name. */
+const recordedOf = (job: Job, settings: Settings) => ({
+  ...settings,
+  model: configOf(job, settings),
+  data: job.data,
+  clips: digestOf(job.sets.train),
+});
+
+/** Refuses a run that could not be trained in its folder, before a GPU is opened. */
+export function checkJob({ job, settings, folder, override }: Run): Promise<void> {
+  const bytes = checkpointBytes(configOf(job, settings), settings);
+  return RunFolder.check(folder, recordedOf(job, settings), bytes, { override, notice: job.say });
 }
 
 /** The job's model with what the settings say of it. */

@@ -1,4 +1,5 @@
 // One source of training clips: shards with their index, the official layout as it lies, or plain tars. The one place that tells them apart.
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { isFolder } from "../data/footage/files.ts";
@@ -12,7 +13,7 @@ import type { ShardSet } from "../data/shards/shards.ts";
 import type { Survey } from "../data/shards/survey.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import type { Recipe } from "../train/recipe.ts";
-import { lookedOver, openClips, type Say } from "./clips.ts";
+import { digestOf, lookedOver, openClips, type Say } from "./clips.ts";
 
 /** What a model takes of a clip. */
 export interface ClipShape {
@@ -29,6 +30,8 @@ export interface SourcePart {
   readonly view: View;
   /** Samples before filters. */
   readonly found: number;
+  /** sha256 of which clips these are. */
+  readonly digest: string;
   /** What its clips say, of all of them or of many spread over the set. */
   readonly facts: Omit<Survey, "bad">;
 }
@@ -83,7 +86,7 @@ const storedPart = (
   facts: SourcePart["facts"],
   { recipe, shape }: Pick<PartOptions, "recipe" | "shape">,
 ): SourcePart => ({
-  ...{ kind, name, set, facts, found: set.samples },
+  ...{ kind, name, set, facts, found: set.samples, digest: digestOf(set) },
   view: { ...viewOf({ frames: shape.frames, image: shape.side }), ...choices(recipe) },
 });
 
@@ -133,7 +136,15 @@ function officialPart(folder: string, { recipe, shape: { frames, side } }: PartO
     sentiment: Float32Array.from(looked.flatMap((i) => [...set.sentiment(i)])),
     ...{ boxed: 1, labelsAreEqual: false, picturesAreEqual: false },
   };
-  return { kind: "official layout", name: basename(resolve(folder)), set, view, found: set.listed, facts };
+  const found = set.listed;
+  return { kind: "official layout", name: basename(resolve(folder)), set, view, found, digest: digestOfEntries(set), facts };
+}
+
+/** sha256 of the sentences and places of an official set's samples, in their order. */
+function digestOfEntries({ entries }: TrainingSet): string {
+  const hash = createHash("sha256");
+  for (const entry of entries) hash.update(JSON.stringify(entry));
+  return hash.digest("hex");
 }
 
 /** Numbers below `count`: all of them, or `most` spread evenly. */

@@ -1,4 +1,5 @@
 // Where a recipe's clips come from: one source or several, shown by their factors.
+import { createHash } from "node:crypto";
 import type { BadSampleRule } from "../data/bad-samples.ts";
 import { epochLength } from "../data/sampling.ts";
 import { type Held, heldBy, Loader } from "../data/shards/loader.ts";
@@ -36,6 +37,8 @@ export interface ClipSource {
   readonly samples: number;
   readonly found: number;
   readonly perEpoch: number;
+  /** sha256 of which clips these are. */
+  readonly digest: string;
   /** Captions, all of them or many spread over the set, and a name for each. */
   readonly captions: readonly string[];
   readonly keyOf: (i: number) => string;
@@ -67,6 +70,7 @@ export async function openSource(recipe: Recipe, given: string, shape: ClipShape
     samples: set.samples,
     found: parts.reduce((sum, { found }) => sum + found, 0),
     perEpoch: epochLength(set.shares, recipe.together),
+    digest: digestOfParts(parts),
     captions: facts.captions,
     keyOf: (i) => facts.keys[i],
     warnings: vanishing(facts, recipe),
@@ -116,6 +120,14 @@ function factorOf(text: string): number {
     `--train-data-upsampling-factors: "${text.slice(0, 40)}" is not a number above 0, at most 1000: 2 shows a source twice an epoch, 0.5 every other`,
   );
 }
+
+/** Of one source its own; of several all of theirs with their factors. */
+const digestOfParts = (parts: readonly Weighted[]): string =>
+  parts.length === 1
+    ? parts[0].digest
+    : createHash("sha256")
+        .update(parts.map(({ digest, factor }) => `${digest} ${factor}`).join("\n"))
+        .digest("hex");
 
 /** What the clips of all parts say. */
 function joined(parts: readonly SourcePart[]): SourcePart["facts"] {

@@ -6,7 +6,7 @@ import { replaceFile } from "../data/formats/disk.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { wordsFile } from "../data/tokenizer/words.ts";
 import { LimitError } from "../engine/errors.ts";
-import { type Gpu, GpuError } from "../engine/index.ts";
+import type { Gpu } from "../engine/index.ts";
 import type { NotedRow } from "../eval/probes/probe-table.ts";
 import { checkpointSteps } from "../model/checkpoint/folder.ts";
 import { readParameters } from "../model/checkpoint/load.ts";
@@ -14,7 +14,7 @@ import { metadataOf } from "../model/families.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { named } from "../model/params.ts";
 import { freshParts } from "../train/fresh.ts";
-import { type Done, type LoopOptions, trainLoop } from "../train/loop.ts";
+import { type Done, type LoopOptions, type Restart, trainLoop } from "../train/loop.ts";
 import { resumeOfficial } from "../train/official.ts";
 import { continuedSchedule } from "../train/official-recipe.ts";
 import { basesOf, ratesBy } from "../train/rates.ts";
@@ -22,9 +22,10 @@ import type { Recipe } from "../train/recipe.ts";
 import { faultsIn } from "../train/runs/faults.ts";
 import type { RunData } from "../train/runs/runs.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
-import { fittingMicro, refusalOf } from "../train/step-plan.ts";
+import { checkpointBytes, fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Measurement } from "./measurement.ts";
+import { goneOnWith } from "./restarts.ts";
 import type { Draft } from "./training-model.ts";
 import { extentOf, type PreparedTraining } from "./training-plan.ts";
 import type { OpenBatches } from "./train-source.ts";
@@ -34,6 +35,8 @@ export interface TrainingPlace {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
+  /** GPUs that were lost before this one. */
+  readonly restarts?: readonly Restart[];
 }
 
 /** Which run it is, and what belongs to it besides its recipe. */
@@ -60,7 +63,7 @@ export interface TrainingOutcome {
 export async function runTraining(
   prepared: PreparedTraining,
   { folder, override, measurement, measured, tensorboard }: TrainingRun,
-  { gpu, progress, stop }: TrainingPlace,
+  { gpu, progress, stop, restarts }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
   const began = performance.now();
@@ -72,8 +75,7 @@ export async function runTraining(
   const extent = extentOf(prepared);
   const settings = { ...recipe, steps: extent.steps };
   checkFits(prepared, settings, gpu);
-  const recorded = { ...recipe, model: text.config, data: source.folder };
-  const run = await RunFolder.open(folder, recorded, {
+  const run = await RunFolder.open(folder, recordedOf(prepared), {
     override,
     keep: recipe.keep,
     tensorboard,
@@ -89,7 +91,18 @@ export async function runTraining(
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
     const measure = measurement?.bind(undefined, trainer, stop, (line) => progress.say(line));
     const rates = ratesOf(prepared, trainer);
-    const options = { trainer, loader, run, gpu, progress, stop, rates, begun: extent.begun, evaluate: measure };
+    const options = {
+      trainer,
+      loader,
+      run,
+      gpu,
+      progress,
+      stop,
+      restarts,
+      rates,
+      begun: extent.begun,
+      evaluate: measure,
+    };
     const done = await trainLoop(options);
     if (done.steps < extent.steps) return undefined;
     const after = (await measure?.()) ?? [];
@@ -112,8 +125,7 @@ export async function runTraining(
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
     return outcome;
   } catch (error) {
-    if (!(error instanceof GpuError)) throw error;
-    throw new GpuError(`${error.message}\n  the same command goes on with ${folder}, from its last checkpoint`);
+    throw goneOnWith(error, folder);
   } finally {
     await loader?.close();
     await run.close();
@@ -121,10 +133,29 @@ export async function runTraining(
   }
 }
 
+/** What config.json holds: a run goes on only with the same, or with what is overridden by name. */
+const recordedOf = ({ recipe, text, source }: PreparedTraining) => ({
+  ...recipe,
+  model: text.config,
+  data: source.folder,
+  clips: source.digest,
+});
+
+/** Refuses a run that could not be trained in this folder, before a GPU is opened. */
+export function checkRun(
+  prepared: PreparedTraining,
+  { folder, override }: Pick<TrainingRun, "folder" | "override">,
+  notice: (line: string) => void,
+): Promise<void> {
+  const { recipe, text, draft } = prepared;
+  const bytes = checkpointBytes(text.config, recipe, draft.family);
+  return RunFolder.check(folder, recordedOf(prepared), bytes, { override, keep: recipe.keep, notice });
+}
+
 /** What results.json tells besides the outcome: the recipe with its sources, the clips, and what went on. */
 async function resultsOf(
   { recipe, from, source, remarks }: PreparedTraining,
-  { skipped, moves }: Done,
+  { skipped, moves, restarts }: Done,
   folder: string,
   bad: readonly BadSample[],
 ) {
@@ -138,6 +169,7 @@ async function resultsOf(
     skipped: { count: skipped.length, steps: skipped },
     warnings: remarks,
     ...(moves.length > 0 && { moves }),
+    ...(restarts.length > 0 && { restarts }),
   };
 }
 

@@ -23,6 +23,13 @@ export class LimitError extends EngineError {
 /** No adapter, a lost device, a refused command, no progress. */
 export class GpuError extends EngineError {
   override readonly exitCode = 4;
+  /** The device is gone, and another one may do the same work. */
+  readonly isLost: boolean;
+
+  constructor(message: string, { isLost = false }: { readonly isLost?: boolean } = {}) {
+    super(message);
+    this.isLost = isLost;
+  }
 }
 
 /** A call, a flag or a setting that cannot be meant: the message names it and says what is allowed. */

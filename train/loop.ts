@@ -11,6 +11,7 @@ import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { leastScale } from "./precision.ts";
 import { type Rates, recipeRates } from "./rates.ts";
+import { Saving } from "./saving.ts";
 import type { Settings } from "./settings.ts";
 import { type Pace, paceText, StepMeter } from "./step-meter.ts";
 import { planStep } from "./step-plan.ts";
@@ -22,26 +23,21 @@ export const patience = { inARow: 3, inAThousand: 10 } as const;
 
 /** Steps that were skipped; part of the checkpoint, so that a resumed run counts on. */
 export class Watch {
-  #inARow = 0;
-
   constructor(readonly skipped: number[] = []) {}
 
   /** Notes one step; undefined if it is sound, else what became of it. Too many such steps are a HealthError. */
   note(report: StepReport, samples: readonly string[]): string | undefined {
     const { step } = report;
     const fault = faultOf(report);
-    if (fault === undefined) {
-      this.#inARow = 0;
-      return undefined;
-    }
+    if (fault === undefined) return undefined;
     this.skipped.push(step);
     if (isBackingOff(report)) return fault;
-    this.#inARow++;
+    const inARow = this.skipped.reduceRight((n, other) => (other === step - n ? n + 1 : n), 0);
     const recent = report.lossScale === undefined ? this.skipped.filter((other) => other > step - 1000).length : 0;
-    if (this.#inARow < patience.inARow && recent < patience.inAThousand) return fault;
+    if (inARow < patience.inARow && recent < patience.inAThousand) return fault;
     throw new HealthError(
       `training stopped at step ${step}: it was ${fault}; ` +
-        `${this.#inARow} steps in a row and ${recent} of the last thousand were skipped\n` +
+        `${inARow} steps in a row and ${recent} of the last thousand were skipped\n` +
         `  clips of this step: ${some(samples)}\n` +
         "  nothing was changed by these steps; a lower --lr or a look at those clips may help",
     );
@@ -90,6 +86,14 @@ export interface Done {
   readonly skipped: readonly number[];
   /** Where a run went on elsewhere than it was: what may make its bits others than those of an uninterrupted run. */
   readonly moves: readonly Move[];
+  /** Times that the GPU was lost and the run gone on with on a new one, those before a resume too. */
+  readonly restarts: readonly Restart[];
+}
+
+/** A GPU that was lost: what it said, and when, for people. */
+export interface Restart {
+  readonly reason: string;
+  readonly date: string;
 }
 
 export interface LoopOptions {
@@ -99,6 +103,8 @@ export interface LoopOptions {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
+  /** Restarts of this process before. */
+  readonly restarts?: readonly Restart[];
   /** Rates of an update by the number of those before it; those of the settings unless given. */
   readonly rates?: Rates;
   /** Updates that the model has behind it when the run begins, and batches that were before the run's first update. */
@@ -113,25 +119,44 @@ export interface Move {
   readonly changes: readonly string[];
 }
 
-/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. */
+/** Trains from the run's newest checkpoint to the last step, or until a stop is requested. Nothing is being written when it ends. */
 export async function trainLoop(options: LoopOptions): Promise<Done> {
+  const saving = new Saving();
+  try {
+    const done = await trainSteps(options, saving);
+    await saving.done();
+    return done;
+  } catch (error) {
+    await saving.done().catch(() => {}); // it may be this one
+    throw error;
+  }
+}
+
+async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const { trainer, progress, stop } = options;
   const { settings } = trainer;
   const resumed = await resume(options);
-  const { from, watch, moves, unmeasured } = resumed;
+  const { from, watch, moves, restarts, unmeasured } = resumed;
+  const outcome = (steps: number): Done => ({ steps, skipped: watch.skipped, moves, restarts });
   let { best } = resumed;
   progress.start("train", settings.steps, from);
   const late = unmeasured && (await measured(unmeasured, options));
-  if (unmeasured && !late) return { steps: from, skipped: watch.skipped, moves };
+  if (unmeasured && !late) return outcome(from);
   if (late) best = better(best, from, late, settings.best);
   let [done, saved] = [from, from];
   let isIdleSaid = false;
   const save = async (line?: LogLine) => {
-    const state = { skipped: watch.skipped, ...(moves.length && { moves }), ...(line && { unmeasured: line }) };
-    if (done > saved) await checkpoint(done, options, state, best);
+    const state = {
+      skipped: watch.skipped,
+      ...(moves.length && { moves }),
+      ...(restarts.length && { restarts }),
+      ...(line && { unmeasured: line }),
+    };
+    if (done > saved) await saving.begin((read) => checkpoint(done, options, state, best, read));
     saved = done;
   };
   for await (const finished of steps(from, options)) {
+    saving.check();
     done = finished.report.step;
     const fault = watch.note(finished.report, finished.batch.keys);
     if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
@@ -139,7 +164,7 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
     const found = await measured(line, options);
     if (!found) {
       await save(line);
-      return { steps: done, skipped: watch.skipped, moves };
+      return outcome(done);
     }
     best = better(best, done, found, settings.best);
     progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${paceText(finished.pace)}`);
@@ -148,7 +173,7 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
     if (goesOn && (isDue(done, settings.checkpointEvery) || best?.step === done)) await save();
   }
   await save();
-  return { steps: done, skipped: watch.skipped, moves };
+  return outcome(done);
 }
 
 /** The checkpoint whose model has the highest figure so far. */
@@ -263,6 +288,7 @@ function undefinedOf(probes: readonly Figure[]): { notDefined?: Record<string, s
 interface LoopState {
   readonly skipped: number[];
   readonly moves?: readonly Move[];
+  readonly restarts?: readonly Restart[];
   /** The line of its step, where a stop came before the figures that belong to it. */
   readonly unmeasured?: LogLine;
 }
@@ -280,24 +306,27 @@ interface Resumed {
   readonly from: number;
   readonly watch: Watch;
   readonly moves: readonly Move[];
+  readonly restarts: readonly Restart[];
   readonly unmeasured?: LogLine;
   readonly best: Best | null;
 }
 
-async function resume({ trainer, run, gpu, progress, begun }: LoopOptions): Promise<Resumed> {
+async function resume({ trainer, run, gpu, progress, begun, restarts: ours = [] }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], best: null };
+  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], restarts: ours, best: null };
   try {
     await trainer.load(found.model, found.optimizer);
     const { step, state } = found.manifest;
-    const { skipped = [], moves = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
+    const { skipped = [], moves = [], restarts = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
     const changes = changesOf(found.manifest, platformOf(gpu));
     if (changes.length)
       progress.say(
         `warning: the run goes on elsewhere than it was at step ${step}: ${changes.join(", ")}; its results may differ in their last digits`,
       );
     const all = changes.length ? [...moves, { step, changes }] : moves;
-    return { from: step, watch: new Watch(skipped), moves: all, unmeasured, best: found.manifest.best };
+    const before = restarts.filter(({ date }) => ours.every((other) => other.date !== date));
+    const { best } = found.manifest;
+    return { from: step, watch: new Watch(skipped), moves: all, restarts: [...before, ...ours], unmeasured, best };
   } finally {
     await found.close();
   }
@@ -309,7 +338,13 @@ const platformOf = ({ facts }: Gpu): Platform => ({
   versions: versions(),
 });
 
-async function checkpoint(step: number, options: LoopOptions, state: LoopState, best: Best | null): Promise<void> {
+async function checkpoint(
+  step: number,
+  options: LoopOptions,
+  state: LoopState,
+  best: Best | null,
+  read: () => void,
+): Promise<void> {
   const { trainer, loader, run, gpu } = options;
   const { settings } = trainer;
   const batches = step + shiftOf(options);
@@ -324,6 +359,7 @@ async function checkpoint(step: number, options: LoopOptions, state: LoopState, 
     ...platformOf(gpu),
     commit: commitOf(),
     tensors: { model: trainer.modelEntries(), optimizer: trainer.optimizerEntries() },
+    read,
   });
 }
 

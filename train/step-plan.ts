@@ -99,6 +99,26 @@ export function planStep(
   };
 }
 
+/** Bytes of a checkpoint's tensors, before there is a device. */
+export function checkpointBytes(config: object, settings: GroupSettings, family = families[0]): number {
+  let bytes = 0;
+  planOnly(anyDevice, Number.POSITIVE_INFINITY, () => {
+    bytes = new Learner(config, settings, family).checkpointBytes;
+  });
+  return bytes;
+}
+
+/** Sizes of parameters depend on none of this. */
+const anyDevice: DeviceFacts = {
+  adapter: "none",
+  software: false,
+  subgroup: 4,
+  f16: false,
+  workgroupBytes: 16384,
+  workgroupSize: 256,
+  tuned: new Map(),
+};
+
 /** Plans the features of one clip and one text, without gradients. */
 export function planForward(config: object, facts: DeviceFacts): PlanReport {
   return planOnly(facts, Number.POSITIVE_INFINITY, () => {

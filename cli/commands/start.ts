@@ -2,13 +2,14 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Command } from "commander";
-import { type GpuOptions, openGpu } from "../../engine/index.ts";
+import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
 import { precisionOn } from "../half.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { settingNamed, settingsOf, withSettings } from "../settings.ts";
-import { captionLines, openJob, phasesOf, runJob } from "../job.ts";
+import { captionLines, checkJob, type Job, openJob, phasesOf, type Run, runJob } from "../job.ts";
+import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { reportRun } from "../pages/run-report.ts";
 import { type ComparedRun, comparisonText, rowsText } from "../pages/run-text.ts";
 import { clock, Progress } from "../terminal/progress.ts";
@@ -24,6 +25,7 @@ interface Flags extends Record<string, unknown> {
   compare?: boolean;
   evalBold?: string;
   override?: string;
+  restarts: string;
 }
 
 export function command({ gpu }: Context): Command {
@@ -38,14 +40,19 @@ export function command({ gpu }: Context): Command {
       "--override <names>",
       "settings, such as lr,steps, that may differ from those the run in that folder began with",
     )
+    .option(...RESTARTS)
     .option("--compare", "three seeds, with and without the subject prompt");
   return withSettings(made).action((flags: Flags) => start(flags, gpu()));
 }
 
-async function start({ name, data, compare, evalBold, override, ...given }: Flags, options: GpuOptions): Promise<void> {
+async function start(
+  { name, data, compare, evalBold, override, restarts, ...given }: Flags,
+  options: GpuOptions,
+): Promise<void> {
   const settings = settingsOf(given);
   const overrides = overridesOf(override, settingNamed);
   checkRunName(name);
+  const most = restartsOf(restarts);
   const arms = compare ? armsOf(settings) : [settings];
   const missing = clipsToMake(data);
   const evaluator =
@@ -58,7 +65,6 @@ async function start({ name, data, compare, evalBold, override, ...given }: Flag
           (line) => void process.stderr.write(`${line}\n`),
         );
   const stop = gracefulStop();
-  const gpu = await openGpu(options);
   const progress = new Progress({ phases: arms.flatMap((_, i) => phasesOf(i === 0 ? missing : 0, settings.steps)) });
   const began = performance.now();
   const clips = await shardFolder(data, progress, stop);
@@ -67,16 +73,26 @@ async function start({ name, data, compare, evalBold, override, ...given }: Flag
     return printStopped("the same command goes on making the data set");
   }
   const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
-  const { train, test } = job.sets;
-  print(`EmotionCLIP on ${gpu.facts.adapter}\n${train.samples} clips to train on, ${test.samples} held out`);
+  const lasting = new LastingGpu(
+    () => openGpu(options),
+    most,
+    (line) => progress.say(line),
+  );
+  const runs = arms.map((arm) =>
+    runOf(job, arm, compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name), overrides),
+  );
+  const [first] = runs;
+  await checkJob(first);
   warn(captionLines(job));
   const results: ComparedRun[] = [];
-  const precision = await precisionOn(gpu, settings.precision, (line) => progress.say(line));
-  for (const given of arms) {
-    const arm = { ...given, precision };
-    const folder = join("runs", compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name));
-    const run = { job, settings: arm, folder, override: overrides };
-    const outcome = await runJob(run, { gpu, progress, stop }, (trained) => reportRun(run, trained, gpu.facts.adapter));
+  for (const run of runs) {
+    const { settings: arm, folder } = run;
+    const outcome = await lasting.use(async (gpu, restarts) => {
+      if (run === first && restarts.length === 0) printSets(gpu, job);
+      const precision = await precisionOn(gpu, arm.precision, (line) => progress.say(line));
+      const own = { ...run, settings: { ...arm, precision } };
+      return runJob(own, { gpu, progress, stop, restarts }, (trained) => reportRun(own, trained, gpu.facts.adapter));
+    });
     if (!outcome) {
       progress.end();
       return printStopped(`the same command goes on from the checkpoint in ${folder}`);
@@ -88,7 +104,18 @@ async function start({ name, data, compare, evalBold, override, ...given }: Flag
   progress.end();
   if (compare) print(comparisonText(results));
   print(`${clock((performance.now() - began) / 1000)} in all`);
-  gpu.close();
+  lasting.close();
+}
+
+const runOf = (job: Job, settings: Settings, name: string, override: readonly string[]): Run => ({
+  job,
+  settings,
+  folder: join("runs", name),
+  override,
+});
+
+function printSets({ facts }: Gpu, { sets: { train, test } }: Job): void {
+  print(`EmotionCLIP on ${facts.adapter}\n${train.samples} clips to train on, ${test.samples} held out`);
 }
 
 /** Three seeds, each with the prompt and without. */

@@ -3,25 +3,26 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
-import { type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type Layer, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
+import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
+import { type Layer, type Recipe, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
 import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
 import { openMeasurement } from "../measurement.ts";
-import { fitted } from "../memory.ts";
+import { type ChosenStep, fitted } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { inPrecision } from "../half.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
+import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
 import { shareLines } from "../train-source.ts";
-import { runTraining } from "../training.ts";
-import { draftRecipe, prepare } from "../training-plan.ts";
+import { checkRun, runTraining } from "../training.ts";
+import { draftRecipe, prepare, type PreparedTraining } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
   preset?: string;
@@ -30,6 +31,7 @@ interface Flags extends Record<string, unknown> {
   override?: string;
   evalBold?: string;
   tensorboard?: boolean;
+  restarts: string;
   printConfig?: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -50,6 +52,7 @@ export function command({ gpu }: Context): Command {
       "--override <names>",
       "values, such as lr,steps, that may differ from those the run in that folder began with",
     )
+    .option(...RESTARTS)
     .option("--tensorboard", "also write what TensorBoard reads, into the run's folder")
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
   return withRecipe(made)
@@ -61,6 +64,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
   checkRunName(name);
+  const restarts = restartsOf(flags.restarts);
   const { preset, isChosen, layers } = await layersOf(flags);
   if (!isChosen) warn([`preset ${preset}: ${presets[preset].about} (--preset names another)`]);
   const { recipe, from } = resolveRecipe(layers);
@@ -72,7 +76,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
-    await run(drafted, { name, overrides, evalBold, tensorboard }, options);
+    await run(drafted, { name, overrides, evalBold, tensorboard, restarts }, options);
   } finally {
     await drafted.draft.close();
   }
@@ -83,13 +87,14 @@ interface Named {
   readonly overrides: readonly string[];
   readonly evalBold?: string;
   readonly tensorboard?: boolean;
+  readonly restarts: number;
 }
 
 type Drafted = Awaited<ReturnType<typeof draftRecipe>>;
 
 async function run(
   drafted: Drafted,
-  { name, overrides, evalBold, tensorboard }: Named,
+  { name, overrides: override, evalBold, tensorboard, restarts: most }: Named,
   options: GpuOptions,
 ): Promise<void> {
   const { recipe, draft } = drafted;
@@ -106,22 +111,17 @@ async function run(
   const before = await prepare(drafted, clips, say);
   const { frames } = draft.config.head;
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
-  const gpu = await openGpu(options);
-  const { prepared, choice } = fitted(await inPrecision(gpu, before, say), gpu);
-  if (choice) say(choice.why);
-  const { source } = prepared;
-  print(
-    `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
-  );
-  if (source.shares.length > 1) print(shareLines(source.shares).join("\n"));
   const folder = join("runs", freshName(name));
-  const outcome = await runTraining(
-    prepared,
-    { folder, override: overrides, measurement, tensorboard },
-    { gpu, progress, stop },
-  );
+  await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
+  const lasting = new LastingGpu(() => openGpu(options), most, say);
+  const outcome = await lasting.use(async (gpu, restarts) => {
+    const { prepared, choice } = fitted(await inPrecision(gpu, before, say), gpu);
+    if (restarts.length === 0) printBegin(prepared, gpu, choice, say);
+    const place = { gpu, progress, stop, restarts };
+    return runTraining(prepared, { folder, override, measurement, tensorboard }, place);
+  });
   progress.end();
-  gpu.close();
+  lasting.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
   const { steps, parameters, frozen, after } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
@@ -130,6 +130,24 @@ async function run(
     `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
       `${join(folder, "checkpoint.safetensors")}\n${clock((performance.now() - began) / 1000)} in all`,
   );
+}
+
+/** Settings that are only known where the GPU is open. */
+const leftToDevice = ({ precision, memory }: Recipe): string[] => [
+  ...(precision === "f32" ? [] : ["precision"]),
+  ...(memory === null ? [] : ["micro", "gradCheckpointing"]),
+];
+
+function printBegin(
+  { recipe, source }: PreparedTraining,
+  { facts }: Gpu,
+  choice: ChosenStep | undefined,
+  say: (line: string) => void,
+): void {
+  if (choice) say(choice.why);
+  const { samples, found, kind, shares } = source;
+  print(`${recipe.model} on ${facts.adapter}\n${samples} of ${found} clips to train on, ${kind}`);
+  if (shares.length > 1) print(shareLines(shares).join("\n"));
 }
 
 /** Seconds each phase takes on two cores without a GPU, for the first estimate of the time left. */

@@ -48,6 +48,7 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
       ...(trained.moves ?? []).map(
         ({ step, changes }) => ["Moved", `after step ${step}: ${changes.join(", ")}`] as const,
       ),
+      ...(trained.restarts ?? []).map(({ reason, date }) => ["Restarted", `${date}: ${reason}`] as const),
       ...(damaged > 0 ? [["Log", `${damaged} damaged lines, left out of the curves`] as const] : []),
     ],
     settings,

@@ -47,10 +47,14 @@ export class Progress implements Meter {
     this.wait = stream.isTTY ? REDRAW_MS : every * 1000;
   }
 
-  /** Begins the next phase `name` of `total` units; the one before is finished. `done` of them may be from an earlier run. */
+  /**
+   * Begins the next phase `name` of `total` units; the one before is finished. `done` of them may be from an earlier run. Where there is
+   * no such phase ahead, the last one of that name begins anew: work that lost its GPU.
+   */
   start(name: string, total: number, done = 0): void {
     this.finishPhase();
-    const next = this.phases.findIndex(([phase], i) => i > this.current && phase === name);
+    const ahead = this.phases.findIndex(([phase], i) => i > this.current && phase === name);
+    const next = ahead >= 0 ? ahead : this.phases.map(([phase]) => phase).lastIndexOf(name);
     if (next < 0) throw new Error(`progress: no phase "${name}"; known: ${this.phases.map(([n]) => n).join(", ")}`);
     this.current = next;
     [this.total, this.done, this.first] = [total, done, done];

@@ -111,17 +111,44 @@ class OutFile {
   }
 }
 
-/** Writes a new file in place and makes it durable. For files inside a folder that is not committed yet. */
-export async function writeNew(path: string, chunks: Chunks): Promise<Written> {
-  const file = await OutFile.open(path, "wx");
-  try {
-    for await (const chunk of pieces(chunks)) await file.write(chunk);
-    await file.sync();
-  } finally {
-    await file.close();
+/** A new file whose bytes have been handed to the system; they are durable once `commit` is through. */
+export class NewFile {
+  private open = true;
+  private constructor(private readonly file: OutFile) {}
+
+  /** Takes all chunks; a fault leaves no file open. */
+  static async write(path: string, chunks: Chunks): Promise<NewFile> {
+    const file = await OutFile.open(path, "wx");
+    const made = new NewFile(file);
+    try {
+      for await (const chunk of pieces(chunks)) await file.write(chunk);
+      return made;
+    } catch (error) {
+      await made.close();
+      throw error;
+    }
   }
-  return file.written();
+
+  async commit(): Promise<Written> {
+    try {
+      await this.file.sync();
+    } finally {
+      await this.close();
+    }
+    return this.file.written();
+  }
+
+  /** Releases it as it is. */
+  async close(): Promise<void> {
+    if (!this.open) return;
+    this.open = false;
+    await this.file.close();
+  }
 }
+
+/** Writes a new file in place and makes it durable. For files inside a folder that is not committed yet. */
+export const writeNew = async (path: string, chunks: Chunks): Promise<Written> =>
+  (await NewFile.write(path, chunks)).commit();
 
 function pieces(chunks: Chunks): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
   if (typeof chunks === "string") return [new TextEncoder().encode(chunks)];

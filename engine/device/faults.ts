@@ -29,7 +29,8 @@ export class Faults {
       else this.fail(error);
     });
     device.lost.then(({ reason, message }) => {
-      this.fail(new GpuError(`the GPU was lost (${reason}): ${message.trim() || "no reason given"}\n  ${where()}`));
+      const why = `the GPU was lost (${reason}): ${message.trim() || "no reason given"}\n  ${where()}`;
+      this.fail(new GpuError(why, { isLost: true }));
     });
   }
 

@@ -9,7 +9,15 @@ import { sha256Of } from "../../data/formats/hash.ts";
 import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
 import { readRegular, sizeOfRegular } from "../../data/formats/regular.ts";
 import { type SafetensorsEntry, SafetensorsFile, safetensorsBytes } from "../../data/formats/safetensors.ts";
-import { commitFolder, listFolder, remove, replaceFile, type Written, writeNew } from "../../data/formats/disk.ts";
+import {
+  commitFolder,
+  listFolder,
+  NewFile,
+  remove,
+  replaceFile,
+  type Written,
+  writeNew,
+} from "../../data/formats/disk.ts";
 
 /** Version of the folder's layout; another one is refused. */
 export const FORMAT = 1;
@@ -97,30 +105,57 @@ export async function checkpointSteps(run: string): Promise<number[]> {
   return steps.sort((a, b) => b - a);
 }
 
+/** What is saved, and who hears of it. */
+export interface SavedState extends Progressed {
+  readonly tensors: CheckpointTensors;
+  /** Goes into the model's file, which then tells what it is wherever it is moved. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Called once every tensor has been read: from then on they may change, while the disk is still at work. */
+  readonly read?: () => void;
+  /** What has to be durable before the checkpoint appears. */
+  readonly before?: () => Promise<void>;
+}
+
 /**
- * Commits `ckpt-<step>` in the run folder. Tensors are asked for one at a time while it writes, so they must not change
- * until it returns. A non-finite number is refused (HealthError) and nothing is committed.
- * `metadata` goes into the model's file, which then tells what it is wherever it is moved.
+ * Commits `ckpt-<step>` in the run folder. Tensors are asked for one at a time and handed to the system, so they must not change
+ * until `read` is called; flushing and committing come after it. A non-finite number is refused (HealthError) and nothing is committed.
  * A complete checkpoint of the same step and settings is left as it is.
  */
-export async function saveCheckpoint(
-  run: string,
-  at: Progressed & { tensors: CheckpointTensors; metadata?: Readonly<Record<string, string>> },
-): Promise<Manifest> {
-  const { tensors, metadata, ...progressed } = at;
+export async function saveCheckpoint(run: string, at: SavedState): Promise<Manifest> {
+  const { tensors, metadata, read = () => {}, before = async () => {}, ...progressed } = at;
   const path = join(run, checkpointName(at.step));
   const present = await readManifest(path).catch(() => undefined);
   if (present?.config === at.config && (await isIntact(path, present))) return present;
   let manifest: Manifest | undefined;
   await commitFolder(path, async (folder) => {
-    const files = {
-      "model.safetensors": await writeNew(join(folder, "model.safetensors"), finiteBytes(tensors.model, metadata)),
-      "optimizer.safetensors": await writeNew(join(folder, "optimizer.safetensors"), finiteBytes(tensors.optimizer)),
-    };
+    const files = await writeTensors(folder, tensors, metadata, read);
     manifest = { format: FORMAT, ...progressed, created: new Date().toISOString(), files };
     await writeNew(join(folder, "manifest.json"), manifestText(manifest));
+    await before();
   });
   return manifest!;
+}
+
+async function writeTensors(
+  folder: string,
+  { model, optimizer }: CheckpointTensors,
+  metadata: SavedState["metadata"],
+  read: () => void,
+): Promise<Manifest["files"]> {
+  const open: NewFile[] = [];
+  const write = async (name: FileName, bytes: AsyncGenerator<Uint8Array>) => {
+    const file = await NewFile.write(join(folder, name), bytes);
+    open.push(file);
+    return file;
+  };
+  try {
+    const weights = await write("model.safetensors", finiteBytes(model, metadata));
+    const moments = await write("optimizer.safetensors", finiteBytes(optimizer));
+    read();
+    return { "model.safetensors": await weights.commit(), "optimizer.safetensors": await moments.commit() };
+  } finally {
+    for (const file of open) await file.close();
+  }
 }
 
 /** A plain model file, readable by any safetensors reader. Replaces what is there at once. */

@@ -49,6 +49,16 @@ test("a resumed phase is judged by what this process did", () => {
   assert.is(progress.secondsLeft(), 5 + 20);
 });
 
+test("a phase that is behind begins anew: work that lost its GPU", () => {
+  const { at, progress } = stage(false);
+  progress.start("train", 100);
+  at.ms = 100_000;
+  progress.at(50);
+  progress.start("train", 100, 40);
+  assert.is(progress.secondsLeft(), 60 + 20);
+  progress.start("probes", 10);
+});
+
 test("elsewhere than on a terminal there is one plain line every five seconds", () => {
   const { at, written, progress } = stage(false);
   progress.start("train", 100);

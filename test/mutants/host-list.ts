@@ -139,7 +139,7 @@ export const hostMutations: readonly HostMutation[] = [
       "loader.batches(0, settings.steps + shift)",
       "a resumed run sees the first batches again",
     ],
-    ["train/training", "      this.#inARow = 0;\n", "", "a good step does not end the row"],
+    ["train/training", "(other === step - n ? n + 1 : n)", "n + 1", "a good step does not end the row"],
     ["train/training", "watch: new Watch(skipped)", "watch: new Watch()", "skipped steps are forgotten on resume"],
     [
       "train/training",

@@ -17,6 +17,8 @@ const flags = new Map<string, readonly string[]>([
   ["mutants", ["--filter", "--json"]],
   ["golden", ["--filter", "--json"]],
   ["compositions", ["--runs", "--seed", "--path"]],
+  ["reliability", ["--kills", "--stride", "--damages", "--only", "--json"]],
+  ["soak", ["--minutes", "--steps", "--json"]],
 ]);
 for (const entry of commands) flags.set(entry.name, flagsOf(await loaded(entry, context)));
 const every = new Set([...always, ...[...flags.values()].flat()]);
@@ -43,6 +45,29 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
   "test/run/in-child.ts": ["--enable-source-maps"],
+  // what they start: train, inspect, Node
+  "test/reliability/device.ts": ["--restarts", "--gpu-deadline"],
+  "test/reliability/disk.ts": ["--steps", "--digest"],
+  "test/reliability/kills.ts": ["--digest"],
+  "test/reliability/process.ts": ["--gpu-deadline"],
+  "test/reliability/site.ts": ["--preset", "--name", "--import"],
+  "test/reliability/soak.ts": ["--steps", "--warmup", "--checkpoint-every"],
+  "test/reliability/main.ts": ["--minutes", "--steps"], // of soak
+  "test/reliability/same-bits.ts": [
+    "--workers",
+    "--train-data",
+    "--steps",
+    "--override",
+    "--max-old-space-size",
+    "--disable-proto",
+    "--frozen-intrinsics",
+    "--disallow-code-generation-from-strings",
+    "--permission",
+    "--experimental-permission",
+    "--allow-addons",
+    "--allow-fs-read",
+    "--allow-fs-write",
+  ],
   "test/run/steps.ts": ["--noEmit", "--error-on-warnings", "--colors"],
   "bench/results.ts": ["--short"],
   "train/loop.ts": ["--short"],

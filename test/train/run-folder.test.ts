@@ -68,8 +68,16 @@ async function job(path: string, notice: (line: string) => void = () => {}, best
   }
 }
 
-function save(run: RunFolder, step: number, weights: Float32Array, moments: Float32Array, best: 2 | null = null) {
+function save(
+  run: RunFolder,
+  step: number,
+  weights: Float32Array,
+  moments: Float32Array,
+  best: 2 | null = null,
+  read?: () => void,
+) {
   return run.save({
+    read,
     step,
     epoch: 0,
     position: step * 64,
@@ -239,6 +247,32 @@ test("no name appears before its bytes are flushed, and nothing is deleted befor
   }
 });
 
+test("the tensors of a checkpoint may change before any byte of it is flushed, and the log may grow", async () => {
+  const path = fresh();
+  const run = await RunFolder.open(path, settings);
+  await run.resume();
+  const ones = new Float32Array(4000).fill(1);
+  const before: string[] = [];
+  const calls: string[] = [];
+  let appended: Promise<void> | undefined;
+  const restore = watchDisk(({ op, path: at }) => void calls.push(`${op} ${basename(at)}`));
+  await save(run, 1, ones, ones, null, () => {
+    before.push(...calls);
+    ones.fill(7);
+    appended = run.append({ step: 2, loss: 1 });
+  }).finally(restore);
+  await appended;
+  await run.close();
+  assert.is(before.filter((call) => /^write (model|optimizer)/.test(call)).length, 4, before.join(", "));
+  assert.equal(
+    before.filter((call) => call.startsWith("sync")),
+    [],
+  );
+  const saved = await loadCheckpoint(join(path, checkpointName(1)));
+  assert.equal(await saved.model.floats("visual.proj"), new Float32Array(4000).fill(1));
+  await saved.close();
+});
+
 test("checkpoints newer than the one just committed are not this run's to count or remove", async () => {
   const path = fresh();
   await job(path, undefined, 2);
@@ -376,6 +410,53 @@ test("other settings are refused by name, and accepted when overridden", async (
 
   await (await RunFolder.open(path, other, { override: ["batch", "lr"] })).close();
   assert.equal(JSON.parse(await readFile(join(path, "config.json"), "utf8")), other);
+});
+
+test("what was overridden stands in the log at the first step it holds for, also after a kill", async () => {
+  const path = fresh();
+  await job(path);
+  const other = { ...settings, batch: 32 };
+  const linesOf = async () => (await readFile(join(path, "metrics.jsonl"), "utf8")).trim().split("\n");
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const run = await RunFolder.open(path, other, { override: ["batch"] });
+    await (await run.resume())?.close();
+    for (const step of [7, 8]) await run.append({ step, loss: 1 });
+    await run.close(); // without a checkpoint, as if killed
+    const told = (await linesOf()).map((line) => JSON.parse(line)).filter(({ overridden }) => overridden);
+    assert.equal(told, [{ step: 7, loss: 1, overridden: ["batch 64 -> 32"] }]);
+  }
+  assert.is((await readFile(join(path, "overrides.jsonl"), "utf8")).trim(), '{"after":6,"changes":["batch 64 -> 32"]}');
+});
+
+test("a check refuses what opening would refuse, and leaves nothing behind", async () => {
+  const path = join(fresh(), "deep");
+  await RunFolder.check(path, settings, 1000);
+  assert.not.ok(existsSync(dirname(path)));
+  assert.match(
+    (await refusal(RunFolder.check(path, settings, 2 ** 60))).message,
+    /needs .* MB, but only .* MB are free/,
+  );
+  assert.not.ok(existsSync(dirname(path)));
+  await (await RunFolder.open(path, settings)).close();
+  await RunFolder.check(path, settings, 1000);
+  const other = { ...settings, batch: 1 };
+  assert.match((await refusal(RunFolder.check(path, other, 1000))).message, /batch 64 -> 1; .*--override batch/);
+  await RunFolder.check(path, other, 1000, { override: ["batch"] });
+  assert.equal(await readdir(path), ["config.json"]);
+  assert.is(JSON.parse(await readFile(join(path, "config.json"), "utf8")).batch, 64);
+  const run = await RunFolder.open(path, settings);
+  assert.instance(await refusal(RunFolder.check(path, settings, 1000)), BusyError);
+  await run.close();
+});
+
+test("other clips are refused, and a run of before that did not record them goes on", async () => {
+  const path = fresh();
+  await (await RunFolder.open(path, settings)).close();
+  await (await RunFolder.open(path, { ...settings, clips: "a" })).close();
+  const recorded = fresh();
+  await (await RunFolder.open(recorded, { ...settings, clips: "a" })).close();
+  const error = await refusal(RunFolder.open(recorded, { ...settings, clips: "b" }));
+  assert.match(error.message, /clips "a" -> "b"; use another folder, or --override clips/);
 });
 
 test("a folder of something else is refused and left alone; an empty one is accepted", async () => {

@@ -1,11 +1,14 @@
 // Training as a whole, on the real model at toy sizes: what is constant, what repeats bit for bit, what stops it.
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { watchDisk } from "../../data/formats/disk.ts";
+import { DiskError } from "../../engine/errors.ts";
 import { HealthError } from "../../engine/index.ts";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
-import { checkpointName } from "../../model/checkpoint/folder.ts";
+import { checkpointName, digest, newestCheckpoint } from "../../model/checkpoint/folder.ts";
 import { named } from "../../model/params.ts";
 import { type LoopOptions, trainLoop, Watch } from "../../train/loop.ts";
 import { learningRate, stepSchedule } from "../../train/schedule.ts";
@@ -14,6 +17,7 @@ import { RunFolder } from "../../train/runs/run-folder.ts";
 import type { Settings } from "../../train/settings.ts";
 import { Trainer, type TrainingBatch } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
+import { failure } from "../kit/refusal.ts";
 import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
@@ -117,11 +121,18 @@ async function train(
     until = given.steps,
     evaluate,
     made = () => {},
-  }: Partial<{ bad: number[]; until: number; made: (trainer: Trainer) => void } & Pick<LoopOptions, "evaluate">> = {},
+    opened = () => {},
+  }: Partial<
+    { bad: number[]; until: number; made: (trainer: Trainer) => void; opened: (run: RunFolder) => void } & Pick<
+      LoopOptions,
+      "evaluate"
+    >
+  > = {},
 ) {
   const trainer = new Trainer(tiny, tokenizer, given);
   made(trainer);
   const run = await RunFolder.open(folder, { ...given });
+  opened(run);
   let step = 0;
   const loader = {
     stepsPerEpoch: 100,
@@ -234,6 +245,60 @@ test("a run that is stopped and resumed ends with the bits of one that was not",
     for (const { step, lr } of logOf(join(folder, "parts"))) assert.is(lr, learningRate(given.lr, step - 1, schedule));
   }));
 
+/** Lets a save end only when the step behind it is logged. Tells, as they come, the steps whose saves held training up for good. */
+function slowSaves(run: RunFolder, last: number): number[] {
+  const held: number[] = [];
+  const logged = new Map<number, () => void>();
+  const { save, append } = run;
+  run.append = async (line) => {
+    await append.call(run, line);
+    logged.get(line.step)?.();
+  };
+  run.save = async (at) => {
+    const next = new Promise<void>((resolve) => logged.set(at.step + 1, resolve));
+    const manifest = await save.call(run, at);
+    const stalled = sleep(30_000, undefined, { ref: false }).then(() => held.push(at.step));
+    if (at.step < last) await Promise.race([next, stalled]);
+    return manifest;
+  };
+  return held;
+}
+
+test("training goes on while a checkpoint is on its way to the disk, and its end waits for the last one", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 7, checkpointEvery: 3 };
+    const whole = await train(join(folder, "whole"), given);
+    let held: number[] = [];
+    const slow = await train(join(folder, "slow"), given, { opened: (run) => (held = slowSaves(run, 7)) });
+    assert.equal(held, []);
+    assert.equal(await parametersOf(slow.trainer), await parametersOf(whole.trainer));
+    const bits = async (name: string) => {
+      const found = await newestCheckpoint(join(folder, name), (line) => assert.unreachable(line));
+      await found?.close();
+      return digest(found!.manifest);
+    };
+    assert.is(await bits("slow"), await bits("whole"));
+  }));
+
+test("a checkpoint that the disk refuses ends training at the next step", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 40, checkpointEvery: 3 };
+    const restore = watchDisk(({ op, path }) => {
+      if (op === "sync" && path.includes("ckpt-00000003"))
+        throw Object.assign(new Error("EIO: made up"), { code: "EIO" });
+      return undefined;
+    });
+    const caught = await failure(train(folder, given)).finally(restore);
+    assert.instance(caught, DiskError);
+    assert.match(caught.message, /ckpt-00000003.*cannot flush/);
+    assert.ok(logOf(folder).length < 12, `${logOf(folder).length} steps`);
+    assert.not.ok(existsSync(join(folder, "lock")));
+    assert.equal(
+      readdirSync(folder).filter((name) => name.includes("tmp")),
+      [],
+    );
+  }));
+
 test("two bad steps in a row are skipped, counted and logged with their clips; a good one starts the count anew", () =>
   inTemporary(async (folder) => {
     const { steps, skipped: told, said } = await train(folder, settings, { bad: [2, 3, 5, 6] });
@@ -314,6 +379,11 @@ test("a step whose norm overflows is skipped by the device and told as skipped; 
   const resumed = new Watch([1]);
   resumed.note({ ...report, step: 4, bad: 3, loss: Number.NaN }, []);
   assert.equal(resumed.skipped, [1, 4]);
+});
+
+test("steps in a row count on over a resume", () => {
+  assert.throws(() => new Watch([2, 4, 5]).note({ ...report, step: 6, bad: 1 }, []), /3 steps in a row/);
+  assert.type(new Watch([3, 4]).note({ ...report, step: 6, bad: 1 }, []), "string");
 });
 
 test("the third bad step in a row ends training with exit code 5", () =>

@@ -10,15 +10,14 @@ import { readRegular } from "../../data/formats/regular.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
 import {
   type Checkpoint,
-  type CheckpointTensors,
   checkpointName,
   checkpointSteps,
   type Manifest,
   newestCheckpoint,
-  type Progressed,
   pruneCheckpoints,
   readManifest,
   saveCheckpoint,
+  type SavedState,
   saveModel,
   stepOf,
 } from "../../model/checkpoint/folder.ts";
@@ -33,6 +32,7 @@ import {
   type Written,
 } from "../../data/formats/disk.ts";
 import { EventFile, eventFileName } from "./event-file.ts";
+import { addOverride, type Override, readOverrides } from "./overrides.ts";
 import { metadataOf, readConfig } from "../../model/families.ts";
 import { Lock } from "../../data/formats/lock.ts";
 
@@ -61,6 +61,7 @@ export class RunFolder {
   private log: AppendFile | undefined;
   private events: EventFile | undefined;
   private readonly damaged: number[] = [];
+  private overrides: readonly Override[] = [];
   private constructor(
     readonly path: string,
     readonly config: string,
@@ -87,6 +88,27 @@ export class RunFolder {
     }
   }
 
+  /**
+   * Refuses, before a GPU is opened, what `open` and `checkSpace` would refuse: a folder that cannot be written to or is in use,
+   * settings that differ, a disk without room for checkpoints of `bytes` each. Leaves everything as it was.
+   */
+  static async check(path: string, settings: Recorded, bytes: number, options: RunOptions = {}): Promise<void> {
+    const { override = [], keep = 2, notice = () => {} } = options;
+    const takeBack = await makeFolder(path);
+    try {
+      await checkIsOurs(path);
+      const lock = await Lock.take(path, notice);
+      try {
+        await changesIn(path, settings, override);
+        await checkRoom(path, bytes, keep);
+      } finally {
+        await lock.release();
+      }
+    } finally {
+      await takeBack();
+    }
+  }
+
   /** The newest intact checkpoint, or undefined for a fresh run. Cuts the log back to its step. Call it once, first. */
   async resume(): Promise<Checkpoint | undefined> {
     const warnings: string[] = [];
@@ -96,6 +118,8 @@ export class RunFolder {
     const { unmeasured } = (checkpoint?.manifest.state ?? {}) as { unmeasured?: LogLine }; // train/loop.ts logs that step anew
     try {
       this.damaged.push(...(await checkpointSteps(this.path)).filter((other) => other > step));
+      const overrides = await readOverrides(this.path);
+      this.overrides = overrides.map(({ after, changes }) => ({ after: Math.min(after, step), changes }));
       const path = join(this.path, "metrics.jsonl");
       const logged = unmeasured ? step - 1 : step;
       const { length, damaged } = await lengthUpTo(path, logged);
@@ -113,18 +137,30 @@ export class RunFolder {
     }
   }
 
-  /** Adds a line to metrics.jsonl. Numbers that are not finite are written as null. */
+  /**
+   * Adds a line to metrics.jsonl. Numbers that are not finite are written as null. The first line for which overridden settings hold
+   * tells them.
+   */
   async append(line: LogLine): Promise<void> {
     const { step, ...rest } = line;
-    await this.opened().append(`${JSON.stringify({ step, ...rest })}\n`);
+    const changes = this.overrides.filter(({ after }) => after === step - 1).flatMap((each) => each.changes);
+    const overridden = changes.length > 0 ? { overridden: changes } : {};
+    await this.opened().append(`${JSON.stringify({ step, ...rest, ...overridden })}\n`);
     await this.events?.append(line);
   }
 
-  /** Makes the log durable, commits a checkpoint, and only then removes old ones: the newest (`keep`) and the best stay. */
-  async save(at: Omit<Progressed, "config"> & { tensors: CheckpointTensors }): Promise<Manifest> {
-    await this.opened().sync();
-    await this.events?.sync();
-    const manifest = await saveCheckpoint(this.path, { ...at, config: this.config, metadata: this.metadata });
+  /**
+   * Commits a checkpoint, with the log durable up to it, and only then removes old ones: the newest (`keep`) and the best stay.
+   * `read` is called when the tensors may change again; the log may grow meanwhile.
+   */
+  async save(at: Omit<SavedState, "config" | "metadata" | "before">): Promise<Manifest> {
+    const log = this.opened();
+    const before = async () => {
+      await log.sync();
+      await this.events?.sync();
+    };
+    const { config, metadata } = this;
+    const manifest = await saveCheckpoint(this.path, { ...at, config, metadata, before });
     for (const step of this.damaged.splice(0)) {
       if (step !== at.step && step !== at.best?.step) await remove(join(this.path, checkpointName(step)));
     }
@@ -137,23 +173,9 @@ export class RunFolder {
     return saveModel(join(this.path, "checkpoint.safetensors"), model, metadata);
   }
 
-  /**
-   * Refuses when the checkpoints that this run is still to add, of `bytes` each, do not fit on the disk: while one is written the
-   * newest (`keep`) lie there (and the best, where it is neither). Those that are there already take no more room.
-   */
-  async checkSpace(bytes: number): Promise<void> {
-    const steps = await checkpointSteps(this.path);
-    const sound = await Promise.all(
-      steps.map((step) =>
-        readManifest(join(this.path, checkpointName(step))).then(
-          () => 1,
-          () => 0,
-        ),
-      ),
-    );
-    const surplus = sound.reduce<number>((a, b) => a + b, 0) > this.keep; // `resume` removes it before one is written
-    const more = surplus ? 0 : Math.max(1, this.keep + 1 - steps.length);
-    await checkSpace(this.path, more * bytes, more > 1 ? `room for ${more} checkpoints` : "room for a checkpoint");
+  /** Refuses when the checkpoints that this run is still to add, of `bytes` each, do not fit on the disk. */
+  checkSpace(bytes: number): Promise<void> {
+    return checkRoom(this.path, bytes, this.keep);
   }
 
   /** Flushes the log and gives the folder back. */
@@ -170,6 +192,25 @@ export class RunFolder {
     if (!this.log) throw new Error("RunFolder: call resume() before logging or saving");
     return this.log;
   }
+}
+
+/**
+ * While a checkpoint is written the newest (`keep`) lie there (and the best, where it is neither). Those that are there already take
+ * no more room.
+ */
+async function checkRoom(path: string, bytes: number, keep: number): Promise<void> {
+  const steps = await checkpointSteps(path);
+  const sound = await Promise.all(
+    steps.map((step) =>
+      readManifest(join(path, checkpointName(step))).then(
+        () => 1,
+        () => 0,
+      ),
+    ),
+  );
+  const surplus = sound.reduce<number>((a, b) => a + b, 0) > keep; // `resume` removes it before one is written
+  const more = surplus ? 0 : Math.max(1, keep + 1 - steps.length);
+  await checkSpace(path, more * bytes, more > 1 ? `room for ${more} checkpoints` : "room for a checkpoint");
 }
 
 /** The model's configuration, as a file of its weights carries it. */
@@ -208,22 +249,40 @@ async function agree(
   notice: (line: string) => void,
 ): Promise<void> {
   const file = join(path, "config.json");
-  const text = `${JSON.stringify(settings, null, 2)}\n`;
-  if (!(await listFolder(path)).includes("config.json")) return void (await replaceFile(file, text));
+  const changes = await changesIn(path, settings, override);
+  if (changes?.length === 0) return;
+  if (changes) {
+    notice(`warning: settings other than the run began with: ${changes.join(", ")}`);
+    await addOverride(path, { after: (await checkpointSteps(path))[0] ?? 0, changes });
+  }
+  await replaceFile(file, textOf(settings));
+}
+
+const textOf = (settings: Recorded) => `${JSON.stringify(settings, null, 2)}\n`;
+
+/** What is recorded since 0.2: a run of before goes on without it. */
+const isNew = (key: string, before: ReadonlyMap<string, string>) => key === "clips" && !before.has(key);
+
+/** Settings that differ from those the run began with, all of them overridden by name; undefined for a fresh run. Errors: UsageError. */
+async function changesIn(
+  path: string,
+  settings: Recorded,
+  override: readonly string[],
+): Promise<string[] | undefined> {
+  const file = join(path, "config.json");
+  if (!(await listFolder(path)).includes("config.json")) return undefined;
   const before = leavesOf(parseJson(await readRegular(file, 2 ** 20, "config.json"), "config.json", 2 ** 20));
-  const now = leavesOf(JSON.parse(text));
-  checkNames(override, new Set([...before.keys(), ...now.keys()]));
-  const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));
+  const now = leavesOf(JSON.parse(textOf(settings)));
+  const keys = [...new Set([...before.keys(), ...now.keys()])];
+  checkNames(override, new Set(keys));
+  const changed = keys.filter((key) => before.get(key) !== now.get(key) && !isNew(key, before));
   const refused = changed.filter((key) => !override.some((name) => covers(name, key)));
-  const told = (keys: readonly string[]) =>
-    keys.map((key) => `${key} ${shown(before.get(key))} -> ${shown(now.get(key))}`).join(", ");
+  const told = (key: string) => `${key} ${shown(before.get(key))} -> ${shown(now.get(key))}`;
   if (refused.length)
     throw new UsageError(
-      `${path}: its run began with other settings: ${told(refused)}; use another folder, or --override ${refused.join(",")}`,
+      `${path}: its run began with other settings: ${refused.map(told).join(", ")}; use another folder, or --override ${refused.join(",")}`,
     );
-  if (changed.length === 0) return;
-  notice(`warning: settings other than the run began with: ${told(changed)}`);
-  await replaceFile(file, text);
+  return changed.map(told);
 }
 
 function checkNames(override: readonly string[], keys: ReadonlySet<string>): void {

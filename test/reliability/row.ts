@@ -1,0 +1,47 @@
+// A row of the table: a promise, its bar, and how it is measured here.
+
+/** How much of a row is tried: everything, or what takes seconds. */
+export interface Scale {
+  readonly kills: number;
+  /** Every so many-th call, submit or damage is tried; 1 is each. */
+  readonly stride: number;
+  readonly damages: number;
+}
+
+/** What became of a row; one that this machine cannot try says why. */
+export interface Finding {
+  readonly measured: string;
+  readonly ok: boolean;
+  readonly isSkipped?: true;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly bar: string;
+  measure(scale: Scale): Promise<Finding>;
+}
+
+export const skipped = (why: string): Finding => ({ measured: `not tried: ${why}`, ok: true, isSkipped: true });
+
+/** Counts what was tried and keeps what went wrong. */
+export class Tally {
+  tried = 0;
+  readonly #misses: string[] = [];
+
+  /** One trial; `fault` says what was wrong with it. */
+  note(trial: string, fault: string | undefined): void {
+    this.tried++;
+    if (fault !== undefined) this.#misses.push(`${trial}: ${fault}`);
+  }
+
+  /** "60 of 60 resumed to the same bits", or the first two misses. */
+  finding(what: string): Finding {
+    const good = this.tried - this.#misses.length;
+    const misses = this.#misses.slice(0, 2).map((miss) => `; ${miss}`);
+    return { measured: `${good} of ${this.tried} ${what}${misses.join("")}`, ok: good === this.tried && good > 0 };
+  }
+}
+
+/** The first thing that is wrong, as [whether it is, what to say of it]. */
+export const firstFault = (...checks: readonly (readonly [boolean, string])[]): string | undefined =>
+  checks.find(([isWrong]) => isWrong)?.[1];
