@@ -36,7 +36,7 @@ export async function openMeasurement(
   }
   if (found.length === 0)
     throw new UsageError("--eval-every: nothing to measure; --val-data names shards, --eval-bold the folder of BoLD");
-  return async (...place) => {
+  return withAverage(async (...place) => {
     const rows: NotedRow[] = [];
     for (const measure of found) {
       const some = await measure(...place);
@@ -44,8 +44,19 @@ export async function openMeasurement(
       rows.push(...some);
     }
     return rows;
-  };
+  });
 }
+
+/** The same, and behind it that of the average of the weights, as "ema R@1 video-text", where the trainer has one. */
+const withAverage =
+  (measure: Measurement): Measurement =>
+  async (...place) => {
+    const [{ average }] = place;
+    const own = await measure(...place);
+    if (!own || !average) return own;
+    const averaged = await average.inPlace(() => measure(...place));
+    return averaged && [...own, ...averaged.map(([name, ...rest]): NotedRow => [`ema ${name}`, ...rest])];
+  };
 
 async function ofShards(folder: string, say: Say): Promise<Measurement> {
   const split = ["val", "test"].find((each) => existsSync(join(folder, indexName(each))));

@@ -46,6 +46,10 @@ export interface TrainingRun {
   readonly tensorboard?: boolean;
 }
 
+/** The trained model, and the same with the average of its weights. */
+const modelFile = "checkpoint.safetensors";
+const averageFile = "checkpoint-ema.safetensors";
+
 /** What a finished training comes to; results.json holds the same. */
 export interface TrainingOutcome {
   readonly steps: number;
@@ -54,6 +58,8 @@ export interface TrainingOutcome {
   readonly frozen: number;
   /** What is measured of the model at the end. */
   readonly after: readonly NotedRow[];
+  /** Names of the models in the run's folder: as trained, and where there is one the average of its weights. */
+  readonly files: readonly string[];
 }
 
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
@@ -95,13 +101,16 @@ export async function runTraining(
     const after = (await measure?.()) ?? [];
     if (stop.requested !== undefined && measure && after.length === 0) return undefined;
     const metadata = metadataOf({ family: draft.family, config: text.config });
-    await run.finish(trainer.modelEntries(), { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) });
+    const told = { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) };
+    await run.finish(trainer.modelEntries(), told, modelFile);
+    if (trainer.average) await run.finish(trainer.averageEntries(), told, averageFile);
     const outcome = {
       steps: done.steps,
       seconds: (performance.now() - began) / 1000,
       parameters: trainer.parameters,
       frozen: trainer.frozenBytes / 4,
       after,
+      files: [modelFile, ...(trainer.average ? [averageFile] : [])],
     };
     const results = {
       ...(await resultsOf(prepared, done, folder, bad)),

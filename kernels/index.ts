@@ -93,6 +93,7 @@ export * from "./adamw/adam.ts";
 export * from "./sgd/sgd.ts";
 export * from "./lion/lion.ts";
 export { muon, type MuonAttrs, newtonSchulz, type NewtonSchulzOptions } from "./muon/muon.ts";
+export * from "./average/average.ts";
 export { clipFactor, gradNorm } from "./grad-norm/grad-norm.ts";
 export {
   arange,

@@ -21,6 +21,7 @@ import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizers/adam.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { decaysOf, type GroupSettings } from "./rates.ts";
+import { WeightAverage } from "./weight-average.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
 export interface ClipTensors {
@@ -76,6 +77,8 @@ export class Learner {
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
   protected readonly init: Init;
   protected readonly optimizer: AdamW;
+  /** Of the weights, where the settings ask for one. */
+  readonly average: WeightAverage | undefined;
   readonly #frozen: Frozen | undefined;
 
   /** Declares the parameters and gives them memory, if what runs has any; they have no values yet. */
@@ -89,7 +92,9 @@ export class Learner {
     this.model = family.build(config, this.init) as Usual;
     const parameters = [...named(this.model)];
     this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
-    this.shards = allocate(this.groups, AdamW.moments);
+    const { modelEmaDecay: ema = 0 } = settings;
+    this.shards = allocate(this.groups, AdamW.moments + (ema > 0 ? 1 : 0));
+    this.average = ema > 0 ? new WeightAverage(this.groups, this.shards, ema) : undefined;
     const frozen = parameters.filter(([name]) => !family.trains(name)).map(([, tensor]) => tensor);
     this.#frozen = frozen.length > 0 ? allocateFrozen(frozen) : undefined;
     const { beta1, beta2, eps = 1e-6, clip } = settings;
@@ -111,9 +116,9 @@ export class Learner {
     return this.#frozen?.bytes ?? 0;
   }
 
-  /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train. */
+  /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train, and their average. */
   get checkpointBytes(): number {
-    let values = 2 * this.parameters;
+    let values = (this.average ? 3 : 2) * this.parameters;
     for (const [, { numel }] of named(this.model)) values += numel;
     return 4 * values;
   }
@@ -199,7 +204,8 @@ export class Learner {
   }
 
   #update(step: number, lr: PerGroup, loss: Promise<TypedArray>): StepNumbers {
-    const { norm, bad } = this.optimizer.step(step, lr);
+    const { norm, bad, factor } = this.optimizer.step(step, lr);
+    this.average?.follow(factor);
     return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale) };
   }
 }

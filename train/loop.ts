@@ -266,9 +266,12 @@ interface Resumed {
 
 async function resume({ trainer, run, gpu, progress, begun }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], best: null };
+  if (!found) {
+    trainer.average?.begin();
+    return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], best: null };
+  }
   try {
-    await trainer.load(found.model, found.optimizer);
+    for (const remark of await trainer.load(found.model, found.optimizer)) progress.say(`warning: ${remark}`);
     const { step, state } = found.manifest;
     const { skipped = [], moves = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
     const changes = changesOf(found.manifest, platformOf(gpu));

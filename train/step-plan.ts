@@ -72,7 +72,7 @@ export function planStep(
   const memory = {
     parameters: flat + learner!.frozenBytes,
     gradients: flat,
-    optimizer: 2 * flat,
+    optimizer: (learner!.average ? 3 : 2) * flat,
     activations: Math.min(activations, slots),
     workspace: Math.max(0, slots - activations),
   };

@@ -63,15 +63,33 @@ export class Trainer extends Learner {
     for (const [name, t] of named(this.model)) yield entry(name, t);
   }
 
-  /** Both moments of every parameter. */
-  *optimizerEntries(): Generator<SafetensorsEntry> {
-    for (const [name, t] of this.optimizer.state()) yield entry(name, t);
+  /** The same with the average in the place of what trains; for a learner that has one. */
+  *averageEntries(): Generator<SafetensorsEntry> {
+    const averaged = new Map(this.average?.weights());
+    for (const [name, t] of named(this.model)) yield entry(name, averaged.get(name) ?? t);
   }
 
-  /** Continues from a checkpoint's files. Errors: CheckpointError that lists what they lack. */
-  async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<void> {
+  /** Both moments of every parameter, and the average of each. */
+  *optimizerEntries(): Generator<SafetensorsEntry> {
+    for (const [name, t] of this.optimizer.state()) yield entry(name, t);
+    for (const [name, t] of this.average?.state() ?? []) yield entry(name, t);
+  }
+
+  /**
+   * Continues from a checkpoint's files; what is to be said of it comes back. Without an average in them it begins as the weights
+   * are. Errors: CheckpointError that lists what they lack.
+   */
+  async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<readonly string[]> {
     await readExactly(model, [...named(this.model)]);
     if (optimizer) await readExactly(optimizer, [...this.optimizer.state()]);
+    if (!this.average) return [];
+    const averages = [...this.average.state()];
+    if (optimizer && averages.some(([name]) => optimizer.tensors.has(name))) {
+      await readExactly(optimizer, averages);
+      return [];
+    }
+    this.average.begin();
+    return ["the checkpoint has no average of the weights: it begins as they are now"];
   }
 }
 

@@ -117,12 +117,12 @@ async function run(
   progress.end();
   gpu.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
-  const { steps, parameters, frozen, after } = outcome;
+  const { steps, parameters, frozen, after, files } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
   for (const [figure, value, note = ""] of after) print(`${figure}  ${(100 * value).toFixed(2)}  ${note}`.trimEnd());
   print(
     `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
-      `${join(folder, "checkpoint.safetensors")}\n${clock((performance.now() - began) / 1000)} in all`,
+      `${files.map((file) => `${join(folder, file)}\n`).join("")}${clock((performance.now() - began) / 1000)} in all`,
   );
 }
 

@@ -15,12 +15,14 @@ export interface UpdateSettings {
   readonly clip: number;
 }
 
-/** Norm of all gradients and the number of elements that are not finite; both on the device. */
+/** What an update says of its gradients, on the device. */
 export interface Health {
   /** Global norm of the gradients before clipping, 0-d. */
   readonly norm: Tensor;
   /** Number of gradient elements that are not finite, 0-d. */
   readonly bad: Tensor<"u32">;
+  /** What the gradients were multiplied by, 0-d: 0 where the update was skipped. */
+  readonly factor: Tensor;
 }
 
 /** What the update of a group is told: attributes of its kernel, and the factor on its gradients. */
@@ -69,7 +71,7 @@ export abstract class Optimizer {
       for (const shard of this.shards.get(name)!) this.update(shard, { step, factor, of }, group);
     }
     for (const shard of this.#all) shard.spend();
-    return { norm, bad };
+    return { norm, bad, factor };
   }
 
   /**

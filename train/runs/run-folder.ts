@@ -132,9 +132,13 @@ export class RunFolder {
     return manifest;
   }
 
-  /** Writes checkpoint.safetensors: the model alone, under the official parameter names. */
-  finish(model: Iterable<SafetensorsEntry>, metadata: Record<string, string> = {}): Promise<Written> {
-    return saveModel(join(this.path, "checkpoint.safetensors"), model, metadata);
+  /** Writes a model alone, under the official parameter names. */
+  finish(
+    model: Iterable<SafetensorsEntry>,
+    metadata: Record<string, string> = {},
+    name = "checkpoint.safetensors",
+  ): Promise<Written> {
+    return saveModel(join(this.path, name), model, metadata);
   }
 
   /**
