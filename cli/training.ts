@@ -44,6 +44,7 @@ export interface TrainingRun {
   /** What that measures on. */
   readonly measured?: RunData;
   readonly tensorboard?: boolean;
+  readonly debugNan?: boolean;
 }
 
 /** The trained model, and the same with the average of its weights. */
@@ -65,7 +66,7 @@ export interface TrainingOutcome {
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
 export async function runTraining(
   prepared: PreparedTraining,
-  { folder, override, measurement, measured, tensorboard }: TrainingRun,
+  { folder, override, measurement, measured, tensorboard, debugNan }: TrainingRun,
   { gpu, progress, stop }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
@@ -95,7 +96,18 @@ export async function runTraining(
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
     const measure = measurement?.bind(undefined, trainer, stop, (line) => progress.say(line));
     const rates = ratesOf(prepared, trainer);
-    const options = { trainer, loader, run, gpu, progress, stop, rates, begun: extent.begun, evaluate: measure };
+    const options = {
+      trainer,
+      loader,
+      run,
+      gpu,
+      progress,
+      stop,
+      rates,
+      begun: extent.begun,
+      evaluate: measure,
+      debugNan,
+    };
     const done = await trainLoop(options);
     if (done.steps < extent.steps) return undefined;
     const after = (await measure?.()) ?? [];

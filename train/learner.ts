@@ -134,15 +134,18 @@ export class Learner {
     this.#frozen?.free();
   }
 
-  /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
-  record(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
+  /**
+   * Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. Without rates it ends with the
+   * gradients and their norm: nothing is updated.
+   */
+  record(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
     const { batch, micro } = this.settings;
     return during(`training step ${step}`, () =>
       micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs),
     );
   }
 
-  #atOnce(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
+  #atOnce(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
     using tape = new Tape();
     const { v, t } = this.#encode(step, { from: 0, count: this.settings.batch }, inputs);
     const loss = sentimentContrast(v, t, inputs.sentiment(), this.model.logit_scale, this.settings);
@@ -155,7 +158,7 @@ export class Learner {
    * features come first, without a tape; then the slope of the loss at them; then each part once more, on a tape that starts
    * from that slope. A third more work. Dropout draws by row of the batch, so both passes see the same.
    */
-  #inParts(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
+  #inParts(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
     using scope = new Scope();
     const { batch, micro } = this.settings;
     const parts = Array.from({ length: Math.ceil(batch / micro) }, (_, i): Part => {
@@ -203,9 +206,9 @@ export class Learner {
     };
   }
 
-  #update(step: number, lr: PerGroup, loss: Promise<TypedArray>): StepNumbers {
-    const { norm, bad, factor } = this.optimizer.step(step, lr);
-    this.average?.follow(factor);
+  #update(step: number, lr: PerGroup | undefined, loss: Promise<TypedArray>): StepNumbers {
+    const { norm, bad, factor } = lr === undefined ? this.optimizer.health() : this.optimizer.step(step, lr);
+    if (lr !== undefined) this.average?.follow(factor);
     return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale) };
   }
 }

@@ -7,6 +7,7 @@ import { type Meter, type StopRequest, untilStopped } from "../data/threads/long
 import { piped } from "../data/threads/piped.ts";
 import { changesOf, type Platform, versions } from "./runs/platform.ts";
 import type { Manifest } from "../model/checkpoint/folder.ts";
+import { notFiniteText } from "./first-not-finite.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { type Rates, recipeRates } from "./rates.ts";
@@ -86,6 +87,8 @@ export interface LoopOptions {
   readonly begun?: { readonly updates: number; readonly batches: number };
   /** Measures the model as it stands, every `evalEvery` steps, into the step's log line; undefined when it was stopped. */
   readonly evaluate?: () => Promise<readonly Figure[] | undefined>;
+  /** A step with numbers that are not finite is repeated to find the first of them, and ends the run; the device then waits for each. */
+  readonly debugNan?: boolean;
 }
 
 /** A change of adapter or versions at the resume after a step. */
@@ -114,6 +117,7 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
   };
   for await (const finished of steps(from, options)) {
     done = finished.report.step;
+    if (finished.whole && faultOf(finished.report)) await explain(finished, finished.whole, options);
     const fault = watch.note(finished.report, finished.batch.keys);
     if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
     const line = lineOf(finished, fault === undefined);
@@ -176,6 +180,8 @@ interface Finished {
   readonly report: StepReport;
   readonly lr: PerGroup;
   readonly batch: Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
+  /** With its pixels, where it may have to be repeated. */
+  readonly whole?: LoopBatch;
   readonly pace: Pace;
 }
 
@@ -184,16 +190,16 @@ interface Finished {
  * or saved the next one waits, so that the model is the one of that step.
  */
 async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finished> {
-  const { trainer, loader, stop, rates = ratesOf(options) } = options;
+  const { trainer, loader, stop, rates = ratesOf(options), debugNan } = options;
   const { settings } = trainer;
   let begun = from;
   const update = async (batch: LoopBatch) => {
     const lr = rates(begun);
     const { keys, replaced, captions, sentiment } = batch; // without its pixels
     const report = await trainer.update(++begun, batch, lr);
-    return { report, lr, batch: { keys, replaced, captions, sentiment } };
+    return { report, lr, batch: { keys, replaced, captions, sentiment }, ...(debugNan && { whole: batch }) };
   };
-  const isPause = () => isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
+  const isPause = () => debugNan || isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
   const shift = shiftOf(options);
   const meter = meterOf(options);
   const batches = untilStopped(meter.timed(loader.batches(from + shift, settings.steps + shift)), stop);
@@ -202,6 +208,21 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
     if (isDue(step.report.step, settings.evalEvery)) meter.restart(); // measuring is no training
   }
 }
+
+/** Finds the first tensor of a step that is not finite, logs the step with it, and ends the run. */
+async function explain(finished: Finished, whole: LoopBatch, { trainer, run }: LoopOptions): Promise<never> {
+  const { report, batch } = finished;
+  const found = await trainer.firstNotFinite(report.step, whole);
+  await run.append({ ...lineOf(finished, false), notFinite: JSON.parse(JSON.stringify(found ?? null)) });
+  throw new HealthError(
+    `training stopped at step ${report.step} (--debug-nan): it was ${faultOf(report)}\n` +
+      `  ${found ? notFiniteText(found) : notFoundAgain}\n  clips of this step: ${some(batch.keys)}`,
+  );
+}
+
+const notFoundAgain =
+  "repeated, every tensor of its forward and backward pass was finite: either the step was made and has changed the parameters, or " +
+  "the device does not compute the same twice";
 
 function meterOf({ trainer: { model, settings, family }, gpu }: LoopOptions): StepMeter {
   const { flops } = planStep(model.config, settings, gpu.facts, gpu.maxBinding, family);

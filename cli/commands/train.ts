@@ -27,6 +27,7 @@ interface Flags extends Record<string, unknown> {
   override?: string;
   evalBold?: string;
   tensorboard?: boolean;
+  debugNan?: boolean;
   printConfig?: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -48,6 +49,10 @@ export function command({ gpu }: Context): Command {
       "values, such as lr,steps, that may differ from those the run in that folder began with",
     )
     .option("--tensorboard", "also write what TensorBoard reads, into the run's folder")
+    .option(
+      "--debug-nan",
+      "the first step with a number that is not finite is repeated to find where it began, and ends the run; slower",
+    )
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
   return withRecipe(made)
     .optionsGroup("Options:")
@@ -55,7 +60,7 @@ export function command({ gpu }: Context): Command {
 }
 
 async function train(flags: Flags, options: GpuOptions): Promise<void> {
-  const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard } = flags;
+  const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard, debugNan } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
   checkRunName(name);
   const { preset, isChosen, layers } = await layersOf(flags);
@@ -69,7 +74,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
-    await run(drafted, { name, overrides, evalBold, tensorboard }, options);
+    await run(drafted, { name, overrides, evalBold, tensorboard, debugNan }, options);
   } finally {
     await drafted.draft.close();
   }
@@ -80,13 +85,14 @@ interface Named {
   readonly overrides: readonly string[];
   readonly evalBold?: string;
   readonly tensorboard?: boolean;
+  readonly debugNan?: boolean;
 }
 
 type Drafted = Awaited<ReturnType<typeof draftRecipe>>;
 
 async function run(
   drafted: Drafted,
-  { name, overrides, evalBold, tensorboard }: Named,
+  { name, overrides, evalBold, tensorboard, debugNan }: Named,
   options: GpuOptions,
 ): Promise<void> {
   const { recipe, draft } = drafted;
@@ -111,7 +117,7 @@ async function run(
   const folder = join("runs", freshName(name));
   const outcome = await runTraining(
     prepared,
-    { folder, override: overrides, measurement, tensorboard },
+    { folder, override: overrides, measurement, tensorboard, debugNan },
     { gpu, progress, stop },
   );
   progress.end();

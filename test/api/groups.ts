@@ -126,6 +126,7 @@ export const pages: Readonly<Record<string, Page>> = {
           "kernels/muon/",
           "kernels/grad-norm/",
           "kernels/average/",
+          "kernels/census/",
         ],
       },
       {

@@ -115,9 +115,11 @@ async function train(
   {
     bad = [],
     until = given.steps,
-    evaluate,
     made = () => {},
-  }: Partial<{ bad: number[]; until: number; made: (trainer: Trainer) => void } & Pick<LoopOptions, "evaluate">> = {},
+    ...more
+  }: Partial<
+    { bad: number[]; until: number; made: (trainer: Trainer) => void } & Pick<LoopOptions, "evaluate" | "debugNan">
+  > = {},
 ) {
   const trainer = new Trainer(tiny, tokenizer, given);
   made(trainer);
@@ -143,7 +145,7 @@ async function train(
   };
   const progress = new Progress({ phases: [["train", 1]], stream });
   try {
-    return { ...(await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate })), trainer, said };
+    return { ...(await trainLoop({ trainer, loader, run, gpu, progress, stop, ...more })), trainer, said };
   } finally {
     await run.close();
   }
@@ -315,6 +317,28 @@ test("a step whose norm overflows is skipped by the device and told as skipped; 
   resumed.note({ ...report, step: 4, bad: 3, loss: Number.NaN }, []);
   assert.equal(resumed.skipped, [1, 4]);
 });
+
+test("to debug, the first bad step ends training, and the log and the message say where it began", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 4 };
+    await train(join(folder, "plain"), given);
+    const caught = await train(join(folder, "debugged"), given, { bad: [3], debugNan: true }).then(
+      () => undefined,
+      (error: unknown) => error as HealthError,
+    );
+    assert.instance(caught, HealthError);
+    assert.is(caught!.exitCode, 5);
+    assert.match(caught!.message, /stopped at step 3 \(--debug-nan\): it was skipped: \d+ gradient elements/);
+    assert.match(caught!.message, /first tensor that is not finite is the frames of the batch\n.*forward pass of/);
+    assert.match(caught!.message, /of the clip (clip-3-\d)\n[\s\S]*clips of this step: clip-3-0/);
+    const [plain, debugged] = ["plain", "debugged"].map((name) => logOf(join(folder, name)));
+    assert.equal(
+      debugged.map(({ step, loss }) => [step, loss]),
+      [...plain.slice(0, 2).map(({ step, loss }) => [step, loss]), [3, null]],
+    );
+    const { notFinite } = debugged[2] as unknown as { notFinite: { isInput: boolean; nans: number } };
+    assert.equal([notFinite.isInput, notFinite.nans], [true, 1]);
+  }));
 
 test("the third bad step in a row ends training with exit code 5", () =>
   inTemporary(async (folder) => {

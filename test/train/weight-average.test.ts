@@ -30,9 +30,10 @@ const weightsOf = ({ model }: Trainer) => numbersOf(named(model));
 const averageOf = ({ average }: Trainer) => numbersOf(average!.weights());
 
 function poisoned(step: number) {
-  const batch = syntheticBatch(step);
-  batch.frames[7] = Number.NaN;
-  return batch;
+  const { frames, ...batch } = syntheticBatch(step);
+  const floats = Float32Array.from(frames);
+  floats[7] = Number.NaN;
+  return { ...batch, frames: floats };
 }
 
 test("the average begins as the weights, follows each update, and a step that is skipped does not move it", async () => {

@@ -60,18 +60,23 @@ export abstract class Optimizer {
    */
   step(step: number, lr: PerGroup): Health {
     takes("step(step: count, lr: amount | object, ...)", arguments);
+    const health = this.health();
+    for (const group of this.groups) {
+      const { name, range } = group;
+      const of = { lr: ofGroup(lr, name), decay: this.#decayOf(group), ...range };
+      for (const shard of this.shards.get(name)!) this.update(shard, { step, factor: health.factor, of }, group);
+    }
+    for (const shard of this.#all) shard.spend();
+    return health;
+  }
+
+  /** What `step` finds of the gradients that were computed since the last one, and no update. Errors: as `step`. */
+  health(): Health {
     const all = this.#all.flatMap((shard) => shard.fresh());
     if (all.length === 0)
       throw new UsageError("optimizer: no gradients since the last update; tape.gradients(loss) computes them");
     const { norm, bad } = gradNorm(all.map(({ gradients }) => gradients));
-    const factor = clipFactor(norm, bad, { most: this.settings.clip });
-    for (const group of this.groups) {
-      const { name, range } = group;
-      const of = { lr: ofGroup(lr, name), decay: this.#decayOf(group), ...range };
-      for (const shard of this.shards.get(name)!) this.update(shard, { step, factor, of }, group);
-    }
-    for (const shard of this.#all) shard.spend();
-    return { norm, bad, factor };
+    return { norm, bad, factor: clipFactor(norm, bad, { most: this.settings.clip }) };
   }
 
   /**
