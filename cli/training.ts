@@ -14,7 +14,7 @@ import { metadataOf } from "../model/families.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { named } from "../model/params.ts";
 import { freshParts } from "../train/fresh.ts";
-import { type Done, type LoopOptions, trainLoop } from "../train/loop.ts";
+import { commitOf, type Done, type LoopOptions, trainLoop } from "../train/loop.ts";
 import { resumeOfficial } from "../train/official.ts";
 import { continuedSchedule } from "../train/official-recipe.ts";
 import { basesOf, ratesBy } from "../train/rates.ts";
@@ -25,6 +25,7 @@ import { RunFolder } from "../train/runs/run-folder.ts";
 import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Measurement } from "./measurement.ts";
+import { TrainReport } from "./pages/train-report.ts";
 import type { Draft } from "./training-model.ts";
 import { extentOf, type PreparedTraining } from "./training-plan.ts";
 import type { OpenBatches } from "./train-source.ts";
@@ -34,6 +35,8 @@ export interface TrainingPlace {
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
+  /** Of a matrix product, where it was measured. */
+  readonly matmulRate?: number;
 }
 
 /** Which run it is, and what belongs to it besides its recipe. */
@@ -59,6 +62,8 @@ export interface TrainingOutcome {
   readonly frozen: number;
   /** What is measured of the model at the end. */
   readonly after: readonly NotedRow[];
+  /** The checkpoint with the highest of the figures that the recipe names. */
+  readonly best: Done["best"];
   /** Names of the models in the run's folder: as trained, and where there is one the average of its weights. */
   readonly files: readonly string[];
 }
@@ -67,7 +72,7 @@ export interface TrainingOutcome {
 export async function runTraining(
   prepared: PreparedTraining,
   { folder, override, measurement, measured, tensorboard, debugNan }: TrainingRun,
-  { gpu, progress, stop }: TrainingPlace,
+  { gpu, progress, stop, matmulRate }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
   const began = performance.now();
@@ -88,6 +93,8 @@ export async function runTraining(
   });
   let loader: OpenBatches | undefined;
   let trainer: Trainer | undefined;
+  let report: TrainReport | undefined;
+  let state = "ended by an error";
   try {
     loader = source.open(recipe, { maxBad: recipe.maxBad, onBad });
     trainer = new Trainer(text.config, text.tokenizer, settings, draft.family);
@@ -96,22 +103,14 @@ export async function runTraining(
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
     const measure = measurement?.bind(undefined, trainer, stop, (line) => progress.say(line));
     const rates = ratesOf(prepared, trainer);
-    const options = {
-      trainer,
-      loader,
-      run,
-      gpu,
-      progress,
-      stop,
-      rates,
-      begun: extent.begun,
-      evaluate: measure,
-      debugNan,
-    };
-    const done = await trainLoop(options);
+    report = reportOf(prepared, trainer, folder, extent.steps, { gpu, bad, say: (line) => progress.say(line) });
+    const logged = report.logged.bind(report);
+    const place = { logged, gpu, progress, stop, matmulRate, rates, begun: extent.begun, debugNan };
+    const done = await trainLoop({ trainer, loader, run, ...place, evaluate: measure, evaluatesEnd: true });
+    state = `stopped after step ${done.steps} of ${extent.steps}`;
     if (done.steps < extent.steps) return undefined;
-    const after = (await measure?.()) ?? [];
-    if (stop.requested !== undefined && measure && after.length === 0) return undefined;
+    const after = done.figures.length > 0 ? done.figures : measure ? await measure() : [];
+    if (!after) return undefined;
     const metadata = metadataOf({ family: draft.family, config: text.config });
     const told = { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) };
     await run.finish(trainer.modelEntries(), told, modelFile);
@@ -122,6 +121,7 @@ export async function runTraining(
       parameters: trainer.parameters,
       frozen: trainer.frozenBytes / 4,
       after,
+      best: done.best,
       files: [modelFile, ...(trainer.average ? [averageFile] : [])],
     };
     const results = {
@@ -131,15 +131,43 @@ export async function runTraining(
       ...outcome,
     };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+    state = "finished";
     return outcome;
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
     throw new GpuError(`${error.message}\n  the same command goes on with ${folder}, from its last checkpoint`);
   } finally {
     await loader?.close();
+    await report?.end(state);
     await run.close();
     trainer?.free();
   }
+}
+
+/** The page of a run, in its folder. */
+function reportOf(
+  { recipe, source }: PreparedTraining,
+  { parameters }: Trainer,
+  folder: string,
+  steps: number,
+  { gpu, bad, say }: { gpu: Gpu; bad: readonly BadSample[]; say: (line: string) => void },
+): TrainReport {
+  return new TrainReport({
+    path: join(folder, "report.html"),
+    log: join(folder, "metrics.jsonl"),
+    title: `Training ${recipe.model}`,
+    settings: recipe,
+    facts: [
+      ["Adapter", gpu.facts.adapter],
+      ["Data", `${source.samples} of ${source.found} clips, ${source.kind}`],
+      ["Parameters", parameters.toLocaleString("en")],
+      ["Commit", commitOf()],
+      ["Seed", String(recipe.seed)],
+    ],
+    steps,
+    unreadable: () => bad.length,
+    say,
+  });
 }
 
 /** What results.json tells besides the outcome: the recipe with its sources, the clips, and what went on. */

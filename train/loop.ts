@@ -72,6 +72,9 @@ export interface Done {
   readonly skipped: readonly number[];
   /** Where a run went on elsewhere than it was: what may make its bits others than those of an uninterrupted run. */
   readonly moves: readonly Move[];
+  /** Measured at the last step, and the checkpoint whose figure of those that decide is the highest. */
+  readonly figures: readonly Figure[];
+  readonly best: Best | null;
 }
 
 export interface LoopOptions {
@@ -89,6 +92,12 @@ export interface LoopOptions {
   readonly evaluate?: () => Promise<readonly Figure[] | undefined>;
   /** A step with numbers that are not finite is repeated to find the first of them, and ends the run; the device then waits for each. */
   readonly debugNan?: boolean;
+  /** The last step is measured like the others; else the caller measures the trained model. */
+  readonly evaluatesEnd?: boolean;
+  /** Hears each line of the log, once it is written. */
+  readonly logged?: (line: LogLine) => void;
+  /** Flops a second of a matrix product: what the pace of a step is a share of. */
+  readonly matmulRate?: number;
 }
 
 /** A change of adapter or versions at the resume after a step. */
@@ -106,9 +115,11 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
   let { best } = resumed;
   progress.start("train", settings.steps, from);
   const late = unmeasured && (await measured(unmeasured, options));
-  if (unmeasured && !late) return { steps: from, skipped: watch.skipped, moves };
   if (late) best = better(best, from, late, settings.best);
   let [done, saved] = [from, from];
+  let figures = late ?? [];
+  const outcome = (): Done => ({ steps: done, skipped: watch.skipped, moves, figures, best });
+  if (unmeasured && !late) return outcome();
   let isIdleSaid = false;
   const save = async (line?: LogLine) => {
     const state = { skipped: watch.skipped, ...(moves.length && { moves }), ...(line && { unmeasured: line }) };
@@ -122,9 +133,10 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
     if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
     const line = lineOf(finished, fault === undefined);
     const found = await measured(line, options);
+    figures = found ?? [];
     if (!found) {
       await save(line);
-      return { steps: done, skipped: watch.skipped, moves };
+      return outcome();
     }
     best = better(best, done, found, settings.best);
     progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${paceText(finished.pace)}`);
@@ -133,7 +145,7 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
     if (goesOn && (isDue(done, settings.checkpointEvery) || best?.step === done)) await save();
   }
   await save();
-  return { steps: done, skipped: watch.skipped, moves };
+  return outcome();
 }
 
 /** The checkpoint whose model has the highest figure so far. */
@@ -149,28 +161,31 @@ function better(best: Best | null, step: number, found: readonly Figure[], name?
 }
 
 /** Logs a step, with the model's figures where they are due. Undefined when a stop was requested before they were known: then nothing is. */
-async function measured(
-  line: LogLine,
-  { trainer, run, progress, stop, evaluate }: LoopOptions,
-): Promise<readonly Figure[] | undefined> {
-  const { steps, evalEvery } = trainer.settings;
-  if (!evaluate || line.step === steps || !isDue(line.step, evalEvery)) {
-    await run.append(line);
+async function measured(line: LogLine, options: LoopOptions): Promise<readonly Figure[] | undefined> {
+  const { progress, stop, evaluate } = options;
+  if (!evaluate || !isMeasured(line.step, options)) {
+    await log(line, options);
     return [];
   }
   const found = stop.requested === undefined ? await evaluate() : undefined;
   if (!found) return undefined;
-  await run.append({
-    ...line,
-    probes: Object.fromEntries(found.map(([name, value]) => [name, value])),
-    ...undefinedOf(found),
-  });
+  const probes = Object.fromEntries(found.map(([name, value]) => [name, value]));
+  await log({ ...line, probes, ...undefinedOf(found) }, options);
   // Shown are two decimals of a percent, as by the official evaluator; the log has all digits.
   const percents = found.map(
     ([name, value]) => `${name} ${Number.isNaN(value) ? "not defined" : (100 * value).toFixed(2)}`,
   );
   progress.say(`step ${line.step}: ${percents.join("  ")}`);
   return found;
+}
+
+/** The last step is due as well, whatever its number, or is the caller's. */
+const isMeasured = (step: number, { trainer: { settings }, evaluatesEnd }: LoopOptions): boolean =>
+  step === settings.steps ? (evaluatesEnd ?? false) && settings.evalEvery > 0 : isDue(step, settings.evalEvery);
+
+async function log(line: LogLine, { run, logged }: LoopOptions): Promise<void> {
+  await run.append(line);
+  logged?.(line);
 }
 
 const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", ")}${clips.length > 4 ? ", …" : ""}`;
@@ -210,10 +225,10 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
 }
 
 /** Finds the first tensor of a step that is not finite, logs the step with it, and ends the run. */
-async function explain(finished: Finished, whole: LoopBatch, { trainer, run }: LoopOptions): Promise<never> {
+async function explain(finished: Finished, whole: LoopBatch, options: LoopOptions): Promise<never> {
   const { report, batch } = finished;
-  const found = await trainer.firstNotFinite(report.step, whole);
-  await run.append({ ...lineOf(finished, false), notFinite: JSON.parse(JSON.stringify(found ?? null)) });
+  const found = await options.trainer.firstNotFinite(report.step, whole);
+  await log({ ...lineOf(finished, false), notFinite: JSON.parse(JSON.stringify(found ?? null)) }, options);
   throw new HealthError(
     `training stopped at step ${report.step} (--debug-nan): it was ${faultOf(report)}\n` +
       `  ${found ? notFiniteText(found) : notFoundAgain}\n  clips of this step: ${some(batch.keys)}`,
@@ -224,9 +239,9 @@ const notFoundAgain =
   "repeated, every tensor of its forward and backward pass was finite: either the step was made and has changed the parameters, or " +
   "the device does not compute the same twice";
 
-function meterOf({ trainer: { model, settings, family }, gpu }: LoopOptions): StepMeter {
+function meterOf({ trainer: { model, settings, family }, gpu, matmulRate }: LoopOptions): StepMeter {
   const { flops } = planStep(model.config, settings, gpu.facts, gpu.maxBinding, family);
-  return new StepMeter(flops, settings.batch, () => gpu.store.total);
+  return new StepMeter(flops, settings.batch, () => gpu.store.total, matmulRate);
 }
 
 const ratesOf = ({ trainer: { groups, settings }, loader }: LoopOptions): Rates =>

@@ -9,6 +9,7 @@ import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
+import { matmulRate } from "../matmul-rate.ts";
 import { openMeasurement } from "../measurement.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { withRecipe } from "../recipe-flags.ts";
@@ -115,17 +116,21 @@ async function run(
     `${recipe.model} on ${gpu.facts.adapter}\n${source.samples} of ${source.found} clips to train on, ${source.kind}`,
   );
   const folder = join("runs", freshName(name));
+  const rate = recipe.model === "tiny" ? undefined : await matmulRate(gpu);
+  if (rate)
+    print(`a matrix product has ${(rate / 1e9).toFixed(0)} GFLOP/s here, measured now: steps say their share of it`);
   const outcome = await runTraining(
     prepared,
     { folder, override: overrides, measurement, tensorboard, debugNan },
-    { gpu, progress, stop },
+    { gpu, progress, stop, matmulRate: rate },
   );
   progress.end();
   gpu.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
-  const { steps, parameters, frozen, after, files } = outcome;
+  const { steps, parameters, frozen, after, best, files } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
   for (const [figure, value, note = ""] of after) print(`${figure}  ${(100 * value).toFixed(2)}  ${note}`.trimEnd());
+  if (best) print(`best ${best.name}  ${(100 * best.value).toFixed(2)}  at step ${best.step}`);
   print(
     `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
       `${files.map((file) => `${join(folder, file)}\n`).join("")}${clock((performance.now() - began) / 1000)} in all`,
