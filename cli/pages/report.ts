@@ -192,12 +192,27 @@ function curvesOf({ series, chanceLoss }: Report): Curve[] {
   ];
 }
 
-/** The first figure bold, the second faint, the third dashed: mAP, AUC and R² of the main job. */
+/** The first figure bold, the second faint, the third dashed: mAP, AUC and R² of the main job. With those of an average, see below. */
 function probeCurve({ step, rows }: NonNullable<Series["probes"]>): Curve {
   const kinds = ["bold", "faint", "dashed"] as const;
-  const lines = rows[0].slice(0, kinds.length).map(([label], i) => {
-    return { kind: kinds[i], label, values: rows.map((row) => percentOf(row[i]?.[1])) };
+  const shown = rows[0].slice(0, kinds.length).map(([label], i) => ({ kind: kinds[i], label }));
+  const lines = (withAverages(rows[0]) ?? shown).map((line) => {
+    const values = rows.map((row) => percentOf(row.find(([name]) => name === line.label)?.[1]));
+    return { ...line, values };
   });
-  const shown = lines.map(({ label, values }) => latest(label, values)).filter(Boolean);
-  return { id: "probes", steps: step, lines, now: shown.join(" · ") };
+  const now = lines.map(({ label, values }) => latest(label, values)).filter(Boolean);
+  return { id: "probes", steps: step, lines, now: now.length > 3 ? "" : now.join(" · ") };
+}
+
+/** Where an average of the weights is measured: up to three figures in colours, that of the average dashed in the same. */
+function withAverages(
+  row: readonly (readonly [string, unknown])[],
+): Omit<Curve["lines"][number], "values">[] | undefined {
+  const names = row.map(([name]) => name);
+  const own = names.filter((name) => names.includes(`ema ${name}`)).slice(0, 3);
+  if (own.length === 0) return undefined;
+  return own.flatMap((label, run) => [
+    { kind: "bold", label, run },
+    { kind: "bold", label: `ema ${label}`, run: run + 6 },
+  ]);
 }

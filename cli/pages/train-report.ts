@@ -130,7 +130,7 @@ export class TrainReport {
       if (last.tflops != null && last.clipsPerSecond != null) yield ["Pace", paceOf(last)];
     }
     const { skipped, replaced, idle } = this.#counts;
-    yield ["Skipped steps", `${skipped}, for numbers that are not finite`];
+    yield ["Skipped steps", skipped > 0 ? `${skipped}, for numbers that are not finite` : "0"];
     yield [
       "Clips",
       `${unreadable()} unreadable since the start or the resume, ${replaced} showings of others in their place`,
