@@ -36,7 +36,7 @@ export async function openMeasurement(
   }
   if (found.length === 0)
     throw new UsageError("--eval-every: nothing to measure; --val-data names shards, --eval-bold the folder of BoLD");
-  return withAverage(async (...place) => {
+  return async (...place) => {
     const rows: NotedRow[] = [];
     for (const measure of found) {
       const some = await measure(...place);
@@ -44,11 +44,11 @@ export async function openMeasurement(
       rows.push(...some);
     }
     return rows;
-  });
+  };
 }
 
 /** The same, and behind it that of the average of the weights, as "ema R@1 video-text", where the trainer has one. */
-const withAverage =
+export const withAverage =
   (measure: Measurement): Measurement =>
   async (...place) => {
     const [{ average }] = place;

@@ -24,7 +24,7 @@ import type { RunData } from "../train/runs/runs.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
-import type { Measurement } from "./measurement.ts";
+import { type Measurement, withAverage } from "./measurement.ts";
 import { TrainReport } from "./pages/train-report.ts";
 import type { Draft } from "./training-model.ts";
 import { extentOf, type PreparedTraining } from "./training-plan.ts";
@@ -101,7 +101,8 @@ export async function runTraining(
     await run.checkSpace(trainer.checkpointBytes);
     if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
-    const measure = measurement?.bind(undefined, trainer, stop, (line) => progress.say(line));
+    const measure =
+      measurement && withAverage(measurement).bind(undefined, trainer, stop, (line) => progress.say(line));
     const rates = ratesOf(prepared, trainer);
     report = reportOf(prepared, trainer, folder, extent.steps, { gpu, bad, say: (line) => progress.say(line) });
     const logged = report.logged.bind(report);
