@@ -123,7 +123,11 @@ export class Trainer extends Learner {
 }
 
 /** The same inputs; what they make is entered among the known values. */
-function noted(inputs: StepInputs, { keys, captions }: Pick<ClipBatch, "keys" | "captions">, known: Map<Value, KnownValue>): StepInputs {
+function noted(
+  inputs: StepInputs,
+  { keys, captions }: Pick<ClipBatch, "keys" | "captions">,
+  known: Map<Value, KnownValue>,
+): StepInputs {
   const note = ({ value, numel }: Tensor, name: string, from: number, count: number) => {
     const clipOf = (element: number) => keys[from + Math.floor(element / (numel / count))];
     known.set(value, { name, isPlace: false, clipOf });

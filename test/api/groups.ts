@@ -154,7 +154,10 @@ export const pages: Readonly<Record<string, Page>> = {
         title: "Load a model",
         entries: ["loadModel", "prepareLoad", "fillModel", "describe", "families", "emotionClip"],
       },
-      { title: "The model", entries: ["EmotionClip", "FrameEncoder", "TextEncoder", "pixelTensors", "endPositions", "textRows"] },
+      {
+        title: "The model",
+        entries: ["EmotionClip", "FrameEncoder", "TextEncoder", "pixelTensors", "endPositions", "textRows"],
+      },
       {
         title: "Its parts",
         entries: ["model/clip/", "SubjectBlock", "model/emotionclip/temporal-encoder.ts", "Dropout"],
