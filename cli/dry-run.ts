@@ -1,11 +1,10 @@
 // `emotionclip train --dry-run`: what there is to train on, and what a step will take, before anything is allocated or written.
-import { performance } from "node:perf_hooks";
 import { UsageError } from "../engine/errors.ts";
-import { compute, type Gpu, type GpuOptions, openGpu, tensor } from "../engine/index.ts";
-import { matmul } from "../kernels/index.ts";
+import { type GpuOptions, openGpu } from "../engine/index.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
 import { inPrecision } from "./half.ts";
+import { matmulRate } from "./matmul-rate.ts";
 import { type ChosenStep, fitted } from "./memory.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
@@ -91,25 +90,6 @@ export async function dryRun(
   } finally {
     gpu.close();
   }
-}
-
-/** Flops a second of a square matrix product: the best of a few short rounds. */
-async function matmulRate(gpu: Gpu): Promise<number> {
-  const side = gpu.facts.software ? 512 : 2048;
-  const products = gpu.facts.software ? 4 : 64;
-  const numbers = new Float32Array(side * side).fill(0.5);
-  let best = 0;
-  for (let round = 0; round < 4; round++) {
-    const began = performance.now();
-    await compute(() => {
-      const x = tensor(numbers, [side, side]);
-      let y = x;
-      for (let k = 0; k < products; k++) y = matmul(x, y);
-      return [y];
-    });
-    best = Math.max(best, (2 * side ** 3 * products) / ((performance.now() - began) / 1000));
-  }
-  return best;
 }
 
 function page({

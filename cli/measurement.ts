@@ -47,6 +47,17 @@ export async function openMeasurement(
   };
 }
 
+/** The same, and behind it that of the average of the weights, as "ema R@1 video-text", where the trainer has one. */
+export const withAverage =
+  (measure: Measurement): Measurement =>
+  async (...place) => {
+    const [{ average }] = place;
+    const own = await measure(...place);
+    if (!own || !average) return own;
+    const averaged = await average.inPlace(() => measure(...place));
+    return averaged && [...own, ...averaged.map(([name, ...rest]): NotedRow => [`ema ${name}`, ...rest])];
+  };
+
 async function ofShards(folder: string, say: Say): Promise<Measurement> {
   const split = ["val", "test"].find((each) => existsSync(join(folder, indexName(each))));
   if (!split) throw new UsageError(`--val-data: ${folder} has neither ${indexName("val")} nor ${indexName("test")}`);

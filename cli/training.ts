@@ -14,7 +14,7 @@ import { metadataOf } from "../model/families.ts";
 import type { LoadPlan } from "../model/checkpoint/plan.ts";
 import { named } from "../model/params.ts";
 import { freshParts } from "../train/fresh.ts";
-import { type Done, type LoopOptions, type Restart, trainLoop } from "../train/loop.ts";
+import { commitOf, type Done, type LoopOptions, type Restart, trainLoop } from "../train/loop.ts";
 import { resumeOfficial } from "../train/official.ts";
 import { continuedSchedule } from "../train/official-recipe.ts";
 import { basesOf, ratesBy } from "../train/rates.ts";
@@ -24,7 +24,8 @@ import type { RunData } from "../train/runs/runs.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { checkpointBytes, fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
-import type { Measurement } from "./measurement.ts";
+import { type Measurement, withAverage } from "./measurement.ts";
+import { TrainReport } from "./pages/train-report.ts";
 import { goneOnWith } from "./restarts.ts";
 import type { Draft } from "./training-model.ts";
 import { extentOf, type PreparedTraining } from "./training-plan.ts";
@@ -37,6 +38,8 @@ export interface TrainingPlace {
   readonly stop: StopRequest;
   /** GPUs that were lost before this one. */
   readonly restarts?: readonly Restart[];
+  /** Of a matrix product, where it was measured. */
+  readonly matmulRate?: number;
 }
 
 /** Which run it is, and what belongs to it besides its recipe. */
@@ -47,7 +50,12 @@ export interface TrainingRun {
   /** What that measures on. */
   readonly measured?: RunData;
   readonly tensorboard?: boolean;
+  readonly debugNan?: boolean;
 }
+
+/** The trained model, and the same with the average of its weights. */
+const modelFile = "checkpoint.safetensors";
+const averageFile = "checkpoint-ema.safetensors";
 
 /** What a finished training comes to; results.json holds the same. */
 export interface TrainingOutcome {
@@ -57,13 +65,17 @@ export interface TrainingOutcome {
   readonly frozen: number;
   /** What is measured of the model at the end. */
   readonly after: readonly NotedRow[];
+  /** The checkpoint with the highest of the figures that the recipe names. */
+  readonly best: Done["best"];
+  /** Names of the models in the run's folder: as trained, and where there is one the average of its weights. */
+  readonly files: readonly string[];
 }
 
 /** Trains, or goes on with, a run; undefined when a stop was requested on the way. results.json, which says that it is done, comes last. */
 export async function runTraining(
   prepared: PreparedTraining,
-  { folder, override, measurement, measured, tensorboard }: TrainingRun,
-  { gpu, progress, stop, restarts }: TrainingPlace,
+  { folder, override, measurement, measured, tensorboard, debugNan }: TrainingRun,
+  { gpu, progress, stop, restarts, matmulRate }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
   const began = performance.now();
@@ -83,38 +95,37 @@ export async function runTraining(
   });
   let loader: OpenBatches | undefined;
   let trainer: Trainer | undefined;
+  let report: TrainReport | undefined;
+  let state = "ended by an error";
   try {
     loader = source.open(recipe, { maxBad: recipe.maxBad, onBad });
     trainer = new Trainer(text.config, text.tokenizer, settings, draft.family);
     await run.checkSpace(trainer.checkpointBytes);
     if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
-    const measure = measurement?.bind(undefined, trainer, stop, (line) => progress.say(line));
+    const measure =
+      measurement && withAverage(measurement).bind(undefined, trainer, stop, (line) => progress.say(line));
     const rates = ratesOf(prepared, trainer);
-    const options = {
-      trainer,
-      loader,
-      run,
-      gpu,
-      progress,
-      stop,
-      restarts,
-      rates,
-      begun: extent.begun,
-      evaluate: measure,
-    };
-    const done = await trainLoop(options);
+    report = reportOf(prepared, trainer, folder, extent.steps, { gpu, bad, say: (line) => progress.say(line) });
+    const logged = report.logged.bind(report);
+    const place = { logged, gpu, progress, stop, restarts, matmulRate, rates, begun: extent.begun, debugNan };
+    const done = await trainLoop({ trainer, loader, run, ...place, evaluate: measure, evaluatesEnd: true });
+    state = `stopped after step ${done.steps} of ${extent.steps}`;
     if (done.steps < extent.steps) return undefined;
-    const after = (await measure?.()) ?? [];
-    if (stop.requested !== undefined && measure && after.length === 0) return undefined;
+    const after = done.figures.length > 0 ? done.figures : measure ? await measure() : [];
+    if (!after) return undefined;
     const metadata = metadataOf({ family: draft.family, config: text.config });
-    await run.finish(trainer.modelEntries(), { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) });
+    const told = { ...metadata, ...(text.words && { words: JSON.stringify(text.words) }) };
+    await run.finish(trainer.modelEntries(), told, modelFile);
+    if (trainer.average) await run.finish(trainer.averageEntries(), told, averageFile);
     const outcome = {
       steps: done.steps,
       seconds: (performance.now() - began) / 1000,
       parameters: trainer.parameters,
       frozen: trainer.frozen,
       after,
+      best: done.best,
+      files: [modelFile, ...(trainer.average ? [averageFile] : [])],
     };
     const results = {
       ...(await resultsOf(prepared, done, folder, bad)),
@@ -123,11 +134,13 @@ export async function runTraining(
       ...outcome,
     };
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+    state = "finished";
     return outcome;
   } catch (error) {
     throw goneOnWith(error, folder);
   } finally {
     await loader?.close();
+    await report?.end(state);
     await run.close();
     trainer?.free();
   }
@@ -150,6 +163,32 @@ export function checkRun(
   const { recipe, text, draft } = prepared;
   const bytes = checkpointBytes(text.config, recipe, draft.family);
   return RunFolder.check(folder, recordedOf(prepared), bytes, { override, keep: recipe.keep, notice });
+}
+
+/** The page of a run, in its folder. */
+function reportOf(
+  { recipe, source }: PreparedTraining,
+  { parameters }: Trainer,
+  folder: string,
+  steps: number,
+  { gpu, bad, say }: { gpu: Gpu; bad: readonly BadSample[]; say: (line: string) => void },
+): TrainReport {
+  return new TrainReport({
+    path: join(folder, "report.html"),
+    log: join(folder, "metrics.jsonl"),
+    title: `Training ${recipe.model}`,
+    settings: recipe,
+    facts: [
+      ["Adapter", gpu.facts.adapter],
+      ["Data", `${source.samples} of ${source.found} clips, ${source.kind}`],
+      ["Parameters", parameters.toLocaleString("en")],
+      ["Commit", commitOf()],
+      ["Seed", String(recipe.seed)],
+    ],
+    steps,
+    unreadable: () => bad.length,
+    say,
+  });
 }
 
 /** What results.json tells besides the outcome: the recipe with its sources, the clips, and what went on. */

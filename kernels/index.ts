@@ -93,6 +93,8 @@ export * from "./adamw/adam.ts";
 export * from "./sgd/sgd.ts";
 export * from "./lion/lion.ts";
 export { muon, type MuonAttrs, newtonSchulz, type NewtonSchulzOptions } from "./muon/muon.ts";
+export * from "./average/average.ts";
+export * from "./census/not-finite.ts";
 export { clipFactor, gradNorm, scaledFactor } from "./grad-norm/grad-norm.ts";
 export {
   arange,

@@ -25,6 +25,7 @@ import { AdamW } from "./optimizers/adam.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { checkHalf, HalvedModel, halvedBy, LossScale } from "./precision.ts";
 import { decaysOf, type GroupSettings } from "./rates.ts";
+import { WeightAverage } from "./weight-average.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
 export interface ClipTensors {
@@ -86,6 +87,8 @@ export class Learner {
   protected readonly lossScale: LossScale | undefined;
   readonly #frozen: readonly Frozen[];
   readonly #halved: HalvedModel | undefined;
+  /** Of the weights, where the settings ask for one. */
+  readonly average: WeightAverage | undefined;
 
   /** Declares the parameters and gives them memory, if what runs has any; they have no values yet. */
   constructor(
@@ -98,9 +101,10 @@ export class Learner {
     this.model = family.build(config, this.init) as Usual;
     const parameters = [...named(this.model)];
     this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
-    const { precision = "f32" } = settings;
+    const { precision = "f32", modelEmaDecay: ema = 0 } = settings;
     const halves = halvedBy(family, precision);
-    this.shards = allocate(this.groups, AdamW.moments, halves);
+    this.shards = allocate(this.groups, AdamW.moments + (ema > 0 ? 1 : 0), halves);
+    this.average = ema > 0 ? new WeightAverage(this.groups, this.shards, ema) : undefined;
     this.#frozen = allocateRest(
       parameters.filter(([name]) => !family.trains(name)),
       halves,
@@ -136,9 +140,9 @@ export class Learner {
     return values.reduce((sum, { numel }) => sum + numel, 0);
   }
 
-  /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train. */
+  /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train, and their average. */
   get checkpointBytes(): number {
-    let values = 2 * this.parameters;
+    let values = (this.average ? 3 : 2) * this.parameters;
     for (const [, { numel }] of named(this.model)) values += numel;
     return 4 * values;
   }
@@ -161,15 +165,18 @@ export class Learner {
     this.lossScale?.free();
   }
 
-  /** Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. */
-  record(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
+  /**
+   * Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. Without rates it ends with the
+   * gradients and their norm: nothing is updated.
+   */
+  record(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
     const { batch, micro } = this.settings;
     return during(`training step ${step}`, () =>
       micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs),
     );
   }
 
-  #atOnce(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
+  #atOnce(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
     using tape = new Tape();
     this.#halved?.refresh();
     const { v, t } = this.#encode(step, { from: 0, count: this.settings.batch }, inputs);
@@ -183,7 +190,7 @@ export class Learner {
    * features come first, without a tape; then the slope of the loss at them; then each part once more, on a tape that starts
    * from that slope. A third more work. Dropout draws by row of the batch, so both passes see the same.
    */
-  #inParts(step: number, lr: PerGroup, inputs: StepInputs): StepNumbers {
+  #inParts(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
     using scope = new Scope();
     this.#halved?.refresh();
     const { batch, micro } = this.settings;
@@ -239,8 +246,10 @@ export class Learner {
     };
   }
 
-  #update(step: number, lr: PerGroup, loss: Promise<TypedArray>): StepNumbers {
-    const { norm, bad } = this.optimizer.step(step, lr, this.lossScale);
+  #update(step: number, lr: PerGroup | undefined, loss: Promise<TypedArray>): StepNumbers {
+    const { norm, bad, factor } =
+      lr === undefined ? this.optimizer.health() : this.optimizer.step(step, lr, this.lossScale);
+    if (lr !== undefined) this.average?.follow(factor);
     const lossScale = this.lossScale && later(this.lossScale.scale);
     return { loss, norm: later(norm), bad: later(bad), logitScale: later(this.model.logit_scale), lossScale };
   }

@@ -7,6 +7,7 @@ import { type Meter, type StopRequest, untilStopped } from "../data/threads/long
 import { piped } from "../data/threads/piped.ts";
 import { changesOf, type Platform, versions } from "./runs/platform.ts";
 import type { Manifest } from "../model/checkpoint/folder.ts";
+import { notFiniteText } from "./first-not-finite.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { leastScale } from "./precision.ts";
@@ -88,6 +89,9 @@ export interface Done {
   readonly moves: readonly Move[];
   /** Times that the GPU was lost and the run gone on with on a new one, those before a resume too. */
   readonly restarts: readonly Restart[];
+  /** Measured at the last step, and the checkpoint whose figure of those that decide is the highest. */
+  readonly figures: readonly Figure[];
+  readonly best: Best | null;
 }
 
 /** A GPU that was lost: what it said, and when, for people. */
@@ -111,6 +115,14 @@ export interface LoopOptions {
   readonly begun?: { readonly updates: number; readonly batches: number };
   /** Measures the model as it stands, every `evalEvery` steps, into the step's log line; undefined when it was stopped. */
   readonly evaluate?: () => Promise<readonly Figure[] | undefined>;
+  /** A step with numbers that are not finite is repeated to find the first of them, and ends the run; the device then waits for each. */
+  readonly debugNan?: boolean;
+  /** The last step is measured like the others; else the caller measures the trained model. */
+  readonly evaluatesEnd?: boolean;
+  /** Hears each line of the log, once it is written. */
+  readonly logged?: (line: LogLine) => void;
+  /** Flops a second of a matrix product: what the pace of a step is a share of. */
+  readonly matmulRate?: number;
 }
 
 /** A change of adapter or versions at the resume after a step. */
@@ -137,13 +149,14 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const { settings } = trainer;
   const resumed = await resume(options);
   const { from, watch, moves, restarts, unmeasured } = resumed;
-  const outcome = (steps: number): Done => ({ steps, skipped: watch.skipped, moves, restarts });
   let { best } = resumed;
   progress.start("train", settings.steps, from);
   const late = unmeasured && (await measured(unmeasured, options));
-  if (unmeasured && !late) return outcome(from);
   if (late) best = better(best, from, late, settings.best);
   let [done, saved] = [from, from];
+  let figures = late ?? [];
+  const outcome = (): Done => ({ steps: done, skipped: watch.skipped, moves, restarts, figures, best });
+  if (unmeasured && !late) return outcome();
   let isIdleSaid = false;
   const save = async (line?: LogLine) => {
     const state = {
@@ -158,22 +171,25 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   for await (const finished of steps(from, options)) {
     saving.check();
     done = finished.report.step;
-    const fault = watch.note(finished.report, finished.batch.keys);
-    if (fault) progress.say(`step ${done} ${fault}; clips ${some(finished.batch.keys)}`);
+    const { report, whole, batch } = finished;
+    if (whole && faultOf(report) && !isBackingOff(report)) await explain(finished, whole, options);
+    const fault = watch.note(report, batch.keys);
+    if (fault) progress.say(`step ${done} ${fault}; clips ${some(batch.keys)}`);
     const line = lineOf(finished, fault === undefined);
     const found = await measured(line, options);
+    figures = found ?? [];
     if (!found) {
       await save(line);
-      return outcome(done);
+      return outcome();
     }
     best = better(best, done, found, settings.best);
-    progress.at(done, `loss ${finished.report.loss.toFixed(3)}  ${paceText(finished.pace)}`);
+    progress.at(done, `loss ${report.loss.toFixed(3)}  ${paceText(finished.pace)}`);
     const goesOn = done < settings.steps && stop.requested === undefined;
-    if (!fault && !isIdleSaid && finished.report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
+    if (!fault && !isIdleSaid && report.norm === 0) isIdleSaid = sayIdle(progress, finished, settings);
     if (goesOn && (isDue(done, settings.checkpointEvery) || best?.step === done)) await save();
   }
   await save();
-  return outcome(done);
+  return outcome();
 }
 
 /** The checkpoint whose model has the highest figure so far. */
@@ -189,28 +205,31 @@ function better(best: Best | null, step: number, found: readonly Figure[], name?
 }
 
 /** Logs a step, with the model's figures where they are due. Undefined when a stop was requested before they were known: then nothing is. */
-async function measured(
-  line: LogLine,
-  { trainer, run, progress, stop, evaluate }: LoopOptions,
-): Promise<readonly Figure[] | undefined> {
-  const { steps, evalEvery } = trainer.settings;
-  if (!evaluate || line.step === steps || !isDue(line.step, evalEvery)) {
-    await run.append(line);
+async function measured(line: LogLine, options: LoopOptions): Promise<readonly Figure[] | undefined> {
+  const { progress, stop, evaluate } = options;
+  if (!evaluate || !isMeasured(line.step, options)) {
+    await log(line, options);
     return [];
   }
   const found = stop.requested === undefined ? await evaluate() : undefined;
   if (!found) return undefined;
-  await run.append({
-    ...line,
-    probes: Object.fromEntries(found.map(([name, value]) => [name, value])),
-    ...undefinedOf(found),
-  });
+  const probes = Object.fromEntries(found.map(([name, value]) => [name, value]));
+  await log({ ...line, probes, ...undefinedOf(found) }, options);
   // Shown are two decimals of a percent, as by the official evaluator; the log has all digits.
   const percents = found.map(
     ([name, value]) => `${name} ${Number.isNaN(value) ? "not defined" : (100 * value).toFixed(2)}`,
   );
   progress.say(`step ${line.step}: ${percents.join("  ")}`);
   return found;
+}
+
+/** The last step is due as well, whatever its number, or is the caller's. */
+const isMeasured = (step: number, { trainer: { settings }, evaluatesEnd }: LoopOptions): boolean =>
+  step === settings.steps ? (evaluatesEnd ?? false) && settings.evalEvery > 0 : isDue(step, settings.evalEvery);
+
+async function log(line: LogLine, { run, logged }: LoopOptions): Promise<void> {
+  await run.append(line);
+  logged?.(line);
 }
 
 const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", ")}${clips.length > 4 ? ", …" : ""}`;
@@ -220,6 +239,8 @@ interface Finished {
   readonly report: StepReport;
   readonly lr: PerGroup;
   readonly batch: Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
+  /** With its pixels, where it may have to be repeated. */
+  readonly whole?: LoopBatch;
   readonly pace: Pace;
 }
 
@@ -228,16 +249,16 @@ interface Finished {
  * or saved the next one waits, so that the model is the one of that step.
  */
 async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finished> {
-  const { trainer, loader, stop, rates = ratesOf(options) } = options;
+  const { trainer, loader, stop, rates = ratesOf(options), debugNan } = options;
   const { settings } = trainer;
   let begun = from;
   const update = async (batch: LoopBatch) => {
     const lr = rates(begun);
     const { keys, replaced, captions, sentiment } = batch; // without its pixels
     const report = await trainer.update(++begun, batch, lr);
-    return { report, lr, batch: { keys, replaced, captions, sentiment } };
+    return { report, lr, batch: { keys, replaced, captions, sentiment }, ...(debugNan && { whole: batch }) };
   };
-  const isPause = () => isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
+  const isPause = () => debugNan || isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
   const shift = shiftOf(options);
   const meter = meterOf(options);
   const batches = untilStopped(meter.timed(loader.batches(from + shift, settings.steps + shift)), stop);
@@ -247,9 +268,24 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
   }
 }
 
-function meterOf({ trainer: { model, settings, family }, gpu }: LoopOptions): StepMeter {
+/** Finds the first tensor of a step that is not finite, logs the step with it, and ends the run. */
+async function explain(finished: Finished, whole: LoopBatch, options: LoopOptions): Promise<never> {
+  const { report, batch } = finished;
+  const found = await options.trainer.firstNotFinite(report.step, whole);
+  await log({ ...lineOf(finished, false), notFinite: JSON.parse(JSON.stringify(found ?? null)) }, options);
+  throw new HealthError(
+    `training stopped at step ${report.step} (--debug-nan): it was ${faultOf(report)}\n` +
+      `  ${found ? notFiniteText(found) : notFoundAgain}\n  clips of this step: ${some(batch.keys)}`,
+  );
+}
+
+const notFoundAgain =
+  "repeated, every tensor of its forward and backward pass was finite: either the step was made and has changed the parameters, or " +
+  "the device does not compute the same twice";
+
+function meterOf({ trainer: { model, settings, family }, gpu, matmulRate }: LoopOptions): StepMeter {
   const { flops } = planStep(model.config, settings, gpu.facts, gpu.maxBinding, family);
-  return new StepMeter(flops, settings.batch, () => gpu.store.total);
+  return new StepMeter(flops, settings.batch, () => gpu.store.total, matmulRate);
 }
 
 const ratesOf = ({ trainer: { groups, settings }, loader }: LoopOptions): Rates =>
@@ -313,9 +349,12 @@ interface Resumed {
 
 async function resume({ trainer, run, gpu, progress, begun, restarts: ours = [] }: LoopOptions): Promise<Resumed> {
   const found = await run.resume();
-  if (!found) return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], restarts: ours, best: null };
+  if (!found) {
+    trainer.average?.begin();
+    return { from: begun?.updates ?? 0, watch: new Watch(), moves: [], restarts: ours, best: null };
+  }
   try {
-    await trainer.load(found.model, found.optimizer);
+    for (const remark of await trainer.load(found.model, found.optimizer)) progress.say(`warning: ${remark}`);
     const { step, state } = found.manifest;
     const { skipped = [], moves = [], restarts = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
     const changes = changesOf(found.manifest, platformOf(gpu));

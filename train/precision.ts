@@ -77,7 +77,7 @@ export class LossScale implements Scaling {
     assign(this.sound, [0]);
   }
 
-  factor({ norm, bad }: Health, most: number): { factor: Tensor; norm: Tensor } {
+  factor({ norm, bad }: Omit<Health, "factor">, most: number): { factor: Tensor; norm: Tensor } {
     const [factor, own] = scaledFactor(norm, bad, this.scale, this.sound, { most });
     return { factor, norm: own };
   }

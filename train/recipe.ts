@@ -126,6 +126,12 @@ const more = {
   },
   stepEvery: { check: wholeIn(0, 1e7), value: 0, about: "steps after which the rate of schedule step falls" },
   stepGamma: { check: realIn(1e-6, 1), value: 0.1, about: "what schedule step multiplies the rate by" },
+  modelEmaDecay: {
+    check: realIn(0, 0.9999999),
+    value: 0,
+    about:
+      "a moving average of the weights keeps so much of itself at each update, as 0.9998; measured and saved as well; 0: none",
+  },
   keep: { check: wholeIn(2, 1000), value: 2, about: "newest checkpoints that stay" },
   best: {
     check: path,
@@ -174,6 +180,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
     "beta2",
     "eps",
     "clip",
+    "modelEmaDecay",
   ],
   Schedule: ["schedule", "warmup", "lrEnd", "cooldown", "stepEvery", "stepGamma"],
   "Checkpoints and evaluation": ["checkpointEvery", "keep", "best", "evalEvery"],

@@ -7,6 +7,8 @@ export interface Pace {
   readonly clipsPerSecond: number;
   /** 10¹² operations a second: the planned arithmetic of the step over its time. */
   readonly tflops: number;
+  /** The same as a share of the rate that a matrix product has here, where that was measured. */
+  readonly mfu?: number;
   /** Share of the time in which a batch was asked for and not there yet; the device may have been at work on the step before. */
   readonly waiting: number;
   /** Bytes that the engine has allocated, and those of this process in memory. */
@@ -18,11 +20,15 @@ export class StepMeter {
   #since = performance.now();
   #waited = 0;
 
-  /** @param flops arithmetic of a step @param clips of a step @param gpuBytes what the engine has allocated now */
+  /**
+   * @param flops arithmetic of a step @param clips of a step @param gpuBytes what the engine has allocated now
+   * @param rate flops a second of a matrix product
+   */
   constructor(
     private readonly flops: number,
     private readonly clips: number,
     private readonly gpuBytes: () => number,
+    private readonly rate?: number,
   ) {}
 
   /** The same batches; the time until each is there counts as waiting. */
@@ -50,6 +56,7 @@ export class StepMeter {
     return {
       clipsPerSecond: Math.round((10 * this.clips) / seconds) / 10,
       tflops: Number((this.flops / seconds / 1e12).toPrecision(4)),
+      ...(this.rate && { mfu: Math.round((1000 * this.flops) / seconds / this.rate) / 1000 }),
       waiting: Math.round(1000 * waiting) / 1000,
       gpuBytes: this.gpuBytes(),
       rss: process.memoryUsage.rss(),
@@ -63,8 +70,9 @@ export class StepMeter {
   }
 }
 
-/** "120 clips/s  1.32 TFLOP/s  data 3 %  212.0 MiB" */
-export function paceText({ clipsPerSecond, tflops, waiting, gpuBytes }: Pace): string {
+/** "120 clips/s  1.32 TFLOP/s (41 %)  data 3 %  212.0 MiB" */
+export function paceText({ clipsPerSecond, tflops, mfu, waiting, gpuBytes }: Pace): string {
   const work = tflops < 1 ? `${Number((1000 * tflops).toPrecision(3))} GFLOP/s` : `${tflops.toPrecision(3)} TFLOP/s`;
-  return `${clipsPerSecond.toFixed(0)} clips/s  ${work}  data ${Math.round(100 * waiting)} %  ${sizeText(gpuBytes)}`;
+  const share = mfu === undefined ? "" : ` (${Math.round(100 * mfu)} %)`;
+  return `${clipsPerSecond.toFixed(0)} clips/s  ${work}${share}  data ${Math.round(100 * waiting)} %  ${sizeText(gpuBytes)}`;
 }

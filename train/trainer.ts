@@ -1,7 +1,11 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
 import type { AnyPixels } from "../data/pixels/view.ts";
 import { type Tensor, tensor } from "../engine/index.ts";
+import { Inspector } from "../engine/device/inspector.ts";
+import { runner, useRunner } from "../engine/record/runner.ts";
+import type { Value } from "../engine/record/value.ts";
 import { takes } from "../engine/takes.ts";
+import { notFinite } from "../kernels/index.ts";
 import type { ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Dropout } from "../model/dropout.ts";
@@ -10,7 +14,8 @@ import type { Family, VideoText } from "../model/family.ts";
 import { named } from "../model/params.ts";
 import { asClips, pixelTensors } from "../model/pixels.ts";
 import type { SafetensorsEntry, SafetensorsFile } from "../data/formats/safetensors.ts";
-import { type ClipTensors, Learner } from "./learner.ts";
+import { firstNotFinite, type KnownValue, type NotFinite } from "./first-not-finite.ts";
+import { type ClipTensors, Learner, type StepInputs } from "./learner.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import type { GroupSettings } from "./rates.ts";
 
@@ -51,14 +56,38 @@ export class Trainer extends Learner {
 
   /** Update number `step` (from 1) on a batch; resolves when its numbers have been read back. */
   async update(step: number, batch: TrainingBatch, lr: PerGroup): Promise<StepReport> {
-    const reads = this.record(step, lr, {
-      clips: (from, count) => upload(this.model, this.tokenizer, batch, from, count),
-      sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
-    });
+    const reads = this.record(step, lr, this.#inputs(batch));
     const all = [reads.loss, reads.norm, reads.bad, reads.logitScale];
     const [[loss], [norm], [bad], [logitScale]] = await Promise.all(all);
     const scale = await reads.lossScale;
     return { step, loss, norm, bad, logitScale, ...(scale && { lossScale: scale[0] }) };
+  }
+
+  #inputs(batch: TrainingBatch): StepInputs {
+    return {
+      clips: (from, count) => upload(this.model, this.tokenizer, batch, from, count),
+      sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
+    };
+  }
+
+  /**
+   * Repeats a step up to the norm of its gradients, with a look at every value on the way: the first that is not finite. The
+   * parameters are those that the step began with, as long as none came behind it and it was skipped; they are not changed.
+   */
+  async firstNotFinite(step: number, batch: TrainingBatch & Pick<ClipBatch, "keys">): Promise<NotFinite | undefined> {
+    const known = new Map<Value, KnownValue>();
+    for (const [name, { value }] of named(this.model)) {
+      known.set(value, { name, isPlace: true });
+      if (value.grad) known.set(value.grad, { name: `the gradient of ${name}`, isPlace: true });
+    }
+    const inspector = new Inspector(runner(), notFinite);
+    const before = useRunner(inspector);
+    try {
+      this.record(step, undefined, noted(this.#inputs(batch), batch, known));
+    } finally {
+      useRunner(before);
+    }
+    return firstNotFinite(await inspector.looks(), known);
   }
 
   /** Parameters under the official names, read from the device one at a time. */
@@ -66,26 +95,61 @@ export class Trainer extends Learner {
     for (const [name, t] of named(this.model)) yield entry(name, t);
   }
 
-  /** Both moments of every parameter; with precision amp the scale of the loss. */
-  *optimizerEntries(): Generator<SafetensorsEntry> {
-    for (const [name, t] of this.#state()) yield entry(name, t);
+  /** The same with the average in the place of what trains; for a learner that has one. */
+  *averageEntries(): Generator<SafetensorsEntry> {
+    const averaged = new Map(this.average?.weights());
+    for (const [name, t] of named(this.model)) yield entry(name, averaged.get(name) ?? t);
   }
 
-  *#state(): Generator<[string, Tensor]> {
-    yield* this.optimizer.state();
-    if (this.lossScale) yield* this.lossScale.state();
+  /** Both moments of every parameter, and the average of each; with precision amp the scale of the loss. */
+  *optimizerEntries(): Generator<SafetensorsEntry> {
+    for (const [name, t] of this.optimizer.state()) yield entry(name, t);
+    for (const [name, t] of this.average?.state() ?? []) yield entry(name, t);
+    for (const [name, t] of this.lossScale?.state() ?? []) yield entry(name, t);
   }
 
   /**
-   * Continues from a checkpoint's files; one of another precision has no scale of the loss, which then begins anew. Errors:
-   * CheckpointError that lists what they lack.
+   * Continues from a checkpoint's files; what is to be said of it comes back. Without an average in them it begins as the weights are;
+   * a scale of the loss, which one of another precision lacks, begins anew. Errors: CheckpointError that lists what they lack.
    */
-  async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<void> {
+  async load(model: SafetensorsFile, optimizer?: SafetensorsFile): Promise<readonly string[]> {
     await readExactly(model, [...named(this.model)]);
-    if (!optimizer) return;
-    const scale = [...(this.lossScale?.state() ?? [])].filter(([name]) => optimizer.tensors.has(name));
-    await readExactly(optimizer, [...this.optimizer.state(), ...scale]);
+    const scale = [...(this.lossScale?.state() ?? [])].filter(([name]) => optimizer?.tensors.has(name));
+    if (optimizer) await readExactly(optimizer, [...this.optimizer.state(), ...scale]);
+    if (!this.average) return [];
+    const averages = [...this.average.state()];
+    if (optimizer && averages.some(([name]) => optimizer.tensors.has(name))) {
+      await readExactly(optimizer, averages);
+      return [];
+    }
+    this.average.begin();
+    return ["the checkpoint has no average of the weights: it begins as they are now"];
   }
+}
+
+/** The same inputs; what they make is entered among the known values. */
+function noted(
+  inputs: StepInputs,
+  { keys, captions }: Pick<ClipBatch, "keys" | "captions">,
+  known: Map<Value, KnownValue>,
+): StepInputs {
+  const note = ({ value, numel }: Tensor, name: string, from: number, count: number) => {
+    const clipOf = (element: number) => keys[from + Math.floor(element / (numel / count))];
+    known.set(value, { name, isPlace: false, clipOf });
+  };
+  return {
+    clips(from, count) {
+      const made = inputs.clips(from, count);
+      note(made.frames_BT3SS, "the frames of the batch", from, count);
+      note(made.mask_BTSS, "the masks of the batch", from, count);
+      return made;
+    },
+    sentiment() {
+      const made = inputs.sentiment();
+      note(made, "the sentiment logits of the batch", 0, captions.length);
+      return made;
+    },
+  };
 }
 
 /** Both branches on a batch of clips: rows of unit length. */

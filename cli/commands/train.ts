@@ -9,6 +9,7 @@ import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
+import { matmulRate } from "../matmul-rate.ts";
 import { openMeasurement } from "../measurement.ts";
 import { type ChosenStep, fitted } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
@@ -32,6 +33,7 @@ interface Flags extends Record<string, unknown> {
   evalBold?: string;
   tensorboard?: boolean;
   restarts: string;
+  debugNan?: boolean;
   printConfig?: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -54,6 +56,10 @@ export function command({ gpu }: Context): Command {
     )
     .option(...RESTARTS)
     .option("--tensorboard", "also write what TensorBoard reads, into the run's folder")
+    .option(
+      "--debug-nan",
+      "the first step with a number that is not finite is repeated to find where it began, and ends the run; slower",
+    )
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
   return withRecipe(made)
     .optionsGroup("Options:")
@@ -61,7 +67,7 @@ export function command({ gpu }: Context): Command {
 }
 
 async function train(flags: Flags, options: GpuOptions): Promise<void> {
-  const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard } = flags;
+  const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard, debugNan } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
   checkRunName(name);
   const restarts = restartsOf(flags.restarts);
@@ -76,7 +82,7 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
-    await run(drafted, { name, overrides, evalBold, tensorboard, restarts }, options);
+    await run(drafted, { name, overrides, evalBold, tensorboard, debugNan, restarts }, options);
   } finally {
     await drafted.draft.close();
   }
@@ -88,13 +94,14 @@ interface Named {
   readonly evalBold?: string;
   readonly tensorboard?: boolean;
   readonly restarts: number;
+  readonly debugNan?: boolean;
 }
 
 type Drafted = Awaited<ReturnType<typeof draftRecipe>>;
 
 async function run(
   drafted: Drafted,
-  { name, overrides: override, evalBold, tensorboard, restarts: most }: Named,
+  { name, overrides: override, evalBold, tensorboard, debugNan, restarts: most }: Named,
   options: GpuOptions,
 ): Promise<void> {
   const { recipe, draft } = drafted;
@@ -114,21 +121,26 @@ async function run(
   const folder = join("runs", freshName(name));
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
   const lasting = new LastingGpu(() => openGpu(options), most, say);
+  let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {
     const { prepared, choice } = fitted(await inPrecision(gpu, before, say), gpu);
-    if (restarts.length === 0) printBegin(prepared, gpu, choice, say);
-    const place = { gpu, progress, stop, restarts };
-    return runTraining(prepared, { folder, override, measurement, tensorboard }, place);
+    if (restarts.length === 0) {
+      printBegin(prepared, gpu, choice, say);
+      rate = await rateOf(prepared, gpu);
+    }
+    const place = { gpu, progress, stop, restarts, matmulRate: rate };
+    return runTraining(prepared, { folder, override, measurement, tensorboard, debugNan }, place);
   });
   progress.end();
   lasting.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
-  const { steps, parameters, frozen, after } = outcome;
+  const { steps, parameters, frozen, after, best, files } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
   for (const [figure, value, note = ""] of after) print(`${figure}  ${(100 * value).toFixed(2)}  ${note}`.trimEnd());
+  if (best) print(`best ${best.name}  ${(100 * best.value).toFixed(2)}  at step ${best.step}`);
   print(
     `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
-      `${join(folder, "checkpoint.safetensors")}\n${clock((performance.now() - began) / 1000)} in all`,
+      `${files.map((file) => `${join(folder, file)}\n`).join("")}${clock((performance.now() - began) / 1000)} in all`,
   );
 }
 
@@ -148,6 +160,14 @@ function printBegin(
   const { samples, found, kind, shares } = source;
   print(`${recipe.model} on ${facts.adapter}\n${samples} of ${found} clips to train on, ${kind}`);
   if (shares.length > 1) print(shareLines(shares).join("\n"));
+}
+
+/** Of a matrix product, measured in less than a second; not for the model that is trained in a few. */
+async function rateOf({ recipe }: PreparedTraining, gpu: Gpu): Promise<number | undefined> {
+  if (recipe.model === "tiny") return undefined;
+  const rate = await matmulRate(gpu);
+  print(`a matrix product has ${(rate / 1e9).toFixed(0)} GFLOP/s here, measured now: steps say their share of it`);
+  return rate;
 }
 
 /** Seconds each phase takes on two cores without a GPU, for the first estimate of the time left. */

@@ -9,17 +9,19 @@ export interface Page {
   readonly title: string;
   readonly summary: string;
   readonly facts?: readonly (readonly [string, string])[];
+  /** Seconds after which an open page loads itself anew. */
+  readonly refresh?: number;
   readonly sections: readonly (Html | undefined)[];
   /** What a page that draws in the browser brings along; without it there is no script at all. */
   readonly script?: { readonly style: string; readonly body: Html; readonly note: string };
 }
 
 /** The page as text. */
-export function pageHtml({ title, summary, facts = [], sections, script }: Page): string {
+export function pageHtml({ title, summary, facts = [], refresh, sections, script }: Page): string {
   const policy = `default-src 'none'; style-src 'unsafe-inline';${script ? " script-src 'unsafe-inline';" : ""} img-src data:`;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="color-scheme" content="light dark">${refresh !== undefined && html`<meta http-equiv="refresh" content="${refresh}">`}
 <title>${title}</title><style>${new Html((script?.style ?? "") + style + more)}</style></head>
 <body><main>
 <header><h1>${title}</h1><p>${summary}</p>

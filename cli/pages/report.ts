@@ -12,10 +12,12 @@ import {
   spanOf,
   thinned,
   thinning,
+  type Values,
 } from "./curves.ts";
 import { type Html, html } from "./html.ts";
 import { attentionFigure, heatLegend, type ReportClip } from "./report-attention.ts";
 import { pageHtml } from "./page.ts";
+import type { Series } from "./series.ts";
 
 /** A figure of merit before and after training, on the held-out split. */
 export interface Result {
@@ -31,19 +33,6 @@ export interface Result {
   readonly range?: readonly [number, number];
 }
 
-/** One entry per logged step; the lists are of equal length. Missing values are null. */
-export interface Series {
-  readonly step: readonly number[];
-  readonly loss: readonly (number | null)[];
-  readonly learningRate: readonly (number | null)[];
-  readonly clipsPerSecond: readonly (number | null)[];
-  /** Figures measured during training, and the steps they are of. */
-  readonly probes?: {
-    readonly step: readonly number[];
-    readonly rows: readonly (readonly [string, number | null])[][];
-  };
-}
-
 export interface Report {
   readonly title: string;
   /** One or two sentences under the title. */
@@ -52,10 +41,14 @@ export interface Report {
   readonly facts: readonly (readonly [string, string])[];
   readonly settings: Readonly<Record<string, unknown>>;
   readonly results: readonly Result[];
+  /** Figures of merit without a before, as fractions or null, and the step that they are of. */
+  readonly figures?: { readonly step: number; readonly rows: readonly (readonly [string, number | null])[] };
   readonly series: Series;
   /** Loss of a model that tells no pair from another, as a dashed line. */
   readonly chanceLoss?: number;
   readonly attention: readonly ReportClip[];
+  /** Seconds after which an open page loads itself anew: while the run goes on. */
+  readonly refresh?: number;
 }
 
 /** Writes the page at once or not at all. */
@@ -65,14 +58,16 @@ export async function writeReport(path: string, report: Report): Promise<Written
 
 /** The page as text. */
 export async function reportHtml(report: Report): Promise<string> {
-  const { title, summary, facts } = report;
+  const { title, summary, facts, refresh } = report;
   return pageHtml({
     title,
     summary,
     facts,
+    refresh,
     sections: [
       resultSection(report.results),
-      curveSection(report.series.probes !== undefined),
+      figureSection(report.figures),
+      curveSection(report.series),
       attentionSection(report.attention),
       settingsSection(report.settings),
     ],
@@ -91,6 +86,14 @@ function resultSection(results: readonly Result[]): Html | undefined {
 <p>Linear probes on the frozen features, and retrieval between clips and captions; all on clips that training has not seen.</p>
 <div class="scroll"><table class="results"><thead><tr><th scope="col">measure</th><th scope="col">untrained</th><th scope="col">trained</th><th scope="col">change</th><th class="plot"></th></tr></thead>
 <tbody>${results.map(resultRow)}</tbody></table></div>${key}</section>`;
+}
+
+function figureSection(figures: Report["figures"]): Html | undefined {
+  if (!figures || figures.rows.length === 0) return undefined;
+  const row = ([name, value]: readonly [string, number | null]) =>
+    html`<tr><th scope="row"><b>${name}</b></th><td class="now">${figure(value ?? Number.NaN)}</td></tr>`;
+  return html`<section><h2>Figures</h2><p>As measured at step ${figures.step}, on clips that training has not seen.</p>
+<div class="scroll"><table class="results"><thead><tr><th scope="col">measure</th><th scope="col">value</th></tr></thead><tbody>${figures.rows.map(row)}</tbody></table></div></section>`;
 }
 
 function resultRow(result: Result): Html {
@@ -118,9 +121,9 @@ function figure(value: number): string {
   return Number.isFinite(value) ? value.toFixed(3).replace("-", "−") : "not defined";
 }
 
-function curveSection(hasProbes: boolean): Html {
+function curveSection({ norm, logitScale, probes }: Series): Html {
   return html`<section><h2>Training</h2><p>Every logged step; the bold line is a moving average. Point at a curve to read it.</p>
-<div class="curves">${curveCard("loss", "Loss", "SNCE")}${curveCard("rate", "Learning rate", "largest group")}${curveCard("speed", "Throughput", "clips per second")}${hasProbes && curveCard("probes", "Probes", "percent")}</div></section>`;
+<div class="curves">${curveCard("loss", "Loss", "SNCE")}${curveCard("rate", "Learning rate", "largest group")}${norm && curveCard("norm", "Gradient", "global norm before clipping")}${logitScale && curveCard("scale", "Temperature", "logit_scale, ln(1/τ)")}${curveCard("speed", "Throughput", "clips per second")}${probes && curveCard("probes", "Probes", "percent")}</div></section>`;
 }
 
 function attentionSection(clips: readonly ReportClip[]): Html | undefined {
@@ -143,7 +146,7 @@ function* flat(value: unknown, prefix = ""): Generator<[string, string]> {
   for (const [key, inner] of Object.entries(value)) yield* flat(inner, prefix ? `${prefix}.${key}` : key);
 }
 
-/** The three plots as the page's script expects them. */
+/** The plots as the page's script expects them. */
 function curvesOf({ series, chanceLoss }: Report): Curve[] {
   const every = thinning(series.step.length);
   const steps = series.step.filter((_, i) => i % every === 0);
@@ -155,10 +158,12 @@ function curvesOf({ series, chanceLoss }: Report): Curve[] {
   ];
   if (chanceLoss !== undefined)
     lossLines.push({ kind: "dashed", label: "chance", values: steps.map(() => chanceLoss) });
-  const speedLines: Curve["lines"] = [
-    { kind: "faint", label: "clips/s", values: speed },
-    { kind: "bold", label: "average", values: smoothed(speed, span) },
+  const noisy = (label: string, values: Values): Curve["lines"] => [
+    { kind: "faint", label, values },
+    { kind: "bold", label: "average", values: smoothed(values, span) },
   ];
+  const normLines = series.norm && noisy("norm", thinned(series.norm, every));
+  const scale = series.logitScale && thinned(series.logitScale, every);
   return [
     { id: "loss", steps, lines: lossLines, now: latest("last", lossLines[1].values) },
     {
@@ -169,17 +174,45 @@ function curvesOf({ series, chanceLoss }: Report): Curve[] {
       zero: true,
       fill: true,
     },
-    { id: "speed", steps, lines: speedLines, now: latest("mean", [average(speed)]), zero: true },
+    ...(normLines
+      ? [{ id: "norm", steps, lines: normLines, now: latest("last", normLines[1].values), zero: true }]
+      : []),
+    ...(scale
+      ? [
+          {
+            id: "scale",
+            steps,
+            lines: [{ kind: "bold" as const, label: "ln(1/τ)", values: scale }],
+            now: latest("last", scale),
+          },
+        ]
+      : []),
+    { id: "speed", steps, lines: noisy("clips/s", speed), now: latest("mean", [average(speed)]), zero: true },
     ...(series.probes ? [probeCurve(series.probes)] : []),
   ];
 }
 
-/** The first figure bold, the second faint, the third dashed: mAP, AUC and R² of the main job. */
+/** The first figure bold, the second faint, the third dashed: mAP, AUC and R² of the main job. With those of an average, see below. */
 function probeCurve({ step, rows }: NonNullable<Series["probes"]>): Curve {
   const kinds = ["bold", "faint", "dashed"] as const;
-  const lines = rows[0].slice(0, kinds.length).map(([label], i) => {
-    return { kind: kinds[i], label, values: rows.map((row) => percentOf(row[i]?.[1])) };
+  const shown = rows[0].slice(0, kinds.length).map(([label], i) => ({ kind: kinds[i], label }));
+  const lines = (withAverages(rows[0]) ?? shown).map((line) => {
+    const values = rows.map((row) => percentOf(row.find(([name]) => name === line.label)?.[1]));
+    return { ...line, values };
   });
-  const shown = lines.map(({ label, values }) => latest(label, values)).filter(Boolean);
-  return { id: "probes", steps: step, lines, now: shown.join(" · ") };
+  const now = lines.map(({ label, values }) => latest(label, values)).filter(Boolean);
+  return { id: "probes", steps: step, lines, now: now.length > 3 ? "" : now.join(" · ") };
+}
+
+/** Where an average of the weights is measured: up to three figures in colours, that of the average dashed in the same. */
+function withAverages(
+  row: readonly (readonly [string, unknown])[],
+): Omit<Curve["lines"][number], "values">[] | undefined {
+  const names = row.map(([name]) => name);
+  const own = names.filter((name) => names.includes(`ema ${name}`)).slice(0, 3);
+  if (own.length === 0) return undefined;
+  return own.flatMap((label, run) => [
+    { kind: "bold", label, run },
+    { kind: "bold", label: `ema ${label}`, run: run + 6 },
+  ]);
 }

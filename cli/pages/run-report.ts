@@ -6,8 +6,9 @@ import type { ShownClip } from "../../eval/attention/clip.ts";
 import { commitOf } from "../../train/loop.ts";
 import { readLog } from "../../train/runs/run-log.ts";
 import type { Run, Trained } from "../job.ts";
-import { type Result, type Series, writeReport } from "./report.ts";
+import { type Result, writeReport } from "./report.ts";
 import { faultLines } from "./run-text.ts";
+import { SeriesLog } from "./series.ts";
 import type { ReportClip } from "./report-attention.ts";
 
 /** What each row measures, and what guessing gives. */
@@ -31,7 +32,7 @@ const told = {
 /** Writes report.html into the run's folder. */
 export async function reportRun({ job, settings, folder }: Run, trained: Trained, adapter: string): Promise<void> {
   const { train, test } = job.sets;
-  const { series, damaged } = await seriesIn(join(folder, "metrics.jsonl"));
+  const { rows, damaged } = await readLog(join(folder, "metrics.jsonl"));
   await writeReport(join(folder, "report.html"), {
     title: `EmotionCLIP ${told[settings.subject]}`,
     summary: `A small EmotionCLIP trained on ${train.samples} clips for ${settings.steps} steps of ${settings.batch}, measured on ${test.samples} held-out clips.`,
@@ -53,7 +54,7 @@ export async function reportRun({ job, settings, folder }: Run, trained: Trained
     ],
     settings,
     results: resultsOf(trained),
-    series,
+    series: new SeriesLog(rows).series,
     attention: await Promise.all(trained.attention.map(clipOf)),
   });
 }
@@ -70,20 +71,4 @@ function resultsOf({ before, after, data }: Trained): Result[] {
 async function clipOf({ title, frames, maps }: ShownClip): Promise<ReportClip> {
   const drawn = frames.map(async ({ image, box }) => ({ jpeg: await encodeJpeg(image, 90), box }));
   return { caption: title, frames: await Promise.all(drawn), maps };
-}
-
-/** A log as curves, and how many lines of it are damaged: they cost no report. */
-async function seriesIn(path: string): Promise<{ series: Series; damaged: number }> {
-  const { rows, damaged } = await readLog(path);
-  const probed = rows.flatMap(({ step, probes }) => (probes ? [{ step, row: Object.entries(probes) }] : []));
-  const series = {
-    step: rows.map(({ step }) => step),
-    loss: rows.map(({ loss }) => loss),
-    learningRate: rows.map(({ lr }) => lr),
-    clipsPerSecond: rows.map(({ clipsPerSecond }) => clipsPerSecond),
-    ...(probed.length > 0 && {
-      probes: { step: probed.map(({ step }) => step), rows: probed.map(({ row }) => row) },
-    }),
-  };
-  return { series, damaged };
 }

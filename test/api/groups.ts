@@ -119,7 +119,15 @@ export const pages: Readonly<Record<string, Page>> = {
       { title: "Dropout", entries: ["dropout"] },
       {
         title: "Optimiser steps",
-        entries: ["kernels/adamw/", "kernels/sgd/", "kernels/lion/", "kernels/muon/", "kernels/grad-norm/"],
+        entries: [
+          "kernels/adamw/",
+          "kernels/sgd/",
+          "kernels/lion/",
+          "kernels/muon/",
+          "kernels/grad-norm/",
+          "kernels/average/",
+          "kernels/census/",
+        ],
       },
       {
         title: "EmotionCLIP's own",

@@ -73,6 +73,7 @@ runs("tiny trains whole, and a run that is killed again and again ends with the 
     "ckpt-00000020",
     "config.json",
     "metrics.jsonl",
+    "report.html",
     "results.json",
     "words.json",
   ]);
@@ -221,20 +222,57 @@ runs("held-out clips are measured on the way, and the best checkpoint stays", as
   const [folder] = readdirSync(data).filter((name) => name.endsWith("-tiny"));
   const words = ["--preset", "tiny", "--val-data", join(data, folder), "--eval-every", "2", "--steps", "8"];
   const name = "R@1 video-text";
-  await done(...words, "--best", name, "--keep", "3", "--name", "best");
+  const { stdout } = await done(...words, "--best", name, "--keep", "3", "--name", "best");
   const lines = logOf("best")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
   const figures = lines.flatMap(({ step, probes }) => (probes ? [{ step, value: probes[name] as number }] : []));
-  assert.is(figures.length, 3);
+  assert.equal(
+    figures.map(({ step }) => step),
+    [2, 4, 6, 8],
+  );
+  assert.is(lines.at(-1).step, 8);
   const top = figures.reduce((best, each) => (each.value > best.value ? each : best));
   const steps = filesOf("best").flatMap((file) => (file.startsWith("ckpt-") ? [Number(file.slice(5))] : []));
   assert.equal(steps, [...new Set([top.step, 4, 6, 8])].sort());
+  const { best, after } = JSON.parse(readFileSync(join(root, "runs", "best", "results.json"), "utf8"));
+  assert.equal([best.step, best.value], [top.step, top.value]);
+  assert.equal(new Map(after).get(name), figures.at(-1)!.value);
+  assert.match(stdout, new RegExp(`best ${name} .* at step ${top.step}\n`));
   const { code, stderr } = await emotionclip("train", ...words, "--best", "mAP", "--name", "unknown");
   assert.is(code, 2);
   assert.match(stderr, /--best: "mAP" is not measured; measured are R@1 video-text, R@1 text-video/);
 });
+
+runs(
+  "an average of the weights is measured beside them, saved with them and read like them; a step that is no due one is the last",
+  async () => {
+    const [folder] = readdirSync(data).filter((name) => name.endsWith("-tiny"));
+    const words = ["--preset", "tiny", "--val-data", join(data, folder), "--eval-every", "4", "--steps", "6"];
+    await done(...words, "--model-ema-decay", "0.5", "--best", "ema R@1 video-text", "--name", "averaged");
+    const measured = logOf("averaged")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+      .filter(({ probes }) => probes);
+    assert.equal(
+      measured.map(({ step }) => step),
+      [4, 6],
+    );
+    const names = ["R@1 video-text", "R@1 text-video"];
+    assert.equal(Object.keys(measured[1].probes), [...names, ...names.map((name) => `ema ${name}`)]);
+    const [own, average] = await Promise.all(
+      ["checkpoint", "checkpoint-ema"].map((name) =>
+        SafetensorsFile.open(join(root, "runs", "averaged", `${name}.safetensors`)),
+      ),
+    );
+    assert.equal([...average.tensors.keys()], [...own.tensors.keys()]);
+    assert.equal(average.metadata, own.metadata);
+    assert.not.equal(await average.read([...own.tensors.keys()][0]), await own.read([...own.tensors.keys()][0]));
+    await Promise.all([own.close(), average.close()]);
+  },
+);
 
 runs("a dry run finds data, plans memory and predicts, and writes nothing", async () => {
   const before = readdirSync(root);

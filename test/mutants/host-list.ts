@@ -91,9 +91,15 @@ export const hostMutations: readonly HostMutation[] = [
     ["train/optimizer", "beta1, beta2, eps, decay,", "beta1, beta2, eps, decay: 0,", "no weight decay"],
     [
       "train/training",
-      "let values = 2 * this.parameters",
+      "let values = (this.average ? 3 : 2) * this.parameters",
       "let values = this.parameters",
       "one moment in the space check",
+    ],
+    [
+      "train/weight-average",
+      "if (lr !== undefined) this.average?.follow(factor);",
+      "if (lr !== undefined) this.average?.begin();",
+      "the average is the weights",
     ],
   ),
   ...of(

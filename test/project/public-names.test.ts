@@ -35,9 +35,9 @@ const names: Record<string, string> = {
   kernels: `
     abs adam adamw add amax amin appendToken arange argmax argmin attention attentionKept attentionRow bce bceWithLogits bitwiseAnd bitwiseLeftShift bitwiseNot bitwiseOr
     bitwiseRightShift bitwiseXor cast ceil chunk clamp clipFactor concat conv1d conv2d cos cover
-    crossEntropy cumsum div dropout embedPatches embedding eq erf exp expandTo eye first flip floor floorDivide fromBytes full gather ge gelu geluTanh gradNorm groupnorm gt halve huberLoss indexSelect initNormal
+    crossEntropy cumsum div dropout ema embedPatches embedding eq erf exchange exp expandTo eye first flip floor floorDivide fromBytes full gather ge gelu geluTanh gradNorm groupnorm gt huberLoss indexSelect initNormal
     initUniform klWeights l1Loss layernorm le leakyRelu linear linspace lion log logSoftmax logicalAnd logicalNot logicalOr logits logsumexp lt matmul matmulNT matmulTN maximum mean minimum mseLoss mul muon ne neg newtonSchulz
-    nllLoss norm normalize ones onesLike ops pad patchEmbed permute pow prod prompt quickGelu rand randint randn reciprocal relu remainder rmsnorm roll round rowGather saam scale scaledDotProductAttention scaledFactor scatterAdd sgd sigmoid sign silu sin slice
+    nllLoss norm normalize notFinite ones onesLike ops pad patchEmbed permute pow prod prompt quickGelu rand randint randn reciprocal relu remainder rmsnorm roll round rowGather saam scale scaledDotProductAttention scatterAdd sgd sigmoid sign silu sin slice halve scaledFactor
     smoothL1Loss snce softmax softplus split sqrt square squeeze stack std sub subjectAttention subjectAttentionTwoHop sum tanh tile transpose tril triu unsqueeze variance where zeros zerosLike
     AttentionOptions ConvOptions MuonAttrs NewtonSchulzOptions Reduction CreateOptions RandomOptions SaamOptions SpreadOptions SubjectMode`,
   model: `

@@ -30,10 +30,17 @@ test("time in which no batch is there is waiting, time at work is not, and each 
   assert.equal([seen, closed], [[0, 1], true]);
 });
 
+test("the share of a measured rate is that of the step's arithmetic, and stands there only where it was measured", () => {
+  const { tflops, mfu } = new StepMeter(4e9, 8, () => 0, 2e12).lap();
+  assert.ok(Math.abs(mfu! - tflops / 2) <= 5e-4 + 1e-3 * mfu!, `${mfu} of ${tflops}`);
+  assert.not("mfu" in new StepMeter(4e9, 8, () => 0).lap());
+});
+
 test("a pace is told in the unit that fits it", () => {
   const pace = { clipsPerSecond: 119.6, tflops: 0.01234, waiting: 0.126, gpuBytes: 212 * 2 ** 20, rss: 1 };
   assert.is(paceText(pace), "120 clips/s  12.3 GFLOP/s  data 13 %  212.0 MiB");
-  assert.match(paceText({ ...pace, tflops: 12.34 }), /12\.3 TFLOP\/s/);
+  assert.match(paceText({ ...pace, tflops: 12.34 }), /12\.3 TFLOP\/s {2}data/);
+  assert.match(paceText({ ...pace, tflops: 12.34, mfu: 0.413 }), /12\.3 TFLOP\/s \(41 %\) {2}data/);
 });
 
 test.run();

@@ -119,13 +119,13 @@ async function train(
   {
     bad = [],
     until = given.steps,
-    evaluate,
     made = () => {},
     opened = () => {},
+    ...more
   }: Partial<
     { bad: number[]; until: number; made: (trainer: Trainer) => void; opened: (run: RunFolder) => void } & Pick<
       LoopOptions,
-      "evaluate"
+      "evaluate" | "debugNan"
     >
   > = {},
 ) {
@@ -154,7 +154,7 @@ async function train(
   };
   const progress = new Progress({ phases: [["train", 1]], stream });
   try {
-    return { ...(await trainLoop({ trainer, loader, run, gpu, progress, stop, evaluate })), trainer, said };
+    return { ...(await trainLoop({ trainer, loader, run, gpu, progress, stop, ...more })), trainer, said };
   } finally {
     await run.close();
   }
@@ -385,6 +385,28 @@ test("steps in a row count on over a resume", () => {
   assert.throws(() => new Watch([2, 4, 5]).note({ ...report, step: 6, bad: 1 }, []), /3 steps in a row/);
   assert.type(new Watch([3, 4]).note({ ...report, step: 6, bad: 1 }, []), "string");
 });
+
+test("to debug, the first bad step ends training, and the log and the message say where it began", () =>
+  inTemporary(async (folder) => {
+    const given = { ...settings, steps: 4 };
+    await train(join(folder, "plain"), given);
+    const caught = await train(join(folder, "debugged"), given, { bad: [3], debugNan: true }).then(
+      () => undefined,
+      (error: unknown) => error as HealthError,
+    );
+    assert.instance(caught, HealthError);
+    assert.is(caught!.exitCode, 5);
+    assert.match(caught!.message, /stopped at step 3 \(--debug-nan\): it was skipped: \d+ gradient elements/);
+    assert.match(caught!.message, /first tensor that is not finite is the frames of the batch\n.*forward pass of/);
+    assert.match(caught!.message, /of the clip (clip-3-\d)\n[\s\S]*clips of this step: clip-3-0/);
+    const [plain, debugged] = ["plain", "debugged"].map((name) => logOf(join(folder, name)));
+    assert.equal(
+      debugged.map(({ step, loss }) => [step, loss]),
+      [...plain.slice(0, 2).map(({ step, loss }) => [step, loss]), [3, null]],
+    );
+    const { notFinite } = debugged[2] as unknown as { notFinite: { isInput: boolean; nans: number } };
+    assert.equal([notFinite.isInput, notFinite.nans], [true, 1]);
+  }));
 
 test("the third bad step in a row ends training with exit code 5", () =>
   inTemporary(async (folder) => {

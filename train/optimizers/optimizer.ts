@@ -15,17 +15,19 @@ export interface UpdateSettings {
   readonly clip: number;
 }
 
-/** Norm of all gradients and the number of elements that are not finite; both on the device. */
+/** What an update says of its gradients, on the device. */
 export interface Health {
   /** Global norm of the gradients before clipping, 0-d. */
   readonly norm: Tensor;
   /** Number of gradient elements that are not finite, 0-d. */
   readonly bad: Tensor<"u32">;
+  /** What the gradients were multiplied by, 0-d: 0 where the update was skipped. */
+  readonly factor: Tensor;
 }
 
 /** What makes the factor on gradients out of their health, where a loss was scaled; and their own norm. */
 export interface Scaling {
-  factor(health: Health, most: number): { readonly factor: Tensor; readonly norm: Tensor };
+  factor(health: Omit<Health, "factor">, most: number): { readonly factor: Tensor; readonly norm: Tensor };
 }
 
 /** What the update of a group is told: attributes of its kernel, and the factor on its gradients. */
@@ -64,18 +66,23 @@ export abstract class Optimizer {
    */
   step(step: number, lr: PerGroup, scaling: Scaling = unscaled): Health {
     takes("step(step: count, lr: amount | object, scaling?: { factor: function, ... }, ...)", arguments);
-    const all = this.#all.flatMap((shard) => shard.fresh());
-    if (all.length === 0)
-      throw new UsageError("optimizer: no gradients since the last update; tape.gradients(loss) computes them");
-    const health = gradNorm(all.map(({ gradients }) => gradients));
-    const { factor, norm } = scaling.factor(health, this.settings.clip);
+    const health = this.health(scaling);
     for (const group of this.groups) {
       const { name, range } = group;
       const of = { lr: ofGroup(lr, name), decay: this.#decayOf(group), ...range };
-      for (const shard of this.shards.get(name)!) this.update(shard, { step, factor, of }, group);
+      for (const shard of this.shards.get(name)!) this.update(shard, { step, factor: health.factor, of }, group);
     }
     for (const shard of this.#all) shard.spend();
-    return { norm, bad: health.bad };
+    return health;
+  }
+
+  /** What `step` finds of the gradients that were computed since the last one, and no update. Errors: as `step`. */
+  health(scaling: Scaling = unscaled): Health {
+    const all = this.#all.flatMap((shard) => shard.fresh());
+    if (all.length === 0)
+      throw new UsageError("optimizer: no gradients since the last update; tape.gradients(loss) computes them");
+    const found = gradNorm(all.map(({ gradients }) => gradients));
+    return { bad: found.bad, ...scaling.factor(found, this.settings.clip) };
   }
 
   /**

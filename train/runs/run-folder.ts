@@ -168,9 +168,13 @@ export class RunFolder {
     return manifest;
   }
 
-  /** Writes checkpoint.safetensors: the model alone, under the official parameter names. */
-  finish(model: Iterable<SafetensorsEntry>, metadata: Record<string, string> = {}): Promise<Written> {
-    return saveModel(join(this.path, "checkpoint.safetensors"), model, metadata);
+  /** Writes a model alone, under the official parameter names. */
+  finish(
+    model: Iterable<SafetensorsEntry>,
+    metadata: Record<string, string> = {},
+    name = "checkpoint.safetensors",
+  ): Promise<Written> {
+    return saveModel(join(this.path, name), model, metadata);
   }
 
   /** Refuses when the checkpoints that this run is still to add, of `bytes` each, do not fit on the disk. */

@@ -52,6 +52,7 @@ const configShape = v.looseObject({
 const resultsShape = v.looseObject({
   after: figureRows,
   steps: v.optional(v.number()),
+  best: v.optional(v.nullable(v.object({ step: v.number(), name: v.string(), value: v.number() }))),
   recipe: v.optional(v.looseObject({ model: v.nullable(v.string()) })),
 });
 
@@ -74,6 +75,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
     ...(holder && { holder }),
     step: results?.steps ?? last?.step ?? 0,
     ...(await savedIn(folder)),
+    ...(results?.best && { best: results.best }),
     steps: results?.steps ?? (epochs > 0 || steps === 0 ? null : steps),
     epochs: epochs || null,
     model: results?.recipe?.model ?? sizesText(model.vision),
