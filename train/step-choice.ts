@@ -1,6 +1,6 @@
 // Fitting a step into memory: the ways to take it, all with the same gradients, and the one of least arithmetic whose plan fits.
 import { type DeviceFacts, LimitError } from "../engine/index.ts";
-import { families } from "../model/families.ts";
+import type { families } from "../model/families.ts";
 import type { GroupSettings } from "./rates.ts";
 import type { Settings } from "./settings.ts";
 import { type DeviceLimits, limitIn, planStep, sizeText, type StepPlan } from "./step-plan.ts";
