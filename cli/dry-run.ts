@@ -6,7 +6,7 @@ import { matmul } from "../kernels/index.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
 import { inPrecision } from "./half.ts";
-import { type ChosenStep, fitted } from "./memory.ts";
+import { type ChosenStep, fittedTraining } from "./memory.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
 import { type ClipSource, shareLines } from "./train-source.ts";
@@ -50,7 +50,7 @@ export async function dryRun(
   const ready = await prepare(drafted, folder, say);
   const gpu = await openGpu(options);
   try {
-    const { prepared, choice } = fitted(await inPrecision(gpu, ready, say), gpu);
+    const { prepared, choice } = fittedTraining(await inPrecision(gpu, ready, say), gpu);
     const { source, text, recipe } = prepared;
     const { steps, stepsPerEpoch, begun } = extentOf(prepared);
     const { budget, maxBinding } = gpu.store;

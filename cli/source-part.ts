@@ -137,7 +137,15 @@ function officialPart(folder: string, { recipe, shape: { frames, side } }: PartO
     ...{ boxed: 1, labelsAreEqual: false, picturesAreEqual: false },
   };
   const found = set.listed;
-  return { kind: "official layout", name: basename(resolve(folder)), set, view, found, digest: digestOfEntries(set), facts };
+  return {
+    kind: "official layout",
+    name: basename(resolve(folder)),
+    set,
+    view,
+    found,
+    digest: digestOfEntries(set),
+    facts,
+  };
 }
 
 /** sha256 of the sentences and places of an official set's samples, in their order. */

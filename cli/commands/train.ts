@@ -10,7 +10,7 @@ import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
 import { openMeasurement } from "../measurement.ts";
-import { type ChosenStep, fitted } from "../memory.ts";
+import { type ChosenStep, fittedTraining } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { inPrecision } from "../half.ts";
 import { withRecipe } from "../recipe-flags.ts";
@@ -115,7 +115,7 @@ async function run(
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
   const lasting = new LastingGpu(() => openGpu(options), most, say);
   const outcome = await lasting.use(async (gpu, restarts) => {
-    const { prepared, choice } = fitted(await inPrecision(gpu, before, say), gpu);
+    const { prepared, choice } = fittedTraining(await inPrecision(gpu, before, say), gpu);
     if (restarts.length === 0) printBegin(prepared, gpu, choice, say);
     const place = { gpu, progress, stop, restarts };
     return runTraining(prepared, { folder, override, measurement, tensorboard }, place);
