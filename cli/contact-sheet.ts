@@ -9,7 +9,7 @@ import type { CheckedInfo } from "../data/shards/clip.ts";
 import { decodeFrame, frameName } from "../data/shards/frames.ts";
 import type { ShardIndex } from "../data/shards/index-file.ts";
 import { openShards, ShardReader, type ShardSet } from "../data/shards/shards.ts";
-import { fittedTraining, write } from "../eval/attention/letters.ts";
+import { fitted, write } from "../eval/attention/letters.ts";
 import { outline, paste } from "../eval/attention/sheet.ts";
 
 /** Clips of a split, frames of a clip, and the longer side of a frame on the sheet, in pixels. */
@@ -83,7 +83,7 @@ function drawn(rows: readonly Row[]): Image {
   const page: Image = { data: new Uint8Array(3 * width * height).fill(PAPER), width, height };
   let y = GAP;
   for (const [k, { text, frames }] of rows.entries()) {
-    write(page, GAP, y, fittedTraining(text, width - 2 * GAP, 2), 2, ink);
+    write(page, GAP, y, fitted(text, width - 2 * GAP, 2), 2, ink);
     for (const [column, frame] of frames.entries()) paste(page, frame, GAP + column * (CELL + GAP), y + LINE);
     y += heights[k];
   }
