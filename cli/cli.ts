@@ -2,8 +2,7 @@
 // and it imports a command's module only when that command runs.
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
-import { DiskError, EngineError, FormatError, UsageError } from "../engine/errors.ts";
-import { firstCause } from "../engine/first-cause.ts";
+import { DiskError, EngineError, firstCause, FormatError, UsageError } from "../engine/errors.ts";
 import { commandOf, explainWords, unknownCommand } from "./explain.ts";
 import { visible } from "./terminal/streams.ts";
 import { ADAPTER, type Context, DEADLINE, type GpuFlags, type GpuOptions, gpuOptions, MEMORY } from "./gpu.ts";

@@ -5,7 +5,7 @@ import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../t
 import { trainingPlace } from "./data-folder.ts";
 import { inPrecision } from "./half.ts";
 import { matmulRate } from "./matmul-rate.ts";
-import { type ChosenStep, fitted } from "./memory.ts";
+import { type ChosenStep, fittedTraining } from "./memory.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
 import { type ClipSource, shareLines } from "./train-source.ts";
@@ -49,7 +49,7 @@ export async function dryRun(
   const ready = await prepare(drafted, folder, say);
   const gpu = await openGpu(options);
   try {
-    const { prepared, choice } = fitted(await inPrecision(gpu, ready, say), gpu);
+    const { prepared, choice } = fittedTraining(await inPrecision(gpu, ready, say), gpu);
     const { source, text, recipe } = prepared;
     const { steps, stepsPerEpoch, begun } = extentOf(prepared);
     const { budget, maxBinding } = gpu.store;

@@ -36,7 +36,10 @@ export function fitStep(step: StepToFit, memory: string, { facts, store }: Gpu):
 }
 
 /** A training with the step that `--memory` chooses; as it is where the recipe has none. */
-export function fitted(prepared: PreparedTraining, gpu: Gpu): { prepared: PreparedTraining; choice?: ChosenStep } {
+export function fittedTraining(
+  prepared: PreparedTraining,
+  gpu: Gpu,
+): { prepared: PreparedTraining; choice?: ChosenStep } {
   const { recipe, from, text, draft } = prepared;
   if (recipe.memory === null) return { prepared };
   const fixed = new Set((["micro", "gradCheckpointing"] as const).filter((name) => isOwn(from[name])));

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Gpu, GpuError } from "../engine/index.ts";
 import type { Restart } from "../train/loop.ts";
-import { firstCause } from "../engine/first-cause.ts";
+import { firstCause } from "../engine/errors.ts";
 import { whole } from "./flags.ts";
 
 /** The flag, its words and what is meant without it, as commander takes them. */

@@ -9,7 +9,7 @@ import {
   Scope,
   type Shard,
 } from "../engine/index.ts";
-import { firstCause } from "../engine/first-cause.ts";
+import { firstCause } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";

@@ -11,7 +11,7 @@ import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
 import { matmulRate } from "../matmul-rate.ts";
 import { openMeasurement } from "../measurement.ts";
-import { type ChosenStep, fitted } from "../memory.ts";
+import { type ChosenStep, fittedTraining } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { inPrecision } from "../half.ts";
 import { withRecipe } from "../recipe-flags.ts";
@@ -123,7 +123,7 @@ async function run(
   const lasting = new LastingGpu(() => openGpu(options), most, say);
   let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {
-    const { prepared, choice } = fitted(await inPrecision(gpu, before, say), gpu);
+    const { prepared, choice } = fittedTraining(await inPrecision(gpu, before, say), gpu);
     if (restarts.length === 0) {
       printBegin(prepared, gpu, choice, say);
       rate = await rateOf(prepared, gpu);

@@ -1,16 +1,16 @@
 // Which stretch of the program is being recorded that keeps no results for its gradients. A stretch is recorded without a wait in
 // between, so tasks cannot be in two at once.
-import type { Block, Recorded } from "./segment.ts";
+import type { Stretch, Launched } from "./segment.ts";
 import type { Value } from "./value.ts";
 
-let open: Block | undefined;
+let open: Stretch | undefined;
 
 /** The innermost stretch that is being recorded. */
-export const openBlock = (): Block | undefined => open;
+export const openBlock = (): Stretch | undefined => open;
 
 /** Runs `body`; what it records belongs to a block of its own. */
-export function inBlock<R>(body: (block: Block) => R): R {
-  const block: Block = { outer: open, recorded: [], made: new Set(), outputs: new Set() };
+export function inBlock<R>(body: (block: Stretch) => R): R {
+  const block: Stretch = { outer: open, recorded: [], made: new Set(), outputs: new Set() };
   open = block;
   try {
     return body(block);
@@ -20,7 +20,7 @@ export function inBlock<R>(body: (block: Block) => R): R {
 }
 
 /** Notes what was recorded in every stretch that it is part of. */
-export function noteRecorded(recorded: Recorded): void {
+export function noteRecorded(recorded: Launched): void {
   for (let block = open; block; block = block.outer) {
     block.recorded.push(recorded);
     for (const slot of recorded.fresh) block.made.add(recorded.call.values[slot]);
@@ -28,4 +28,4 @@ export function noteRecorded(recorded: Recorded): void {
 }
 
 /** Whether a value is made again for the block's gradients, and not read where it was. */
-export const isRemade = (value: Value, { made, outputs }: Block): boolean => made.has(value) && !outputs.has(value);
+export const isRemade = (value: Value, { made, outputs }: Stretch): boolean => made.has(value) && !outputs.has(value);

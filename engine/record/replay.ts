@@ -3,24 +3,24 @@
 import { ShapeError } from "../errors.ts";
 import { isRemade } from "./blocks.ts";
 import { type Change, needed, savedBy, type Step } from "./history.ts";
-import type { Block, OpCall, Recorded } from "./segment.ts";
+import type { Stretch, OpCall, Launched } from "./segment.ts";
 import { overlaps, type Value } from "./value.ts";
 
 /** What of a block is recorded again, in its order, and what that and the gradients read from outside of it. */
 export interface Replay {
-  readonly recorded: readonly Recorded[];
+  readonly recorded: readonly Launched[];
   readonly outside: readonly Value[];
 }
 
 /** What records: a scope. */
 interface Recorder {
-  run(call: OpCall, passes: Recorded["passes"]): void;
+  run(call: OpCall, passes: Launched["passes"]): void;
 }
 
 /** For each block, and those around it, what these steps need of it; `more` are values that may be read in a block later. */
-export function replaysOf(steps: Iterable<Step>, more?: readonly [Block, Iterable<Value>]): Map<Block, Replay> {
-  const wanted = new Map<Block, Set<Value>>();
-  const want = (block: Block, values: Iterable<Value>) => {
+export function replaysOf(steps: Iterable<Step>, more?: readonly [Stretch, Iterable<Value>]): Map<Stretch, Replay> {
+  const wanted = new Map<Stretch, Set<Value>>();
+  const want = (block: Stretch, values: Iterable<Value>) => {
     const all = wanted.get(block) ?? new Set();
     for (const value of values) all.add(value);
     wanted.set(block, all);
@@ -28,7 +28,7 @@ export function replaysOf(steps: Iterable<Step>, more?: readonly [Block, Iterabl
   };
   for (const step of steps) if (step.entry.block) want(step.entry.block, savedBy(step));
   if (more) want(...more);
-  const replays = new Map<Block, Replay>();
+  const replays = new Map<Stretch, Replay>();
   for (const block of [...wanted.keys()].sort((a, b) => depth(b) - depth(a))) {
     const replay = replayOf(block, wanted.get(block)!);
     replays.set(block, replay);
@@ -37,11 +37,11 @@ export function replaysOf(steps: Iterable<Step>, more?: readonly [Block, Iterabl
   return replays;
 }
 
-const depth = ({ outer }: Block): number => (outer ? depth(outer) + 1 : 0);
+const depth = ({ outer }: Stretch): number => (outer ? depth(outer) + 1 : 0);
 
-function replayOf(block: Block, wanted: ReadonlySet<Value>): Replay {
+function replayOf(block: Stretch, wanted: ReadonlySet<Value>): Replay {
   const reached = new Set(wanted);
-  const recorded: Recorded[] = [];
+  const recorded: Launched[] = [];
   for (const each of block.recorded.toReversed()) {
     const { call, fresh } = each;
     const slots = [...fresh].filter((slot) => reached.has(call.values[slot]) && isRemade(call.values[slot], block));
@@ -57,7 +57,7 @@ function replayOf(block: Block, wanted: ReadonlySet<Value>): Replay {
  * What must outlive a scope for the gradients of these steps: what they saved, or what making it again reads. In a block that goes on
  * (`open`) what is kept may be read by steps to come.
  */
-export function readBy(steps: readonly Step[], open: Block | undefined, kept: Iterable<Value>): Set<Value> {
+export function readBy(steps: readonly Step[], open: Stretch | undefined, kept: Iterable<Value>): Set<Value> {
   const read = new Set<Value>();
   for (const step of steps) if (!step.entry.block) for (const value of savedBy(step)) read.add(value);
   for (const [block, { outside }] of replaysOf(steps, open && [open, kept]))
@@ -66,7 +66,7 @@ export function readBy(steps: readonly Step[], open: Block | undefined, kept: It
 }
 
 /** Refuses blocks that, recorded again, would read other memory than before. */
-export function checkReplays(replays: ReadonlyMap<Block, Replay>, changes: readonly Change[]): void {
+export function checkReplays(replays: ReadonlyMap<Stretch, Replay>, changes: readonly Change[]): void {
   for (const [block, { recorded }] of replays)
     for (const { call, passes, fresh, at } of recorded)
       for (const { slots, writes } of passes)
@@ -86,20 +86,20 @@ const changed = ({ op }: OpCall, { numel }: Value): ShapeError =>
 
 /** The second recording of blocks, each when a value of it is first asked for. */
 export class Replays {
-  readonly #made = new Map<Block, Map<Value, Value>>();
+  readonly #made = new Map<Stretch, Map<Value, Value>>();
 
   constructor(
     readonly by: Recorder,
-    readonly replays: ReadonlyMap<Block, Replay>,
+    readonly replays: ReadonlyMap<Stretch, Replay>,
   ) {}
 
   /** What stands for a value of a step in this block: itself, or its second self. */
-  of(value: Value, block: Block | undefined): Value {
+  of(value: Value, block: Stretch | undefined): Value {
     for (let at = block; at; at = at.outer) if (isRemade(value, at)) return this.#again(at).get(value) ?? value;
     return value;
   }
 
-  #again(block: Block): Map<Value, Value> {
+  #again(block: Stretch): Map<Value, Value> {
     const before = this.#made.get(block);
     if (before) return before;
     const made = new Map<Value, Value>();

@@ -19,11 +19,11 @@ export interface Entry extends OpCall {
   /** When, among such calls and changes of memory; set by the scope that remembers it. */
   at: number;
   /** The stretch it belongs to, where its results are not kept for the gradient. */
-  block?: Block;
+  block?: Stretch;
 }
 
 /** Passes of a call as they were recorded, and which of its values they made. */
-export interface Recorded {
+export interface Launched {
   readonly call: OpCall;
   readonly passes: readonly CompiledPass[];
   readonly fresh: ReadonlySet<number>;
@@ -32,10 +32,10 @@ export interface Recorded {
 }
 
 /** A stretch of the program whose results are recorded again when a gradient reads them (recompute.ts). */
-export interface Block {
+export interface Stretch {
   /** The one it stands in, if any: whatever is recorded here is part of that as well. */
-  readonly outer: Block | undefined;
-  readonly recorded: Recorded[];
+  readonly outer: Stretch | undefined;
+  readonly recorded: Launched[];
   /** What was made in it. */
   readonly made: Set<Value>;
   /** What it returned, which is kept. */

@@ -232,26 +232,38 @@ class Run {
     const { t, n, parameter } = this.#value(a);
     switch (kind) {
       case "scope":
-      case "tape":
-        return this.#insideAtOnce(kind === "tape" ? new Tape() : new Scope(), body);
-      case "recompute":
-        return this.#recompute(body, b);
-      case "op":
-        return this.#op(a, b, c);
+      case "tape": {
+        this.#insideAtOnce(kind === "tape" ? new Tape() : new Scope(), body);
+        return;
+      }
+      case "recompute": {
+        this.#recompute(body, b);
+        return;
+      }
+      case "op": {
+        this.#op(a, b, c);
+        return;
+      }
       case "upload": {
         const shape = shapes[b % shapes.length];
         const data = draw(c, numel(shape));
-        return this.#push(tensor(data, shape), constant(shape, data));
+        this.#push(tensor(data, shape), constant(shape, data));
+        return;
       }
       case "reshape": {
         const shape = b % 2 ? [-1] : [t.numel % 2 ? 1 : 2, -1];
         const view = t.reshape(shape);
-        if (!parameter) return this.#push(view, n.reshape(...view.shape));
+        if (!parameter) {
+          this.#push(view, n.reshape(...view.shape));
+          return;
+        }
         this.#levels.at(-1)!.values.push({ t: view, n, parameter }); // shows what the parameter holds, then as now
         return;
       }
-      case "detach":
-        return this.#push(detach(t), constant(n.shape, n.data));
+      case "detach": {
+        this.#push(detach(t), constant(n.shape, n.data));
+        return;
+      }
       case "keep":
         keep(t);
         for (const level of this.#levels)
@@ -259,19 +271,23 @@ class Run {
             level.kept.push(...level.values.filter((each) => each.t.value === t.value));
         return;
       case "read":
-      case "later":
-        return this.#later(later(t), n.data, "later");
+      case "later": {
+        this.#later(later(t), n.data, "later");
+        return;
+      }
       case "assign":
       case "assignPart":
-      case "update":
-        return this.#change(kind, this.#trainable(a), b);
+      case "update": {
+        this.#change(kind, this.#trainable(a), b);
+        return;
+      }
       case "gradients":
       case "vjp":
         for (const { get, want, what } of this.#gradients(kind, a, b, c)) this.#later(later(get()), want, what);
         return;
       case "accumulate":
         for (const { get, want, what } of this.#accumulate(a, b, c)) this.#later(later(get()), want, what);
-        return this.of.shard.spend();
+        this.of.shard.spend();
     }
   }
 

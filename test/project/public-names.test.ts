@@ -27,7 +27,7 @@ const names: Record<string, string> = {
   engine: `
     BusyError CheckpointError DiskError EngineError FormatError Gpu GpuError GradientError HealthError KernelError LimitError
     Profiler Scope ShapeError Tape Tensor UsageError Value accumulate allocateFrozen allocateGroup arrived assign
-    assignPart cacheFolder ceilDiv checkGradient compute copy declare detach during fill findAdapter free keep later nearest numericalSlope op openGpu ops
+    assignPart cacheFolder ceilDiv checkGradient compute copy declare detach during fill findAdapter firstCause free keep later nearest numericalSlope op openGpu ops
     parameter parseSignature pass passOf persistent placeholder planOnly recompute shapeError tensor traceOf tunedPath
     ArrayOf Attrs Bound CheckedInput CheckGradientOptions Compared Counters DeviceFacts Direction Dtype Estimate Float Frozen GpuOptions
     GradientInput GradientReport Gradients Halves MemoryReport Op Pass PlanReport ProfileRow Roofline Shard Slope
