@@ -322,8 +322,8 @@ export const hostMutations: readonly HostMutation[] = [
   ),
   ...of("model/emotionclip/emotionclip.ts", [
     "parity/parity",
-    "return normalize(this.backbone.forward(tokens_BW, ends_B));",
-    "return this.backbone.forward(tokens_BW, ends_B);",
+    "return unit(this.backbone.forward(tokens_BW, ends_B, through));",
+    "return this.backbone.forward(tokens_BW, ends_B, through);",
     "texts not of unit length",
   ]),
 ];
