@@ -115,7 +115,10 @@ test("weights and inputs are drawn by the rule of docs/PARITY.md: as numpy draws
   assert.equal(Array.from(inputs.get("text")!.data), rows.flat());
   const mask = Array.from(inputs.get("video_mask")!.data);
   const masks = [0, 1, 2, 3].map((n) => mask.slice(16 * n, 16 * n + 16).reduce((sum, v) => sum + v));
-  assert.equal(masks.map((sum) => sum.toFixed(5)), ["0.00000", "16.00000", "6.00000", "8.97339"]);
+  assert.equal(
+    masks.map((sum) => sum.toFixed(5)),
+    ["0.00000", "16.00000", "6.00000", "8.97339"],
+  );
 });
 
 const official = "emotionclip/checkpoints/emotionclip_official";

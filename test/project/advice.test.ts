@@ -15,7 +15,7 @@ const flags = new Map<string, readonly string[]>([
   ["test", ["--only"]],
   ["package-proof", ["--node", "--keep"]],
   ["mutants", ["--filter", "--json"]],
-  ["golden", ["--filter", "--json"]],
+  ["golden", ["--filter", "--json", "--weights"]],
   ["compositions", ["--runs", "--seed", "--path"]],
 ]);
 for (const entry of commands) flags.set(entry.name, flagsOf(await loaded(entry, context)));
