@@ -42,10 +42,29 @@ export async function draftModel({ recipe, from }: Resolved): Promise<Draft> {
     return { family: locked(family, recipe), config: own, close: async () => {} };
   }
   const isNamed = isOwn(from.model) && !Object.hasOwn(small, recipe.model);
-  const asked = isNamed ? await configNamed(recipe.model) : {};
-  const override = { ...asked, subject, head: { ...(asked as Partial<ModelConfig>).head, kind: head } };
+  const asked: Partial<ModelConfig> = isNamed ? await configNamed(recipe.model) : {};
+  const override = { ...unsaid(asked, recipe.model), subject, head: { ...asked.head, kind: head } };
   const { plan, close } = await prepareLoad(path, { config: override, seed });
-  return { family: locked(plan.family, recipe), config: plan.config, weights: plan, close };
+  const weights = isNamed && asked.activation !== undefined ? told(plan, asked.activation, recipe.model) : plan;
+  return { family: locked(plan.family, recipe), config: plan.config, weights, close };
+}
+
+/**
+ * What a name asks of a file's model. A published name without "-quickgelu" says nothing of the activation, as in open_clip: OpenAI's
+ * weights of ViT-B-32 have QuickGELU, and the file tells.
+ */
+function unsaid({ activation, ...asked }: Partial<ModelConfig>, name: string): Partial<ModelConfig> {
+  return activation === undefined || (activation === "gelu" && !name.endsWith(".json"))
+    ? asked
+    : { ...asked, activation };
+}
+
+/** The plan, with a remark where its file has another activation than the model that was named. */
+function told(plan: LoadPlan, named: ModelConfig["activation"], name: string): LoadPlan {
+  const { activation } = plan.config;
+  if (activation === named) return plan;
+  const remark = `${activation} and not ${named}, which ${name} has otherwise: as the weights tell`;
+  return { ...plan, report: { ...plan.report, notes: [...plan.report.notes, remark] } };
 }
 
 /** The model's configuration with what the recipe says of it. */

@@ -6,16 +6,18 @@ import { Folder } from "./folder.ts";
 import { checkFile, type Result } from "./run.ts";
 import { times } from "./verdict.ts";
 
-const usage = `npm run golden -- DIR [--filter TEXT] [--json] [--adapter NAME]
+const usage = `npm run golden -- DIR [--filter TEXT] [--weights FILE] [--json] [--adapter NAME]
 
   Compares what this code computes with every file of DIR, a folder with a manifest.json. For each file: pass or fail, and the
   worst deviation as a share of its tolerance. Files without a check are named. The exit code is 1 if a file fails.
 
   --filter TEXT   only files whose path contains this
+  --weights FILE  a checkpoint for models in DIR that have no weights of their own
   --json          one JSON object per file on stdout`;
 
 const options = {
   filter: { type: "string" },
+  weights: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -30,18 +32,20 @@ function read(words: string[]) {
   });
   for (const token of tokens)
     if (token.kind === "option" && !Object.hasOwn(options, token.name)) {
-      const near = nearest(token.rawName, ["--filter", "--json", "--adapter", "--help"]);
+      const near = nearest(token.rawName, ["--filter", "--weights", "--json", "--adapter", "--help"]);
       throw new UsageError(`unknown flag ${token.rawName}${near ? ` (did you mean ${near}?)` : ""}`);
     }
   const {
     filter = "",
+    weights,
     json = false,
     help = false,
-  } = values as { filter?: string | boolean; json?: boolean; help?: boolean };
+  } = values as { filter?: string | boolean; weights?: string | boolean; json?: boolean; help?: boolean };
   if (typeof filter !== "string") throw new UsageError("--filter needs a text");
+  if (typeof weights === "boolean") throw new UsageError("--weights needs a file");
   if (!help && positionals.length !== 1)
     throw new UsageError(`one folder is needed, not ${positionals.length}\n\n${usage}`);
-  return { folder: positionals[0], filter, json, help };
+  return { folder: positionals[0], filter, weights, json, help };
 }
 
 const marks = { pass: pc.green("pass"), fail: pc.red("FAIL"), none: pc.yellow("none") };
@@ -71,12 +75,12 @@ export async function golden(
   out: (line: string) => void,
   open: () => Promise<unknown>,
 ): Promise<number> {
-  const { folder: path, filter, json, help } = read(words);
+  const { folder: path, filter, weights, json, help } = read(words);
   if (help) {
     out(usage);
     return 0;
   }
-  const folder = new Folder(path);
+  const folder = new Folder(path, weights);
   if (![...folder.files, ...folder.unlisted].some((file) => file.includes(filter)))
     throw new UsageError(`--filter: none of ${folder.files.length} files contains "${filter}"`);
   await open();

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { dirname, join, posix, sep } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
+import type { Drawn } from "./drawn.ts";
 import { type GoldenTensor, TensorFile } from "./tensor-file.ts";
 
 /** |got − want| ≤ atol + rtol·|want|; both 0 asks for equality. */
@@ -17,7 +18,9 @@ export interface ManifestEntry {
   readonly desc?: string;
   readonly bytes?: number;
   readonly sha256?: string;
-  readonly tensors?: Readonly<Record<string, Partial<Tolerance> & { readonly note?: string }>>;
+  readonly tensors?: Readonly<
+    Record<string, Partial<Tolerance> & { readonly of_max?: number; readonly note?: string }>
+  >;
 }
 
 export class Folder {
@@ -26,7 +29,12 @@ export class Folder {
   readonly #entries: Readonly<Record<string, ManifestEntry>>;
   readonly #open = new Map<string, TensorFile>();
 
-  constructor(readonly root: string) {
+  /** `given` is a checkpoint for the models that have no weights of their own. */
+  constructor(
+    readonly root: string,
+    readonly given?: string,
+  ) {
+    if (given !== undefined && !existsSync(given)) throw new UsageError(`--weights ${given}: no such file`);
     const path = join(root, "manifest.json");
     if (!existsSync(path)) throw new UsageError(`${root}: no manifest.json; golden files come with one`);
     this.#entries = entriesOf(readFileSync(path, "utf8"));
@@ -42,8 +50,9 @@ export class Folder {
     return this.#entries[file];
   }
 
+  /** Where a file is; one that was given may lie anywhere. */
   path(file: string): string {
-    return join(this.root, file);
+    return file === this.given ? file : join(this.root, file);
   }
 
   json<T>(file: string): T {
@@ -97,12 +106,24 @@ export class Folder {
       .filter((file) => !listed(file) && statSync(this.path(file)).isFile());
   }
 
-  /** Folders that hold a model: every one with configuration, weights and inputs. */
+  /** Folders that hold a model: every one with a configuration, and weights and inputs that lie there or are drawn. */
   get models(): string[] {
-    const folders = this.files.filter((file) => posix.basename(file) === "model.safetensors").map(dirname);
+    const folders = this.files.filter((file) => posix.basename(file) === "config.json" && this.has(file)).map(dirname);
     return folders.filter(
-      (each) => this.has(posix.join(each, "config.json")) && this.has(posix.join(each, "inputs.safetensors")),
+      (each) => this.drawn(each) || (this.weights(each) && this.has(posix.join(each, "inputs.safetensors"))),
     );
+  }
+
+  /** How the weights and inputs of a model folder are drawn, where they are. */
+  drawn(path: string): Drawn | undefined {
+    return this.json<{ drawn?: Drawn }>(posix.join(path, "config.json")).drawn;
+  }
+
+  /** The file that a model folder's parameters begin with: model.safetensors, a checkpoint beside it, or the one that was given. */
+  weights(path: string): string | undefined {
+    const here = this.files.filter((file) => posix.dirname(file) === path && this.has(file));
+    const named = here.find((file) => posix.basename(file) === "model.safetensors");
+    return named ?? here.find((file) => /\.(pt|pth|bin|ckpt)$/.test(file)) ?? this.given;
   }
 }
 

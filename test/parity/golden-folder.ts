@@ -35,10 +35,25 @@ export class GoldenFiles {
     this.#write(file, "safetensors", desc, Buffer.concat(parts), told);
   }
 
+  /** A file of weights in another format; `write` makes it. */
+  file(file: string, write: (path: string) => void): void {
+    this.#list(file, "torch-zip", "", write);
+  }
+
   #write(file: string, kind: string, desc: string, bytes: Buffer, tensors?: ManifestEntry["tensors"]): void {
+    this.#list(file, kind, desc, (path) => writeFileSync(path, bytes), tensors);
+  }
+
+  #list(
+    file: string,
+    kind: string,
+    desc: string,
+    write: (path: string) => void,
+    tensors?: ManifestEntry["tensors"],
+  ): void {
     const path = join(this.root, file);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, bytes);
+    write(path);
     const sha256 = createHash("sha256").update(readFileSync(path)).digest("hex");
     this.#entries[file] = { kind, desc, bytes: statSync(path).size, sha256, ...(tensors && { tensors }) };
   }

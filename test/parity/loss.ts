@@ -40,7 +40,7 @@ const sentimentOf = (of: ModelFolder, dup: string | undefined) => of.input(dup ?
 export const lossTensors: Check = {
   takes: inModels(/^loss\.safetensors$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
+    const of = await modelOf(verdict);
     const features = await featuresOf(of);
     const { names } = verdict.folder.tensors(verdict.file);
     if (names.includes("kl_ij")) await verdict.tensor("kl_ij", divergences(of.input("sentiment")));
@@ -127,7 +127,7 @@ interface Losses {
 export const lossValues: Check = {
   takes: inModels(/^loss\.json$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
+    const of = await modelOf(verdict);
     const features = await featuresOf(of);
     const { beta = {}, dup = {}, clip_loss } = verdict.folder.json<Losses>(verdict.file);
     const tolerance = rounding(features);

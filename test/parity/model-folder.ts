@@ -19,6 +19,8 @@ import {
 import { upToItself } from "../../model/clip/attention.ts";
 import type { Json } from "../../data/formats/json.ts";
 import type { Folder } from "./folder.ts";
+import { drawnInputs } from "./drawn.ts";
+import { openStart, type Start } from "./start.ts";
 import type { GoldenTensor } from "./tensor-file.ts";
 
 export type Reads = Record<string, Promise<ArrayLike<number>>>;
@@ -39,12 +41,23 @@ export class ModelFolder {
   /** Gives the memory of a model back that is only used; none of its tensors may be read afterwards. */
   readonly free: () => void;
 
-  /** `path` is relative to the golden folder. Memory for gradients and moments only where a file asks for them. */
-  constructor(
+  readonly #inputs: ReadonlyMap<string, GoldenTensor> | undefined;
+
+  /** The model in `path`, relative to the golden folder, with its parameters loaded. */
+  static async open(folder: Folder, path: string): Promise<ModelFolder> {
+    const opened = new ModelFolder(folder, path);
+    await opened.load();
+    return opened;
+  }
+
+  /** Memory for gradients and moments only where a file asks for them. */
+  private constructor(
     readonly folder: Folder,
     readonly path: string,
   ) {
     this.config = configOf(folder, this.file("config.json"));
+    const drawn = folder.drawn(path);
+    this.#inputs = drawn && drawnInputs(this.config, drawn);
     this.model = new EmotionClip(this.config, new Init(0));
     this.groups = groupsOf(named(this.model));
     const trains = (name: RegExp) =>
@@ -57,7 +70,6 @@ export class ModelFolder {
       this.shards = new Map();
       this.free = allocateFrozen(Array.from(named(this.model), ([, t]) => t)).free;
     }
-    this.load();
   }
 
   file(name: string): string {
@@ -65,15 +77,24 @@ export class ModelFolder {
   }
 
   /** Gives every parameter its value in the file, and the optimiser no history. */
-  load(): void {
-    const file = this.folder.tensors(this.file("model.safetensors"));
-    for (const [name, parameter] of named(this.model)) if (file.has(name)) assign(parameter, file.tensor(name).data);
+  async load(): Promise<void> {
+    const start = await this.start();
+    for (const [name, parameter] of named(this.model)) {
+      const values = await start.values(name, parameter.shape);
+      if (values) assign(parameter, values);
+    }
+    await start.close();
     for (const { moments } of [...this.shards.values()].flat())
       for (const moment of moments) assign(moment, new Float32Array(moment.numel));
   }
 
+  /** The values that its parameters begin with. */
+  start(): Promise<Start> {
+    return openStart(this.folder, this.path);
+  }
+
   input(name: string): GoldenTensor {
-    return this.folder.tensor(this.file("inputs.safetensors"), name);
+    return this.#inputs?.get(name) ?? this.folder.tensor(this.file("inputs.safetensors"), name);
   }
 
   /** The inputs as tensors of the open scope. */

@@ -31,12 +31,12 @@ export const inModels =
 let open: ModelFolder | undefined;
 
 /** The model of the folder that a file lies in. One at a time: those of full size would not all fit. */
-export function modelOf({ folder, file }: { folder: Folder; file: string }): ModelFolder {
+export async function modelOf({ folder, file }: { folder: Folder; file: string }): Promise<ModelFolder> {
   const path = posix.dirname(file);
   if (open?.folder === folder && open.path === path) return open;
   open?.free();
   open = undefined; // a folder that cannot be opened leaves none behind
-  open = new ModelFolder(folder, path);
+  open = await ModelFolder.open(folder, path);
   return open;
 }
 
@@ -46,6 +46,10 @@ export const config: Check = {
   run: (verdict) => {
     const { folder, file } = verdict;
     const { vision, text, head } = configOf(folder, file);
+    if (folder.drawn(posix.dirname(file))) {
+      verdict.same("image_size", Number.isInteger(vision.image), true); // of squares
+      return;
+    }
     const inputs = folder.tensors(posix.join(dirname(file), "inputs.safetensors"));
     const [, T, , S] = inputs.shape("video");
     verdict.same("video_len, image_size", [head.frames, vision.image], [T, S]);
@@ -61,12 +65,12 @@ export const weights: Check = {
   takes: inModels(/^model\.safetensors$/),
   run: async (verdict) => {
     const { folder, file } = verdict;
-    const { plan, close } = await prepareLoad(folder.path(file), { config: modelOf(verdict).config });
+    const { plan, close } = await prepareLoad(folder.path(file), { config: (await modelOf(verdict)).config });
     const { missing: lacking, unexpected: foreign, misshapen } = plan.report;
     verdict.same("missing, unexpected and misshapen when loaded", [...lacking, ...foreign, ...misshapen], []);
     await close();
     const tensors = folder.tensors(file);
-    const { model } = modelOf(verdict);
+    const { model } = await modelOf(verdict);
     const ours = new Map(Array.from(named(model), ([name, { shape }]) => [name, shape]));
     const missing = [...ours.keys()].filter((name) => !tensors.has(name));
     const unexpected = tensors.names.filter((name) => !ours.has(name) && !notParameters.includes(name));
@@ -106,16 +110,33 @@ export const inputs: Check = {
   },
 };
 
-/** Every intermediate of a forward pass. */
-export const intermediates: Check = {
-  takes: inModels(/^forward\.safetensors$/),
+/** Weights and inputs that are drawn are those that the other files were made from: digests of them. */
+export const drawnValues: Check = {
+  takes: (file, folder) => inModels(/^(model|inputs)\.json$/)(file, folder) && !!folder.drawn(posix.dirname(file)),
   run: async (verdict) => {
-    const { names } = verdict.folder.tensors(verdict.file);
-    const reads = forward(modelOf(verdict));
-    for (const [name, read] of Object.entries(reads)) {
-      const values = await read;
-      if (names.includes(name)) await verdict.tensor(name, values);
-    }
+    const of = await modelOf(verdict);
+    const start = await of.start();
+    const isModel = basename(verdict.file) === "model.json";
+    const found = isModel
+      ? Array.from(
+          named(of.model),
+          ([name, { shape }]) => [name, async () => (await start.values(name, shape))!] as const,
+        )
+      : verdict.names.map((name) => [name, () => of.input(name).data] as const);
+    await verdict.all(found, false);
+  },
+};
+
+/** Every intermediate of a forward pass, or digests of them. */
+export const intermediates: Check = {
+  takes: inModels(/^forward[\w-]*\.(safetensors|json)$/),
+  run: async (verdict) => {
+    const reads = forward(await modelOf(verdict));
+    await Promise.all(Object.values(reads));
+    await verdict.all(
+      Object.entries(reads).map(([name, read]) => [name, () => read]),
+      false,
+    );
   },
 };
 
@@ -124,7 +145,7 @@ export const variants: Check = {
   takes: inModels(/^variants\.safetensors$/),
   run: async (verdict) => {
     const tensors = verdict.folder.tensors(verdict.file);
-    const of = modelOf(verdict);
+    const of = await modelOf(verdict);
     const recorded = of.folder.tensor(of.file("forward.safetensors"), "frame_features");
     const reads: Reads = {};
     {
@@ -177,7 +198,7 @@ function firstFrames(of: ModelFolder, count: number) {
 export const zeroShot: Check = {
   takes: inModels(/^zeroshot\.safetensors$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
+    const of = await modelOf(verdict);
     const { data, shape } = verdict.folder.tensor(verdict.file, "tokens");
     const [C, P, W] = shape;
     const tokens = Uint32Array.from(data);
@@ -216,7 +237,7 @@ export const saamTower: Check = {
   run: async (verdict) => {
     const { names } = verdict.folder.tensors(verdict.file);
     const path = towerModel(verdict.file, verdict.folder)!;
-    const of = modelOf({ folder: verdict.folder, file: posix.join(path, "config.json") });
+    const of = await modelOf({ folder: verdict.folder, file: posix.join(path, "config.json") });
     verdict.input("dy", ...names.filter((name) => /^(hmn_embedding|saam_logit\.\d+)$/.test(name)));
     for (const name of names) {
       const layers = /^upto(\d+)\.features$/.exec(name)?.[1];
@@ -240,9 +261,13 @@ async function tower(verdict: Verdict, of: ModelFolder, layers: number, names: r
   );
   allocate(groupsOf(named(encoder, "backbone.visual.")), 0);
   const own = verdict.folder.tensors(verdict.file);
-  const trained = of.folder.tensors(of.file("model.safetensors"));
+  const trained = await of.start();
   for (const [name, t] of named(encoder))
-    assign(t, own.has(short(name)) ? own.tensor(short(name)).data : trained.tensor(`backbone.visual.${name}`).data);
+    assign(
+      t,
+      own.has(short(name)) ? own.tensor(short(name)).data : (await trained.values(`backbone.visual.${name}`, t.shape))!,
+    );
+  await trained.close();
   const dy = own.tensor("dy");
   const reads: Reads = {};
   {

@@ -6,7 +6,7 @@ import type { Folder } from "./folder.ts";
 import { imageResize, integerRules, maskResize } from "./images.ts";
 import { lossTensors, lossValues } from "./loss.ts";
 import { metricTensors, metricValues, npyFiles } from "./metrics.ts";
-import { config, inputs, intermediates, saamTower, variants, weights, zeroShot } from "./model.ts";
+import { config, drawnValues, inputs, intermediates, saamTower, variants, weights, zeroShot } from "./model.ts";
 import { ops, saamAttention } from "./ops.ts";
 import { modelConfigs, paperTables, positions, stateDict } from "./tables.ts";
 import { texts } from "./texts.ts";
@@ -16,7 +16,19 @@ import { Verdict } from "./verdict.ts";
 
 /** In order: the first that takes a file decides it. */
 const checks: readonly Check[] = [
-  ...[config, weights, inputs, intermediates, lossTensors, lossValues, gradients, adamwSettings, steps, sequence],
+  ...[
+    config,
+    weights,
+    inputs,
+    drawnValues,
+    intermediates,
+    lossTensors,
+    lossValues,
+    gradients,
+    adamwSettings,
+    steps,
+    sequence,
+  ],
   ...[variants, zeroShot, saamTower, saamAttention],
   ...[schedules, metricTensors, metricValues, npyFiles],
   ...[imageResize, maskResize, integerRules],

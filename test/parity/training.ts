@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { parameter, Tape, tensor } from "../../engine/index.ts";
 import { later } from "../../engine/record/compute.ts";
 import { adamw } from "../../kernels/index.ts";
-import { logitScaleMost } from "../../model/index.ts";
+import { logitScaleMost, named } from "../../model/index.ts";
 import { AdamW, learningRate, sentimentContrast } from "../../train/index.ts";
 import { type Pace, scheduleOf } from "../train/official-schedule.ts";
 import type { Check } from "./check.ts";
@@ -71,21 +71,27 @@ function optimizer({ groups, shards }: ModelFolder, hp: Hyper): AdamW {
 
 /** Losses of `steps` updates from the file's weights. */
 async function train(of: ModelFolder, beta: number, steps: number, hp: Hyper & Pace): Promise<number[]> {
-  of.load();
+  await of.load();
   const losses: number[] = [];
   for (let step = 1; step <= steps; step++) losses.push(await update(of, beta, step, hp));
   return losses;
 }
 
-/** Gradient of every parameter; the loss is in the file's name: clip, or snce_beta10. */
+/** Gradient of every parameter, or digests of them; the loss is in the file's name: clip, or snce_beta10. */
 export const gradients: Check = {
-  takes: inModels(/^grad_(clip|snce_beta[\d.e-]+)\.safetensors$/),
+  takes: inModels(/^grad[\w.-]*\.(safetensors|json)$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
-    const beta = Number(/beta([\d.e-]+)\.safetensors$/.exec(verdict.file)?.[1] ?? 0);
-    of.load();
-    await update(of, beta, 1);
-    for (const [name, read] of of.parts(({ gradients }) => gradients)) await verdict.tensor(name, read());
+    const of = await modelOf(verdict);
+    const found = basename(verdict.file).includes("clip")
+      ? 0
+      : /beta(\d[\d.]*(e-?\d+)?)(?=[._])/.exec(verdict.file)?.[1];
+    if (found === undefined) verdict.note("the name says no β: 10");
+    await of.load();
+    await update(of, Number(found ?? 10), 1);
+    await verdict.all(
+      of.parts(({ gradients }) => gradients),
+      true,
+    );
   },
 };
 
@@ -101,19 +107,21 @@ interface AdamFile {
   readonly official_max_abs_delta_after_1_and_3?: Record<string, [number, number]>;
 }
 
-/** Parameters or moments after some steps of the test setting. */
+/** Parameters or moments after some steps of the test setting, or digests of them. */
 export const steps: Check = {
-  takes: inModels(/^adamw_(step|exp_avg_sq|exp_avg)\d+\.safetensors$/),
+  takes: inModels(/^adamw_(step|exp_avg_sq|exp_avg)\d+[\w-]*\.(safetensors|json)$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
-    const [, what, count] = /adamw_(step|exp_avg_sq|exp_avg)(\d+)\.safetensors$/.exec(verdict.file)!;
+    const of = await modelOf(verdict);
+    const [, what, count] = /adamw_(step|exp_avg_sq|exp_avg)(\d+)[\w-]*\.\w+$/.exec(verdict.file)!;
     const { beta, test_hp } = verdict.folder.json<AdamFile>(of.file("adamw.json"));
     await train(of, beta, Number(count), test_hp);
     const which = { step: "parameters", exp_avg: 0, exp_avg_sq: 1 } as const;
     const at = which[what as keyof typeof which];
-    for (const [name, read] of of.parts((shard) => (at === "parameters" ? shard.parameters : shard.moments[at])))
-      await verdict.tensor(name, read());
-    of.load();
+    await verdict.all(
+      of.parts((shard) => (at === "parameters" ? shard.parameters : shard.moments[at])),
+      true,
+    );
+    await of.load();
   },
 };
 
@@ -121,7 +129,7 @@ export const steps: Check = {
 export const adamwSettings: Check = {
   takes: inModels(/^adamw\.json$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
+    const of = await modelOf(verdict);
     const file = verdict.folder.json<AdamFile>(verdict.file);
     const decays = decaysOf(file.test_hp);
     const ours = of.groups.map(({ name, members }) => [name, members.map(([each]) => each), decays[name]]);
@@ -135,7 +143,7 @@ export const adamwSettings: Check = {
     const losses = await train(of, file.beta, file.losses.length, file.test_hp);
     verdict.compare("losses", losses, file.losses, lossTolerance);
     if (file.official_hp) await official(verdict, of, file);
-    of.load();
+    await of.load();
   },
 };
 
@@ -177,14 +185,16 @@ async function official(verdict: Verdict, of: ModelFolder, file: AdamFile): Prom
   );
   for (const [i, count] of [1, 3].entries()) {
     await train(of, file.beta, count, hp!);
-    const start = verdict.folder.tensors(of.file("model.safetensors"));
+    const start = await of.start();
+    const shapes = new Map(Array.from(named(of.model), ([name, { shape }]) => [name, shape]));
     for (const [name, read] of of.parts(({ parameters }) => parameters)) {
       if (!(name in deltas)) continue;
-      const [got, largest] = change(await read(), start.tensor(name).data);
+      const [got, largest] = change(await read(), (await start.values(name, shapes.get(name)!))!);
       // each step rounds the parameter once, by half a unit in its last place
       const atol = count * 2 ** -24 * largest;
       verdict.number(`change of ${name} after ${count}`, got, deltas[name][i], { rtol: 1e-3, atol });
     }
+    await start.close();
   }
 }
 
@@ -211,7 +221,7 @@ interface TrainFile {
 export const sequence: Check = {
   takes: inModels(/^train\d*\.json$/),
   run: async (verdict) => {
-    const of = modelOf(verdict);
+    const of = await modelOf(verdict);
     const {
       hp,
       beta,
@@ -229,7 +239,7 @@ export const sequence: Check = {
     // float32 around 4.6 has steps of 5e-7; three updates round three times
     for (const [i, each] of logit_scale_clamp.entries())
       verdict.compare(`logit_scale_clamp[${i}]`, await clamped(hp, each), each.values, { rtol: 0, atol: 1.5e-6 });
-    of.load();
+    await of.load();
   },
 };
 

@@ -1,4 +1,5 @@
 // What checking one file came to: every comparison, the worst of them, and what nothing was compared with.
+import { type DigestFile, Digests } from "./digest.ts";
 import type { Folder, Tolerance } from "./folder.ts";
 
 /** The element of a comparison that is farthest from what is wanted, as a share of its tolerance. */
@@ -27,12 +28,15 @@ export function deviation(
   return worst;
 }
 
+type Computed = ArrayLike<number> | Promise<ArrayLike<number>>;
+
 export class Verdict {
   readonly failures: string[] = [];
   readonly notes: string[] = [];
   worst: Worst | undefined;
   comparisons = 0;
   readonly #seen = new Set<string>();
+  #digests: Digests | undefined;
 
   constructor(
     readonly folder: Folder,
@@ -43,10 +47,25 @@ export class Verdict {
     return this.failures.length === 0;
   }
 
-  /** Compares with the tensor of this name in the file, within what the manifest allows it. */
-  async tensor(name: string, got: ArrayLike<number> | Promise<ArrayLike<number>>): Promise<void> {
-    const { data, shape } = this.folder.tensor(this.file, name);
+  /** Digests, where the file is one of them and not of whole tensors. */
+  get digests(): Digests | undefined {
+    if (!this.file.endsWith(".json")) return undefined;
+    return (this.#digests ??= new Digests(this.folder.json<DigestFile>(this.file)));
+  }
+
+  /** The tensors that the file holds, or holds digests of. */
+  get names(): string[] {
+    return (this.digests ?? this.folder.tensors(this.file)).names;
+  }
+
+  /** Compares with the tensor of this name in the file, or with its digest, within what the manifest allows it. */
+  async tensor(name: string, got: Computed): Promise<void> {
     this.#seen.add(name);
+    if (this.digests) {
+      this.digests.compare(this, name, await got, this.folder.entry(this.file).tensors?.[name]);
+      return;
+    }
+    const { data, shape } = this.folder.tensor(this.file, name);
     const values = await got;
     if (values.length === data.length) this.compare(name, values, data, this.folder.tolerance(this.file, name));
     else this.fail(`${name}: ${values.length} values, but the file has [${shape}]`);
@@ -88,14 +107,31 @@ export class Verdict {
     this.failures.push(why);
   }
 
+  /** Says something of the file, once. */
   note(what: string): void {
-    this.notes.push(what);
+    if (!this.notes.includes(what)) this.notes.push(what);
+  }
+
+  /**
+   * Compares what is computed with what the file has of it. `whole`: nothing computed may be absent from a file of whole tensors; of
+   * digests, and elsewhere, what is absent is noted.
+   */
+  async all(computed: Iterable<readonly [string, () => Computed]>, whole: boolean): Promise<void> {
+    const names = new Set(this.names);
+    const absent: string[] = [];
+    for (const [name, read] of computed)
+      if (names.has(name)) await this.tensor(name, read());
+      else absent.push(name);
+    if (absent.length === 0) return;
+    const said = `${absent.length} not in the file: ${absent.slice(0, 5).join(", ")}${absent.length > 5 ? " …" : ""}`;
+    if (whole && !this.digests) this.fail(said);
+    else this.note(said);
   }
 
   /** Tensors of the file that were neither compared nor declared an input. */
   get left(): string[] {
-    if (!this.file.endsWith(".safetensors")) return [];
-    return this.folder.tensors(this.file).names.filter((name) => !this.#seen.has(name));
+    const names = this.file.endsWith(".safetensors") ? this.names : (this.#digests?.names ?? []);
+    return names.filter((name) => !this.#seen.has(name));
   }
 }
 

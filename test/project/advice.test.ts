@@ -15,7 +15,7 @@ const flags = new Map<string, readonly string[]>([
   ["test", ["--only"]],
   ["package-proof", ["--node", "--keep"]],
   ["mutants", ["--filter", "--json"]],
-  ["golden", ["--filter", "--json"]],
+  ["golden", ["--filter", "--json", "--weights"]],
   ["compositions", ["--runs", "--seed", "--path"]],
   ["reliability", ["--kills", "--stride", "--damages", "--only", "--json"]],
   ["soak", ["--minutes", "--steps", "--json"]],

@@ -151,7 +151,7 @@ const programs: Record<string, readonly string[]> = {
   "package-proof": ["--adapter", "--node", "--keep"],
   test: ["--adapter", "--only"],
   mutants: ["--adapter", "--filter", "--json"],
-  golden: ["--adapter", "--filter", "--json"],
+  golden: ["--adapter", "--filter", "--json", "--weights"],
   compositions: ["--adapter", "--runs", "--seed", "--path"],
 };
 
