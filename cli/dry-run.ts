@@ -49,7 +49,7 @@ export async function dryRun(
   const ready = await prepare(drafted, folder, say);
   const gpu = await openGpu(options);
   try {
-    const { prepared, choice } = fittedTraining(await inPrecision(gpu, ready, say), gpu);
+    const { prepared, choice } = await fittedTraining(await inPrecision(gpu, ready, say), gpu, say);
     const { source, text, recipe } = prepared;
     const { steps, stepsPerEpoch, begun } = extentOf(prepared);
     const { budget, maxBinding } = gpu.store;

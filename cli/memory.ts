@@ -5,6 +5,7 @@ import { isOwn } from "../train/recipe.ts";
 import { chooseStep, type StepToFit, type StepWay, type WholeStep } from "../train/step-choice.ts";
 import { sizeText } from "../train/step-plan.ts";
 import { bytesOf } from "./gpu.ts";
+import { precisionOn } from "./half.ts";
 import type { PreparedTraining } from "./training-plan.ts";
 
 /** A choice as --json has it. */
@@ -35,22 +36,35 @@ export function fitStep(step: StepToFit, memory: string, { facts, store }: Gpu):
   };
 }
 
-/** A training with the step that `--memory` chooses; as it is where the recipe has none. */
-export function fittedTraining(
+const chosenNames = ["micro", "gradCheckpointing", "precision"] as const;
+
+/**
+ * A training with the step that `--memory` chooses; as it is where the recipe has none. Where half precision is chosen and a trial of it
+ * fails, the choice is made again without.
+ */
+export async function fittedTraining(
   prepared: PreparedTraining,
   gpu: Gpu,
-): { prepared: PreparedTraining; choice?: ChosenStep } {
+  say: (line: string) => void,
+): Promise<{ prepared: PreparedTraining; choice?: ChosenStep }> {
   const { recipe, from, text, draft } = prepared;
   if (recipe.memory === null) return { prepared };
-  const fixed = new Set((["micro", "gradCheckpointing"] as const).filter((name) => isOwn(from[name])));
-  const choice = fitStep({ config: text.config, settings: recipe, family: draft.family, fixed }, recipe.memory, gpu);
-  const { micro, gradCheckpointing } = choice;
+  const fixed = new Set<string>(chosenNames.filter((name) => isOwn(from[name])));
+  const step = { config: text.config, settings: recipe, family: draft.family };
+  let choice = fitStep({ ...step, fixed }, recipe.memory, gpu);
+  if (choice.precision !== recipe.precision && (await precisionOn(gpu, choice.precision, say)) === "f32") {
+    fixed.add("precision");
+    choice = fitStep({ ...step, fixed }, recipe.memory, gpu);
+  }
+  const { micro, gradCheckpointing, precision } = choice;
   const source = `chosen for --memory ${recipe.memory}`;
-  const chosen = Object.fromEntries(
-    ["micro", "gradCheckpointing"].filter((name) => !fixed.has(name as never)).map((name) => [name, source]),
-  );
+  const chosen = Object.fromEntries(chosenNames.filter((name) => !fixed.has(name)).map((name) => [name, source]));
   return {
-    prepared: { ...prepared, recipe: { ...recipe, micro, gradCheckpointing }, from: { ...from, ...chosen } },
+    prepared: {
+      ...prepared,
+      recipe: { ...recipe, micro, gradCheckpointing, precision },
+      from: { ...from, ...chosen },
+    },
     choice,
   };
 }

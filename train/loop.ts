@@ -24,6 +24,9 @@ export const patience = { inARow: 3, inAThousand: 10 } as const;
 
 /** Steps that were skipped; part of the checkpoint, so that a resumed run counts on. */
 export class Watch {
+  /** Those that a smaller scale of the loss mends: no sign of bad health. */
+  readonly #backedOff = new Set<number>();
+
   constructor(readonly skipped: number[] = []) {}
 
   /** Notes one step; undefined if it is sound, else what became of it. Too many such steps are a HealthError. */
@@ -32,9 +35,13 @@ export class Watch {
     const fault = faultOf(report);
     if (fault === undefined) return undefined;
     this.skipped.push(step);
-    if (isBackingOff(report)) return fault;
-    const inARow = this.skipped.reduceRight((n, other) => (other === step - n ? n + 1 : n), 0);
-    const recent = report.lossScale === undefined ? this.skipped.filter((other) => other > step - 1000).length : 0;
+    if (isBackingOff(report)) {
+      this.#backedOff.add(step);
+      return fault;
+    }
+    const ill = this.skipped.filter((other) => !this.#backedOff.has(other));
+    const inARow = ill.reduceRight((n, other) => (other === step - n ? n + 1 : n), 0);
+    const recent = report.lossScale === undefined ? ill.filter((other) => other > step - 1000).length : 0;
     if (inARow < patience.inARow && recent < patience.inAThousand) return fault;
     throw new HealthError(
       `training stopped at step ${step}: it was ${fault}; ` +

@@ -1,15 +1,17 @@
 // Fitting a step into memory: the ways to take it, all with the same gradients, and the one of least arithmetic whose plan fits.
 import { type DeviceFacts, LimitError } from "../engine/index.ts";
-import type { families } from "../model/families.ts";
+import { families } from "../model/families.ts";
 import type { GroupSettings } from "./rates.ts";
 import type { Settings } from "./settings.ts";
 import { type DeviceLimits, limitIn, planStep, sizeText, type StepPlan } from "./step-plan.ts";
 
-/** A way to take a step, as the settings that make it; precision would be one more. */
-export type StepWay = Pick<Settings, "micro" | "gradCheckpointing">;
+/** A way to take a step, as the settings that make it. */
+export type StepWay = Pick<Settings, "micro" | "gradCheckpointing" | "precision">;
 
 /** Ways to take a part of a step: each is tried with the whole batch, then with halves of it. */
-const partWays: readonly Omit<StepWay, "micro">[] = [{ gradCheckpointing: false }, { gradCheckpointing: true }];
+const partWays: readonly Omit<StepWay, "micro">[] = (["f32", "amp"] as const).flatMap((precision) =>
+  [false, true].map((gradCheckpointing) => ({ gradCheckpointing, precision })),
+);
 
 /** A step that is to be fitted. */
 export interface StepToFit {
@@ -37,6 +39,9 @@ export interface StepChoice {
   readonly why: string;
 }
 
+/** A way that fits. */
+type Fitting = Pick<StepChoice, "way" | "plan">;
+
 /** Which way a plan is of, if it could be made at all. */
 interface Tried {
   readonly way: StepWay;
@@ -50,7 +55,7 @@ interface Tried {
  */
 export function chooseStep(step: StepToFit, facts: DeviceFacts, limits: DeviceLimits): StepChoice {
   const whole = wholeOf(step, facts);
-  const tried = partWays.filter(isOpen(step)).map((part) => firstThatFits(step, part, facts, limits));
+  const tried = partWays.filter(isOpen(step, facts)).map((part) => firstThatFits(step, part, facts, limits));
   const fitting = tried.flatMap(({ fits }) => (fits ? [fits] : []));
   if (fitting.length === 0)
     throw tooSmall(
@@ -59,7 +64,7 @@ export function chooseStep(step: StepToFit, facts: DeviceFacts, limits: DeviceLi
       limits,
       tried.map(({ last }) => last),
     );
-  const { way, plan } = fitting.reduce((a, b) => (b.plan.flops < a.plan.flops ? b : a));
+  const { way, plan } = fitting.reduce((a, b) => (isCheaper(b, a) ? b : a));
   return { way, plan, whole, why: why(step, way, plan, whole, limits) };
 }
 
@@ -67,17 +72,25 @@ function wholeOf(step: StepToFit, facts: DeviceFacts): WholeStep {
   const { batch } = step.settings;
   for (let clips = batch; ; clips = Math.ceil(clips / 2)) {
     const settings = { ...step.settings, batch: clips };
-    const way = { micro: 0, gradCheckpointing: false };
+    const way = { micro: 0, gradCheckpointing: false, precision: settings.precision };
     const { plan, refusal } = planOf({ ...step, settings }, way, facts, Number.POSITIVE_INFINITY);
     if (plan) return { peak: clips === batch ? plan.peak : undefined, flops: (plan.flops * batch) / clips };
     if (clips <= 2) throw new LimitError(refusal!);
   }
 }
 
+/** Whether a way may be taken: nothing in it that somebody chose otherwise, and half precision only where there is any. */
 const isOpen =
-  ({ settings, fixed }: StepToFit) =>
-  ({ gradCheckpointing }: Omit<StepWay, "micro">): boolean =>
-    !fixed?.has("gradCheckpointing") || settings.gradCheckpointing === gradCheckpointing;
+  ({ settings, fixed, family = families[0] }: StepToFit, { f16 }: DeviceFacts) =>
+  ({ gradCheckpointing, precision }: Omit<StepWay, "micro">): boolean => {
+    if (fixed?.has("gradCheckpointing") && settings.gradCheckpointing !== gradCheckpointing) return false;
+    if (precision === settings.precision) return true;
+    return precision === "amp" && !fixed?.has("precision") && f16 && family.halves !== undefined;
+  };
+
+/** Half precision computes other numbers, so it must save arithmetic; of two ways alike the first is taken. */
+const isCheaper = (one: Fitting, other: Fitting): boolean =>
+  one.plan.flops < other.plan.flops * (one.way.precision === other.way.precision ? 1 : 0.99);
 
 /** The largest parts that fit: the whole batch, or it halved as often as needed. More parts are no less arithmetic. */
 function firstThatFits(step: StepToFit, part: Omit<StepWay, "micro">, facts: DeviceFacts, limits: DeviceLimits) {
@@ -105,12 +118,13 @@ function planOf({ config, settings, family }: StepToFit, way: StepWay, facts: De
 }
 
 /** A way in words: "all 64 clips at once, blocks made again (--grad-checkpointing)". */
-function wayText({ micro, gradCheckpointing }: StepWay, batch: number): string {
+function wayText({ micro, gradCheckpointing, precision }: StepWay, batch: number): string {
   const clips =
     micro > 0 && micro < batch
       ? `${micro} of ${batch} clips at a time (--micro ${micro})`
       : `all ${batch} clips at once`;
-  return `${clips}, ${gradCheckpointing ? "blocks made again (--grad-checkpointing)" : "everything kept"}`;
+  const half = precision === "amp" ? ", in half precision (--precision amp)" : "";
+  return `${clips}, ${gradCheckpointing ? "blocks made again (--grad-checkpointing)" : "everything kept"}${half}`;
 }
 
 const wholeText = ({ peak }: WholeStep) => (peak === undefined ? "more than a launch can take" : sizeText(peak));

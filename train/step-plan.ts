@@ -108,12 +108,12 @@ export function checkpointBytes(config: object, settings: GroupSettings, family 
   return bytes;
 }
 
-/** Sizes of parameters depend on none of this. */
+/** Sizes of parameters depend on none of this; it can all that a setting may ask for. */
 const anyDevice: DeviceFacts = {
   adapter: "none",
   software: false,
   subgroup: 4,
-  f16: false,
+  f16: true,
   workgroupBytes: 16384,
   workgroupSize: 256,
   tuned: new Map(),

@@ -56,7 +56,9 @@ async function plan({ model, frames, memory, json, ...flags }: Flags, options: G
   const { budget, maxBinding } = gpu.store;
   const fixed = new Set(Object.keys(flags));
   const choice = memory === undefined ? undefined : fitStep({ config, settings: given, fixed }, memory, gpu);
-  const settings = choice ? { ...given, micro: choice.micro, gradCheckpointing: choice.gradCheckpointing } : given;
+  const settings = choice
+    ? { ...given, micro: choice.micro, gradCheckpointing: choice.gradCheckpointing, precision: choice.precision }
+    : given;
   const step = planStep(config, settings, facts);
   const refusal = refusalOf(config, settings, facts, { budget, maxBinding });
   const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;

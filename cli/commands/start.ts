@@ -82,7 +82,7 @@ async function start(
     runOf(job, arm, compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name), overrides),
   );
   const [first] = runs;
-  await checkJob(first);
+  await checkJob({ ...first, override: [...overrides, ...(first.settings.precision === "f32" ? [] : ["precision"])] });
   warn(captionLines(job));
   const results: ComparedRun[] = [];
   for (const run of runs) {

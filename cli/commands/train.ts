@@ -123,7 +123,7 @@ async function run(
   const lasting = new LastingGpu(() => openGpu(options), most, say);
   let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {
-    const { prepared, choice } = fittedTraining(await inPrecision(gpu, before, say), gpu);
+    const { prepared, choice } = await fittedTraining(await inPrecision(gpu, before, say), gpu, say);
     if (restarts.length === 0) {
       printBegin(prepared, gpu, choice, say);
       rate = await rateOf(prepared, gpu);
@@ -147,7 +147,7 @@ async function run(
 /** Settings that are only known where the GPU is open. */
 const leftToDevice = ({ precision, memory }: Recipe): string[] => [
   ...(precision === "f32" ? [] : ["precision"]),
-  ...(memory === null ? [] : ["micro", "gradCheckpointing"]),
+  ...(memory === null ? [] : ["micro", "gradCheckpointing", "precision"]),
 ];
 
 function printBegin(

@@ -291,13 +291,18 @@ runs("a dry run finds data, plans memory and predicts, and writes nothing", asyn
 runs("--memory chooses how a step is taken, says so, and trains that way", async () => {
   const forecast = async (...more: string[]) => JSON.parse((await done(...vit, "--dry-run", "--json", ...more)).stdout);
   const least = (await forecast("--grad-checkpointing")).plan.peak;
-  const { choice, plan, refusal } = await forecast("--memory", `${least}`);
+  const asked = ["--memory", `${least}`, "--precision", "f32"];
+  const { choice, plan, refusal } = await forecast(...asked);
   assert.equal([choice.gradCheckpointing, choice.micro, plan.peak, refusal], [true, 0, least, undefined]);
   assert.ok(choice.whole.peak > least && choice.flops > choice.whole.flops);
-  const { stderr } = await done(...vit, "--memory", `${least}`, "--steps", "2", "--name", "fits");
+  const { stderr } = await done(...vit, ...asked, "--steps", "2", "--name", "fits");
   assert.match(stderr, /chosen for --memory \d+: all 2 clips at once, blocks made again .* % more arithmetic/);
   const { recipe, from } = JSON.parse(readFileSync(join(root, "runs", "fits", "results.json"), "utf8"));
   assert.equal([recipe.gradCheckpointing, from.gradCheckpointing], [true, `chosen for --memory ${least}`]);
+  const half = await done(...vit, ...asked.slice(0, 2), "--steps", "2", "--name", "fits-half");
+  assert.match(half.stderr, /all 2 clips at once, everything kept, in half precision \(--precision amp\)/);
+  const { recipe: own, from: why } = JSON.parse(readFileSync(join(root, "runs", "fits-half", "results.json"), "utf8"));
+  assert.equal([own.precision, own.gradCheckpointing, why.precision], ["amp", false, `chosen for --memory ${least}`]);
   const { code, stderr: told } = await emotionclip("train", ...vit, "--memory", "1M", "--name", "never");
   assert.is(code, 4, told);
   assert.match(

@@ -34,7 +34,7 @@ export const hostMutations: readonly HostMutation[] = [
   ...of(
     "train/optimizers/optimizer.ts",
     ["train/optimizer", "&& !decays ? 0 :", "&& decays && false ? 0 :", "gains and biases decay"],
-    ["train/optimizer", "health, this.settings.clip)", "health, 3e38)", "no clipping"],
+    ["train/optimizer", "found, this.settings.clip)", "found, 3e38)", "no clipping"],
     [
       "train/optimizer",
       "lr: ofGroup(lr, name)",

@@ -153,6 +153,8 @@ const programs: Record<string, readonly string[]> = {
   mutants: ["--adapter", "--filter", "--json"],
   golden: ["--adapter", "--filter", "--json", "--weights"],
   compositions: ["--adapter", "--runs", "--seed", "--path"],
+  reliability: ["--adapter", "--kills", "--stride", "--damages", "--only", "--json"],
+  soak: ["--adapter", "--minutes", "--steps", "--json"],
 };
 
 async function commandFault(words: readonly string[]): Promise<string | undefined> {

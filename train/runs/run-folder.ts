@@ -34,6 +34,7 @@ import {
 import { EventFile, eventFileName } from "./event-file.ts";
 import { addOverride, type Override, readOverrides } from "./overrides.ts";
 import { metadataOf, readConfig } from "../../model/families.ts";
+import { recipeSchema } from "../recipe.ts";
 import { Lock } from "../../data/formats/lock.ts";
 
 /** Settings as they are written to config.json: whatever JSON can hold. */
@@ -264,8 +265,12 @@ async function agree(
 
 const textOf = (settings: Recorded) => `${JSON.stringify(settings, null, 2)}\n`;
 
-/** What is recorded since 0.2: a run of before goes on without it. */
-const isNew = (key: string, before: ReadonlyMap<string, string>) => key === "clips" && !before.has(key);
+/** What is recorded since the run began, where it says what was so before: a run goes on without it. */
+function isNew(key: string, before: ReadonlyMap<string, string>, now: string | undefined): boolean {
+  if (before.has(key)) return false;
+  const known = Object.entries(recipeSchema).find(([name]) => name === key);
+  return key === "clips" || (known !== undefined && JSON.stringify(known[1].value) === now);
+}
 
 /** Settings that differ from those the run began with, all of them overridden by name; undefined for a fresh run. Errors: UsageError. */
 async function changesIn(
@@ -279,7 +284,7 @@ async function changesIn(
   const now = leavesOf(JSON.parse(textOf(settings)));
   const keys = [...new Set([...before.keys(), ...now.keys()])];
   checkNames(override, new Set(keys));
-  const changed = keys.filter((key) => before.get(key) !== now.get(key) && !isNew(key, before));
+  const changed = keys.filter((key) => before.get(key) !== now.get(key) && !isNew(key, before, now.get(key)));
   const refused = changed.filter((key) => !override.some((name) => covers(name, key)));
   const told = (key: string) => `${key} ${shown(before.get(key))} -> ${shown(now.get(key))}`;
   if (refused.length)
