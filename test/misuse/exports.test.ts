@@ -42,8 +42,9 @@ const opened: [string, Any][] = [
   ["TrainingSet.open", (...args) => (data.TrainingSet.open as Any)(...args)],
   ["FeatureCache.open", (...args) => (evaluation.FeatureCache.open as Any)(...args)],
 ];
-/** Without arguments, and given more where it stands for a function that has them. */
-const takesNothing = (name: string, f: Any) => (isClass(f) && f.length === 0) || name === "data.nobody";
+/** Without arguments, given more where it stands for a function that has them; or for whatever was thrown, which may be anything. */
+const takesNothing = (name: string, f: Any) =>
+  (isClass(f) && f.length === 0) || ["data.nobody", "engine.firstCause"].includes(name);
 const isError = (value: unknown) => (value as { prototype?: unknown }).prototype instanceof Error;
 
 const functions = Object.entries(modules).flatMap(([layer, exported]) =>
