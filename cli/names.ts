@@ -92,7 +92,7 @@ export const foreignFlags: readonly { readonly names: string; readonly answer: s
     names: "image-size img-size force-image-size",
     answer: "--image <side> resizes positions for frames of that many pixels",
   },
-  { names: "precision amp fp16 bf16", answer: "numbers are float32; there is no flag for another precision" },
+  { names: "amp fp16 bf16", answer: "--precision <precision> is f32 or amp, with half of 16 bits in f16" },
   { names: "resume", answer: "the same command goes on where an unfinished run stopped; there is no flag for it" },
   { names: "optimizer opt", answer: "AdamW is the optimizer; there is no flag for another" },
   {

@@ -136,7 +136,7 @@ words("flags and commands of other programs are answered by what they mean", asy
   await says(["start", "--epochs", "3"], /unknown flag --epochs: --steps <n> is the length of a run/);
   await says(["start", "--accum-freq=2"], /unknown flag --accum-freq: --micro <clips>/);
   await says(["start", "--save_freq", "2"], /unknown flag --save_freq: --checkpoint-every/);
-  await says(["start", "--precision", "amp"], /unknown flag --precision: numbers are float32/);
+  await says(["start", "--bf16"], /unknown flag --bf16: --precision <precision> is f32 or amp/);
   await says(["start", "--resume", "latest"], /unknown flag --resume: the same command goes on/);
   await says(["eval", "stage", "--num-workers", "2"], /unknown flag --num-workers: --workers <n>/);
   await says(["doctor", "--epochs", "2"], /unknown flag --epochs; /);
