@@ -204,7 +204,6 @@ for (const [what, words, code, message] of refusals)
   });
 
 const noTables: [what: string, words: string[], code: number, message: RegExp][] = [
-  ["no seeds", ["--seeds", "0"], 2, /--seeds: "0" is not a whole number from 1 to 100/],
   ["a beta that is no number", ["--beta", "much"], 2, /--beta: "much" is not a number/],
   ["results that are not there", ["--results", join(root, "none.json")], 3, /none\.json: no such file/],
   ["results of something else", ["--results", checkpoint], 3, /model\.safetensors: /],

@@ -41,6 +41,7 @@ export const wrongValues: Record<string, string> = {
   ),
   toU32: vectorsOfIntegers,
   toI32: vectorsOfIntegers,
+  notFinite: vectorsOfIntegers,
   wholeToF32: vectorsOfIntegers,
 };
 
