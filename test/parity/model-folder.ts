@@ -177,7 +177,7 @@ function frameTower({ model }: ModelFolder, inputs: Inputs, record: Reading): Te
   const { frames_N3SS, mask_NSS } = flatten(inputs);
   record("patch_embed", embedPatches(frames_N3SS, visual.conv1.weight));
   const tokens_NMD = record("tokens_in", visual.embed(frames_N3SS, visual.cover(mask_NSS)));
-  if (model.config.subject !== "none") record("sap_token", first(tokens_NMD, tokens_NMD.shape[1] - 1));
+  if (model.config.subject === "sap") record("sap_token", first(tokens_NMD, tokens_NMD.shape[1] - 1));
   record("ln_pre", visual.tokens(frames_N3SS, mask_NSS));
   let last = tokens_NMD;
   let at = 0;

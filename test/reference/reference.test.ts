@@ -116,7 +116,7 @@ test("models of any sizes agree with the reference in everything the golden file
         for (const file of folder.files) {
           const { outcome, failures, notes } = await checkFile(folder, file);
           assert.is(outcome, "pass", `${file}: ${failures.join("\n")}`);
-          assert.equal(notes, [], file);
+          assert.equal(notes, [], `${file}: ${notes.join("; ")}`);
         }
       });
     }),
