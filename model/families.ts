@@ -4,11 +4,12 @@ import { at, type Stored } from "../data/formats/content.ts";
 import { EngineError, FormatError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
 import type { EmotionClip } from "./emotionclip/emotionclip.ts";
+import { emoClip } from "./emoclip/family.ts";
 import { emotionClip } from "./emotionclip/family.ts";
 import type { Description, Family } from "./family.ts";
 
 /** Every known family of models, in the order in which a file that does not name its own is held against them. */
-export const families: readonly Family[] = [emotionClip];
+export const families: readonly Family[] = [emotionClip, emoClip];
 
 /** The type of a model whose family nobody names: that of the first. */
 export type Usual = EmotionClip;

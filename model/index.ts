@@ -17,16 +17,8 @@ export {
   prepareLoad,
 } from "./checkpoint/load.ts";
 export type { LoadPlan, LoadReport } from "./checkpoint/plan.ts";
-export {
-  checkConfig,
-  gridOf,
-  type HeadConfig,
-  type ModelConfig,
-  type SaamConfig,
-  type Subject,
-  type TextConfig,
-  type VisionConfig,
-} from "./emotionclip/config.ts";
+export { checkConfig, type HeadConfig, type ModelConfig, type SaamConfig, type Subject } from "./emotionclip/config.ts";
+export { gridOf, type TextConfig, type VisionConfig } from "./clip/config.ts";
 export { configFromJson, configFromValue, configToJson } from "./emotionclip/official-config.ts";
 export type { FileDtype } from "../data/formats/dtypes.ts";
 export { EmotionClip, logitScaleStart } from "./emotionclip/emotionclip.ts";
@@ -34,6 +26,10 @@ export { FrameEncoder } from "./emotionclip/frame-encoder.ts";
 export { preset, presetNames, vitB32 } from "./emotionclip/presets.ts";
 export { stageModel } from "./emotionclip/stage.ts";
 export { groupsOf, logitScaleMost } from "./emotionclip/groups.ts";
+export { emoClipB32, type EmoClipConfig, type TemporalConfig } from "./emoclip/config.ts";
+export { EmoClip } from "./emoclip/emoclip.ts";
+export { emoClip } from "./emoclip/family.ts";
+export { TemporalModule, type TemporalSizes } from "./emoclip/temporal.ts";
 export { emotionClip } from "./emotionclip/family.ts";
 export { type FrameTensors, pixelTensors } from "./pixels.ts";
 export { allocate, type Group, Init, named } from "./params.ts";

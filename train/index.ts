@@ -1,6 +1,6 @@
 // The public names of the training layer: loss, optimiser, schedule, one model in training.
 export { Learner, type StepNumbers } from "./learner.ts";
-export { type LossSettings, sentimentContrast } from "./loss.ts";
+export { contrast, type LossSettings, sentimentContrast } from "./loss.ts";
 export { Adam, type AdamSettings, AdamW } from "./optimizers/adam.ts";
 export { Lion, type LionSettings } from "./optimizers/lion.ts";
 export { Muon, type MuonSettings } from "./optimizers/muon.ts";

@@ -13,6 +13,8 @@ import { describe, familiesText, type Known, type Usual } from "../families.ts";
 import type { Description, Family, Resize, VideoText } from "../family.ts";
 
 export interface PlanOptions {
+  /** The family of the model that is wanted, where a file could begin several: weights of CLIP alone. */
+  readonly family?: Family;
   /** Parts of the configuration that the file does not tell, or that are to differ: heads, activation, image, head, subject. */
   readonly config?: object;
   /** Side of the frames in pixels, or [height, width], where it is to differ: positions are resized to its grid. */
@@ -84,10 +86,10 @@ export async function planLoad<M extends VideoText = Usual>(
 
 async function plan<M extends VideoText>(
   opened: WeightFile,
-  { strict = true, seed = 0, config: known, image }: PlanOptions,
+  { strict = true, seed = 0, config: known, image, family: asked }: PlanOptions,
   stored?: Known,
 ): Promise<LoadPlan<M>> {
-  const description = describe(opened, stored);
+  const description = describe(opened, stored, asked && [asked]);
   if (description.kind === "unknown")
     throw new FormatError(`${basename(opened.path)}: not a model of ${familiesText()}: ${description.reason}`);
   const { family, layout } = description;

@@ -5,7 +5,7 @@ import { add, embedding, matmul, rowGather } from "../../kernels/index.ts";
 import { Block, keepingAll } from "./block.ts";
 import { LayerNorm } from "./layer-norm.ts";
 import { upToItself } from "./attention.ts";
-import type { TextConfig } from "../emotionclip/config.ts";
+import type { TextConfig } from "./config.ts";
 import type { Init } from "../params.ts";
 
 /** Position of the first largest id of each row: the end token, or the start token where a text was cut. */

@@ -1,21 +1,19 @@
 // EmotionCLIP as a family: what loading, training and showing need to know of it.
 import { isObject, quoted } from "../../data/formats/json.ts";
-import type { Side } from "../../data/pixels/side.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import { CheckpointError } from "../../engine/errors.ts";
 import type { Family, Filling } from "../family.ts";
-import { gridOf, type ModelConfig, patchesOf } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
+import { resizedPositions } from "../clip/filling.ts";
 import { type ConfigOverride, decideConfig, describeEmotionClip } from "./describe.ts";
 import { EmotionClip } from "./emotionclip.ts";
 import { groupsOf } from "./groups.ts";
 import { halvesOf } from "./halves.ts";
 import { isHuggingFaceConfig } from "./hugging-face-config.ts";
-import { layoutOf } from "./layout.ts";
 import { configFromValue } from "./official-config.ts";
-import { placeOf } from "./place.ts";
+import { placeOf } from "../clip/place.ts";
 import { preset, presetNames } from "./presets.ts";
 
-const positions = "backbone.visual.positional_embedding";
 const frameNumbers = "visual_head.position_ids";
 const scales = ["logit_scale", "backbone.logit_scale"] as const;
 
@@ -32,28 +30,12 @@ const filling: Filling<ModelConfig> = {
   constants: new Set([frameNumbers]),
   // what a CLIP backbone does not have: the temporal head, and the parameters of SAAM
   isAdded: (name) => name.startsWith("visual_head.") || /\.(hmn_embedding|saam_logit)$/.test(name),
-  resize(name, stored, wanted, { vision }, held) {
-    if (name !== positions || stored.length !== 2 || stored[1] !== wanted[1]) return undefined;
-    const to = gridOf(vision);
-    const from = gridHeld(stored[0] - 1, held) ?? (stored[0] === wanted[0] ? to : squareOf(stored[0] - 1));
-    return from === undefined || `${from}` === `${to}` ? undefined : { from, to };
-  },
+  resize: (name, stored, wanted, { vision }, held) => resizedPositions(name, stored, wanted, vision, held?.vision),
   async check(file, names, config, strict) {
     await checkFrameNumbers(file, names.get(frameNumbers), config.head.frames);
     return checkScales(file, names, strict);
   },
 };
-
-/** The grid that a file of so many patches was written with, where its configuration tells. */
-function gridHeld(patches: number, held: ModelConfig | undefined): Side | undefined {
-  return held && patchesOf(held.vision) === patches ? gridOf(held.vision) : undefined;
-}
-
-/** The side of a square of so many patches. */
-function squareOf(patches: number): number | undefined {
-  const side = Math.round(Math.sqrt(patches));
-  return side >= 1 && side ** 2 === patches ? side : undefined;
-}
 
 /** The numbers of the frames are 0, 1, … */
 async function checkFrameNumbers(file: WeightFile, ids: string | undefined, frames: number): Promise<void> {
@@ -91,7 +73,7 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
     return isTowers ? (towers(config) as Partial<ModelConfig>) : config;
   },
   describe: (file, stored) => ({ family: emotionClip, ...describeEmotionClip(file, stored) }),
-  beside: (file) => (layoutOf(file).kind === "Hugging Face CLIP" ? "config.json" : undefined),
+  beside: (file) => (describeEmotionClip(file).kind === "Hugging Face CLIP" ? "config.json" : undefined),
   decide(described, override: ConfigOverride = {}, side) {
     const vision = { ...override.vision, ...(side !== undefined && { image: side }) };
     return decideConfig(described, { ...override, vision });

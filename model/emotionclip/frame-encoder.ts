@@ -3,12 +3,13 @@
 import type { Side } from "../../data/pixels/side.ts";
 import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
-import { appendToken, cast, cover, expandTo, first, matmul, patchEmbed, prompt } from "../../kernels/index.ts";
+import { appendToken, cast, cover, expandTo, prompt } from "../../kernels/index.ts";
 import { everyToken } from "../clip/attention.ts";
-import { Block, keepingAll } from "../clip/block.ts";
-import { LayerNorm } from "../clip/layer-norm.ts";
+import { keepingAll } from "../clip/block.ts";
+import { FrameTower } from "../clip/vit.ts";
 import { SubjectBlock } from "./subject-block.ts";
-import { gridOf, patchesOf, type ModelConfig, saamOf } from "./config.ts";
+import { type ModelConfig, saamOf } from "./config.ts";
+import { gridOf } from "../clip/config.ts";
 import type { Passed, SubjectTower } from "../family.ts";
 import type { Init } from "../params.ts";
 
@@ -16,45 +17,23 @@ import type { Init } from "../params.ts";
  * The frame tower (Sec. 3.3 of the paper): patches, subject token, blocks, one vector of width E per frame. Its fields carry the
  * checkpoint's names, so `named(encoder)` is its state dict.
  */
-export class FrameEncoder implements SubjectTower {
-  readonly class_embedding: Tensor;
-  readonly positional_embedding: Tensor;
-  readonly proj: Tensor;
+export class FrameEncoder extends FrameTower implements SubjectTower {
   /** The subject token of SAAM; with SAP it is made from the mask. */
-  readonly hmn_embedding?: Tensor;
-  readonly conv1: { weight: Tensor };
-  readonly ln_pre: LayerNorm;
-  readonly transformer: { resblocks: Block[] };
-  readonly ln_post: LayerNorm;
+  declare readonly hmn_embedding?: Tensor;
+  declare readonly config: ModelConfig;
 
-  constructor(
-    readonly config: ModelConfig,
-    init: Init,
-  ) {
+  constructor(config: ModelConfig, init: Init) {
     takes("new FrameEncoder(config: object, init: { normal: function, ... }, ...)", arguments);
-    const { embed, activation, subject, vision } = config;
-    const { width, layers, patch, heads, mlp, initial } = vision;
-    const std = width ** -0.5;
-    const fan = (shape: number[]) => init.uniform(shape, shape[1] ** -0.5);
-    const starts = {
-      inProjection: (shape: number[]) => init.uniform(shape, Math.sqrt(6 / (4 * width))),
-      outProjection: fan,
-      fc: fan,
-      projection: fan,
-    };
-    this.class_embedding = init.normal([width], std);
-    this.positional_embedding = init.normal([patchesOf(vision) + 1, width], initial?.position ?? std);
-    this.proj = init.normal([width, embed], std);
-    if (subject === "saam") this.hmn_embedding = init.normal([width], std);
-    this.conv1 = { weight: init.uniform([width, 3, patch, patch], initial?.patch ?? (3 * patch * patch) ** -0.5) };
-    this.ln_pre = new LayerNorm(width, init);
+    const { width, heads, mlp } = config.vision;
     const saam = saamOf(config);
-    const block = (layer: number) =>
-      saam && layer < saam.layers
-        ? new SubjectBlock(saam, width, heads, mlp, activation, init, starts)
-        : new Block(width, heads, mlp, activation, init, starts);
-    this.transformer = { resblocks: Array.from({ length: layers }, (_, layer) => block(layer)) };
-    this.ln_post = new LayerNorm(width, init);
+    super(config, init, {
+      own: (std) => (config.subject === "saam" ? { hmn_embedding: init.normal([width], std) } : {}),
+      block: (layer, starts) =>
+        saam && layer < saam.layers
+          ? new SubjectBlock(saam, width, heads, mlp, config.activation, init, starts)
+          : undefined,
+    });
+    this.config = config;
   }
 
   /** The share of each patch that shows the subject: mask_NSS (0..1) -> cover_NP; undefined for subject "none". */
@@ -65,9 +44,8 @@ export class FrameEncoder implements SubjectTower {
 
   /** Tokens with their positions: [cls, patches, hmn], without hmn where there is no cover; of the type of the weight. frames_N3SS -> x_NMD. */
   embed(frames_N3SS: Tensor, cover_NP: Tensor | undefined): Tensor {
-    const { positional_embedding, class_embedding, conv1, hmn_embedding } = this;
-    const pixels_N3SS = cast(frames_N3SS, conv1.weight.dtype);
-    const z_NLD = patchEmbed(pixels_N3SS, conv1.weight, class_embedding, positional_embedding);
+    const { positional_embedding, hmn_embedding } = this;
+    const z_NLD = this.patches(frames_N3SS);
     if (!cover_NP) return z_NLD;
     const hmn_ND = hmn_embedding
       ? expandTo(hmn_embedding, [z_NLD.shape[0], z_NLD.shape[2]]) // learnt; SAAM's blocks show it the subject
@@ -84,7 +62,7 @@ export class FrameEncoder implements SubjectTower {
   forward(frames_N3SS: Tensor, mask_NSS: Tensor, through = keepingAll): Tensor {
     let last!: Tensor;
     for (const { output } of this.blocks(frames_N3SS, mask_NSS, through)) last = output;
-    return matmul(this.ln_post.forward(first(last)), this.proj); // read out at z_cls
+    return this.readOut(last);
   }
 
   get told(): string {

@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import { isObject, type Json } from "../../data/formats/json.ts";
 import { FormatError } from "../../engine/errors.ts";
-import { issueText, type ModelConfig, wholeBetween } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
+import { issueText, wholeBetween } from "../clip/config.ts";
 import { vitB32 } from "./presets.ts";
 
 const size = wholeBetween(2 ** 24);

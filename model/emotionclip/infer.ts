@@ -1,61 +1,17 @@
-// The configuration that the shapes in a checkpoint imply (the official builder's rules), and what they leave open.
-import { CheckpointError } from "../../engine/errors.ts";
-import { quoted } from "../../data/formats/json.ts";
-import type { StoredTensor } from "../../data/formats/content.ts";
-import type { HeadConfig, ModelConfig, SaamConfig, TextConfig, VisionConfig } from "./config.ts";
+// The configuration of an EmotionCLIP that the shapes in a checkpoint imply (the official builder's rules), and what they leave open.
+import { blocks, headsBy64, shapeOf, type Tensors, type TowerSizes, towerSizes } from "../clip/sizes.ts";
+import type { HeadConfig, ModelConfig, SaamConfig } from "./config.ts";
 import { preset, presetNames, vitB32 } from "./presets.ts";
 
 /** Sizes that the tensors fix: a configuration that differs belongs to another model. */
-export interface ModelSizes {
-  /** Rows of the frame tower's positions: patches and one. An image of 0 is one that they do not tell: no square has as many. */
-  readonly rows: number;
-  readonly embed: number;
-  readonly vision: Pick<VisionConfig, "image" | "patch" | "width" | "layers" | "mlp">;
-  readonly text: Pick<TextConfig, "context" | "vocabulary" | "width" | "layers">;
+export interface ModelSizes extends TowerSizes {
   readonly head: Partial<HeadConfig>;
   readonly saam?: Pick<SaamConfig, "layers" | "logit">;
 }
 
-/** Parameters by their official names. */
-type Tensors = ReadonlyMap<string, StoredTensor>;
-
-const mostBlocks = 256;
-
 /** Reads the sizes off the shapes. A tensor that is needed for it and missing or impossible is a CheckpointError. */
 export function sizesOf(tensors: Tensors, backboneOnly: boolean): ModelSizes {
-  refuseResnet(tensors.keys());
-  const [width, , patch] = shapeOf(tensors, "backbone.visual.conv1.weight", 4);
-  const [rows] = shapeOf(tensors, "backbone.visual.positional_embedding", 2);
-  const grid = Math.round(Math.sqrt(rows - 1));
-  const isSquare = grid >= 1 && grid ** 2 + 1 === rows;
-  const [context, textWidth] = shapeOf(tensors, "backbone.positional_embedding", 2);
-  return {
-    rows,
-    embed: shapeOf(tensors, "backbone.text_projection", 2)[1],
-    vision: {
-      image: isSquare ? patch * grid : 0,
-      patch,
-      width,
-      layers: blocks(tensors, "backbone.visual.transformer.resblocks."),
-      mlp: shapeOf(tensors, "backbone.visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
-    },
-    text: {
-      context,
-      vocabulary: shapeOf(tensors, "backbone.token_embedding.weight", 2)[0],
-      width: textWidth,
-      layers: blocks(tensors, "backbone.transformer.resblocks."),
-    },
-    head: backboneOnly ? {} : headOf(tensors),
-    ...saamOf(tensors),
-  };
-}
-
-function shapeOf(tensors: Tensors, name: string, axes: number): readonly number[] {
-  const shape = tensors.get(name)?.shape;
-  if (!shape) throw new CheckpointError(`no ${name}, which tells the model's sizes`);
-  if (shape.length !== axes || shape.some((size) => size < 1))
-    throw new CheckpointError(`${name} is [${shape}]; ${axes} axes of at least 1 are expected`);
-  return shape;
+  return { ...towerSizes(tensors), head: backboneOnly ? {} : headOf(tensors), ...saamOf(tensors) };
 }
 
 function headOf(tensors: Tensors): Partial<HeadConfig> {
@@ -78,24 +34,6 @@ function saamOf(tensors: Tensors): Pick<ModelSizes, "saam"> {
   return { saam: { layers: logits.length, ...(shape && { logit: shape }) } };
 }
 
-/** Blocks below `prefix`: one more than the highest number, so that a gap shows as missing names. */
-function blocks(tensors: Tensors, prefix: string): number {
-  let count = 0;
-  for (const name of tensors.keys()) {
-    if (!name.startsWith(prefix)) continue;
-    const digits = /^\d+(?=\.)/.exec(name.slice(prefix.length))?.[0];
-    if (digits) count = Math.max(count, Number(digits) + 1);
-  }
-  if (count > mostBlocks) throw new CheckpointError(`${prefix}${count - 1}: at most ${mostBlocks} blocks are read`);
-  return count;
-}
-
-function refuseResnet(names: Iterable<string>): void {
-  for (const name of names)
-    if (/^backbone\.visual\.(layer\d|attnpool)\./.test(name))
-      throw new CheckpointError(`a ResNet frame tower (${quoted(name)}): its kind takes no mask and is not supported`);
-}
-
 /** What shapes do not tell, as far as the rules of the official builders go; undefined where none fits. */
 export interface Guesses {
   readonly activation: ModelConfig["activation"];
@@ -105,11 +43,10 @@ export interface Guesses {
 
 /** Heads are width/64, but for published towers that have others (ViT-H and ViT-g). */
 export function headsGuessed({ vision, text }: ModelSizes): Omit<Guesses, "activation"> {
-  const by64 = (width: number) => (width % 64 === 0 ? width / 64 : undefined);
   const known = presetNames.map(preset).find((each) => {
     return each.vision.width === vision.width && each.vision.layers === vision.layers;
   });
-  return { visionHeads: known?.vision.heads ?? by64(vision.width), textHeads: by64(text.width) };
+  return { visionHeads: known?.vision.heads ?? headsBy64(vision.width), textHeads: headsBy64(text.width) };
 }
 
 /** Sizes and guesses together; heads that nobody can guess are 0. */

@@ -9,19 +9,21 @@ import {
   faultOf,
   type HeadConfig,
   headKinds,
-  issueText,
   type ModelConfig,
-  oneOfNames,
-  realBetween,
   saamModes,
   modelSchema,
   subjects,
+  checkConfig,
+} from "./config.ts";
+import {
+  issueText,
+  oneOfNames,
+  realBetween,
   type TextConfig,
   textEnds,
   type VisionConfig,
   wholeBetween,
-  checkConfig,
-} from "./config.ts";
+} from "../clip/config.ts";
 import { fromHuggingFace, isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { vitB32 } from "./presets.ts";
 

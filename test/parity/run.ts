@@ -3,6 +3,7 @@ import { type Check, isTensors } from "./check.ts";
 import { weightFacts, weightFeatures, weightFiles } from "./checkpoints.ts";
 import { classTables, dataFolders, dataTensors, dataValues } from "./data.ts";
 import type { Folder } from "./folder.ts";
+import { downstream, temporal, training, whole } from "./emoclip/checks.ts";
 import { imageResize, integerRules, maskResize } from "./images.ts";
 import { lossTensors, lossValues } from "./loss.ts";
 import { metricTensors, metricValues, npyFiles } from "./metrics.ts";
@@ -35,6 +36,7 @@ const checks: readonly Check[] = [
   ...[weightFiles, weightFacts, weightFeatures, texts],
   ...[dataFolders, dataValues, dataTensors, classTables, trainingFolders, frameFiles],
   ...[modelConfigs, stateDict, positions, paperTables],
+  ...[temporal, whole, training, downstream],
   ops,
 ];
 

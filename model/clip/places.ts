@@ -1,7 +1,13 @@
 // Where in a file a model lies: what training tools put in front of its names, or between them, and whether one model is meant.
 
-/** Segments that wrappers put anywhere into a name: torch.compile, FSDP, checkpointed blocks, DeepSpeed and Lightning Fabric. */
-const wrappers = new Set(["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"]);
+/** Segments that wrappers put anywhere into a name: DataParallel, torch.compile, FSDP, checkpointed blocks, DeepSpeed and Lightning Fabric. */
+const wrappers = new Set([
+  "module",
+  "_orig_mod",
+  "_fsdp_wrapped_module",
+  "_checkpoint_wrapped_module",
+  "_forward_module",
+]);
 
 /** Names by which a frame tower shows itself: OpenCLIP's, and Hugging Face's. */
 const tower = [

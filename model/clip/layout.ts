@@ -8,21 +8,21 @@ import { foreignFamily, foreignReason } from "./foreign.ts";
 import { clipName, isCounter, isHuggingFace, isOneOfThree, joinedProjections } from "./hugging-face.ts";
 import { type ModelPlace, placesIn, plainName } from "./places.ts";
 
-export type Kind =
-  | "EmotionCLIP checkpoint"
-  | "EmotionCLIP weights"
-  | "OpenCLIP backbone"
-  | "OpenCLIP training checkpoint"
-  | "OpenAI CLIP"
-  | "Hugging Face CLIP"
-  | "EmotionCLIP of this program"
-  | "unknown";
+/** What a family says of its own files, which have CLIP's names below `backbone.`. */
+export interface OwnFiles {
+  /** The family's name, for the kind: "EmotionCLIP" makes "EmotionCLIP checkpoint". */
+  readonly family: string;
+  /** What the towers of files bend with whose kind begins with `of`, where the family knows it. */
+  readonly activation?: { readonly of: string; readonly is: "gelu" | "quickGelu" };
+  /** Why such a file is not of the family, by its names without prefix; undefined where it is. */
+  refuses?(locals: ReadonlySet<string>): string | undefined;
+}
 
 /** OpenAI's archives carry these beside the parameters; masks are constants. */
 const extras = /^(backbone\.)?(input_resolution|context_length|vocab_size)$|(^|\.)attn_mask$/;
 
 /** Reads kind and names off a file. It never fails: what it does not know is "unknown", with a reason. */
-export function layoutOf(file: Stored): FileLayout {
+export function layoutOf(file: Stored, own: OwnFiles): FileLayout {
   const names = [...file.tensors.keys()];
   const places = placesIn(names);
   const whole = places.filter(({ isWhole }) => isWhole);
@@ -32,7 +32,7 @@ export function layoutOf(file: Stored): FileLayout {
   const located = locate(file, prefix);
   const isTheirs = [...located.keys()].some(isHuggingFace);
   if (isTheirs && foreignFamily(names) === "SigLIP") return unknown(names, foreignReason(names));
-  return isTheirs ? huggingFace(file, prefix, located) : openClip(file, prefix, located);
+  return isTheirs ? huggingFace(file, prefix, located) : openClip(file, prefix, located, own);
 }
 
 /** Names in the file of what lies below a prefix, by their rest without what wrappers put into it. */
@@ -54,12 +54,14 @@ function isInside(content: Content, prefix: string, name: string): boolean {
   return entry === undefined || entry instanceof TensorRef;
 }
 
-function openClip(file: Stored, prefix: string, located: ReadonlyMap<string, string>): FileLayout {
+function openClip(file: Stored, prefix: string, located: ReadonlyMap<string, string>, own: OwnFiles): FileLayout {
   const backboneOnly = ![...located.keys()].some((local) => local.startsWith("backbone."));
+  const refusal = backboneOnly ? undefined : own.refuses?.(new Set(located.keys()));
+  if (refusal !== undefined) return unknown([...file.tensors.keys()], refusal);
   const names = new Map<string, string>();
   for (const [local, name] of located) names.set(backboneOnly ? official(local) : local, name);
   const scalars = ["input_resolution", "vocab_size"].some((name) => file.tensors.has(prefix + name));
-  const kind = kindOf(file, plainName(prefix), backboneOnly, scalars);
+  const kind = backboneOnly ? backboneKind(file, plainName(prefix), scalars) : ownKind(own.family, plainName(prefix));
   const turned = turnProjection(file, names);
   return layout(file, { kind, prefix, backboneOnly, names, made: new Map([...turned, ...reshaped(file, names)]) });
 }
@@ -68,8 +70,10 @@ function openClip(file: Stored, prefix: string, located: ReadonlyMap<string, str
 const official = (local: string): string =>
   local === "logit_scale" ? local : `backbone.${local.replace(/^text\./, "")}`;
 
-function kindOf({ format }: Stored, prefix: string, backboneOnly: boolean, scalars: boolean): Kind {
-  if (!backboneOnly) return prefix.startsWith("model.") ? "EmotionCLIP checkpoint" : "EmotionCLIP weights";
+const ownKind = (family: string, prefix: string) =>
+  `${family} ${prefix.startsWith("model.") ? "checkpoint" : "weights"}`;
+
+function backboneKind({ format }: Stored, prefix: string, scalars: boolean): string {
   if (format === "torchscript" || scalars) return "OpenAI CLIP";
   return prefix.startsWith("state_dict.") ? "OpenCLIP training checkpoint" : "OpenCLIP backbone";
 }
@@ -146,7 +150,8 @@ const usual = new Set(["", "model.", "state_dict."]);
 function prefixNotes(prefix: string, used: readonly string[]): string[] {
   const notes = usual.has(prefix) ? [] : [`the prefix ${quoted(prefix)} is dropped`];
   const inner = used.filter((name) => plainName(name.slice(prefix.length)) !== name.slice(prefix.length)).length;
-  if (inner > 0) notes.push(`what a wrapper put into ${inner} names is dropped (_orig_mod, _fsdp_wrapped_module)`);
+  if (inner > 0)
+    notes.push(`what a wrapper put into ${inner} names is dropped (module, _orig_mod, _fsdp_wrapped_module)`);
   return notes;
 }
 
