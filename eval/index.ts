@@ -34,6 +34,8 @@ export {
   topK,
   weightedF1,
 } from "./probes/metrics.ts";
+export { type ClassRecall, type Recognition, recognition } from "./recognition/figures.ts";
+export { type RegressionFigures, regressionFigures } from "./regression/figures.ts";
 export { type NpyArray, npyBytes, readNpy, readNpyFile } from "../data/formats/npy.ts";
 export { type ProbeSplit, probeStage, type Row, similarities } from "./probes/probe-table.ts";
 export {

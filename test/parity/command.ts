@@ -59,11 +59,17 @@ function print({ file, outcome, comparisons, worst, failures, notes }: Result, o
   for (const note of notes) out(`       ${note}`);
 }
 
+/** What a check makes of a file that the manifest does not have. */
+async function unlisted(folder: Folder, file: string): Promise<Result> {
+  const result = await checkFile(folder, file);
+  const missing = "not in the manifest";
+  if (result.outcome === "none") return { ...result, notes: [`no check: ${missing}`] };
+  return { ...result, notes: [...result.notes, missing] };
+}
+
 async function* results(folder: Folder, filter: string): AsyncGenerator<Result> {
   for (const file of folder.files) if (file.includes(filter)) yield await checkFile(folder, file);
-  for (const file of folder.unlisted)
-    if (file.includes(filter))
-      yield { file, outcome: "none", comparisons: 0, failures: [], notes: ["no check: not in the manifest"] };
+  for (const file of folder.unlisted) if (file.includes(filter)) yield await unlisted(folder, file);
 }
 
 /**

@@ -43,13 +43,13 @@ export class Folder {
     this.files = Object.keys(this.#entries);
   }
 
-  /** Whether a file is listed and there. */
+  /** Whether a file is there. */
   has(file: string): boolean {
-    return Object.hasOwn(this.#entries, file) && existsSync(this.path(file));
+    return existsSync(this.path(file));
   }
 
   entry(file: string): ManifestEntry {
-    return this.#entries[file];
+    return Object.hasOwn(this.#entries, file) ? this.#entries[file] : { kind: "not listed" };
   }
 
   /** Where a file is; one that was given may lie anywhere. */
@@ -73,21 +73,21 @@ export class Folder {
 
   /** What the manifest allows a tensor; equality where it names no tolerance. */
   tolerance(file: string, name: string): Tolerance {
-    const measured = this.#entries[file].golden?.[name];
+    const measured = this.entry(file).golden?.[name];
     if (measured) return { rtol: 0, atol: Math.max(50 * measured.noise, 1e-5 * measured.max_abs, 1e-7) };
-    const { rtol = 0, atol = 0 } = this.#entries[file].tensors?.[name] ?? {};
+    const { rtol = 0, atol = 0 } = this.entry(file).tensors?.[name] ?? {};
     return { rtol, atol };
   }
 
   /** A number that the description gives, for example `heads=4`. */
   described(file: string, what: RegExp): number | undefined {
-    const found = what.exec(this.#entries[file].desc ?? "")?.[1];
+    const found = what.exec(this.entry(file).desc ?? "")?.[1];
     return found === undefined ? undefined : Number(found);
   }
 
   /** Why a file is not the one that the manifest lists, or undefined. */
   damage(file: string): string | undefined {
-    const { bytes, sha256 } = this.#entries[file];
+    const { bytes, sha256 } = this.entry(file);
     if (!existsSync(this.path(file))) return "is listed, but missing";
     if (bytes !== undefined && statSync(this.path(file)).size !== bytes)
       return `has ${statSync(this.path(file)).size} bytes, the manifest says ${bytes}`;
@@ -133,8 +133,10 @@ export class Folder {
 
 function entriesOf(text: string): Record<string, ManifestEntry> {
   try {
-    const { files } = JSON.parse(text) as { files?: unknown };
-    if (files && typeof files === "object" && !Array.isArray(files)) return files as Record<string, ManifestEntry>;
+    const { files, json = {} } = JSON.parse(text) as { files?: unknown; json?: Record<string, string> };
+    const tables = Object.entries(json).map(([name, desc]) => [name, { kind: "json", desc }]);
+    if (files && typeof files === "object" && !Array.isArray(files))
+      return { ...(files as Record<string, ManifestEntry>), ...Object.fromEntries(tables) };
   } catch (error) {
     throw new FormatError(`manifest.json: ${(error as Error).message}`);
   }

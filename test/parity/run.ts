@@ -3,7 +3,8 @@ import { type Check, isTensors } from "./check.ts";
 import { weightFacts, weightFeatures, weightFiles } from "./checkpoints.ts";
 import { classTables, dataFolders, dataTensors, dataValues } from "./data.ts";
 import type { Folder } from "./folder.ts";
-import { downstream, temporal, training, whole } from "./emoclip/checks.ts";
+import { downstream, officialSize, temporal, training, whole } from "./emoclip/checks.ts";
+import { figures, names, pictures, sampling, tokens, turns } from "./emoclip/tables.ts";
 import { imageResize, integerRules, maskResize } from "./images.ts";
 import { lossTensors, lossValues } from "./loss.ts";
 import { metricTensors, metricValues, npyFiles } from "./metrics.ts";
@@ -36,7 +37,7 @@ const checks: readonly Check[] = [
   ...[weightFiles, weightFacts, weightFeatures, texts],
   ...[dataFolders, dataValues, dataTensors, classTables, trainingFolders, frameFiles],
   ...[modelConfigs, stateDict, positions, paperTables],
-  ...[temporal, whole, training, downstream],
+  ...[temporal, whole, training, downstream, officialSize, sampling, figures, tokens, names, pictures, turns],
   ops,
 ];
 

@@ -7,6 +7,7 @@ import { allocate, Init, named, TemporalModule } from "../../../model/index.ts";
 import { Adam, contrast, SGD } from "../../../train/index.ts";
 import type { Check } from "../check.ts";
 import type { Verdict } from "../verdict.ts";
+import { procedural, proceduralTokens, proceduralVideo } from "./procedural.ts";
 import { configOf, forward, GoldenModel, losses, reading, texts, type TinySizes } from "./model.ts";
 
 /** Takes files of a kind that the manifest names. */
@@ -254,3 +255,51 @@ export const downstream: Check = {
     golden.free();
   },
 };
+
+/** The official size, with weights that both sides make: features, loss, norms of gradients and samples of them. */
+export const officialSize: Check = {
+  takes: ofKind("vclip_official_size"),
+  async run(verdict) {
+    const { folder, file } = verdict;
+    const entry = folder.entry(file) as unknown as WholeEntry & { readonly seed: number };
+    const { config, run, seed } = entry;
+    const golden = new GoldenModel(configOf(config, run.T), (name) => !name.startsWith("backbone."), 0);
+    for (const [name, parameter] of golden.parameters) {
+      assign(parameter, procedural(name, parameter.shape, seed));
+    }
+    const tensors = folder.tensors(file);
+    const side = config.image;
+    const video = proceduralVideo([run.B, run.T, side, config.patch], seed);
+    const ids = proceduralTokens(run.B, config.ctx, config.vocab, seed);
+    let reads: Map<string, Promise<ArrayLike<number>>>;
+    {
+      using tape = new Tape();
+      const { tokens, ends } = texts(ids, config.ctx);
+      const values = forward(golden.model, tensor(video, [run.B, run.T, 3, side, side]), tokens, ends);
+      const halves = losses(values.logits_per_image);
+      const loss = contrast(values.video_features_norm, values.text_features_norm, golden.model.logit_scale);
+      tape.gradients(loss);
+      reads = reading({ ...values, ...halves, loss });
+    }
+    for (const [name, read] of reads) if (tensors.has(name)) await verdict.tensor(name, read);
+    for (const [name, gradient] of golden.gradients()) {
+      const found = tensors.names.find((each) => each === `grad_norm.${name}` || each.startsWith(`grad_norm.${name}.`));
+      if (!found) verdict.fail(`grad_norm.${name} is not in the file`);
+      else await sampled(verdict, found.slice("grad_norm.".length), await gradient.data());
+    }
+    golden.free();
+  },
+};
+
+/** The norm of a gradient, and some of its elements. */
+async function sampled(verdict: Verdict, name: string, gradient: ArrayLike<number>): Promise<void> {
+  const at = verdict.folder.tensor(verdict.file, `grad_index.${name}`).data;
+  verdict.input(`grad_index.${name}`);
+  let squares = 0;
+  for (let i = 0; i < gradient.length; i++) squares += gradient[i] ** 2;
+  await verdict.tensor(`grad_norm.${name}`, [Math.sqrt(squares)]);
+  await verdict.tensor(
+    `grad_sample.${name}`,
+    Array.from(at, (i) => gradient[i]),
+  );
+}
