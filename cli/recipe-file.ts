@@ -1,9 +1,9 @@
 // A recipe file: a flat table of names and values as YAML or JSON. Names are those of the flags or of the library. Nothing in it is
 // run, no tag is obeyed, and what is not a plain value is refused.
 import { basename, extname } from "node:path";
-import { LineCounter, parseDocument } from "yaml";
 import { isObject, type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { readRegular } from "../data/formats/regular.ts";
+import { parseYaml } from "../data/formats/yaml.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import { type Layer, nearestName, type RecipeName, recipeNamed } from "../train/recipe.ts";
 
@@ -26,31 +26,6 @@ export async function readRecipeFile(path: string): Promise<RecipeFile> {
   if (!isObject(table)) throw new FormatError(`${name}: is ${shapeOf(table)}, expected a table of names and values`);
   const { preset, ...values } = table;
   return { preset, layer: { values: checkedValues(values, name), from: () => name } };
-}
-
-function parseYaml(bytes: Uint8Array, name: string): Json {
-  const text = decoded(bytes, name);
-  const lines = new LineCounter();
-  const options = { version: "1.2", schema: "core", uniqueKeys: true, stringKeys: true, lineCounter: lines } as const;
-  try {
-    const document = parseDocument(text, { ...options, prettyErrors: false, logLevel: "silent" });
-    const [fault] = [...document.errors, ...document.warnings];
-    if (fault)
-      throw new FormatError(`${name}: line ${lines.linePos(fault.pos[0]).line}: ${fault.message.slice(0, 200)}`);
-    return (document.toJS({ maxAliasCount: 0 }) ?? {}) as Json;
-  } catch (error) {
-    if (error instanceof FormatError) throw error;
-    if (error instanceof RangeError) throw new FormatError(`${name}: values nested too deep`);
-    throw new FormatError(`${name}: ${(error as Error).message.split("\n")[0].slice(0, 200)}`);
-  }
-}
-
-function decoded(bytes: Uint8Array, name: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new FormatError(`${name}: is not UTF-8`);
-  }
 }
 
 /** The same under the names of the library; a name twice, in two spellings, is refused as one that is not known is. */

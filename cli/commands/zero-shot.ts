@@ -1,10 +1,8 @@
 // `emotionclip zero-shot`: clips or pictures scored against classes that are only described in words.
-import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
 import { benchmarkSplits, setNames } from "../../data/sets/index.ts";
-import { readUserFile } from "../../data/footage/files.ts";
-import { type Json, parseJson, quoted } from "../../data/formats/json.ts";
+import { quoted } from "../../data/formats/json.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
 import { reportLines, type TextsReport } from "../../data/tokenizer/report.ts";
@@ -35,6 +33,7 @@ import {
   withInputs,
 } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { classesOf } from "../class-file.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -67,7 +66,7 @@ export function command({ gpu }: Context): Command {
     .argument("<inputs...>", `each is scored by itself; of a benchmark, one of ${setNames.join(", ")}`)
     .option(
       "--classes <classes>",
-      "a,b,c, or a file: .txt of a class each line, .json of class: text or [texts]; a benchmark has its own",
+      "a,b,c, or a file: .txt of a class each line, .json or .yaml of class: text or [texts]; a benchmark has its own",
     )
     .option(
       "--templates <file>",
@@ -248,47 +247,6 @@ function text({ inputs, classes }: ZeroShotPage): string {
 
 /** A name as a terminal may show it. */
 const shown = (name: string) => quoted(name).slice(1, -1);
-
-/** Most classes of one call, and most characters of a text. */
-const most = { classes: 10_000, text: 100_000 };
-
-/** "a,b,c", or the classes of a file. */
-async function classesOf(given: string): Promise<ZeroShotClass[]> {
-  const isFile = /\.(txt|json)$/i.test(given) || existsSync(given);
-  const classes = isFile ? await classesIn(given) : given.split(",").map((name) => plain(name.trim()));
-  const what = isFile ? basename(given) : "--classes";
-  const refuse = (why: string) => (isFile ? new FormatError(`${what}: ${why}`) : new UsageError(`${what}: ${why}`));
-  if (classes.length < 2 || classes.length > most.classes)
-    throw refuse(`${classes.length} classes; expected 2 to ${most.classes}`);
-  const seen = new Set<string>();
-  for (const { name, texts } of classes) {
-    if (name === "" || texts.some((text) => text.trim() === "")) throw refuse("a class without a text");
-    if (texts.some(({ length }) => length > most.text)) throw refuse(`a text of more than ${most.text} characters`);
-    if (seen.has(name)) throw refuse(`the class ${quoted(name)} twice`);
-    seen.add(name);
-  }
-  return classes;
-}
-
-const plain = (name: string): ZeroShotClass => ({ name, texts: [name] });
-
-async function classesIn(path: string): Promise<ZeroShotClass[]> {
-  if (!/\.json$/i.test(path)) return (await readTextLines(path)).lines.map((line) => plain(line.trim()));
-  const { bytes, name } = await readUserFile(path, 2 ** 22);
-  const json = parseJson(bytes, name);
-  if (json === null || typeof json !== "object" || Array.isArray(json))
-    throw new FormatError(`${name}: expected an object of class: text or [texts]`);
-  return Object.entries(json).map(([key, value]) => ({ name: key, texts: textsIn(value, `${name}: ${quoted(key)}`) }));
-}
-
-function textsIn(value: Json, what: string): string[] {
-  const list = Array.isArray(value) ? value : [value];
-  if (list.length === 0) throw new FormatError(`${what} has no texts`);
-  return list.map((text) => {
-    if (typeof text !== "string") throw new FormatError(`${what} is neither a text nor a list of texts`);
-    return text;
-  });
-}
 
 async function templatesOf(given: string): Promise<readonly string[]> {
   if (given === "emotion") return emotionTemplates;

@@ -5,7 +5,8 @@ export const faceDescriptions: Readonly<Record<string, string>> = {
   anger: "a face of irritation and unrest with a wrinkled forehead, narrowed eyes and tight lips",
   disgust: "a face of repulsion and displeasure with a raised upper lip, a scrunched nose and the mouth turned down",
   fear: "a face of tension and withdrawal with wide eyes, raised brows and the mouth slightly open, tense or frozen",
-  happiness: "a face of contentment and pleasure with a smile, raised corners of the mouth and crinkles around the eyes",
+  happiness:
+    "a face of contentment and pleasure with a smile, raised corners of the mouth and crinkles around the eyes",
   neutral: "a face of calm and neutrality with a relaxed mouth and brows that are neither raised nor furrowed",
   sadness: "a face of sadness and sorrow with the mouth turned down, tears or tight eyes, looking withdrawn",
   surprise: "a face of shock and astonishment with wide eyes, raised brows and an open, gasping mouth",

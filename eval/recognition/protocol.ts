@@ -47,7 +47,11 @@ export function recognitionOver(folds: readonly FoldScores[]): RecognitionResult
     const [clips, classes] = extent(scores_NC, "scores");
     return { fold, clips, ...recognition(labels, firstLargest(scores_NC), classes) };
   });
-  return { folds: results, war: overFolds(results.map(({ war }) => war)), uar: overFolds(results.map(({ uar }) => uar)) };
+  return {
+    folds: results,
+    war: overFolds(results.map(({ war }) => war)),
+    uar: overFolds(results.map(({ uar }) => uar)),
+  };
 }
 
 function overFolds(values: readonly number[]): OverFolds {
