@@ -14,8 +14,11 @@ export const families: readonly Family[] = [emotionClip, emoClip];
 /** The type of a model whose family nobody names: that of the first. */
 export type Usual = EmotionClip;
 
-/** What a file that is of none of them is told: "CLIP or EmotionCLIP". */
-export const familiesText = (among = families): string => ["CLIP", ...among.map(({ name }) => name)].join(" or ");
+/** What a file that is of none of them is told: "CLIP, EmotionCLIP or EmoCLIP". */
+export const familiesText = (among = families): string => {
+  const names = ["CLIP", ...among.map(({ name }) => name)];
+  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+};
 
 /** A configuration and whose it is. */
 export interface Known {

@@ -4,6 +4,7 @@ import type { Json } from "../data/formats/json.ts";
 import type { Stored } from "../data/formats/content.ts";
 import type { MadeTensor } from "../data/formats/made.ts";
 import type { WeightFile } from "../data/formats/weights.ts";
+import type { Colours } from "../data/pixels/image.ts";
 import type { Side } from "../data/pixels/side.ts";
 import type { Tensor } from "../engine/index.ts";
 import type { Mix } from "./clip/attention.ts";
@@ -17,6 +18,8 @@ export interface Takes {
   readonly frames: number;
   /** S, side of a frame in pixels; [height, width] of frames that are no squares. */
   readonly side: Side;
+  /** By whose mean and deviation colours are normalised; ImageNet's unless said. */
+  readonly colours?: Colours;
   /** W, tokens of a text. */
   readonly context: number;
   /** V, ids of its tokenizer. */

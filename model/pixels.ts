@@ -1,6 +1,6 @@
 // Pixels as tensors of the open scope. Bytes go to the device as they are, four to a word, and become floats there by a table, with
 // the bits that the host would have made; floats go as they are.
-import { normalised } from "../data/pixels/image.ts";
+import { type Colours, normalised, normalisedForClip } from "../data/pixels/image.ts";
 import { cellsOf, pairOf, type Side } from "../data/pixels/side.ts";
 import type { AnyPixels } from "../data/pixels/view.ts";
 import { placeholder, ShapeError, type Tensor, tensor } from "../engine/index.ts";
@@ -14,11 +14,14 @@ export interface FrameTensors {
 }
 
 /** What the bytes of each channel mean, [C, 256]: colours are normalised, those of a mask are numbers. */
-const tables = { frames: normalised, mask: Float32Array.from({ length: 256 }, (_, value) => value) };
+const tables = {
+  frames: { imagenet: normalised, clip: normalisedForClip },
+  mask: Float32Array.from({ length: 256 }, (_, value) => value),
+};
 type Kind = keyof typeof tables;
 
 /** Channels of a kind of pixels. */
-const channelsOf = (kind: Kind): number => tables[kind].length / 256;
+const channelsOf = (kind: Kind): number => (kind === "mask" ? 1 : 3);
 
 /** The same of B clips of T frames. */
 export interface PixelsOfClips {
@@ -39,13 +42,19 @@ export function countFrames({ frames, mask }: AnyPixels, side: Side): number {
 
 /**
  * Pixels as tensors of the open scope, for a model that takes frames of this side (`model.takes.side`): frames `from` …
- * `from + count − 1`, by default all from there on. Bytes become the floats that `normaliseInto` makes, bit for bit. Errors: ShapeError
+ * `from + count − 1`, by default all from there on. Bytes become the floats that `normaliseInto` makes, bit for bit; with `colours` "clip" by CLIP's own mean and deviation. Errors: ShapeError
  * where frames and masks do not fit each other or the side.
  */
-export function pixelTensors(pixels: AnyPixels, side: Side, from = 0, count?: number): FrameTensors {
+export function pixelTensors(
+  pixels: AnyPixels,
+  side: Side,
+  from = 0,
+  count?: number,
+  colours: Colours = "imagenet",
+): FrameTensors {
   takes(
     "pixelTensors(pixels: { frames: Uint8Array | Float32Array, mask: Uint8Array | Float32Array, ... }, " +
-      "side: size | size[], from?: natural, count?: size)",
+      'side: size | size[], from?: natural, count?: size, colours?: "imagenet" | "clip")',
     arguments,
   );
   const all = countFrames(pixels, side);
@@ -55,7 +64,7 @@ export function pixelTensors(pixels: AnyPixels, side: Side, from = 0, count?: nu
     const [C, width] = [channelsOf(kind), channelsOf(kind) * cellsOf(side)];
     const data = pixels[kind].subarray(from * width, (from + N) * width);
     if (data instanceof Float32Array) return tensor(data, [N, C, ...pairOf(side)]);
-    return floats(kind, side, tensor(inWords(data, N), [N, wordsOf(kind, side)]));
+    return floats(kind, side, tensor(inWords(data, N), [N, wordsOf(kind, side)]), colours);
   };
   return { frames_N3SS: made("frames"), mask_NSS: made("mask").reshape([N, ...pairOf(side)]) };
 }
@@ -75,9 +84,11 @@ export function asClips({ frames_N3SS, mask_NSS }: FrameTensors, T: number): Pix
   };
 }
 
-function floats(kind: Kind, side: Side, words_NW: Tensor<"u32">): Tensor {
+function floats(kind: Kind, side: Side, words_NW: Tensor<"u32">, colours: Colours = "imagenet"): Tensor {
   const C = channelsOf(kind);
-  const y_NCP = fromBytes(words_NW, tensor(tables[kind], [C, 256]), { pixels: cellsOf(side) });
+  const y_NCP = fromBytes(words_NW, tensor(kind === "mask" ? tables.mask : tables.frames[colours], [C, 256]), {
+    pixels: cellsOf(side),
+  });
   return y_NCP.reshape([words_NW.shape[0], C, ...pairOf(side)]);
 }
 

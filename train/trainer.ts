@@ -177,10 +177,10 @@ function upload(
   from = 0,
   B = batch.captions.length,
 ): ClipTensors {
-  const { frames: T, side, context } = model.takes;
+  const { frames: T, side, context, colours } = model.takes;
   const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(batch.captions.slice(from, from + B)));
   return {
-    ...asClips(pixelTensors(batch, side, from * T, B * T), T),
+    ...asClips(pixelTensors(batch, side, from * T, B * T, colours), T),
     tokens_BW: tensor(tokens_BW, [B, context], "u32"),
     ends_B: tensor(ends_B, [B], "u32"),
   };

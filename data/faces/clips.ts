@@ -1,7 +1,7 @@
 // Pixels of face clips: which frames a window sees, decoded, resized and cropped as the official code does it, turned for training.
-import { inside } from "../formats/inside.ts";
 import { Random } from "../philox.ts";
-import { decodeImage } from "../pixels/image.ts";
+import { type Colours, decodeImage } from "../pixels/image.ts";
+import { centred, resizeCrop, shortSideSize } from "../pixels/resize.ts";
 import type { RandomDraw } from "../sampling.ts";
 import { fileLimits, readBytes } from "../sets/files.ts";
 import { drawTurn, turned, type Turn } from "./augment.ts";
@@ -16,6 +16,8 @@ export interface FaceView {
   readonly every: number;
   /** Side of a picture in pixels. */
   readonly side: number;
+  /** "clip": as EmoCLIP's official code shows CLIP a face, in floats; "imagenet": resized as PIL does it, in bytes. */
+  readonly colours: Colours;
   /** Where the window begins: drawn as the official code draws it, also for tests; or so that it lies in the middle. */
   readonly window: "random" | "centre";
   /** One rotation and mirror image a clip, as in training. */
@@ -34,28 +36,36 @@ export function chosenFrames(
   return { indices: wrappedWindow(frames, { every, length }, start), turn: augment ? drawTurn(random) : undefined };
 }
 
-/** One showing of a clip: [T, 3, S, S]. Errors: FormatError for a frame that cannot be read. */
+/** One showing of a clip: floats [T, 3, S, S] or bytes [T, S, S, 3]. Errors: FormatError for a frame that cannot be read. */
 export async function showFaces(
   root: string,
   clip: FoundClip,
   view: FaceView,
   draw: RandomDraw,
-): Promise<Float32Array> {
-  const { side } = view;
+): Promise<Float32Array | Uint8Array> {
   const { indices, turn } = chosenFrames(clip.frames.length, view, draw);
-  const size = 3 * side * side;
-  const out = new Float32Array(indices.length * size);
-  const seen = new Map<number, Float32Array>();
+  const size = 3 * view.side ** 2;
+  const out = new (view.colours === "clip" ? Float32Array : Uint8Array)(indices.length * size);
+  const seen = new Map<number, Float32Array | Uint8Array>();
   for (const [t, index] of indices.entries()) {
-    const known = seen.get(index) ?? (await facePictureAt(root, `${clip.folder}/${clip.frames[index]}`, side, turn));
+    const known = seen.get(index) ?? (await faceAt(root, `${clip.folder}/${clip.frames[index]}`, view, turn));
     seen.set(index, known);
     out.set(known, t * size);
   }
   return out;
 }
 
-async function facePictureAt(root: string, name: string, side: number, turn: Turn | undefined): Promise<Float32Array> {
-  inside(root, name, name);
-  const planes = facePicture(await decodeImage(readBytes(root, name, fileLimits.picture), name), side);
+async function faceAt(
+  root: string,
+  name: string,
+  { side, colours }: FaceView,
+  turn: Turn | undefined,
+): Promise<Float32Array | Uint8Array> {
+  const image = await decodeImage(readBytes(root, name, fileLimits.picture), name);
+  if (colours === "imagenet") {
+    const size = shortSideSize(image, side);
+    return resizeCrop(image, size, centred(size, side)).data;
+  }
+  const planes = facePicture(image, side);
   return turn ? turned(planes, side, side, turn) : planes;
 }

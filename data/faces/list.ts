@@ -5,7 +5,7 @@ import { quoted } from "../formats/json.ts";
 import { readRegular } from "../formats/regular.ts";
 
 /** A clip as a list has it. */
-export interface ListedClip {
+export interface FaceLine {
   /** Where its frames lie, as the list says: often a path on somebody else's server. */
   readonly path: string;
   /** Class words, of which a compound emotion has several; or a class number. */
@@ -19,8 +19,8 @@ export interface ListedClip {
 }
 
 /** A list, and in which form it was. */
-export interface ClipList {
-  readonly clips: readonly ListedClip[];
+export interface FaceList {
+  readonly clips: readonly FaceLine[];
   readonly form: string;
   readonly notes: readonly string[];
 }
@@ -32,7 +32,7 @@ const most = { list: 32 * 2 ** 20, line: 65_536 } as const;
  * Reads a list. Lines are `path frames label` or `path label` (spaces or tabs), `path<tab>label<tab>Chinese<tab>English` (captions),
  * or a CSV with columns name and class. Bytes are UTF-8, else GBK. Errors: FormatError that names the line.
  */
-export async function readClipList(path: string): Promise<ClipList> {
+export async function readFaceLines(path: string): Promise<FaceList> {
   const file = basename(path);
   const { text, notes } = decoded(await readRegular(path, most.list, file), file);
   const lines = text.split(/\r?\n/).map((line, i) => ({ line, place: `${file}: line ${i + 1}` }));
@@ -63,7 +63,7 @@ function decoded(bytes: Uint8Array, file: string): { text: string; notes: string
 interface Form {
   readonly name: string;
   readonly hasHeader: boolean;
-  read(line: string, place: string): ListedClip;
+  read(line: string, place: string): FaceLine;
 }
 
 /** The form of a list by its first line. */
@@ -116,7 +116,7 @@ const spaced: Form = {
   },
 };
 
-const labelOf = (text: string): ListedClip["label"] => (/^\d{1,4}$/.test(text) ? Number(text) : wordsOf(text));
+const labelOf = (text: string): FaceLine["label"] => (/^\d{1,4}$/.test(text) ? Number(text) : wordsOf(text));
 
 /** `anger_disgust` is two. */
 const wordsOf = (text: string): readonly string[] => text.toLowerCase().split("_");

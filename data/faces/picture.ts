@@ -1,11 +1,8 @@
 // A face crop as EmoCLIP's official code shows it to CLIP: normalised, resized by torch's bicubic filter without antialiasing, cropped in
 // the middle. Other than `resize` (PIL's filter on bytes) it works on floats and does not clip them.
 import { takes } from "../../engine/takes.ts";
+import { CLIP_MEAN, CLIP_STD } from "../pixels/image.ts";
 import { centred, type Image, shortSideSize } from "../pixels/resize.ts";
-
-/** CLIP's mean and deviation per channel, for values in 0..1. */
-const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
-const clipStd = [0.26862954, 0.26130258, 0.27577711] as const;
 
 /** Four weights and the first place of each output along one axis. */
 interface Filter {
@@ -65,7 +62,7 @@ function rowsAcross({ data, width, height }: Image, { first, weights }: Filter, 
       for (let c = 0; c < 3; c++) {
         let sum = 0;
         for (let k = 0; k < 4; k++) sum += weights[4 * j + k] * data[(r * width + inside(first[j] + k, width)) * 3 + c];
-        rows[(r * side + j) * 3 + c] = (sum / 255 - clipMean[c]) / clipStd[c];
+        rows[(r * side + j) * 3 + c] = (sum / 255 - CLIP_MEAN[c]) / CLIP_STD[c];
       }
   return rows;
 }

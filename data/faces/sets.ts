@@ -4,7 +4,7 @@ import { join, posix } from "node:path";
 import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { folderInside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
-import { type ClipList, type ListedClip, readClipList } from "./list.ts";
+import { type FaceList, type FaceLine, readFaceLines } from "./list.ts";
 
 /** In the order of their numbers, of AFEW, DFEW and FERV39k. */
 const seven = ["happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"] as const;
@@ -151,13 +151,13 @@ export async function openFaceSet(name: FaceSetName, folder: string, options: Fa
       .find((each) => existsSync(each));
   if (list === undefined && layout.lists(split, fold).length > 0)
     throw new FormatError(`${name}: none of ${layout.lists(split, fold).join(", ")} is there; --list names another`);
-  const found = list === undefined ? walked(root, split) : await readClipList(list);
+  const found = list === undefined ? walked(root, split) : await readFaceLines(list);
   return { name, split, fold, classes: layout.classes, root, ...clipsOf(found, layout, root) };
 }
 
 /** A data set of one's own: a list name,class below a folder of folders. Classes are in alphabetical order unless given. */
 export async function openOwnFaces(list: string, root: string, classes?: readonly string[]): Promise<FaceSet> {
-  const found = await readClipList(list);
+  const found = await readFaceLines(list);
   const words = found.clips.map(({ label, place }) => {
     if (typeof label === "number")
       throw new FormatError(`${place}: the class is the number ${label}, expected its name`);
@@ -169,7 +169,7 @@ export async function openOwnFaces(list: string, root: string, classes?: readonl
 }
 
 function clipsOf(
-  { clips, form, notes }: ClipList,
+  { clips, form, notes }: FaceList,
   { classes, numbered, parts }: Pick<Layout, "classes" | "numbered" | "parts">,
   root: string,
 ): Pick<FaceSet, "clips" | "notes"> {
@@ -220,7 +220,7 @@ const partsOf = (path: string): string[] =>
     .filter((part) => part !== "" && part !== ".");
 
 /** How many last parts of listed paths name folders that are there: as the layout has it, else what fits the first clips. */
-function depthOf(clips: readonly ListedClip[], parts: number, root: string): number {
+function depthOf(clips: readonly FaceLine[], parts: number, root: string): number {
   const first = clips.slice(0, 20).map(({ path }) => partsOf(path));
   const fits = (depth: number) =>
     first.filter((each) => existsSync(join(root, ...each.slice(-depth).map(harmless)))).length;
@@ -231,7 +231,7 @@ function depthOf(clips: readonly ListedClip[], parts: number, root: string): num
 const harmless = (part: string): string => (part === ".." ? "_" : part);
 
 function classOf(
-  { label, place }: ListedClip,
+  { label, place }: FaceLine,
   classes: readonly string[],
   numbered: readonly string[],
   isFromOne: boolean,
@@ -253,7 +253,7 @@ function classOf(
 }
 
 /** Folders of a split, class and clip below one another, as a list. */
-function walked(root: string, split: string): ClipList {
+function walked(root: string, split: string): FaceList {
   const at = folderInside(root, split, split);
   const folders = (path: string) =>
     readdirSync(path)
@@ -261,7 +261,7 @@ function walked(root: string, split: string): ClipList {
       .sort();
   const clips = folders(at).flatMap((name) =>
     folders(join(at, name)).map(
-      (clip): ListedClip => ({
+      (clip): FaceLine => ({
         path: `${split}/${name}/${clip}`,
         label: [name.toLowerCase()],
         place: `${split}/${name}/${clip}`,

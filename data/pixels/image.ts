@@ -11,6 +11,14 @@ export const MEAN = [0.485, 0.456, 0.406] as const;
 /** ImageNet's standard deviation per channel, for values in 0..1 (not CLIP's). */
 export const STD = [0.229, 0.224, 0.225] as const;
 
+/** CLIP's own mean and standard deviation per channel. */
+export const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
+/** CLIP's own standard deviation per channel. */
+export const CLIP_STD = [0.26862954, 0.26130258, 0.27577711] as const;
+
+/** By whose mean and deviation colours are normalised. */
+export type Colours = "imagenet" | "clip";
+
 /** Pictures of more pixels are refused before they are decoded. */
 export const MAX_PIXELS = 2 ** 26;
 
@@ -69,11 +77,18 @@ export function normaliseInto(out: Float32Array, at: number, image: Image): void
 }
 
 /** [3, 256]: the float of each byte by channel, rounded to float32 after each operation as torchvision does. */
-export const normalised = Float32Array.from({ length: 3 * 256 }, (_, i) => {
-  const c = i >> 8;
-  const centred = Math.fround(Math.fround((i & 255) / 255) - Math.fround(MEAN[c]));
-  return centred / Math.fround(STD[c]);
-});
+const normalisedBy = (mean: readonly number[], std: readonly number[]): Float32Array =>
+  Float32Array.from({ length: 3 * 256 }, (_, i) => {
+    const c = i >> 8;
+    const centred = Math.fround(Math.fround((i & 255) / 255) - Math.fround(mean[c]));
+    return centred / Math.fround(std[c]);
+  });
+
+/** By ImageNet's mean and deviation. */
+export const normalised = normalisedBy(MEAN, STD);
+
+/** By CLIP's. */
+export const normalisedForClip = normalisedBy(CLIP_MEAN, CLIP_STD);
 
 /** Whether a TIFF says so; one without a readable header says nothing, and does not decode either. */
 async function isCmyk(bytes: Uint8Array): Promise<boolean> {

@@ -46,7 +46,7 @@ export async function attentionMaps(model: VideoText, clip: AnyPixels): Promise<
   for (let from = 0; from < N; from += together) {
     const count = Math.min(together, N - from);
     const maps = await compute(() => {
-      const { frames_N3SS, mask_NSS } = pixelTensors(clip, side, from, count);
+      const { frames_N3SS, mask_NSS } = pixelTensors(clip, side, from, count, model.takes.colours);
       return subjectRows(tower, frames_N3SS, mask_NSS);
     });
     for (const [layer, map] of maps.entries()) weights.set(map as Float32Array, (layer * N + from) * patches);

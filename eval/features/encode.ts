@@ -29,14 +29,14 @@ export function featureRows<B>(
 
 /** Clips of takes.frames frames -> v_BE. */
 export function videoFeatures(model: VideoText, pixels: AnyPixels): Tensor {
-  const { frames: T, side } = model.takes;
-  const { frames_BT3SS, mask_BTSS } = asClips(pixelTensors(pixels, side), T);
+  const { frames: T, side, colours } = model.takes;
+  const { frames_BT3SS, mask_BTSS } = asClips(pixelTensors(pixels, side, 0, undefined, colours), T);
   return model.encodeVideo(frames_BT3SS, mask_BTSS);
 }
 
 /** Single pictures -> v_BE, without the temporal head. */
 export function imageFeatures(model: VideoText, pixels: AnyPixels): Tensor {
-  const { frames_N3SS, mask_NSS } = pixelTensors(pixels, model.takes.side);
+  const { frames_N3SS, mask_NSS } = pixelTensors(pixels, model.takes.side, 0, undefined, model.takes.colours);
   return model.encodeImage(frames_N3SS, mask_NSS);
 }
 

@@ -21,24 +21,24 @@ const mostBlocks = 256;
 /** Reads the sizes off the shapes. A tensor that is needed for it and missing or impossible is a CheckpointError. */
 export function towerSizes(tensors: Tensors): TowerSizes {
   refuseResnet(tensors.keys());
-  const [width, , patch] = shapeOf(tensors, "backbone.visual.conv1.weight", 4);
-  const [rows] = shapeOf(tensors, "backbone.visual.positional_embedding", 2);
+  const [width, , patch] = sizesIn(tensors, "backbone.visual.conv1.weight", 4);
+  const [rows] = sizesIn(tensors, "backbone.visual.positional_embedding", 2);
   const grid = Math.round(Math.sqrt(rows - 1));
   const isSquare = grid >= 1 && grid ** 2 + 1 === rows;
-  const [context, textWidth] = shapeOf(tensors, "backbone.positional_embedding", 2);
+  const [context, textWidth] = sizesIn(tensors, "backbone.positional_embedding", 2);
   return {
     rows,
-    embed: shapeOf(tensors, "backbone.text_projection", 2)[1],
+    embed: sizesIn(tensors, "backbone.text_projection", 2)[1],
     vision: {
       image: isSquare ? patch * grid : 0,
       patch,
       width,
       layers: blocks(tensors, "backbone.visual.transformer.resblocks."),
-      mlp: shapeOf(tensors, "backbone.visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+      mlp: sizesIn(tensors, "backbone.visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
     },
     text: {
       context,
-      vocabulary: shapeOf(tensors, "backbone.token_embedding.weight", 2)[0],
+      vocabulary: sizesIn(tensors, "backbone.token_embedding.weight", 2)[0],
       width: textWidth,
       layers: blocks(tensors, "backbone.transformer.resblocks."),
     },
@@ -46,7 +46,7 @@ export function towerSizes(tensors: Tensors): TowerSizes {
 }
 
 /** The shape of a tensor of so many axes. Errors: CheckpointError. */
-export function shapeOf(tensors: Tensors, name: string, axes: number): readonly number[] {
+export function sizesIn(tensors: Tensors, name: string, axes: number): readonly number[] {
   const shape = tensors.get(name)?.shape;
   if (!shape) throw new CheckpointError(`no ${name}, which tells the model's sizes`);
   if (shape.length !== axes || shape.some((size) => size < 1))

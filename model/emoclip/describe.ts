@@ -4,7 +4,7 @@ import type { Side } from "../../data/pixels/side.ts";
 import { CheckpointError } from "../../engine/errors.ts";
 import type { TowerActivation } from "../clip/config.ts";
 import { checkedConfig, describeFile, type FileRules } from "../clip/describe.ts";
-import { blocks, headsBy64, shapeOf, type Tensors, type TowerSizes, towerSizes } from "../clip/sizes.ts";
+import { blocks, headsBy64, sizesIn, type Tensors, type TowerSizes, towerSizes } from "../clip/sizes.ts";
 import type { Description } from "../family.ts";
 import { emoClipB32, type EmoClipConfig, emoClipFault, type TemporalConfig } from "./config.ts";
 
@@ -27,9 +27,9 @@ const below = "temporal.temporal_transformer.layers.";
 function sizesOf(tensors: Tensors, backboneOnly: boolean): EmoClipSizes {
   const towers = towerSizes(tensors);
   if (backboneOnly) return { ...towers, temporal: {}, inner: 0 };
-  const [, positions] = shapeOf(tensors, "temporal.pos_embedding", 3);
-  const [three] = shapeOf(tensors, `${below}0.0.fn.fn.to_qkv.weight`, 2);
-  const [hidden] = shapeOf(tensors, `${below}0.1.fn.fn.net.0.weight`, 2);
+  const [, positions] = sizesIn(tensors, "temporal.pos_embedding", 3);
+  const [three] = sizesIn(tensors, `${below}0.0.fn.fn.to_qkv.weight`, 2);
+  const [hidden] = sizesIn(tensors, `${below}0.1.fn.fn.net.0.weight`, 2);
   if (three % 3 !== 0)
     throw new CheckpointError(`${below}0.0.fn.fn.to_qkv.weight has ${three} rows; queries, keys and values are alike`);
   return { ...towers, temporal: { positions, layers: blocks(tensors, below), hidden }, inner: three / 3 };

@@ -2,8 +2,10 @@
 import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
 import { normalize } from "../../kernels/index.ts";
+import type { Through } from "../clip/block.ts";
 import { TextEncoder, textRows } from "../clip/text-encoder.ts";
 import { Vit } from "../clip/vit.ts";
+import type { Dropping } from "../dropout.ts";
 import type { Takes, VideoText } from "../family.ts";
 import type { Init } from "../params.ts";
 import { checkEmoClip, type EmoClipConfig } from "./config.ts";
@@ -49,7 +51,7 @@ export class EmoClip implements VideoText<EmoClipConfig> {
   get takes(): Takes {
     const { temporal, vision, text } = this.config;
     const { context, vocabulary } = text;
-    return { frames: temporal.frames, side: vision.image, context, vocabulary, subject: false };
+    return { frames: temporal.frames, side: vision.image, colours: "clip", context, vocabulary, subject: false };
   }
 
   get embed(): number {
@@ -57,15 +59,15 @@ export class EmoClip implements VideoText<EmoClipConfig> {
   }
 
   /** frames_BT3SS -> f_BTE: what the frame tower makes of each frame, not normalised. */
-  encodeFrames(frames_BT3SS: Tensor): Tensor {
+  encodeFrames(frames_BT3SS: Tensor, through?: Through): Tensor {
     const [B, T, , height, width] = frames_BT3SS.shape;
-    const f_NE = this.backbone.visual.forward(frames_BT3SS.reshape([B * T, 3, height, width]));
+    const f_NE = this.backbone.visual.forward(frames_BT3SS.reshape([B * T, 3, height, width]), through);
     return f_NE.reshape([B, T, this.embed]);
   }
 
-  /** frames_BT3SS -> v_BE of unit length; a mask changes nothing. */
-  encodeVideo(frames_BT3SS: Tensor): Tensor {
-    return normalize(this.temporal.forward(this.encodeFrames(frames_BT3SS)));
+  /** frames_BT3SS -> v_BE of unit length; a mask changes nothing, and there is no dropout. */
+  encodeVideo(frames_BT3SS: Tensor, _mask_BTSS?: Tensor, _drop?: Dropping, through?: Through): Tensor {
+    return normalize(this.temporal.forward(this.encodeFrames(frames_BT3SS, through)));
   }
 
   /** frames_N3SS -> v_NE of unit length: single images, as CLIP alone sees them. */
@@ -78,7 +80,7 @@ export class EmoClip implements VideoText<EmoClipConfig> {
   }
 
   /** tokens_BW:u32, ends_B:u32 -> t_BE of unit length. */
-  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">): Tensor {
-    return normalize(this.backbone.forward(tokens_BW, ends_B));
+  encodeText(tokens_BW: Tensor<"u32">, ends_B: Tensor<"u32">, through?: Through): Tensor {
+    return normalize(this.backbone.forward(tokens_BW, ends_B, through));
   }
 }

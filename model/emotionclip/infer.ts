@@ -1,5 +1,5 @@
 // The configuration of an EmotionCLIP that the shapes in a checkpoint imply (the official builder's rules), and what they leave open.
-import { blocks, headsBy64, shapeOf, type Tensors, type TowerSizes, towerSizes } from "../clip/sizes.ts";
+import { blocks, headsBy64, sizesIn, type Tensors, type TowerSizes, towerSizes } from "../clip/sizes.ts";
 import type { HeadConfig, ModelConfig, SaamConfig } from "./config.ts";
 import { preset, presetNames, vitB32 } from "./presets.ts";
 
@@ -20,9 +20,9 @@ function headOf(tensors: Tensors): Partial<HeadConfig> {
   if (names.length === 1 && names[0] === "visual_head.fusion_layer.weight") return { kind: "conv1d" };
   return {
     kind: "transformer",
-    frames: shapeOf(tensors, "visual_head.frame_position_embedding.weight", 2)[0],
+    frames: sizesIn(tensors, "visual_head.frame_position_embedding.weight", 2)[0],
     layers: blocks(tensors, "visual_head.fusion_layer.layers."),
-    feedForward: shapeOf(tensors, "visual_head.fusion_layer.layers.0.linear1.weight", 2)[0],
+    feedForward: sizesIn(tensors, "visual_head.fusion_layer.layers.0.linear1.weight", 2)[0],
   };
 }
 

@@ -201,7 +201,7 @@ test("--image resizes the positions once and for all", async () => {
 test("a file that is no model goes as it is with --part all, and is refused without", async () => {
   const out = join(fresh(), "zoo.safetensors");
   const error = await refusal(convert(source("zoo.pt"), out));
-  assert.match(error.message, /no model of CLIP or EmotionCLIP: .*--part all/);
+  assert.match(error.message, /no model of CLIP, EmotionCLIP or EmoCLIP: .*--part all/);
   await convert(source("zoo.pt"), out, "--part", "all");
   await opened(out, (after) =>
     opened(source("zoo.pt"), async (before) => {

@@ -223,7 +223,7 @@ test("a configuration is of the family that it names, or of the first that takes
   assert.is(readConfig(json, "x.json", undefined, both).family, plain as Family);
   assert.match(
     (await refusal(Promise.resolve().then(() => readConfig(json, "x.json", "Other", both)))).message,
-    /known: EmotionCLIP, Plain/,
+    /known: EmotionCLIP, EmoCLIP, Plain/,
   );
 });
 

@@ -449,7 +449,10 @@ test("a ResNet, Hugging Face's names and anything else are refused with their re
     });
   assert.match(await refused(await only("rn", "visual.layer1.0.conv1.weight")), /a ResNet frame tower/);
   assert.match(await refused(await only("hf", "vision_model.encoder.layers.0.x")), /Hugging Face/);
-  assert.match(await refused(await only("other", "a")), /not a model of CLIP or EmotionCLIP: none of its 1 tensors/);
+  assert.match(
+    await refused(await only("other", "a")),
+    /not a model of CLIP, EmotionCLIP or EmoCLIP: none of its 1 tensors/,
+  );
   const message = await refused(await only("esc", "visual.layer1.\x1b[2J"));
   assert.not.ok(message.includes("\x1b"), "nothing that a terminal obeys");
 });

@@ -17,11 +17,12 @@ import { inTemporary } from "../kit/temporary.ts";
 await sharedGpu();
 const ours = new Folder(goldenPath("emotionclip"));
 
-for (const file of ours.files)
-  test(`${file} agrees within its tolerances`, async () => {
-    const { outcome, failures, notes } = await checkFile(ours, file);
-    assert.is(outcome, "pass", [...failures, ...notes].join("\n"));
-  });
+for (const folder of [ours, new Folder(goldenPath("emoclip"))])
+  for (const file of folder.files)
+    test(`${file} agrees within its tolerances`, async () => {
+      const { outcome, failures, notes } = await checkFile(folder, file);
+      assert.is(outcome, "pass", [...failures, ...notes].join("\n"));
+    });
 
 /** A golden file's tensors, to be changed. */
 const copyOf = (file: string): Map<string, GoldenTensor> => tensorsOf(`emotionclip/${file}`);

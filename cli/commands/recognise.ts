@@ -1,0 +1,179 @@
+// `emotionclip recognise`: zero-shot recognition of expressions in face clips, as that field measures it: WAR and UAR, by fold.
+import { basename } from "node:path";
+import { Argument, Command } from "commander";
+import { faceSplitsOf } from "../../data/faces/sets.ts";
+import { readTextLines } from "../../data/footage/lines.ts";
+import { FormatError, UsageError } from "../../engine/errors.ts";
+import type { GpuOptions } from "../../engine/index.ts";
+import { recognitionText } from "../../eval/recognition/page.ts";
+import { emotionTemplates } from "../../eval/zero-shot/zero-shot.ts";
+import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
+import { classesOf } from "../class-file.ts";
+import { batchFlag, CONFIG, maxBad, oneOf, whole } from "../flags.ts";
+import type { Context } from "../gpu.ts";
+import { tellRemarks } from "../inputs.ts";
+import {
+  classesInWords,
+  foldsAsked,
+  openFolds,
+  recogniseFiles,
+  recognisedSets,
+  recogniseWith,
+  recognitionPage,
+  type RecognitionRequest,
+} from "../recognition.ts";
+import { Progress } from "../terminal/progress.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { printResult, warn } from "../terminal/streams.ts";
+
+interface Flags {
+  gpu: GpuOptions;
+  data: string;
+  checkpoint?: string;
+  config?: string;
+  bpe?: string;
+  split?: string;
+  fold: string;
+  list?: string;
+  root?: string;
+  classes?: string;
+  templates?: string;
+  every: string;
+  window: "random" | "centre";
+  seed: string;
+  features?: string;
+  textFeatures?: string;
+  projection?: string;
+  batchSize?: string;
+  maxBad: number;
+  json?: boolean;
+}
+
+export function command({ gpu }: Context): Command {
+  return new Command()
+    .addArgument(new Argument("<set>", "a data set by its layout, or own: a list name,class").choices(recognisedSets))
+    .requiredOption("--data <folder>", "where the data set lies; of own: the folder of clips")
+    .option("--checkpoint <path>", "what recognises: .pt, .safetensors, a run's folder")
+    .option(...CONFIG)
+    .option("--bpe <file>", "the byte-pair table, where the checkpoint's vocabulary needs another than CLIP's")
+    .option("--split <split>", "split (default: the one that is tested)")
+    .option("--fold <fold>", "all, or one of those that the set has", "all")
+    .option("--list <file>", "a list instead of the data set's own: path, frames and label, or name,class")
+    .option("--root <folder>", "where frames of listed clips lie; of listed paths only the last parts count")
+    .option("--classes <classes>", "a,b,c or a file that says them in words (default: descriptions of our own)")
+    .option("--templates <file>", "prompts with {} for the text: a .txt file, or emotion for built-in ones")
+    .option("--every <k>", "of a clip every k-th frame is looked at", "4")
+    .option("--window <where>", "which of those: centre, or random as published, drawn from --seed", "centre")
+    .option("--seed <n>", "of random windows", "2022")
+    .option(
+      "--features <files>",
+      "rows of any model instead, in the order of the list: a .npy file for each fold, between commas",
+    )
+    .option("--text-features <file>", "with --features: a .npy file of a row for each class")
+    .option("--projection <file>", "with --features: a .npy matrix that both go through first, such as Exp-CLIP's head")
+    .option("--batch-size <n>", "clips given to the model at once")
+    .option("--json", "one JSON object instead of text")
+    .addOption(maxBad())
+    .action((set: string, flags: Flags) => run(set, { ...flags, gpu: gpu() }));
+}
+
+async function run(name: string, flags: Flags): Promise<void> {
+  const set = oneOf("data set", name, recognisedSets);
+  const { features, textFeatures, checkpoint } = flags;
+  if ((features === undefined) === (checkpoint === undefined))
+    throw new UsageError("recognise: either --checkpoint or --features recognises, not both and not neither");
+  if ((features === undefined) !== (textFeatures === undefined))
+    throw new UsageError("--features and --text-features go together");
+  const request: RecognitionRequest = {
+    set,
+    data: flags.data,
+    split: flags.split ?? (set === "own" ? "test" : faceSplitsOf(set).at(-1)!),
+    folds: foldsAsked(set, flags.fold),
+    list: flags.list,
+    root: flags.root,
+    every: whole("every", flags.every, 1, 1000),
+    window: oneOf("window", flags.window, ["centre", "random"]),
+    seed: whole("seed", flags.seed, 0, Number.MAX_SAFE_INTEGER),
+    maxBad: flags.maxBad,
+    ...(flags.batchSize !== undefined && { batch: batchFlag(flags.batchSize) }),
+  };
+  if (set === "own" && request.list === undefined) throw new UsageError("--list: own needs a list name,class");
+  const folds = await openFolds(request);
+  const given = flags.classes === undefined ? undefined : await classesOf(flags.classes);
+  const classes = classesInWords(folds[0].set.classes, features === undefined ? given : asNamed(folds[0].set.classes));
+  const templates = flags.templates === undefined ? ["{}"] : await templatesOf(flags.templates);
+  const words = { classes, templates };
+  const chosen = { folds: request.folds.map(String), frames: `every ${request.every}. frame`, window: request.window };
+  if (features !== undefined) {
+    const scores = recogniseFiles(folds, {
+      features: features.split(","),
+      texts: textFeatures!,
+      projection: flags.projection,
+    });
+    const about = { model: features, choices: { folds: chosen.folds, texts: textFeatures! }, notes: [] };
+    return printResult(flags.json, recognitionPage(folds, { scores, bad: [] }, request, words, about), recognitionText);
+  }
+  await withCheckpointOf(flags, request, folds, words, chosen);
+}
+
+/** Classes that nothing is said of: rows of a file stand for them. */
+const asNamed = (of: readonly string[]) => of.map((name) => ({ name, texts: [name] }));
+
+async function withCheckpointOf(
+  flags: Flags,
+  request: RecognitionRequest,
+  folds: Awaited<ReturnType<typeof openFolds>>,
+  words: { classes: ReturnType<typeof classesInWords>; templates: readonly string[] },
+  chosen: Record<string, string | readonly string[]>,
+): Promise<void> {
+  const { plan, close } = await openPlan({ checkpoint: flags.checkpoint!, config: flags.config, gpu: flags.gpu });
+  const notes = tellRemarks(plan);
+  const progress = new Progress({
+    phases: [
+      ["load the model", 5],
+      ["clips", 60],
+    ],
+  });
+  const stop = gracefulStop();
+  try {
+    const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
+    progress.start("load the model", 1);
+    const found = await withModel(
+      plan,
+      (model) => recogniseWith(model, tokenizer, folds, request, words, progress, stop),
+      (done, of) => progress.at(done / of),
+    );
+    progress.end();
+    if (!found) return printStopped("nothing was kept");
+    const { frames } = plan.model.takes;
+    const prompts = words.classes.reduce((sum, { texts }) => sum + texts.length, 0) * words.templates.length;
+    const choices = {
+      ...chosen,
+      clip: `${frames} frames`,
+      ...(request.window === "random" && { seed: request.seed }),
+      texts: flags.classes ?? "descriptions of our own",
+      averaging:
+        prompts > words.classes.length
+          ? `mean of ${prompts} prompts over ${words.classes.length} classes`
+          : "one prompt a class",
+      ties: "the first class",
+      checkpoint: "by whoever made it; this program does not know which split chose it",
+    };
+    const about = { model: basename(flags.checkpoint!), choices, notes };
+    const page = recognitionPage(folds, found, request, words, about);
+    warn(page.notes.slice(notes.length).map((note) => `${request.set}: ${note}`));
+    printResult(flags.json, page, recognitionText);
+  } finally {
+    progress.end();
+    await close();
+  }
+}
+
+async function templatesOf(given: string): Promise<readonly string[]> {
+  if (given === "emotion") return emotionTemplates;
+  const { lines } = await readTextLines(given);
+  const wrong = lines.findIndex((line) => !line.includes("{}"));
+  if (wrong >= 0) throw new FormatError(`${basename(given)}: line ${wrong + 1} has no {}`);
+  return lines;
+}

@@ -1,0 +1,223 @@
+// The work of `emotionclip recognise`: lists and disk first, then texts and clips on one GPU, fold by fold.
+import { basename } from "node:path";
+import { faceDescriptions } from "../data/faces/descriptions.ts";
+import {
+  type FaceSet,
+  type FaceSetName,
+  faceSetNames,
+  foldsOf,
+  openFaceSet,
+  openOwnFaces,
+} from "../data/faces/sets.ts";
+import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
+import { quoted } from "../data/formats/json.ts";
+import { readNpyFile } from "../data/formats/npy.ts";
+import type { StopRequest } from "../data/threads/long-work.ts";
+import type { Tokenizer } from "../data/tokenizer/clip.ts";
+import { FormatError, UsageError } from "../engine/errors.ts";
+import { type Matrix, matrix } from "../eval/matrix.ts";
+import { faceFeatures } from "../eval/recognition/features.ts";
+import { foldRows, publishedOn, type RecognitionPage } from "../eval/recognition/page.ts";
+import { type FoldScores, recognitionOver } from "../eval/recognition/protocol.ts";
+import { type ZeroShotClass, zeroShotClassifier, zeroShotLogits } from "../eval/zero-shot/zero-shot.ts";
+import type { VideoText } from "../model/family.ts";
+import type { Progress } from "./terminal/progress.ts";
+
+/** Which clips are recognised, and how they are shown. */
+export interface RecognitionRequest {
+  readonly set: FaceSetName | "own";
+  readonly data: string;
+  readonly split: string;
+  readonly folds: readonly number[];
+  readonly list?: string;
+  readonly root?: string;
+  readonly every: number;
+  readonly window: "random" | "centre";
+  readonly seed: number;
+  readonly maxBad: number;
+  readonly batch?: number;
+}
+
+/** A fold, held against the disk. */
+export interface OpenFold {
+  readonly fold: number;
+  readonly set: FaceSet;
+  readonly survey: FaceSurvey;
+}
+
+/** Opens the lists of all folds. Errors: as openFaceSet; FormatError where no clip of a fold is there, or test folds share clips. */
+export async function openFolds(request: RecognitionRequest): Promise<OpenFold[]> {
+  const { set: name, data, split, list, root } = request;
+  const folds: OpenFold[] = [];
+  for (const fold of request.folds) {
+    const set =
+      name === "own"
+        ? await openOwnFaces(list ?? data, root ?? data)
+        : await openFaceSet(name, data, { split, fold, list, root });
+    const survey = await surveyFaces(set);
+    if (survey.clips.length === 0)
+      throw new FormatError(
+        `${name} ${split}, fold ${fold}: none of ${set.clips.length} listed clips has frames below ${basename(set.root)}`,
+      );
+    folds.push({ fold, set, survey });
+  }
+  refuseOverlap(folds);
+  return folds;
+}
+
+/** A clip that is tested in two folds would count twice. */
+function refuseOverlap(folds: readonly OpenFold[]): void {
+  const seen = new Map<string, number>();
+  for (const { fold, set } of folds)
+    for (const { id, place } of set.clips) {
+      const before = seen.get(id);
+      if (before !== undefined) throw new FormatError(`${place}: ${quoted(id)} is tested in fold ${before} as well`);
+      seen.set(id, fold);
+    }
+}
+
+/** Folds that a set has: all, or one of them. */
+export function foldsAsked(set: FaceSetName | "own", text: string): number[] {
+  const count = set === "own" ? 1 : foldsOf(set);
+  if (text === "all") return Array.from({ length: count }, (_, i) => i + 1);
+  const fold = Number(text);
+  if (Number.isInteger(fold) && fold >= 1 && fold <= count) return [fold];
+  throw new UsageError(`--fold: ${quoted(text)} is not all or a number from 1 to ${count}`);
+}
+
+/** Names that the command takes. */
+export const recognisedSets = [...faceSetNames, "own"] as const;
+
+/** The set's classes in words: those given, each by its name, or our own descriptions. */
+export function classesInWords(of: readonly string[], given: readonly ZeroShotClass[] | undefined): ZeroShotClass[] {
+  if (!given) {
+    const lacking = of.filter((name) => !Object.hasOwn(faceDescriptions, name));
+    if (lacking.length > 0)
+      throw new UsageError(
+        `--classes: there is no text of ours for ${lacking.map((name) => quoted(name)).join(", ")}; a file says them in words`,
+      );
+    return of.map((name) => ({ name, texts: [faceDescriptions[name]] }));
+  }
+  const known = new Map(given.map((each) => [each.name, each]));
+  const lacking = of.filter((name) => !known.has(name));
+  const strange = given.filter(({ name }) => !of.includes(name));
+  if (lacking.length + strange.length > 0)
+    throw new UsageError(
+      `--classes: the set has ${of.join(", ")}; ` +
+        [
+          ...(lacking.length > 0 ? [`no text for ${lacking.join(", ")}`] : []),
+          ...(strange.length > 0 ? [`${strange.map(({ name }) => quoted(name)).join(", ")} are none of them`] : []),
+        ].join("; "),
+    );
+  return of.map((name) => known.get(name)!);
+}
+
+/** Texts and templates of the classes. */
+export interface Words {
+  readonly classes: readonly ZeroShotClass[];
+  readonly templates: readonly string[];
+}
+
+/** Recognises the clips of all folds with a model. */
+export async function recogniseWith(
+  model: VideoText,
+  tokenizer: Tokenizer,
+  folds: readonly OpenFold[],
+  request: RecognitionRequest,
+  { classes, templates }: Words,
+  progress: Progress,
+  stop: StopRequest,
+): Promise<{ scores: FoldScores[]; bad: string[] } | undefined> {
+  const classifier = await zeroShotClassifier(model, tokenizer, classes, templates);
+  const { frames: length, side, colours = "imagenet" } = model.takes;
+  if (typeof side !== "number")
+    throw new UsageError("recognise: faces are shown in squares; this model takes rectangles");
+  const { every, window, seed, maxBad, batch } = request;
+  const view = { length, every, side, colours, window, augment: false };
+  const clips = folds.reduce((sum, { survey }) => sum + survey.clips.length, 0);
+  progress.start("clips", clips);
+  const scores: FoldScores[] = [];
+  const bad: string[] = [];
+  let before = 0;
+  for (const { fold, set, survey } of folds) {
+    const at = (done: number) => progress.at(before + done);
+    const found = await faceFeatures(model, { root: set.root, clips: survey.clips, view, seed, maxBad, batch, at });
+    if (stop.requested !== undefined) return undefined;
+    scores.push({ fold, scores_NC: zeroShotLogits(found.features, classifier), labels: found.labels });
+    bad.push(...found.bad);
+    before += survey.clips.length;
+  }
+  return { scores, bad };
+}
+
+/** Features that somebody else computed: a file a fold, rows in the order of its list, and one row a class. */
+export function recogniseFiles(
+  folds: readonly OpenFold[],
+  { features, texts, projection }: { features: readonly string[]; texts: string; projection?: string },
+): FoldScores[] {
+  if (features.length !== folds.length)
+    throw new UsageError(
+      `--features: ${features.length} files for ${folds.length} folds; one for each, between commas`,
+    );
+  const head = projection === undefined ? undefined : matrixIn(projection);
+  const through = (m: Matrix) => (head ? product(m, head) : m);
+  const classifier = through(matrixIn(texts));
+  return folds.map(({ fold, set }, i) => {
+    const rows = matrixIn(features[i]);
+    if (rows.shape[0] !== set.clips.length)
+      throw new FormatError(
+        `${basename(features[i])}: ${rows.shape[0]} rows, the list of fold ${fold} has ${set.clips.length} clips`,
+      );
+    if (classifier.shape[0] !== set.classes.length)
+      throw new FormatError(
+        `${basename(texts)}: ${classifier.shape[0]} rows, the set has ${set.classes.length} classes`,
+      );
+    const labels = Int32Array.from(set.clips, ({ label }) => label);
+    return { fold, scores_NC: zeroShotLogits(through(rows), classifier), labels };
+  });
+}
+
+function matrixIn(path: string): Matrix {
+  const [{ shape, data }] = readNpyFile(path);
+  if (shape.length !== 2) throw new FormatError(`${basename(path)}: has shape [${shape}], expected rows and columns`);
+  return matrix(shape[0], shape[1], Float64Array.from(data));
+}
+
+/** m head: features through a linear head, as Exp-CLIP has one behind CLIP. */
+function product(m: Matrix, head: Matrix): Matrix {
+  const [N, E] = m.shape;
+  const [rows, K] = head.shape;
+  if (rows !== E) throw new FormatError(`--projection: ${rows} rows, features have ${E} numbers`);
+  const out = new Float64Array(N * K);
+  for (let n = 0; n < N; n++)
+    for (let e = 0; e < E; e++) for (let k = 0; k < K; k++) out[n * K + k] += m.data[n * E + e] * head.data[e * K + k];
+  return matrix(N, K, out);
+}
+
+/** The page of what was found. */
+export function recognitionPage(
+  folds: readonly OpenFold[],
+  { scores, bad }: { scores: readonly FoldScores[]; bad: readonly string[] },
+  request: RecognitionRequest,
+  words: Words,
+  about: { model: string; choices: RecognitionPage["choices"]; notes: readonly string[] },
+): RecognitionPage {
+  const result = recognitionOver(scores);
+  const notes = folds.flatMap(({ fold, set, survey }) =>
+    [...set.notes, ...surveyNotes(survey)].map((note) => (folds.length > 1 ? `fold ${fold}: ${note}` : note)),
+  );
+  return {
+    set: request.set,
+    split: request.split,
+    model: about.model,
+    choices: about.choices,
+    classes: words.classes,
+    war: result.war,
+    uar: result.uar,
+    folds: foldRows(result),
+    missing: folds.reduce((sum, { survey }) => sum + survey.missing.length, 0),
+    bad,
+    notes: [...about.notes, ...notes],
+    published: publishedOn(request.set),
+  };
+}
