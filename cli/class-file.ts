@@ -6,7 +6,7 @@ import { readTextLines } from "../data/footage/lines.ts";
 import { type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { parseYaml } from "../data/formats/yaml.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import type { ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
+import { emotionTemplates, type ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
 
 /** Most classes of one call, and most characters of a text. */
 const most = { classes: 10_000, text: 100_000 };
@@ -48,4 +48,13 @@ function textsIn(value: Json, what: string): string[] {
     if (typeof text !== "string") throw new FormatError(`${what} is neither a text nor a list of texts`);
     return text;
   });
+}
+
+/** Prompts with {} for the text of a class: the built-in ones, or a line each. */
+export async function templatesOf(given: string): Promise<readonly string[]> {
+  if (given === "emotion") return emotionTemplates;
+  const { lines } = await readTextLines(given);
+  for (const [i, line] of lines.entries())
+    if (!line.includes("{}")) throw new FormatError(`${basename(given)}: line ${i + 1} is ${quoted(line)}, without {}`);
+  return lines;
 }

@@ -98,6 +98,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: "ops", about: "the table of all ops", load: () => import("./commands/ops.ts") },
   {
+    name: "recognise",
+    about: "expressions in face clips against classes in words, as that field measures it",
+    load: () => import("./commands/recognise.ts"),
+  },
+  {
     name: "attention",
     about: "what the subject token of a checkpoint looks at, drawn over the frames",
     load: () => import("./commands/attention.ts"),

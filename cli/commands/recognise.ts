@@ -2,14 +2,12 @@
 import { basename } from "node:path";
 import { Argument, Command } from "commander";
 import { faceSplitsOf } from "../../data/faces/sets.ts";
-import { readTextLines } from "../../data/footage/lines.ts";
-import { FormatError, UsageError } from "../../engine/errors.ts";
+import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";
-import { emotionTemplates } from "../../eval/zero-shot/zero-shot.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
-import { classesOf } from "../class-file.ts";
+import { classesOf, templatesOf } from "../class-file.ts";
 import { batchFlag, CONFIG, maxBad, oneOf, whole } from "../flags.ts";
 import type { Context } from "../gpu.ts";
 import { tellRemarks } from "../inputs.ts";
@@ -168,12 +166,4 @@ async function withCheckpointOf(
     progress.end();
     await close();
   }
-}
-
-async function templatesOf(given: string): Promise<readonly string[]> {
-  if (given === "emotion") return emotionTemplates;
-  const { lines } = await readTextLines(given);
-  const wrong = lines.findIndex((line) => !line.includes("{}"));
-  if (wrong >= 0) throw new FormatError(`${basename(given)}: line ${wrong + 1} has no {}`);
-  return lines;
 }

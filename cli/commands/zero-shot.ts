@@ -3,14 +3,13 @@ import { basename } from "node:path";
 import { Argument, Command } from "commander";
 import { benchmarkSplits, setNames } from "../../data/sets/index.ts";
 import { quoted } from "../../data/formats/json.ts";
-import { FormatError, UsageError } from "../../engine/errors.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
 import { reportLines, type TextsReport } from "../../data/tokenizer/report.ts";
 import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
-  emotionTemplates,
   probabilities,
   promptsOf,
   rankedClasses,
@@ -22,7 +21,6 @@ import {
   zeroShotLogits,
 } from "../../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../../model/family.ts";
-import { readTextLines } from "../../data/footage/lines.ts";
 import {
   type InputFlags,
   openInputs,
@@ -33,7 +31,7 @@ import {
   withInputs,
 } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
-import { classesOf } from "../class-file.ts";
+import { classesOf, templatesOf } from "../class-file.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -247,11 +245,3 @@ function text({ inputs, classes }: ZeroShotPage): string {
 
 /** A name as a terminal may show it. */
 const shown = (name: string) => quoted(name).slice(1, -1);
-
-async function templatesOf(given: string): Promise<readonly string[]> {
-  if (given === "emotion") return emotionTemplates;
-  const { lines } = await readTextLines(given);
-  for (const [i, line] of lines.entries())
-    if (!line.includes("{}")) throw new FormatError(`${basename(given)}: line ${i + 1} is ${quoted(line)}, without {}`);
-  return lines;
-}

@@ -177,6 +177,8 @@ function clipsOf(
   const numbers = clips.flatMap(({ label }) => (typeof label === "number" ? [label] : []));
   const isFromOne = numbers.length > 0 && Math.min(...numbers) >= 1 && Math.max(...numbers) === numbered.length;
   if (isFromOne) said.push(`class numbers are 1 to ${numbered.length}: one is taken off`);
+  else if (numbers.length > 0 && !numbers.includes(0))
+    said.push(`no clip has class 0, ${numbered[0]}; class numbers are taken to begin there`);
   const depth = depthOf(clips, parts, root);
   if (clips.some(({ path }) => path.startsWith("/") || path.includes(":\\") || partsOf(path).length > depth))
     said.push(

