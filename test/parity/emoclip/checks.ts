@@ -271,6 +271,7 @@ export const officialSize: Check = {
     const side = config.image;
     const video = proceduralVideo([run.B, run.T, side, config.patch], seed);
     const ids = proceduralTokens(run.B, config.ctx, config.vocab, seed);
+    if (tensors.has("tokens")) verdict.same("tokens", [...ids], [...tensors.tensor("tokens").data]);
     let reads: Map<string, Promise<ArrayLike<number>>>;
     {
       using tape = new Tape();
