@@ -156,7 +156,17 @@ export const pages: Readonly<Record<string, Page>> = {
       },
       {
         title: "The model",
-        entries: ["EmotionClip", "EmoClip", "emoClipB32", "TemporalModule", "FrameEncoder", "TextEncoder", "pixelTensors", "endPositions", "textRows"],
+        entries: [
+          "EmotionClip",
+          "EmoClip",
+          "emoClipB32",
+          "TemporalModule",
+          "FrameEncoder",
+          "TextEncoder",
+          "pixelTensors",
+          "endPositions",
+          "textRows",
+        ],
       },
       {
         title: "Its parts",
@@ -241,7 +251,10 @@ export const pages: Readonly<Record<string, Page>> = {
     example: "AdamW, Learner",
     about: "The paper's loss, optimisers, schedules, and one model in training.",
     groups: [
-      { title: "Train a model", entries: ["Learner", "Trainer", "encode", "sentimentContrast", "contrast", "planStep"] },
+      {
+        title: "Train a model",
+        entries: ["Learner", "Trainer", "encode", "sentimentContrast", "contrast", "planStep"],
+      },
       { title: "Settings", entries: ["defaults", "checkSettings"] },
       {
         title: "Recipes",
@@ -275,7 +288,10 @@ export const pages: Readonly<Record<string, Page>> = {
         entries: ["protocols", "score", "targetsOfBenchmark", "joinTargets", "readFeatureFiles", "resultText"],
       },
       { title: "Probes", entries: ["eval/probes/probes.ts", "probeStage", "savgol", "smooth"] },
-      { title: "Metrics", entries: ["eval/probes/metrics.ts", "recognition", "regressionFigures", "bootstrap", "bootstrapAll"] },
+      {
+        title: "Metrics",
+        entries: ["eval/probes/metrics.ts", "recognition", "regressionFigures", "bootstrap", "bootstrapAll"],
+      },
       { title: "Matrices", entries: ["eval/matrix.ts", "similarities"] },
       { title: "The paper's tables", entries: ["compare", "reweight"] },
       { title: "Files", entries: ["readNpy", "readNpyFile", "npyBytes", "FeatureCache", "cacheName"] },

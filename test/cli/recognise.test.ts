@@ -112,7 +112,7 @@ test("as text it has both figures, the table of classes and the published ones w
     "2",
   );
   assert.is(code, 0, stderr);
-  assert.match(stdout, /WAR \d+\.\d\d %   UAR \d+\.\d\d %/);
+  assert.match(stdout, /WAR \d+\.\d\d % {3}UAR \d+\.\d\d %/);
   assert.match(stdout, /happiness +(\d+\.\d\d %|-)( +\d+){7}/);
   assert.match(stdout, /EmoCLIP \(B\/32, captions of MAFW\) +36\.76 +46\.27/);
   assert.match(stderr, /dfew: list: path \[frames\] label between blanks/);
