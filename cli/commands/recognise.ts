@@ -1,6 +1,6 @@
 // `emotionclip recognise`: zero-shot recognition of expressions in face clips, as that field measures it: WAR and UAR, by fold.
 import { basename } from "node:path";
-import { Argument, Command } from "commander";
+import { Command } from "commander";
 import { faceSplitsOf } from "../../data/faces/sets.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
@@ -50,7 +50,7 @@ interface Flags {
 
 export function command({ gpu }: Context): Command {
   return new Command()
-    .addArgument(new Argument("<set>", "a data set by its layout, or own: a list name,class").choices(recognisedSets))
+    .argument("<set>", `one of ${recognisedSets.slice(0, -1).join(", ")} by its layout; or own: a list name,class`)
     .requiredOption("--data <folder>", "where the data set lies; of own: the folder of clips")
     .option("--checkpoint <path>", "what recognises: .pt, .safetensors, a run's folder")
     .option(...CONFIG)
