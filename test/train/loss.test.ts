@@ -1,9 +1,9 @@
 // The loss as training calls it, against Eq. 5 to 7 written out in f64: β, the form of the divergence, both directions, the scale.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parameter, Scope, tensor } from "../../engine/index.ts";
+import { compute, parameter, Scope, tensor } from "../../engine/index.ts";
 import { normalize } from "../../kernels/index.ts";
-import { type LossSettings, sentimentContrast } from "../../train/loss.ts";
+import { contrast, type LossSettings, sentimentContrast } from "../../train/loss.ts";
 import { gaussian, sharedGpu, uniform } from "../kernels/derive.ts";
 
 await sharedGpu();
@@ -59,5 +59,30 @@ for (const form of ["code", "paper"] as const)
       const got = await loss.item();
       assert.ok(Math.abs(got - want) <= 2e-6 * Math.max(1, want), `got ${got}, expected ${want}`);
     });
+
+test("contrast is InfoNCE in both directions; pairs of one text are not each other's negatives where that is asked", async () => {
+  const [x, y, scale] = [noise(B * E, 21), noise(B * E, 22), 1.3];
+  const [v, t] = [unit(x), unit(y)];
+  const texts = Uint32Array.of(4, 7, 4, 9, 7, 7);
+  const l = v.map((row) => t.map((column) => Math.exp(scale) * row.reduce((sum, a, e) => sum + a * column[e], 0)));
+  for (const masked of [false, true]) {
+    const counts = (i: number, j: number) => !masked || i === j || texts[i] !== texts[j];
+    let want = 0;
+    for (let i = 0; i < B; i++)
+      for (const of of [(j: number) => l[i][j], (j: number) => l[j][i]]) {
+        const negatives = Array.from({ length: B }, (_, j) => (counts(i, j) ? Math.exp(of(j)) : 0));
+        want += (Math.log(negatives.reduce((a, b) => a + b)) - of(i)) / (2 * B);
+      }
+    const [got] = await compute(() =>
+      contrast(
+        normalize(tensor(x, [B, E])),
+        normalize(tensor(y, [B, E])),
+        tensor([scale], []),
+        masked ? tensor(texts, [B], "u32") : undefined,
+      ),
+    );
+    assert.ok(Math.abs(got - want) < 1e-5, `${masked}: ${got}, expected ${want}`);
+  }
+});
 
 test.run();
