@@ -74,7 +74,7 @@ const waiting = `
   import { accumulate, compute, fill, openGpu } from "./engine/index.ts";
   const gpu = await openGpu({ adapter: process.env.EMOTIONCLIP_ADAPTER, deadline: 4 });
   const work = () => compute(() => {
-    let x = fill({ n: 2 ** 22, value: 1 });
+    let x = fill({ n: 2 ** 20, value: 1 });
     for (let i = 0; i < 100; i++) x = accumulate(x, x);
     return x;
   });

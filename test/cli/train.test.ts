@@ -299,10 +299,6 @@ runs("--memory chooses how a step is taken, says so, and trains that way", async
   assert.match(stderr, /chosen for --memory \d+: all 2 clips at once, blocks made again .* % more arithmetic/);
   const { recipe, from } = JSON.parse(readFileSync(join(root, "runs", "fits", "results.json"), "utf8"));
   assert.equal([recipe.gradCheckpointing, from.gradCheckpointing], [true, `chosen for --memory ${least}`]);
-  const half = await done(...vit, ...asked.slice(0, 2), "--steps", "2", "--name", "fits-half");
-  assert.match(half.stderr, /all 2 clips at once, everything kept, in half precision \(--precision amp\)/);
-  const { recipe: own, from: why } = JSON.parse(readFileSync(join(root, "runs", "fits-half", "results.json"), "utf8"));
-  assert.equal([own.precision, own.gradCheckpointing, why.precision], ["amp", false, `chosen for --memory ${least}`]);
   const { code, stderr: told } = await emotionclip("train", ...vit, "--memory", "1M", "--name", "never");
   assert.is(code, 4, told);
   assert.match(
@@ -310,6 +306,18 @@ runs("--memory chooses how a step is taken, says so, and trains that way", async
     /a step of 2 clips takes [\d.]+ MiB; 1\.0 MiB are allowed\n {2}the least it can take is [\d.]+ MiB: /,
   );
   assert.not.ok(existsSync(join(root, "runs", "never")));
+});
+
+runs("--memory takes half precision where there is any, rather than compute twice", async () => {
+  const gpu = await openTestGpu();
+  const { f16 } = gpu.facts;
+  gpu.close();
+  const { plan } = JSON.parse((await done(...vit, "--dry-run", "--json", "--grad-checkpointing")).stdout);
+  const { stderr } = await done(...vit, "--memory", `${plan.peak}`, "--steps", "2", "--name", "fits-half");
+  const { recipe, from } = JSON.parse(readFileSync(join(root, "runs", "fits-half", "results.json"), "utf8"));
+  assert.equal([recipe.precision, recipe.gradCheckpointing], f16 ? ["amp", false] : ["f32", true]);
+  assert.is(from.precision, `chosen for --memory ${plan.peak}`);
+  if (f16) assert.match(stderr, /all 2 clips at once, everything kept, in half precision \(--precision amp\)/);
 });
 
 runs("the printed recipe is complete and says where each value is from", async () => {
