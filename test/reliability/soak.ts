@@ -77,12 +77,13 @@ function watchFiles(child: ChildProcess, folder: string, files: Map<number, numb
 /** What has grown by more than its bar from the first stretch to the last; nothing is good. */
 export function grown(stretches: readonly Stretch[]): string[] {
   const [first, last] = [stretches[0], stretches.at(-1)!];
+  const files = stretches.find((stretch) => stretch.files > 0)?.files ?? 0; // a look may come too late for the first
   const percent = (name: "rss" | "gpu" | "milliseconds" | "files") => 100 * (last[name] / Math.max(1, first[name]) - 1);
   return [
     ...(percent("rss") > 10 ? [`memory grew by ${percent("rss").toFixed(0)} %`] : []),
     ...(last.gpu > first.gpu ? [`the engine's bytes grew by ${percent("gpu").toFixed(0)} %`] : []),
     ...(percent("milliseconds") > 25 ? [`a step takes ${percent("milliseconds").toFixed(0)} % longer`] : []),
-    ...(last.files > first.files + 8 ? [`${last.files - first.files} more files are open`] : []),
+    ...(last.files > files + 8 ? [`${last.files - files} more files are open`] : []),
   ];
 }
 
