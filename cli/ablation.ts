@@ -10,6 +10,7 @@ import { type Cell, differences } from "../eval/paper/grid.ts";
 import { type Layer, type Recipe, type RecipeName, recipeNames, resolveRecipe } from "../train/recipe.ts";
 import { read } from "../train/runs/runs.ts";
 import type { Say } from "./clips.ts";
+import { leftToDevice, onDevice } from "./memory.ts";
 import type { Probes } from "./probes.ts";
 import { runTraining } from "./training.ts";
 import { draftRecipe, prepare } from "./training-plan.ts";
@@ -80,8 +81,9 @@ async function isFinished(folder: string, recipe: Recipe): Promise<boolean> {
 }
 
 function agree(folder: string, found: Readonly<Record<string, unknown>>, recipe: Recipe): void {
+  const open: readonly RecipeName[] = [...free, ...leftToDevice(recipe)];
   const changed = recipeNames.filter(
-    (name) => !free.includes(name) && found[name] !== undefined && found[name] !== recipe[name],
+    (name) => !open.includes(name) && found[name] !== undefined && found[name] !== recipe[name],
   );
   if (changed.length === 0) return;
   const told = changed.map((name) => `${name} ${JSON.stringify(found[name])} -> ${JSON.stringify(recipe[name])}`);
@@ -118,7 +120,8 @@ export async function trainCell(run: CellRun, place: AblationPlace): Promise<boo
   const { gpu, progress, stop, clips, probes, say } = place;
   const drafted = await draftRecipe(run.layers);
   try {
-    const prepared = await prepare(drafted, clips, say);
+    const { prepared, choice } = await onDevice(gpu, await prepare(drafted, clips, say), say);
+    if (choice) say(choice.why);
     const { measure, about } = probes;
     const training = { folder: run.folder, override: [], measurement: measure, measured: about };
     return (await runTraining(prepared, training, { gpu, progress, stop })) !== undefined;

@@ -3,9 +3,8 @@ import { UsageError } from "../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../engine/index.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
-import { inPrecision } from "./half.ts";
 import { matmulRate } from "./matmul-rate.ts";
-import { type ChosenStep, fittedTraining } from "./memory.ts";
+import { type ChosenStep, onDevice } from "./memory.ts";
 import { clock } from "./terminal/progress.ts";
 import { printResult, warn } from "./terminal/streams.ts";
 import { type ClipSource, shareLines } from "./train-source.ts";
@@ -49,7 +48,7 @@ export async function dryRun(
   const ready = await prepare(drafted, folder, say);
   const gpu = await openGpu(options);
   try {
-    const { prepared, choice } = await fittedTraining(await inPrecision(gpu, ready, say), gpu, say);
+    const { prepared, choice } = await onDevice(gpu, ready, say);
     const { source, text, recipe } = prepared;
     const { steps, stepsPerEpoch, begun } = extentOf(prepared);
     const { budget, maxBinding } = gpu.store;

@@ -32,6 +32,9 @@ export async function precisionOn(
   return "f32";
 }
 
+/** Why a training that was to be of mixed precision is not, as a value's source. */
+export const noHalf = "the adapter has no half precision";
+
 /** A training in the precision that there is; what is said of it is one of its remarks. */
 export async function inPrecision(
   place: Place,
@@ -42,7 +45,7 @@ export async function inPrecision(
   const precision = await precisionOn(place, prepared.recipe.precision, (line) => said.push(line));
   for (const line of said) hear(line);
   const { recipe, from, remarks } = prepared;
-  const reason = said.length > 0 ? { precision: "the adapter has no half precision" } : {};
+  const reason = said.length > 0 ? { precision: noHalf } : {};
   return {
     ...prepared,
     recipe: { ...recipe, precision },

@@ -1,11 +1,11 @@
 // `--memory`: the step is taken in the cheapest way whose plan fits so much. `--gpu-memory` is the engine's own limit, for all that it
 // allocates; where it is smaller, it counts.
 import type { Gpu } from "../engine/index.ts";
-import { isOwn } from "../train/recipe.ts";
+import { isOwn, type Recipe } from "../train/recipe.ts";
 import { chooseStep, type StepToFit, type StepWay, type WholeStep } from "../train/step-choice.ts";
 import { sizeText } from "../train/step-plan.ts";
 import { bytesOf } from "./gpu.ts";
-import { precisionOn } from "./half.ts";
+import { inPrecision, noHalf, precisionOn } from "./half.ts";
 import type { PreparedTraining } from "./training-plan.ts";
 
 /** A choice as --json has it. */
@@ -38,21 +38,38 @@ export function fitStep(step: StepToFit, memory: string, { facts, store }: Gpu):
 
 const chosenNames = ["micro", "gradCheckpointing", "precision"] as const;
 
+/** Settings that are only known where the GPU is open. */
+export const leftToDevice = ({ precision, memory }: Recipe): (typeof chosenNames)[number][] =>
+  memory === null ? (precision === "f32" ? [] : ["precision"]) : [...chosenNames];
+
+/** A training as this GPU takes it. */
+export interface OnDevice {
+  readonly prepared: PreparedTraining;
+  /** What `--memory` chose. */
+  readonly choice?: ChosenStep;
+}
+
+/** A training in the precision that this GPU has, with the step that `--memory` chooses; what is said of it is among its remarks. */
+export const onDevice = async (gpu: Gpu, prepared: PreparedTraining, say: (line: string) => void): Promise<OnDevice> =>
+  fittedTraining(await inPrecision(gpu, prepared, say), gpu, say);
+
 /**
  * A training with the step that `--memory` chooses; as it is where the recipe has none. Where half precision is chosen and a trial of it
- * fails, the choice is made again without.
+ * fails, the choice is made again without; where it has failed already, it is not tried again.
  */
-export async function fittedTraining(
-  prepared: PreparedTraining,
-  gpu: Gpu,
-  say: (line: string) => void,
-): Promise<{ prepared: PreparedTraining; choice?: ChosenStep }> {
-  const { recipe, from, text, draft } = prepared;
+async function fittedTraining(prepared: PreparedTraining, gpu: Gpu, say: (line: string) => void): Promise<OnDevice> {
+  const { recipe, from, text, draft, remarks } = prepared;
   if (recipe.memory === null) return { prepared };
-  const fixed = new Set<string>(chosenNames.filter((name) => isOwn(from[name])));
+  const said: string[] = [];
+  const hear = (line: string) => {
+    said.push(line);
+    say(line);
+  };
+  const isFixed = (name: (typeof chosenNames)[number]) => isOwn(from[name]) || from[name] === noHalf;
+  const fixed = new Set<string>(chosenNames.filter(isFixed));
   const step = { config: text.config, settings: recipe, family: draft.family };
   let choice = fitStep({ ...step, fixed }, recipe.memory, gpu);
-  if (choice.precision !== recipe.precision && (await precisionOn(gpu, choice.precision, say)) === "f32") {
+  if (choice.precision !== recipe.precision && (await precisionOn(gpu, choice.precision, hear)) === "f32") {
     fixed.add("precision");
     choice = fitStep({ ...step, fixed }, recipe.memory, gpu);
   }
@@ -64,6 +81,7 @@ export async function fittedTraining(
       ...prepared,
       recipe: { ...recipe, micro, gradCheckpointing, precision },
       from: { ...from, ...chosen },
+      remarks: [...remarks, ...said],
     },
     choice,
   };

@@ -15,7 +15,7 @@ import { readNpyFile } from "../data/formats/npy.ts";
 import type { StopRequest } from "../data/threads/long-work.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import { type Matrix, matrix } from "../eval/matrix.ts";
+import { type Matrix, matrix, requireFinite } from "../eval/matrix.ts";
 import { faceFeatures } from "../eval/recognition/features.ts";
 import { foldRows, publishedOn, type RecognitionPage } from "../eval/recognition/page.ts";
 import { type FoldScores, recognitionOver } from "../eval/recognition/protocol.ts";
@@ -134,14 +134,17 @@ export async function recogniseWith(
     throw new UsageError("recognise: faces are shown in squares; this model takes rectangles");
   const { every, window, seed, maxBad, batch } = request;
   const view = { length, every, side, colours, window, augment: false };
-  const clips = folds.reduce((sum, { survey }) => sum + survey.clips.length, 0);
-  progress.start("clips", clips);
+  progress.start(
+    "clips",
+    folds.reduce((sum, { survey }) => sum + survey.clips.length, 0),
+  );
   const scores: FoldScores[] = [];
   const bad: string[] = [];
   let before = 0;
   for (const { fold, set, survey } of folds) {
     const at = (done: number) => progress.at(before + done);
-    const found = await faceFeatures(model, { root: set.root, clips: survey.clips, view, seed, maxBad, batch, at });
+    const { clips } = survey;
+    const found = await faceFeatures(model, { root: set.root, clips, view, seed, maxBad, batch, at, stop });
     if (stop.requested !== undefined) return undefined;
     scores.push({ fold, scores_NC: zeroShotLogits(found.features, classifier), labels: found.labels });
     bad.push(...found.bad);
@@ -180,6 +183,7 @@ export function recogniseFiles(
 function matrixIn(path: string): Matrix {
   const [{ shape, data }] = readNpyFile(path);
   if (shape.length !== 2) throw new FormatError(`${basename(path)}: has shape [${shape}], expected rows and columns`);
+  requireFinite(data, basename(path));
   return matrix(shape[0], shape[1], Float64Array.from(data));
 }
 

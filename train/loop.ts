@@ -24,10 +24,11 @@ export const patience = { inARow: 3, inAThousand: 10 } as const;
 
 /** Steps that were skipped; part of the checkpoint, so that a resumed run counts on. */
 export class Watch {
-  /** Those that a smaller scale of the loss mends: no sign of bad health. */
-  readonly #backedOff = new Set<number>();
-
-  constructor(readonly skipped: number[] = []) {}
+  /** @param backedOff those that a smaller scale of the loss mends: no sign of bad health */
+  constructor(
+    readonly skipped: number[] = [],
+    readonly backedOff: number[] = [],
+  ) {}
 
   /** Notes one step; undefined if it is sound, else what became of it. Too many such steps are a HealthError. */
   note(report: StepReport, samples: readonly string[]): string | undefined {
@@ -36,10 +37,10 @@ export class Watch {
     if (fault === undefined) return undefined;
     this.skipped.push(step);
     if (isBackingOff(report)) {
-      this.#backedOff.add(step);
+      this.backedOff.push(step);
       return fault;
     }
-    const ill = this.skipped.filter((other) => !this.#backedOff.has(other));
+    const ill = this.skipped.filter((other) => !this.backedOff.includes(other));
     const inARow = ill.reduceRight((n, other) => (other === step - n ? n + 1 : n), 0);
     const recent = report.lossScale === undefined ? ill.filter((other) => other > step - 1000).length : 0;
     if (inARow < patience.inARow && recent < patience.inAThousand) return fault;
@@ -168,6 +169,7 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const save = async (line?: LogLine) => {
     const state = {
       skipped: watch.skipped,
+      ...(watch.backedOff.length && { backedOff: watch.backedOff }),
       ...(moves.length && { moves }),
       ...(restarts.length && { restarts }),
       ...(line && { unmeasured: line }),
@@ -330,6 +332,8 @@ function undefinedOf(probes: readonly Figure[]): { notDefined?: Record<string, s
 /** What a checkpoint holds of the loop. */
 interface LoopState {
   readonly skipped: number[];
+  /** Those of them at which the scale of the loss backed off. */
+  readonly backedOff?: number[];
   readonly moves?: readonly Move[];
   readonly restarts?: readonly Restart[];
   /** The line of its step, where a stop came before the figures that belong to it. */
@@ -363,7 +367,7 @@ async function resume({ trainer, run, gpu, progress, begun, restarts: ours = [] 
   try {
     for (const remark of await trainer.load(found.model, found.optimizer)) progress.say(`warning: ${remark}`);
     const { step, state } = found.manifest;
-    const { skipped = [], moves = [], restarts = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
+    const { skipped = [], backedOff, moves = [], restarts = [], unmeasured } = (state ?? {}) as Partial<LoopState>;
     const changes = changesOf(found.manifest, platformOf(gpu));
     if (changes.length)
       progress.say(
@@ -372,7 +376,8 @@ async function resume({ trainer, run, gpu, progress, begun, restarts: ours = [] 
     const all = changes.length ? [...moves, { step, changes }] : moves;
     const before = restarts.filter(({ date }) => ours.every((other) => other.date !== date));
     const { best } = found.manifest;
-    return { from: step, watch: new Watch(skipped), moves: all, restarts: [...before, ...ours], unmeasured, best };
+    const watch = new Watch(skipped, backedOff);
+    return { from: step, watch, moves: all, restarts: [...before, ...ours], unmeasured, best };
   } finally {
     await found.close();
   }

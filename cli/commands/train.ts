@@ -4,16 +4,15 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type Layer, type Recipe, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
+import { type Layer, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
 import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
 import { matmulRate } from "../matmul-rate.ts";
 import { openMeasurement } from "../measurement.ts";
-import { type ChosenStep, fittedTraining } from "../memory.ts";
+import { type ChosenStep, leftToDevice, onDevice } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
-import { inPrecision } from "../half.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
 import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
@@ -123,7 +122,7 @@ async function run(
   const lasting = new LastingGpu(() => openGpu(options), most, say);
   let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {
-    const { prepared, choice } = await fittedTraining(await inPrecision(gpu, before, say), gpu, say);
+    const { prepared, choice } = await onDevice(gpu, before, say);
     if (restarts.length === 0) {
       printBegin(prepared, gpu, choice, say);
       rate = await rateOf(prepared, gpu);
@@ -143,12 +142,6 @@ async function run(
       `${files.map((file) => `${join(folder, file)}\n`).join("")}${clock((performance.now() - began) / 1000)} in all`,
   );
 }
-
-/** Settings that are only known where the GPU is open. */
-const leftToDevice = ({ precision, memory }: Recipe): string[] => [
-  ...(precision === "f32" ? [] : ["precision"]),
-  ...(memory === null ? [] : ["micro", "gradCheckpointing", "precision"]),
-];
 
 function printBegin(
   { recipe, source }: PreparedTraining,

@@ -11,7 +11,7 @@ export function evaluationPage(result: EvaluationResult, protocol: Protocol): st
   const { benchmark, source, splits, tasks } = result;
   return pageHtml({
     title: `Linear evaluation on ${benchmark}`,
-    summary: `Probes fittedTraining on frozen, L2-normalised features of the ${protocol.fit} split and read on ${protocol.on.join(" and ")}, ${benchmark === "own" ? "as docs/EVALUATION.md says of own data" : "by the official protocol"}.`,
+    summary: `Probes fitted on frozen, L2-normalised features of the ${protocol.fit} split and read on ${protocol.on.join(" and ")}, ${benchmark === "own" ? "as docs/EVALUATION.md says of own data" : "by the official protocol"}.`,
     facts: [
       ["Features", source],
       ["Width", String(splits[0].width)],

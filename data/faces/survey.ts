@@ -1,9 +1,7 @@
 // A list of face clips held against the disk: which clips are there, with how many frames, and what can be told of the pictures.
-import { openSync, readSync, closeSync } from "node:fs";
 import { FormatError } from "../../engine/errors.ts";
-import { inside } from "../formats/inside.ts";
 import { sizeOfPicture } from "../pixels/image.ts";
-import { listNames } from "../sets/files.ts";
+import { fileLimits, listNames, readBytes } from "../sets/files.ts";
 import type { FaceClip, FaceSet } from "./sets.ts";
 
 /** A clip that is there, with the names of its frames in order. */
@@ -56,24 +54,22 @@ async function sizesOf(root: string, clips: readonly FoundClip[]): Promise<FaceS
   const counts = new Map<string, { width: number; height: number; count: number }>();
   for (let i = 0; i < clips.length; i += step) {
     const { folder, frames } = clips[i];
-    const { width, height } = await sizeAt(root, `${folder}/${frames[0]}`);
+    const size = await sizeAt(root, `${folder}/${frames[0]}`);
+    if (!size) continue;
+    const { width, height } = size;
     const key = `${width}x${height}`;
     counts.set(key, { width, height, count: (counts.get(key)?.count ?? 0) + 1 });
   }
   return [...counts.values()].sort((a, b) => b.count - a.count);
 }
 
-/** Bytes at the front of a picture that tell its size; one whose metadata are longer is read as far as this too. */
-const HEAD = 2 ** 20;
-
-async function sizeAt(root: string, name: string): Promise<{ width: number; height: number }> {
-  const handle = openSync(inside(root, name, name), "r");
+/** Undefined of what is no picture: whoever shows the clip says so, counts it, and decides whether it is one too many. */
+async function sizeAt(root: string, name: string): Promise<{ width: number; height: number } | undefined> {
   try {
-    const bytes = new Uint8Array(HEAD);
-    const count = readSync(handle, bytes, 0, HEAD, 0);
-    return await sizeOfPicture(bytes.subarray(0, count), name);
-  } finally {
-    closeSync(handle);
+    return await sizeOfPicture(readBytes(root, name, fileLimits.picture), name);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
   }
 }
 

@@ -293,17 +293,17 @@ export class Scope implements Disposable, OpenScope {
     const { values, dims, attrs, T } = call;
     this.#meetAll(call, passes);
     const firstNumber = this.#begin(call);
-    const fresh = new Set<number>();
+    const fresh = openBlock() && new Set<number>(); // only a block asks what is made
     for (const pass of passes) {
       for (let i = 0; i < pass.slots.length; i++) {
         const slot = pass.slots[i];
         if (values[slot] !== undefined) continue;
         values[slot] = this.#madeBy(call.op.name, numelOf(pass.terms[i], dims), resolve(pass.terms[i], T));
-        fresh.add(slot);
+        fresh?.add(slot);
       }
       this.emit({ pass, values, dims, attrs, T, firstNumber });
     }
-    noteRecorded({ call, passes, fresh, at: ++clock });
+    if (fresh) noteRecorded({ call, passes, fresh, at: ++clock });
   }
 
   /** Opens an op call in the structure; returns the position of its first number. */

@@ -2,6 +2,7 @@
 import { type FaceView, showFaces } from "../../data/faces/clips.ts";
 import type { FoundClip } from "../../data/faces/survey.ts";
 import type { AnyPixels } from "../../data/pixels/view.ts";
+import { type StopRequest, untilStopped } from "../../data/threads/long-work.ts";
 import { FormatError, HealthError } from "../../engine/errors.ts";
 import type { VideoText } from "../../model/family.ts";
 import { encodeVideos } from "../features/encode.ts";
@@ -17,6 +18,8 @@ export interface FaceRequest {
   readonly maxBad: number;
   readonly batch?: number;
   readonly at?: (done: number) => void;
+  /** Once somebody has asked to stop, no further clip is shown, and the rows are fewer. */
+  readonly stop: StopRequest;
 }
 
 /** Rows [N, E] of the clips that could be read, their class numbers, and why the others could not. */
@@ -28,7 +31,7 @@ export interface FaceFeatures {
 
 /** Encodes clips in their order. Errors: HealthError for too many that cannot be read. */
 export async function faceFeatures(model: VideoText, request: FaceRequest): Promise<FaceFeatures> {
-  const { root, clips, view, seed, maxBad, batch, at } = request;
+  const { root, clips, view, seed, maxBad, batch, at, stop } = request;
   const labels: number[] = [];
   const bad: string[] = [];
   const mask = new Uint8Array(view.length * view.side ** 2);
@@ -53,6 +56,6 @@ export async function faceFeatures(model: VideoText, request: FaceRequest): Prom
       return undefined;
     }
   };
-  const features = await encodeVideos(model, pixels(), { batch, at });
+  const features = await encodeVideos(model, untilStopped(pixels(), stop), { batch, at });
   return { features, labels: Int32Array.from(labels), bad };
 }

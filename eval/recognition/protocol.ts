@@ -1,17 +1,19 @@
 // The zero-shot protocol of expression recognition: softmax over the classes of a set, the first of equal ones, WAR and UAR by fold.
 import { takes } from "../../engine/takes.ts";
-import { extent, type Matrix } from "../matrix.ts";
+import { extent, type Matrix, requireFinite } from "../matrix.ts";
+import { spread } from "../paper/spread.ts";
+import { bestColumn } from "../probes/metrics.ts";
 import { type Recognition, recognition } from "./figures.ts";
 
-/** The class of each row of scores: the largest, of equal ones the first (as numpy's and torch's arg max). */
+/**
+ * The class of each row of scores: the largest, of equal ones the first (as numpy's and torch's arg max). Errors: HealthError for
+ * scores that are not finite, of which none is the largest.
+ */
 export function firstLargest(scores_NC: Matrix): Int32Array {
   takes("firstLargest(scores: matrix, ...)", arguments);
-  const [N, C] = extent(scores_NC, "scores");
-  return Int32Array.from({ length: N }, (_, n) => {
-    let best = 0;
-    for (let c = 1; c < C; c++) if (scores_NC.data[n * C + c] > scores_NC.data[n * C + best]) best = c;
-    return best;
-  });
+  const [N] = extent(scores_NC, "scores");
+  requireFinite(scores_NC.data, "scores of the classes");
+  return Int32Array.from({ length: N }, (_, n) => bestColumn(scores_NC, n));
 }
 
 /** What one fold came to. */
@@ -55,8 +57,6 @@ export function recognitionOver(folds: readonly FoldScores[]): RecognitionResult
 }
 
 function overFolds(values: readonly number[]): OverFolds {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  if (values.length < 2) return { mean, deviation: undefined };
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / (values.length - 1)) };
+  const { mean, deviation } = spread(values);
+  return { mean, deviation: values.length > 1 ? deviation : undefined };
 }

@@ -21,6 +21,12 @@ export interface OwnFiles {
 /** OpenAI's archives carry these beside the parameters; masks are constants. */
 const extras = /^(backbone\.)?(input_resolution|context_length|vocab_size)$|(^|\.)attn_mask$/;
 
+/** A family's `beside`: the file that tells the configuration of the Hugging Face form, which does not tell it itself. */
+export const besideIn =
+  (own: OwnFiles) =>
+  (file: Stored): string | undefined =>
+    layoutOf(file, own).kind === "Hugging Face CLIP" ? "config.json" : undefined;
+
 /** Reads kind and names off a file. It never fails: what it does not know is "unknown", with a reason. */
 export function layoutOf(file: Stored, own: OwnFiles): FileLayout {
   const names = [...file.tensors.keys()];

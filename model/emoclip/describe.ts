@@ -50,7 +50,7 @@ function configOf({ embed, vision, text, temporal, inner }: EmoClipSizes, activa
   };
 }
 
-const rules: FileRules<EmoClipConfig, EmoClipSizes> = {
+export const emoClipRules: FileRules<EmoClipConfig, EmoClipSizes> = {
   files: {
     family: "EmoCLIP",
     activation: { of: "EmoCLIP", is: "quickGelu" },
@@ -71,7 +71,7 @@ const rules: FileRules<EmoClipConfig, EmoClipSizes> = {
 
 /** Describes a file by its header alone; never fails. `stored` is the configuration that it carries, or that lies beside it. */
 export const describeEmoClip = (file: Stored, stored?: EmoClipConfig): Omit<Description<EmoClipConfig>, "family"> =>
-  describeFile(file, rules, stored);
+  describeFile(file, emoClipRules, stored);
 
 /** The configuration to load a described file with: its own, with what is known better. Errors: CheckpointError. */
 export function decideEmoClip(
@@ -79,7 +79,7 @@ export function decideEmoClip(
   override: EmoClipOverride = {},
   side?: Side,
 ): EmoClipConfig {
-  return checkedConfig(described, rules, (config) => ({
+  return checkedConfig(described, emoClipRules, (config) => ({
     ...config,
     ...override,
     vision: { ...config.vision, ...override.vision, ...(side !== undefined && { image: side }) },

@@ -1,10 +1,11 @@
 // EmoCLIP as a family: what loading, training and showing need to know of it.
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { resizedPositions } from "../clip/filling.ts";
+import { besideIn } from "../clip/layout.ts";
 import { placeOf } from "../clip/place.ts";
 import type { Family } from "../family.ts";
 import { emoClipB32, type EmoClipConfig, parseEmoClip } from "./config.ts";
-import { decideEmoClip, describeEmoClip, type EmoClipOverride } from "./describe.ts";
+import { decideEmoClip, describeEmoClip, type EmoClipOverride, emoClipRules } from "./describe.ts";
 import { EmoClip } from "./emoclip.ts";
 
 const name = "EmoCLIP-ViT-B-32";
@@ -24,7 +25,7 @@ export const emoClip: Family<EmoClipConfig, EmoClip> = {
     return json as EmoClipOverride as Partial<EmoClipConfig>;
   },
   describe: (file, stored) => ({ family: emoClip, ...describeEmoClip(file, stored) }),
-  beside: (file) => (describeEmoClip(file).kind === "Hugging Face CLIP" ? "config.json" : undefined),
+  beside: besideIn(emoClipRules.files),
   decide: decideEmoClip,
   build: (config, init) => new EmoClip(config, init),
   filling: {

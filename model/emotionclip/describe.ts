@@ -10,7 +10,7 @@ export type ConfigOverride = {
   readonly [K in keyof ModelConfig]?: K extends "vision" | "text" | "head" ? Partial<ModelConfig[K]> : ModelConfig[K];
 };
 
-const rules: FileRules<ModelConfig, ModelSizes> = {
+export const emotionClipRules: FileRules<ModelConfig, ModelSizes> = {
   files: {
     family: "EmotionCLIP",
     refuses: (locals) =>
@@ -27,11 +27,11 @@ const rules: FileRules<ModelConfig, ModelSizes> = {
 
 /** Describes a file by its header alone; never fails. `stored` is the configuration that it carries, or that lies beside it. */
 export const describeEmotionClip = (file: Stored, stored?: ModelConfig): Omit<Description<ModelConfig>, "family"> =>
-  describeFile(file, rules, stored);
+  describeFile(file, emotionClipRules, stored);
 
 /** The configuration to load a described file with: its own, with what is known better. */
 export const decideConfig = (described: Description<ModelConfig>, override: ConfigOverride = {}): ModelConfig =>
-  checkedConfig(described, rules, (config) => merge(config, override));
+  checkedConfig(described, emotionClipRules, (config) => merge(config, override));
 
 function merge(config: ModelConfig, override: ConfigOverride): ModelConfig {
   const { saam: _, sapIndicator: __, ...rest } = { ...config, ...override };

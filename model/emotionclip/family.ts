@@ -5,7 +5,8 @@ import { CheckpointError } from "../../engine/errors.ts";
 import type { Family, Filling } from "../family.ts";
 import type { ModelConfig } from "./config.ts";
 import { resizedPositions } from "../clip/filling.ts";
-import { type ConfigOverride, decideConfig, describeEmotionClip } from "./describe.ts";
+import { besideIn } from "../clip/layout.ts";
+import { type ConfigOverride, decideConfig, describeEmotionClip, emotionClipRules } from "./describe.ts";
 import { EmotionClip } from "./emotionclip.ts";
 import { groupsOf } from "./groups.ts";
 import { halvesOf } from "./halves.ts";
@@ -73,7 +74,7 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
     return isTowers ? (towers(config) as Partial<ModelConfig>) : config;
   },
   describe: (file, stored) => ({ family: emotionClip, ...describeEmotionClip(file, stored) }),
-  beside: (file) => (describeEmotionClip(file).kind === "Hugging Face CLIP" ? "config.json" : undefined),
+  beside: besideIn(emotionClipRules.files),
   decide(described, override: ConfigOverride = {}, side) {
     const vision = { ...override.vision, ...(side !== undefined && { image: side }) };
     return decideConfig(described, { ...override, vision });

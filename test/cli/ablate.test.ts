@@ -122,6 +122,19 @@ test("the official layout is measured on labelled shards, or by BoLD's protocol"
   }
 });
 
+test("cells take the step that --memory chooses, say so, and are the same ones when the command is given again", async () => {
+  const words = [...small.slice(0, -1), "snce", "--seeds", "1", "--memory", "8GB", "--name", "fitted"];
+  const first = await runProgram(CLI, words, { cwd: root });
+  assert.is(first.code, 0, first.stderr);
+  assert.match(first.stderr, /chosen for --memory 8GB: /);
+  const { recipe, from } = JSON.parse(readFileSync(join(root, "runs", "fitted", "snce-2022", "results.json"), "utf8"));
+  assert.is(recipe.micro, 0);
+  assert.is(from.micro, "chosen for --memory 8GB");
+  const again = await runProgram(CLI, words, { cwd: root });
+  assert.is(again.code, 0, again.stderr);
+  assert.match(again.stderr, /1 are finished, 0 to train/);
+});
+
 test("a folder of another recipe, or a damaged one, is refused by name before anything is trained", async () => {
   const other = await ablate("--seeds", "2", "--steps", "8");
   assert.is(other.code, 2);

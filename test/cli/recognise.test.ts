@@ -7,8 +7,12 @@ import * as assert from "uvu/assert";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { encodePng } from "../../data/pixels/png.ts";
 import type { RecognitionPage } from "../../eval/recognition/page.ts";
-import { allocateFrozen } from "../../engine/index.ts";
-import { EmoClip, emoClip, type EmoClipConfig, Init, named } from "../../model/index.ts";
+import { openFaceSet } from "../../data/faces/sets.ts";
+import { surveyFaces } from "../../data/faces/survey.ts";
+import { allocateFrozen, type Tensor } from "../../engine/index.ts";
+import { faceFeatures } from "../../eval/recognition/features.ts";
+import { zeros } from "../../kernels/index.ts";
+import { EmoClip, emoClip, type EmoClipConfig, Init, named, type VideoText } from "../../model/index.ts";
 import { metadataOf } from "../../model/families.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { writeSafetensors } from "../kit/write-safetensors.ts";
@@ -100,6 +104,40 @@ test("five folds are recognised, with every choice in the page, and missing clip
   assert.equal(again, page);
 });
 
+test("a clip whose pictures cannot be read is left out and named, also where its size is looked at first", async () => {
+  const path = join(set, "DFEW_Frame_Face", "30000", "1.png");
+  const whole = readFileSync(path);
+  writeFileSync(path, "no picture");
+  const words = ["dfew", "--data", set, "--checkpoint", checkpoint, ...names, "--every", "1", "--fold", "3"];
+  const page = await pageOf(...words, "--max-bad", "0.5");
+  assert.equal([page.folds[0].clips, page.bad.length], [2, 1]);
+  assert.match(page.bad[0], /30000.*1\.png/);
+  assert.match(page.notes.join("\n"), /pictures of 2 clips: 40x40/);
+  const refused = await recognise(...words, "--max-bad", "0");
+  assert.is(refused.code, 5, refused.stderr);
+  writeFileSync(path, whole);
+});
+
+test("a stop is heard at the next clip, not only between folds", async () => {
+  const { root: at, ...rest } = await openFaceSet("dfew", set, { split: "test", fold: 2 });
+  const { clips } = await surveyFaces({ root: at, ...rest });
+  let shown = 0;
+  const stop = {
+    get requested() {
+      return shown++ > 0 ? 130 : undefined;
+    },
+  };
+  const model = {
+    takes: { frames: 4, side: 32 },
+    embed: 16,
+    encodeVideo: ({ shape: [B] }: Tensor) => zeros([B, 16]),
+    encodeText: () => assert.unreachable(),
+  } as unknown as VideoText;
+  const view = { length: 4, every: 1, side: 32, colours: "imagenet", window: "centre", augment: false } as const;
+  const { labels, features } = await faceFeatures(model, { root: at, clips, view, seed: 1, maxBad: 0, batch: 1, stop });
+  assert.equal([labels.length, features.shape[0], clips.length], [2, 2, 3]);
+});
+
 test("as text it has both figures, the table of classes and the published ones with their source", async () => {
   const { code, stdout, stderr } = await recognise(
     "dfew",
@@ -145,6 +183,22 @@ test("features of any model go through the same protocol, and through a head bef
   // a head that swaps the first two classes for features and texts alike changes nothing
   writeFileSync(join(root, "h.npy"), rows([1, 0, 2, 3, 4, 5, 6].map((c) => one(c, 7))));
   assert.equal((await pageOf(...given, "--projection", join(root, "h.npy"))).war, page.war);
+});
+
+test("features that are not finite are refused, with exit 5: no class of them is the first", async () => {
+  const rows = (values: number[]) =>
+    Buffer.concat([...npyBytes([{ shape: [values.length / 7, 7], data: Float32Array.from(values) }])]);
+  for (const name of ["features", "texts", "head"]) {
+    for (const [file, size] of [["features", 3] as const, ["texts", 7] as const, ["head", 7] as const]) {
+      const values = Array.from({ length: 7 * size }, (_, i): number => (i % 8 === 0 ? 1 : 0));
+      if (file === name) values[9] = Number.NaN;
+      writeFileSync(join(root, `${file}.npy`), rows(values));
+    }
+    const given = ["--features", "features.npy", "--text-features", "texts.npy", "--projection", "head.npy"];
+    const { code, stdout, stderr } = await recognise("dfew", "--data", set, "--fold", "2", ...given);
+    assert.equal([code, stdout], [5, ""], stderr);
+    assert.match(stderr, new RegExp(`${name}\\.npy: value 9 of \\d+ is NaN`));
+  }
 });
 
 test("what is wrong is named, with exit 2 or 3, and nothing is printed", async () => {

@@ -148,7 +148,12 @@ export const hostMutations: readonly HostMutation[] = [
       "a resumed run sees the first batches again",
     ],
     ["train/training", "(other === step - n ? n + 1 : n)", "n + 1", "a good step does not end the row"],
-    ["train/training", "watch: new Watch(skipped)", "watch: new Watch()", "skipped steps are forgotten on resume"],
+    [
+      "train/training",
+      "new Watch(skipped, backedOff)",
+      "new Watch([], backedOff)",
+      "skipped steps are forgotten on resume",
+    ],
     [
       "train/training",
       "isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery)",
@@ -276,6 +281,7 @@ export const hostMutations: readonly HostMutation[] = [
     ["eval/metrics", "sum += f1 * support", "sum += f1", "F1 not weighted"],
     ["eval/metrics", "other > own || (other === own && c > labels[i])", "other > own", "ties favour the truth"],
     ["eval/metrics", "s_NN.data[i * n + j] >= own", "s_NN.data[i * n + j] > own", "ties count as found"],
+    ["eval/recognition", "c] > scores_NC", "c] >= scores_NC", "the last of equal classes"],
     ["eval/metrics", "hit / support))", "hit / labels.length))", "recall of all samples"],
     ["eval/metrics", "1 - residual / total", "1 - residual / (total + residual)", "another R²"],
   ),
@@ -345,12 +351,6 @@ export const hostMutations: readonly HostMutation[] = [
     "(support > 0 ? recall : 0)",
     "recall",
     "a class that is only predicted makes UAR NaN",
-  ]),
-  ...of("eval/recognition/protocol.ts", [
-    "eval/recognition",
-    "c] > scores_NC",
-    "c] >= scores_NC",
-    "the last of equal classes",
   ]),
   ...of("model/emotionclip/emotionclip.ts", [
     "parity/parity",

@@ -191,6 +191,23 @@ test("steps of a scale that backs off do not end training; a scale below 1 does,
   assert.throws(end, /stopped at step 18: gradients are not finite at any scale of the loss, which is now 0.5/);
 });
 
+test("steps of a scale that backs off are none of those in a row after a resume either", () => {
+  const watch = new Watch();
+  const report = { step: 1, loss: 1, norm: 1, bad: 3, logitScale: 2 };
+  for (const step of [1, 2]) watch.note({ ...report, step, lossScale: 4 / step }, []);
+  const { skipped, backedOff } = JSON.parse(JSON.stringify(watch));
+  assert.equal(
+    [skipped, backedOff],
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  const unsound = { ...report, step: 3, bad: 0, loss: Number.NaN, lossScale: 2 };
+  assert.type(new Watch(skipped, backedOff).note(unsound, []), "string");
+  assert.throws(() => new Watch(skipped).note(unsound, []), /3 steps in a row/);
+});
+
 whereThere("a NaN among the pixels is skipped at every scale", async () => {
   const trainer = scaled(4);
   const batch = syntheticBatch(1);

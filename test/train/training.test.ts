@@ -328,6 +328,20 @@ test("steps skipped before a stop count after it, and stand in the checkpoint", 
     assert.equal({ ...(found?.manifest.state as object) }, { skipped: [2, 6] });
   }));
 
+if (gpu.facts.f16)
+  test("in half precision, steps at which the scale backed off before a stop are none of those in a row after it", () =>
+    inTemporary(async (folder) => {
+      const given: Settings = { ...settings, steps: 8, checkpointEvery: 2, precision: "amp" };
+      await train(folder, given, { bad: [1, 2, 3, 4], until: 4 });
+      await train(folder, given, { bad: [6] });
+      const run = await RunFolder.open(folder, { ...given });
+      const found = await run.resume();
+      await found?.close();
+      await run.close();
+      const skipped = [1, 2, 3, 4, 6];
+      assert.equal({ ...(found?.manifest.state as object) }, { skipped, backedOff: skipped });
+    }));
+
 test("a checkpoint takes the room that the space check asks for", () =>
   inTemporary(async (folder) => {
     const { trainer } = await train(folder, { ...settings, steps: 2 });
