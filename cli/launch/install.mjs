@@ -79,11 +79,14 @@ function explain(code, log) {
   const telling = all.filter((line) => /\b(code|reason|failed|invalid|missing)\b/i.test(line));
   const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ENOTCACHED|ERR_SOCKET/.test(log);
   const full = /ENOSPC/.test(log);
-  const todo = offline
-    ? "npm cannot reach its registry. Connect once, or set the registry and proxy of your network (npm config set registry …)."
-    : full
-      ? "The disk is full; the packages need about 400 MB."
-      : "Run `npm ci` by itself to see all of its output.";
+  const none = /spawn npm ENOENT/.test(log);
+  const todo = none
+    ? "npm, which installs them, is not there. It comes with Node from its own site; distributions have it in a package named npm."
+    : offline
+      ? "npm cannot reach its registry. Connect once, or set the registry and proxy of your network (npm config set registry …)."
+      : full
+        ? "The disk is full; the packages need about 400 MB."
+        : "Run `npm ci` by itself to see all of its output.";
   const shown = (telling.length ? telling : all.length ? all : log.trim().split("\n")).slice(0, 4);
   return `the packages could not be installed (npm ci, exit ${code})\n${shown.map((line) => `  ${line.slice(0, 200)}`).join("\n")}\n${todo}`;
 }
