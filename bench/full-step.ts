@@ -5,12 +5,12 @@ import { klWeights, ops, snce } from "../kernels/index.ts";
 import { Dropout } from "../model/dropout.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import type { EmotionClip } from "../model/emotionclip/emotionclip.ts";
-import { type ClipTensors, Learner, type StepInputs } from "../train/learner.ts";
+import { Learner, type StepInputs } from "../train/learner.ts";
 import { checkSettings, type Settings } from "../train/settings.ts";
 import { fittingMicro, planForward, planStep, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { drawInputs, Prepared } from "./case.ts";
 import { interleave, ratioOf, secondsOf, type Timing } from "./measure.ts";
-import { type Noise, noise } from "./noise.ts";
+import { type Noise, type NoiseClips, noise } from "./noise.ts";
 import { clockOf } from "./roofline.ts";
 
 /** The whole step must reach this share of the 512³ matmul's rate. */
@@ -141,9 +141,9 @@ async function numbersOf(learner: Learner, inputs: StepInputs): Promise<Numbers>
   return { loss, norm, bad };
 }
 
-const encode = (model: EmotionClip, clips: ClipTensors, drop?: Dropout): [v: Tensor, t: Tensor] => [
-  model.encodeVideo(clips.frames_BT3SS, clips.mask_BTSS, drop),
-  model.encodeText(clips.tokens_BW, clips.ends_B),
+const encode = (model: EmotionClip, { video, text }: NoiseClips, drop?: Dropout): [v: Tensor, t: Tensor] => [
+  model.encodeVideo(video.frames_BT3SS, video.mask_BTSS, drop),
+  model.encodeText(text.tokens_BW, text.ends_B),
 ];
 
 /** Features of the batch as update number 1 sees them, with its dropout, and its loss from them in f64. */
@@ -178,7 +178,7 @@ const side = 512;
 /** Of the yardstick. */
 export const matmulFlops = 2 * side ** 3;
 
-async function timed(gpu: Gpu, learner: Learner, inputs: StepInputs, { rounds, sampleMs = 500 }: Options) {
+async function timed(gpu: Gpu, learner: Learner, inputs: Noise, { rounds, sampleMs = 500 }: Options) {
   const op = ops.find(({ name }) => name === "matmul")!;
   const made = { op, attrs: op.attrs, dims: { N: side, K: side, M: side } };
   const product = new Prepared(gpu, made, drawInputs(made));

@@ -3,13 +3,20 @@ import { pairOf } from "../data/pixels/side.ts";
 import { tensor } from "../engine/index.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { endPositions } from "../model/clip/text-encoder.ts";
-import type { StepInputs } from "../train/learner.ts";
+import type { ClipTensors, StepInputs } from "../train/learner.ts";
 import { uniform } from "../engine/device/draws.ts";
 import { gaussians } from "./draw.ts";
+
+/** Clips as pixels, texts as tokens. */
+export interface NoiseClips {
+  readonly video: Extract<ClipTensors["video"], { readonly mask_BTSS: unknown }>;
+  readonly text: Extract<ClipTensors["text"], { readonly ends_B: unknown }>;
+}
 
 /** The batch, and the numbers that a check of its loss needs. */
 export interface Noise extends StepInputs {
   readonly sentiments: Float32Array;
+  clips(from: number, count: number): NoiseClips;
 }
 
 /** Frames of noise, a box in each, texts of random words, sentiments: from the seed alone. */
@@ -42,10 +49,14 @@ export function noise({ head, vision, text }: ModelConfig, B: number, seed: numb
   return {
     sentiments: sentiment,
     clips: (from, count) => ({
-      frames_BT3SS: tensor(rows(frames, T * 3 * pixels, from, count), [count, T, 3, height, width]),
-      mask_BTSS: tensor(rows(mask, T * pixels, from, count), [count, T, height, width]),
-      tokens_BW: tensor(rows(tokens, W, from, count), [count, W], "u32"),
-      ends_B: tensor(endPositions(rows(tokens, W, from, count) as Uint32Array, W), [count], "u32"),
+      video: {
+        frames_BT3SS: tensor(rows(frames, T * 3 * pixels, from, count), [count, T, 3, height, width]),
+        mask_BTSS: tensor(rows(mask, T * pixels, from, count), [count, T, height, width]),
+      },
+      text: {
+        tokens_BW: tensor(rows(tokens, W, from, count), [count, W], "u32"),
+        ends_B: tensor(endPositions(rows(tokens, W, from, count) as Uint32Array, W), [count], "u32"),
+      },
     }),
     sentiment: () => tensor(sentiment, [B, 7]),
   };

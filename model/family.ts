@@ -62,6 +62,10 @@ export interface VideoText<C extends object = object> {
   readonly subjectTower: SubjectTower | undefined;
   /** frames_BT3SS, mask_BTSS -> v_BE of unit length; in training with dropout, and each block recorded through `through`. */
   encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping, through?: Through): Tensor;
+  /** frames_BT3SS, mask_BTSS -> f_BTE: what the frame tower makes of each frame, not normalised. */
+  encodeFrames(frames_BT3SS: Tensor, mask_BTSS: Tensor, through?: Through): Tensor;
+  /** f_BTE -> v_BE of unit length: what joins the frames of a clip, in training with dropout. `encodeVideo` is one behind the other. */
+  joinFrames(f_BTE: Tensor, drop?: Dropping, through?: Through): Tensor;
   /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without what joins frames. */
   encodeImage(frames_N3SS: Tensor, mask_NSS: Tensor): Tensor;
   /** Rows of ids as the tokenizer makes them -> what `encodeText` reads, with the place where each text is read out. */

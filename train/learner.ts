@@ -15,11 +15,13 @@ import {
 } from "../engine/index.ts";
 import { runner } from "../engine/record/runner.ts";
 import { takes } from "../engine/takes.ts";
-import { concat } from "../kernels/index.ts";
+import { cast, concat } from "../kernels/index.ts";
+import type { Through } from "../model/clip/block.ts";
 import { Dropout } from "../model/dropout.ts";
 import { families, type Usual } from "../model/families.ts";
 import type { Family } from "../model/family.ts";
 import { allocate, type Group, Init, named } from "../model/params.ts";
+import type { PixelsOfClips } from "../model/pixels.ts";
 import { sentimentContrast } from "./loss.ts";
 import { AdamW } from "./optimizers/adam.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
@@ -29,12 +31,17 @@ import { WeightAverage } from "./weight-average.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
 export interface ClipTensors {
-  readonly frames_BT3SS: Tensor;
-  readonly mask_BTSS: Tensor;
-  readonly tokens_BW: Tensor<"u32">;
-  /** Position of each text's end token. */
-  readonly ends_B: Tensor<"u32">;
+  readonly video: VideoTensors;
+  readonly text: TextTensors;
 }
+
+/** Pixels of clips with their masks; or, of a frame tower that is frozen as a whole, what it made of each frame, in f32. */
+export type VideoTensors = PixelsOfClips | { readonly frames_BTE: Tensor };
+
+/** Tokens of texts, with the position of each text's end token; or, of a text tower that is frozen as a whole, its rows of unit length. */
+export type TextTensors =
+  | { readonly tokens_BW: Tensor<"u32">; readonly ends_B: Tensor<"u32"> }
+  | { readonly text_BE: Tensor };
 
 /** A batch as a step asks for it: each call makes tensors of the scope that is open then. */
 export interface StepInputs {
@@ -237,13 +244,22 @@ export class Learner {
   #encode(step: number, { from, count }: Part, inputs: StepInputs): Pair {
     const { dropout, seed, batch, gradCheckpointing } = this.settings;
     const through = gradCheckpointing ? recompute : undefined;
-    const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = inputs.clips(from, count);
+    const clips = inputs.clips(from, count);
     const drop = new Dropout(dropout, seed, step * batch + from);
+    return { v: this.#encodeVideo(clips.video, drop, through), t: this.#encodeText(clips.text, through) };
+  }
+
+  #encodeVideo(video: VideoTensors, drop: Dropout, through?: Through): Tensor {
     const model = this.#halved?.model ?? this.model;
-    return {
-      v: model.encodeVideo(frames_BT3SS, mask_BTSS, drop, through),
-      t: model.encodeText(tokens_BW, ends_B, through),
-    };
+    if ("frames_BT3SS" in video) return model.encodeVideo(video.frames_BT3SS, video.mask_BTSS, drop, through);
+    const f_BTE = this.#halved ? cast(video.frames_BTE, "f16") : video.frames_BTE;
+    return model.joinFrames(f_BTE, drop, through);
+  }
+
+  #encodeText(text: TextTensors, through?: Through): Tensor {
+    if ("text_BE" in text) return text.text_BE;
+    const model = this.#halved?.model ?? this.model;
+    return model.encodeText(text.tokens_BW, text.ends_B, through);
   }
 
   #update(step: number, lr: PerGroup | undefined, loss: Promise<TypedArray>): StepNumbers {

@@ -65,9 +65,8 @@ export function planStep(
     const { frames: T, side, context: W } = learner.model.takes;
     learner.record(1, settings.lr, {
       clips: (_, count) => ({
-        ...asClips(pixelPlaceholders(count * T, side), T),
-        tokens_BW: placeholder([count, W], "u32"),
-        ends_B: placeholder([count], "u32"),
+        video: asClips(pixelPlaceholders(count * T, side), T),
+        text: { tokens_BW: placeholder([count, W], "u32"), ends_B: placeholder([count], "u32") },
       }),
       sentiment: () => placeholder([B, 7]),
     });

@@ -15,7 +15,7 @@ import { named } from "../model/params.ts";
 import { asClips, pixelTensors } from "../model/pixels.ts";
 import type { SafetensorsEntry, SafetensorsFile } from "../data/formats/safetensors.ts";
 import { firstNotFinite, type KnownValue, type NotFinite } from "./first-not-finite.ts";
-import { type ClipTensors, Learner, type StepInputs } from "./learner.ts";
+import { Learner, type StepInputs, type VideoTensors } from "./learner.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import type { GroupSettings } from "./rates.ts";
 
@@ -34,8 +34,18 @@ export interface StepReport {
   readonly lossScale?: number;
 }
 
-/** What an update reads of a batch. */
-export type TrainingBatch = AnyPixels & Pick<ClipBatch, "captions" | "sentiment">;
+/** What a frame tower that is frozen as a whole made of B clips of T frames. */
+export interface KeptFrames {
+  /** [B, T, E], as `encodeFrames` gives them. */
+  readonly features: Float32Array;
+}
+
+/** What an update reads of a batch: clips as pixels, or as what a frozen tower made of them; texts as captions, with the same of theirs. */
+export type TrainingBatch = (AnyPixels | KeptFrames) &
+  Pick<ClipBatch, "captions" | "sentiment"> & {
+    /** [B, E], as `encodeText` gives them; without it the captions are encoded. */
+    readonly texts?: Float32Array;
+  };
 
 /** A learner that is fed batches of clips, and whose state is read and restored as checkpoints hold it. */
 export class Trainer extends Learner {
@@ -65,7 +75,12 @@ export class Trainer extends Learner {
 
   #inputs(batch: TrainingBatch): StepInputs {
     return {
-      clips: (from, count) => upload(this.model, this.tokenizer, batch, from, count),
+      clips: (from, count) => ({
+        video: uploadVideo(this.model, batch, from, count),
+        text: batch.texts
+          ? { text_BE: uploadRows(batch.texts, from, [count, this.model.embed]) }
+          : uploadTexts(this.model, this.tokenizer, batch.captions.slice(from, from + count)),
+      }),
       sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
     };
   }
@@ -127,6 +142,14 @@ export class Trainer extends Learner {
   }
 }
 
+/** What may be not finite of what the clips of a batch bring, in words. */
+const termsOfClips = {
+  frames_BT3SS: "the frames of the batch",
+  mask_BTSS: "the masks of the batch",
+  frames_BTE: "the kept features of the batch's frames",
+  text_BE: "the kept features of the batch's captions",
+};
+
 /** The same inputs; what they make is entered among the known values. */
 function noted(
   inputs: StepInputs,
@@ -140,8 +163,9 @@ function noted(
   return {
     clips(from, count) {
       const made = inputs.clips(from, count);
-      note(made.frames_BT3SS, "the frames of the batch", from, count);
-      note(made.mask_BTSS, "the masks of the batch", from, count);
+      for (const [term, what] of Object.entries(termsOfClips))
+        for (const branch of [made.video, made.text] as Partial<Record<string, Tensor>>[])
+          if (branch[term]) note(branch[term], what, from, count);
       return made;
     },
     sentiment() {
@@ -156,7 +180,7 @@ function noted(
 export function encode(
   model: VideoText,
   tokenizer: Tokenizer,
-  batch: Omit<TrainingBatch, "sentiment">,
+  batch: AnyPixels & Pick<ClipBatch, "captions">,
   drop?: Dropout,
 ): { v_BE: Tensor; t_BE: Tensor } {
   takes(
@@ -165,23 +189,32 @@ export function encode(
       "mask: Uint8Array | Float32Array, captions: text[], ... }, drop?: object, ...)",
     arguments,
   );
-  const { frames_BT3SS, mask_BTSS, tokens_BW, ends_B } = upload(model, tokenizer, batch);
+  const { frames_BT3SS, mask_BTSS } = uploadPixels(model, batch, 0, batch.captions.length);
+  const { tokens_BW, ends_B } = uploadTexts(model, tokenizer, batch.captions);
   return { v_BE: model.encodeVideo(frames_BT3SS, mask_BTSS, drop), t_BE: model.encodeText(tokens_BW, ends_B) };
 }
 
 /** Clips `from` … `from + B − 1` of a batch, as tensors of the open scope. */
-function upload(
-  model: VideoText,
-  tokenizer: Tokenizer,
-  batch: Omit<TrainingBatch, "sentiment">,
-  from = 0,
-  B = batch.captions.length,
-): ClipTensors {
-  const { frames: T, side, context, colours } = model.takes;
-  const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(batch.captions.slice(from, from + B)));
+function uploadVideo(model: VideoText, batch: AnyPixels | KeptFrames, from: number, B: number): VideoTensors {
+  if ("frames" in batch) return uploadPixels(model, batch, from, B);
+  return { frames_BTE: uploadRows(batch.features, from, [B, model.takes.frames, model.embed]) };
+}
+
+function uploadPixels({ takes: { frames: T, side, colours } }: VideoText, batch: AnyPixels, from: number, B: number) {
+  return asClips(pixelTensors(batch, side, from * T, B * T, colours), T);
+}
+
+/** Items `from` … of as many as the shape says. */
+function uploadRows(rows: Float32Array, from: number, shape: readonly number[]): Tensor {
+  const width = shape.slice(1).reduce((a, b) => a * b, 1);
+  return tensor(rows.subarray(from * width, (from + shape[0]) * width), [...shape]);
+}
+
+function uploadTexts(model: VideoText, tokenizer: Tokenizer, captions: readonly string[]) {
+  const { tokens_BW, ends_B } = model.textRows(tokenizer.encode([...captions]));
+  const B = captions.length;
   return {
-    ...asClips(pixelTensors(batch, side, from * T, B * T, colours), T),
-    tokens_BW: tensor(tokens_BW, [B, context], "u32"),
+    tokens_BW: tensor(tokens_BW, [B, model.takes.context], "u32"),
     ends_B: tensor(ends_B, [B], "u32"),
   };
 }

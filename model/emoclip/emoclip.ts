@@ -58,16 +58,21 @@ export class EmoClip implements VideoText<EmoClipConfig> {
     return this.config.embed;
   }
 
-  /** frames_BT3SS -> f_BTE: what the frame tower makes of each frame, not normalised. */
-  encodeFrames(frames_BT3SS: Tensor, through?: Through): Tensor {
+  /** frames_BT3SS -> f_BTE: what the frame tower makes of each frame, not normalised; a mask changes nothing. */
+  encodeFrames(frames_BT3SS: Tensor, _mask_BTSS?: Tensor, through?: Through): Tensor {
     const [B, T, , height, width] = frames_BT3SS.shape;
     const f_NE = this.backbone.visual.forward(frames_BT3SS.reshape([B * T, 3, height, width]), through);
     return f_NE.reshape([B, T, this.embed]);
   }
 
+  /** f_BTE -> v_BE of unit length: the temporal module. There is no dropout. */
+  joinFrames(f_BTE: Tensor): Tensor {
+    return normalize(this.temporal.forward(f_BTE));
+  }
+
   /** frames_BT3SS -> v_BE of unit length; a mask changes nothing, and there is no dropout. */
-  encodeVideo(frames_BT3SS: Tensor, _mask_BTSS?: Tensor, _drop?: Dropping, through?: Through): Tensor {
-    return normalize(this.temporal.forward(this.encodeFrames(frames_BT3SS, through)));
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS?: Tensor, _drop?: Dropping, through?: Through): Tensor {
+    return this.joinFrames(this.encodeFrames(frames_BT3SS, mask_BTSS, through));
   }
 
   /** frames_N3SS -> v_NE of unit length: single images, as CLIP alone sees them. */

@@ -64,12 +64,22 @@ export class EmotionClip implements VideoText<ModelConfig> {
     return this.config.embed;
   }
 
-  /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
-  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping, through?: Through): Tensor {
+  /** frames_BT3SS, mask_BTSS -> f_BTE: what the frame tower makes of each frame, not normalised. */
+  encodeFrames(frames_BT3SS: Tensor, mask_BTSS: Tensor, through?: Through): Tensor {
     const [B, T, , height, width] = frames_BT3SS.shape;
     const frames_N3SS = frames_BT3SS.reshape([B * T, 3, height, width]);
     const f_NE = this.backbone.visual.forward(frames_N3SS, mask_BTSS.reshape([B * T, height, width]), through);
-    return unit(this.visual_head.forward(f_NE.reshape([B, T, this.config.embed]), drop, through));
+    return f_NE.reshape([B, T, this.config.embed]);
+  }
+
+  /** f_BTE -> v_BE of unit length: the temporal head. */
+  joinFrames(f_BTE: Tensor, drop?: Dropping, through?: Through): Tensor {
+    return unit(this.visual_head.forward(f_BTE, drop, through));
+  }
+
+  /** frames_BT3SS, mask_BTSS -> v_BE of unit length. */
+  encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping, through?: Through): Tensor {
+    return this.joinFrames(this.encodeFrames(frames_BT3SS, mask_BTSS, through), drop, through);
   }
 
   /** frames_N3SS, mask_NSS -> v_NE of unit length: single images, without the temporal head. */

@@ -58,10 +58,17 @@ class Plain implements VideoText<Config> {
     return this.config.width;
   }
 
-  encodeVideo(frames_BT3SS: Tensor): Tensor {
+  encodeFrames(frames_BT3SS: Tensor): Tensor {
     const [B, T] = frames_BT3SS.shape;
-    const f_ND = matmul(frames_BT3SS.reshape([B * T, -1]), this.backbone.tower.weight);
-    return normalize(matmul(mean(f_ND.reshape([B, T, this.embed]), 1), this.temporal.weight));
+    return matmul(frames_BT3SS.reshape([B * T, -1]), this.backbone.tower.weight).reshape([B, T, this.embed]);
+  }
+
+  joinFrames(f_BTE: Tensor): Tensor {
+    return normalize(matmul(mean(f_BTE, 1), this.temporal.weight));
+  }
+
+  encodeVideo(frames_BT3SS: Tensor): Tensor {
+    return this.joinFrames(this.encodeFrames(frames_BT3SS));
   }
 
   encodeImage(frames_N3SS: Tensor): Tensor {
@@ -197,10 +204,14 @@ test("what trains is a predicate on names: frozen parameters get no moments and 
   const pixels = Float32Array.from({ length: 2 * 3 * 12 }, (_, i) => Math.cos(i));
   const numbers = learner.record(1, 0.01, {
     clips: () => ({
-      frames_BT3SS: tensor(pixels, [2, 3, 3, 2, 2]),
-      mask_BTSS: tensor(new Float32Array(24), [2, 3, 2, 2]),
-      tokens_BW: tensor(Uint32Array.of(1, 0, 0, 0, 2, 0, 0, 0), [2, 4], "u32"),
-      ends_B: tensor(new Uint32Array(2), [2], "u32"),
+      video: {
+        frames_BT3SS: tensor(pixels, [2, 3, 3, 2, 2]),
+        mask_BTSS: tensor(new Float32Array(24), [2, 3, 2, 2]),
+      },
+      text: {
+        tokens_BW: tensor(Uint32Array.of(1, 0, 0, 0, 2, 0, 0, 0), [2, 4], "u32"),
+        ends_B: tensor(new Uint32Array(2), [2], "u32"),
+      },
     }),
     sentiment: () => tensor(new Float32Array(14), [2, 7]),
   });

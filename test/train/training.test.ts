@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { AnyPixels } from "../../data/pixels/view.ts";
 import { watchDisk } from "../../data/formats/disk.ts";
 import { DiskError } from "../../engine/errors.ts";
 import { HealthError } from "../../engine/index.ts";
@@ -15,7 +16,7 @@ import { learningRate, stepSchedule } from "../../train/schedule.ts";
 import { Progress } from "../../cli/terminal/progress.ts";
 import { RunFolder } from "../../train/runs/run-folder.ts";
 import type { Settings } from "../../train/settings.ts";
-import { Trainer, type TrainingBatch } from "../../train/trainer.ts";
+import { Trainer } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { failure } from "../kit/refusal.ts";
 import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
@@ -104,7 +105,7 @@ test("a step with a NaN in its frames changes nothing; the next one goes on", as
 });
 
 /** The same batch in floats, one of which is no number. */
-function poison<B extends TrainingBatch>({ frames, ...batch }: B) {
+function poison<B extends AnyPixels>({ frames, ...batch }: B) {
   const floats = Float32Array.from(frames);
   floats[frames.length >> 1] = Number.NaN;
   return { ...batch, frames: floats };
