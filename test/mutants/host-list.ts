@@ -167,8 +167,8 @@ export const hostMutations: readonly HostMutation[] = [
     "train/trainer.ts",
     [
       "train/micro-batch",
-      "captions.slice(from, from + B)",
-      "captions.slice(0, B)",
+      "captions.slice(from, from + count)",
+      "captions.slice(0, count)",
       "every part reads the first captions",
     ],
     [
