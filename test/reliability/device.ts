@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hungDevice, lostDevice, outOfMemory, poisonedUploads } from "./hooks.ts";
-import { type Finding, firstFault, type Row, type Scale, Tally } from "./row.ts";
+import { type Finding, firstFault, type Row, type Scale, Tally, triedOf } from "./row.ts";
 import { difference, type Ended, finished, lastLines, runFolder, site, train } from "./site.ts";
 
 /** Exit code 4 with a sentence and no stack. */
@@ -13,31 +13,44 @@ const gpuFault = (ended: Ended, message: RegExp): string | undefined =>
     [/^\s+at |This is a bug/m.test(ended.err), "a stack"],
   );
 
+/** Checkpoints of a run of the tiny preset. */
+const saves = 10;
+
 export const lost: Row = {
   name: "device lost",
   bar: "before or after each submit: restarted from the last checkpoint, same bits; without --restarts exit 4",
-  async measure({ stride }: Scale): Promise<Finding> {
+  async measure(scale: Scale): Promise<Finding> {
     const tally = new Tally();
-    const { err } = await train({ hook: lostDevice(0, "before") });
+    const { err } = await train({ hook: lostDevice({ at: 0, when: "before" }) });
     const submits = Number(/submits: (\d+)/.exec(err)?.[1]);
-    for (let n = 1; n <= submits; n += stride)
+    const between = Math.ceil(submits / saves);
+    let losses = 0;
+    for (const at of triedOf(between, scale))
       for (const when of ["before", "after"] as const) {
         const folder = site("lost");
-        const ended = await train({ folder, hook: lostDevice(n, when) });
-        const isSaid = n < submits ? /the GPU was lost .*restart 1 of \d/s.test(ended.err) : true;
-        tally.note(`${when} submit ${n}`, firstFault([!isSaid, lastLines(ended)]) ?? (await difference(folder, ended)));
+        const hook = lostDevice({ at, when, beyond: between, times: saves });
+        const ended = await train({ folder, flags: ["--restarts", `${saves}`], hook });
+        const said = ended.err.match(/the GPU was lost .*restart \d+ of \d/g)?.length ?? 0;
+        losses += said;
+        const few = `${said} restarts: ${lastLines(ended)}`;
+        const fault = firstFault([said < saves / 2, few]) ?? (await difference(folder, ended));
+        tally.note(`${when} submit ${at}, and every ${between} on`, fault);
       }
     tally.note("again and again", await boundedFault());
-    return tally.finding(`losses over ${submits} submits, same bits`);
+    return tally.finding(`runs, with ${losses} losses over ${submits} submits in all: same bits`);
   },
 };
 
 /** A device that is lost every time ends the run after as many restarts as were asked for, and loses nothing. */
 async function boundedFault(): Promise<string | undefined> {
   const folder = site("lost");
-  const ended = await train({ folder, flags: ["--restarts", "2"], hook: lostDevice(12, "before", 99) });
+  const ended = await train({
+    folder,
+    flags: ["--restarts", "2"],
+    hook: lostDevice({ at: 12, when: "before", times: 99 }),
+  });
   const restarts = ended.err.match(/restart \d of 2/g)?.length;
-  const none = await train({ flags: ["--restarts", "0"], hook: lostDevice(12, "before", 99) });
+  const none = await train({ flags: ["--restarts", "0"], hook: lostDevice({ at: 12, when: "before", times: 99 }) });
   return (
     gpuFault(ended, /^error: the GPU was lost/m) ??
     firstFault([restarts !== 2, `${restarts} restarts`]) ??
@@ -76,8 +89,8 @@ export const memory: Row = {
   },
 };
 
-/** Bytes of the smallest upload that is a batch's frames: 8 clips of 8 frames of the tiny model. */
-const frames = 2 ** 17;
+/** Bytes of the table, once a step, by which the device makes floats of a batch's frames: three colours of 256 values. */
+const frames = 4 * 3 * 256;
 
 export const numbers: Row = {
   name: "not a number",
@@ -102,7 +115,7 @@ export const numbers: Row = {
 function skipFault(ended: Ended, folder: string): string | undefined {
   const path = join(runFolder(folder), "results.json");
   const { skipped } = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { skipped: undefined };
-  const [newest = ""] = ended.err.match(/step \d+ skipped: .*clips .*/) ?? [];
+  const [newest = ""] = ended.err.match(/step 5 skipped: .*clips .*/) ?? [];
   const manifest = join(runFolder(folder), "ckpt-00000020", "manifest.json");
   const kept = existsSync(manifest) ? JSON.parse(readFileSync(manifest, "utf8")).state.skipped : [];
   return firstFault(

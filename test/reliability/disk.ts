@@ -21,7 +21,7 @@ import {
 } from "../../model/checkpoint/folder.ts";
 import { failingDisk } from "./hooks.ts";
 import { seeded } from "./kills.ts";
-import { type Finding, firstFault, type Row, type Scale, skipped, Tally } from "./row.ts";
+import { type Finding, firstFault, type Row, type Scale, skipped, Tally, triedOf } from "./row.ts";
 import {
   difference,
   emotionclip,
@@ -49,10 +49,10 @@ async function callsOf(): Promise<number> {
 export const killedCalls: Row = {
   name: "killed calls",
   bar: "SIGKILL at every call on the run folder: 100 % resume to the same bits",
-  async measure({ stride }: Scale): Promise<Finding> {
+  async measure(scale: Scale): Promise<Finding> {
     const tally = new Tally();
     const calls = await callsOf();
-    for (let at = 1; at <= calls; at += stride) {
+    for (const at of triedOf(calls, scale)) {
       const folder = site("killed");
       await train({ folder, flags: short, hook: failingDisk({ folder: place, at, code: "SIGKILL" }) });
       tally.note(`call ${at}`, await finished(folder, short));
@@ -64,10 +64,10 @@ export const killedCalls: Row = {
 export const failedCalls: Row = {
   name: "failing calls",
   bar: "EIO, ENOSPC, EACCES at every call: told with path and cause or overcome, then 100 % identical",
-  async measure({ stride }: Scale): Promise<Finding> {
+  async measure(scale: Scale): Promise<Finding> {
     const tally = new Tally();
     const calls = await callsOf();
-    for (let at = 1; at <= calls; at += stride) {
+    for (const at of triedOf(calls, scale)) {
       const folder = site("failed");
       const code = ["EIO", "ENOSPC", "EACCES"][at % 3];
       const ended = await train({ folder, flags: short, hook: failingDisk({ folder: place, at, code }) });

@@ -57,9 +57,24 @@ const webgpu = `
     globals[type].prototype[name] = function (...given) { return with_.call(this, before.bind(this), ...given); };
   };`;
 
-/** Loses the device before or after the n-th submit of the process, `times` devices in a row. */
-export const lostDevice = (n: number, when: "before" | "after", times = 1): string => `${webgpu}
-  ${settingsOf({ n, when, times })}
+export interface Losses {
+  /** The submit of the first device. */
+  readonly at: number;
+  readonly when: "before" | "after";
+  /** Devices in a row that are lost; 1. */
+  readonly times?: number;
+  /** Submits that each later one makes beyond `at`; 0. */
+  readonly beyond?: number;
+}
+
+/** Loses devices at a submit of theirs, and lets no restart wait: nothing here needs time to come back. At 0 it only counts submits. */
+export const lostDevice = ({ at, when, times = 1, beyond = 0 }: Losses): string => `${webgpu}
+  import timers from "node:timers/promises";
+  import { syncBuiltinESMExports } from "node:module";
+  ${settingsOf({ at, when, times, beyond })}
+  const wait = timers.setTimeout;
+  timers.setTimeout = (ms, ...rest) => wait(ms / 100, ...rest);
+  syncBuiltinESMExports();
   let [device, devices, submits] = [undefined, 0, 0];
   wrap("GPUAdapter", "requestDevice", async (before, ...args) => {
     [device, submits] = [await before(...args), 0];
@@ -67,7 +82,7 @@ export const lostDevice = (n: number, when: "before" | "after", times = 1): stri
     return device;
   });
   wrap("GPUQueue", "submit", (before, ...args) => {
-    const isNow = ++submits === given.n && devices <= given.times;
+    const isNow = ++submits === given.at + (devices > 1 ? given.beyond : 0) && devices <= given.times;
     if (isNow && given.when === "before") device.destroy();
     before(...args);
     if (isNow && given.when === "after") device.destroy();
@@ -91,16 +106,13 @@ export const outOfMemory = (n: number, large: number): string => `${webgpu}
     return before(isNow ? { ...wanted, size: 2 ** 52, label: "out of memory, made up" } : wanted);
   });`;
 
-/** Puts a NaN into uploads of at least so many bytes, from the n-th to the last of them. */
-export const poisonedUploads = (from: number, to: number, large: number): string => `${webgpu}
-  ${settingsOf({ from, to, large })}
+/** Uploads of exactly so many bytes are floats that all become NaN, from the n-th to the last of them. */
+export const poisonedUploads = (from: number, to: number, bytes: number): string => `${webgpu}
+  ${settingsOf({ from, to, bytes })}
   let uploads = 0;
   wrap("GPUQueue", "writeBuffer", (before, buffer, offset, data, at = 0, size) => {
-    const bytes = size ?? data.byteLength;
-    if (bytes < given.large || ++uploads < given.from || uploads > given.to) return before(buffer, offset, data, at, size);
-    const copy = new Uint8Array(data.buffer ?? data, (data.byteOffset ?? 0) + at, bytes).slice();
-    new Float32Array(copy.buffer)[copy.length >> 3] = NaN;
-    before(buffer, offset, copy);
+    const isOne = (size ?? data.byteLength) === given.bytes && ++uploads >= given.from && uploads <= given.to;
+    return isOne ? before(buffer, offset, new Float32Array(given.bytes / 4).fill(NaN)) : before(buffer, offset, data, at, size);
   });`;
 
 /** A wall clock that is off by so many seconds, and jumps by so many more at every look. */

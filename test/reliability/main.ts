@@ -6,15 +6,16 @@ import type { Finding, Row } from "./row.ts";
 import { rows } from "./rows.ts";
 import { grown, soak, soakText } from "./soak.ts";
 
-const usage = `npm run reliability -- [--kills N] [--stride K] [--damages N] [--only WORD] [--json] [--adapter NAME]
+const usage = `npm run reliability -- [--kills N] [--stride K] [--from F] [--damages N] [--only WORD] [--json] [--adapter NAME]
 npm run soak -- [--minutes M] [--steps N] [--json]
 
   reliability tries each promise on whole trainings of the tiny preset: N kills (200), N damaged checkpoints (200), every K-th call on
-  the disk and submit (1). --only takes the rows with a word in their name. soak trains N steps (3000) for at most M minutes (30).`;
+  the disk and submit (1), beginning with the F-th (1). --only takes the row of that name, or those with the word in theirs. soak trains N steps (3000) for at most M minutes (30).`;
 
 const options = {
   kills: { type: "string" },
   stride: { type: "string" },
+  from: { type: "string" },
   damages: { type: "string" },
   only: { type: "string" },
   minutes: { type: "string" },
@@ -45,8 +46,10 @@ function positive(text: string | undefined, fallback: number, flag: string): num
   return value;
 }
 
+/** The row of that name, or those with the word in theirs. */
 function chosen(word: string | undefined): readonly Row[] {
-  const found = rows.filter(({ name }) => word === undefined || name.includes(word));
+  const named = rows.filter(({ name }) => name === word);
+  const found = named.length > 0 ? named : rows.filter(({ name }) => word === undefined || name.includes(word));
   if (found.length === 0)
     throw new UsageError(`no row of "${word}"; there are ${rows.map(({ name }) => name).join(", ")}`);
   return found;
@@ -62,6 +65,7 @@ async function table(values: Values): Promise<number> {
   const scale = {
     kills: positive(values.kills, 200, "--kills"),
     stride: positive(values.stride, 1, "--stride"),
+    from: positive(values.from, 1, "--from"),
     damages: positive(values.damages, 200, "--damages"),
   };
   const results: { row: string; bar: string; measured: string; ok: boolean; skipped: boolean; seconds: number }[] = [];

@@ -5,14 +5,14 @@ import * as assert from "uvu/assert";
 import { lostDevice } from "./hooks.ts";
 import { clipsFault } from "./same-bits.ts";
 import { unwritable } from "./disk.ts";
-import { Tally } from "./row.ts";
+import { Tally, triedOf } from "./row.ts";
 import { rows } from "./rows.ts";
 import { difference, lastLines, site, train } from "./site.ts";
 import { grown, soak, soakText } from "./soak.ts";
 
 test("a run that loses its GPU twice goes on from its checkpoints and ends with the same bits", async () => {
   const folder = site("lost");
-  const ended = await train({ folder, hook: lostDevice(15, "after", 2) });
+  const ended = await train({ folder, hook: lostDevice({ at: 15, when: "after", times: 2 }) });
   assert.match(ended.err, /the GPU was lost .*restart 1 of 3.*restart 2 of 3/s, lastLines(ended));
   assert.is(await difference(folder, ended), undefined);
 });
@@ -32,7 +32,7 @@ test("odd surroundings and Node's own locks change no bit", async () => {
 });
 
 test("a folder that cannot be written to is found before a GPU is opened", async () => {
-  const { measured, ok } = await unwritable.measure({ kills: 1, stride: 1, damages: 1 });
+  const { measured, ok } = await unwritable.measure({ kills: 1, stride: 1, from: 1, damages: 1 });
   assert.ok(ok, measured);
 });
 
@@ -53,6 +53,16 @@ test("a row tells how many of its trials went well, and what the first others me
   assert.equal(tally.finding("resumed"), { measured: "1 of 2 resumed; two: other bits", ok: false });
   assert.is(new Tally().finding("tried").ok, false, "nothing tried is nothing shown");
   assert.is(new Set(rows.map(({ name }) => name)).size, rows.length);
+});
+
+test("passes that begin with each number of the stride try every call once", () => {
+  const scale = { kills: 1, damages: 1 };
+  const tried = [1, 2, 3].flatMap((from) => triedOf(8, { ...scale, stride: 3, from }));
+  assert.equal(
+    tried.sort((a, b) => a - b),
+    [1, 2, 3, 4, 5, 6, 7, 8],
+  );
+  assert.equal(triedOf(2, { ...scale, stride: 1, from: 3 }), []);
 });
 
 test("growth is told by what grew", () => {

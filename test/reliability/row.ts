@@ -3,10 +3,16 @@
 /** How much of a row is tried: everything, or what takes seconds. */
 export interface Scale {
   readonly kills: number;
-  /** Every so many-th call, submit or damage is tried; 1 is each. */
+  /** Every so many-th call or submit is tried; 1 is each. */
   readonly stride: number;
+  /** The first of them; those from 1 to the stride together try each. */
+  readonly from: number;
   readonly damages: number;
 }
+
+/** The numbers of 1 to `last` that are tried. */
+export const triedOf = (last: number, { from, stride }: Scale): number[] =>
+  Array.from({ length: Math.max(0, Math.ceil((last - from + 1) / stride)) }, (_, i) => from + i * stride);
 
 /** What became of a row; one that this machine cannot try says why. */
 export interface Finding {
