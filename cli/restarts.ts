@@ -1,5 +1,6 @@
 // A GPU that is lost on the way: the work is begun anew on a new one, from what it has saved, so many times and no more.
 import { setTimeout as sleep } from "node:timers/promises";
+import type { StopRequest } from "../data/threads/long-work.ts";
 import { type Gpu, GpuError } from "../engine/index.ts";
 import type { Restart } from "../train/loop.ts";
 import { firstCause } from "../engine/errors.ts";
@@ -14,8 +15,17 @@ export const RESTARTS = [
 
 export const restartsOf = (text: string): number => whole("restarts", text, 0, 1000);
 
-/** Seconds that a driver is given to come back, before the first restart; at the n-th n times as long. */
-const pause = 1;
+/** Milliseconds that a driver is given to come back before the n-th restart. */
+const pause = (n: number): number => 1000 * Math.min(n, 60);
+
+/** Milliseconds after which a request to stop is heard while a restart waits. */
+const LOOK = 100;
+
+/** Whom a lasting GPU tells of restarts, and who may end them. */
+export interface LastingPlace {
+  readonly say: (line: string) => void;
+  readonly stop: StopRequest;
+}
 
 /** A GPU that is opened when it is first needed, and again where it is lost, at most `most` times in all. */
 export class LastingGpu {
@@ -25,11 +35,14 @@ export class LastingGpu {
   constructor(
     private readonly open: () => Promise<Gpu>,
     private readonly most: number,
-    private readonly say: (line: string) => void,
+    private readonly place: LastingPlace,
   ) {}
 
-  /** Does `work`; where the GPU is lost, again on a new one. It is told of the restarts so far. */
-  async use<T>(work: (gpu: Gpu, restarts: readonly Restart[]) => Promise<T>): Promise<T> {
+  /**
+   * Does `work`; where the GPU is lost, again on a new one. It is told of the restarts so far. Undefined when a stop was requested
+   * before the new one was there.
+   */
+  async use<T>(work: (gpu: Gpu, restarts: readonly Restart[]) => Promise<T>): Promise<T | undefined> {
     for (const before = this.#restarts.length; ; ) {
       try {
         this.#gpu ??= await this.open();
@@ -37,7 +50,7 @@ export class LastingGpu {
       } catch (thrown) {
         const error = firstCause(thrown);
         if (!this.#mayGoOn(error)) throw error;
-        await this.#restart(error.message.split("\n")[0]);
+        if (!(await this.#restart(error.message.split("\n")[0]))) return undefined;
       }
     }
   }
@@ -48,12 +61,15 @@ export class LastingGpu {
     return isGone && this.#restarts.length < this.most && (error.isLost || this.#restarts.length > 0);
   }
 
-  async #restart(reason: string): Promise<void> {
+  /** Waits for the driver; false where a stop was requested meanwhile. */
+  async #restart(reason: string): Promise<boolean> {
     this.#gpu = undefined;
     this.#restarts.push({ reason, date: new Date().toISOString() });
     const { length } = this.#restarts;
-    this.say(`warning: ${reason}; restart ${length} of ${this.most}, from the last checkpoint`);
-    await sleep(1000 * pause * length);
+    const { say, stop } = this.place;
+    say(`warning: ${reason}; restart ${length} of ${this.most}, from the last checkpoint`);
+    for (let waited = 0; waited < pause(length) && stop.requested === undefined; waited += LOOK) await sleep(LOOK);
+    return stop.requested === undefined;
   }
 
   close(): void {

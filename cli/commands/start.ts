@@ -73,11 +73,7 @@ async function start(
     return printStopped("the same command goes on making the data set");
   }
   const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
-  const lasting = new LastingGpu(
-    () => openGpu(options),
-    most,
-    (line) => progress.say(line),
-  );
+  const lasting = new LastingGpu(() => openGpu(options), most, { say: (line) => progress.say(line), stop });
   const runs = arms.map((arm) =>
     runOf(job, arm, compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name), overrides),
   );

@@ -119,7 +119,7 @@ async function run(
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
   const folder = join("runs", freshName(name));
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
-  const lasting = new LastingGpu(() => openGpu(options), most, say);
+  const lasting = new LastingGpu(() => openGpu(options), most, { say, stop });
   let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {
     const { prepared, choice } = await onDevice(gpu, before, say);

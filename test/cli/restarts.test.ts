@@ -18,8 +18,9 @@ function fakes(most: number, opens: (n: number) => void = () => {}) {
     const n = opened;
     return { n, close: () => closed.push(n) } as unknown as Gpu;
   };
-  const lasting = new LastingGpu(open, most, (line) => said.push(line));
-  return { lasting, said, closed, opened: () => opened };
+  const stop: { requested: number | undefined } = { requested: undefined };
+  const lasting = new LastingGpu(open, most, { say: (line) => said.push(line), stop });
+  return { lasting, said, closed, stop, opened: () => opened };
 }
 
 test("a lost GPU is opened again, said, counted and told to the work", async () => {
@@ -63,6 +64,19 @@ test("a GPU that does not come back at once is waited for; one that was never th
   });
   assert.is(await failure(never.lasting.use(async () => 0)), away);
   assert.is(never.opened(), 1);
+});
+
+test("a stop while a restart waits, or before the loss, ends the work without another GPU", async () => {
+  for (const isBefore of [true, false]) {
+    const { lasting, stop, opened } = fakes(1000);
+    const work = async () => {
+      if (isBefore) stop.requested = 143;
+      else setTimeout(() => (stop.requested = 130), 20);
+      throw lost();
+    };
+    assert.is(await lasting.use(work), undefined);
+    assert.is(opened(), 1);
+  }
 });
 
 test("what is no loss ends the work: a hang, a full disk", async () => {

@@ -2,6 +2,7 @@
 import { hang, lost, memory, numbers } from "./device.ts";
 import { callOrder, damagedCheckpoints, failedCalls, fullDisk, killedCalls, noNetwork, unwritable } from "./disk.ts";
 import { kills } from "./kills.ts";
+import { pairs } from "./pairs.ts";
 import { clocks, closedStreams, environment, frozen, lock, signals } from "./process.ts";
 import type { Row } from "./row.ts";
 import { elsewhere, hostMemory, locks, threads } from "./same-bits.ts";
@@ -23,6 +24,7 @@ export const rows: readonly Row[] = [
   memory,
   numbers,
   elsewhere,
+  pairs,
   frozen,
   clocks,
   environment,

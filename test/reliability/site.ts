@@ -129,13 +129,12 @@ async function whole(flags: readonly string[]): Promise<string> {
 }
 
 /** What is wrong with a run that was to end like an undisturbed one; undefined where nothing is. */
-export async function difference(
-  folder: string,
-  ended: Ended,
-  flags: readonly string[] = [],
-): Promise<string | undefined> {
-  if (ended.code !== 0) return `exit code ${ended.code}: ${lastLines(ended)}`;
-  const [found, wanted] = [await stateOf(folder), await undisturbed(flags)];
+export const difference = async (folder: string, ended: Ended, flags: readonly string[] = []) =>
+  ended.code === 0 ? differenceTo(await undisturbed(flags), folder) : `exit code ${ended.code}: ${lastLines(ended)}`;
+
+/** What is wrong with a finished run that was to have this state. */
+export async function differenceTo(wanted: string, folder: string): Promise<string | undefined> {
+  const found = await stateOf(folder);
   if (found === wanted) return undefined;
   const [mine, theirs] = [found.split("\n"), wanted.split("\n")];
   const at = theirs.findIndex((line, i) => line !== mine[i]);
