@@ -17,7 +17,7 @@ const flags = new Map<string, readonly string[]>([
   ["mutants", ["--filter", "--json"]],
   ["golden", ["--filter", "--json", "--weights"]],
   ["compositions", ["--runs", "--seed", "--path"]],
-  ["reliability", ["--kills", "--stride", "--damages", "--only", "--json"]],
+  ["reliability", ["--kills", "--stride", "--from", "--damages", "--only", "--json"]],
   ["soak", ["--minutes", "--steps", "--json"]],
 ]);
 for (const entry of commands) flags.set(entry.name, flagsOf(await loaded(entry, context)));
@@ -49,6 +49,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/reliability/device.ts": ["--restarts", "--gpu-deadline"],
   "test/reliability/disk.ts": ["--steps", "--digest"],
   "test/reliability/kills.ts": ["--digest"],
+  "test/reliability/pairs.ts": ["--lr", "--override"],
   "test/reliability/process.ts": ["--gpu-deadline"],
   "test/reliability/site.ts": ["--preset", "--name", "--import"],
   "test/reliability/soak.ts": ["--steps", "--warmup", "--checkpoint-every"],

@@ -153,7 +153,7 @@ const programs: Record<string, readonly string[]> = {
   mutants: ["--adapter", "--filter", "--json"],
   golden: ["--adapter", "--filter", "--json", "--weights"],
   compositions: ["--adapter", "--runs", "--seed", "--path"],
-  reliability: ["--adapter", "--kills", "--stride", "--damages", "--only", "--json"],
+  reliability: ["--adapter", "--kills", "--stride", "--from", "--damages", "--only", "--json"],
   soak: ["--adapter", "--minutes", "--steps", "--json"],
 };
 
