@@ -1,14 +1,9 @@
 // The work of `emotionclip recognise`: lists and disk first, then texts and clips on one GPU, fold by fold.
 import { basename } from "node:path";
 import { faceDescriptions } from "../data/faces/descriptions.ts";
-import {
-  type FaceSet,
-  type FaceSetName,
-  faceSetNames,
-  foldsOf,
-  openFaceSet,
-  openOwnFaces,
-} from "../data/faces/sets.ts";
+import { type FaceSetName, faceSetNames, foldsOf } from "../data/faces/layouts.ts";
+import { plainly } from "../data/faces/listed.ts";
+import { type FaceSet, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
 import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
 import { quoted } from "../data/formats/json.ts";
 import { readNpyFile } from "../data/formats/npy.ts";
@@ -91,12 +86,12 @@ export const recognisedSets = [...faceSetNames, "own"] as const;
 /** The set's classes in words: those given, each by its name, or our own descriptions. */
 export function classesInWords(of: readonly string[], given: readonly ZeroShotClass[] | undefined): ZeroShotClass[] {
   if (!given) {
-    const lacking = of.filter((name) => !Object.hasOwn(faceDescriptions, name));
+    const lacking = of.filter((name) => !Object.hasOwn(faceDescriptions, plainly(name)));
     if (lacking.length > 0)
       throw new UsageError(
         `--classes: there is no text of ours for ${lacking.map((name) => quoted(name)).join(", ")}; a file says them in words`,
       );
-    return of.map((name) => ({ name, texts: [faceDescriptions[name]] }));
+    return of.map((name) => ({ name, texts: [faceDescriptions[plainly(name)]] }));
   }
   const known = new Map(given.map((each) => [each.name, each]));
   const lacking = of.filter((name) => !known.has(name));

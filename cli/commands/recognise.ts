@@ -1,7 +1,7 @@
 // `emotionclip recognise`: zero-shot recognition of expressions in face clips, as that field measures it: WAR and UAR, by fold.
 import { basename } from "node:path";
 import { Command } from "commander";
-import { faceSplitsOf } from "../../data/faces/sets.ts";
+import { faceSplitsOf } from "../../data/faces/layouts.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";

@@ -3,13 +3,14 @@ import { basename } from "node:path";
 import { FormatError } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import { readRegular } from "../formats/regular.ts";
+import { readTableText, type TableRow } from "../sets/table.ts";
 
 /** A clip as a list has it. */
 export interface FaceLine {
   /** Where its frames lie, as the list says: often a path on somebody else's server. */
   readonly path: string;
-  /** Class words, of which a compound emotion has several; or a class number. */
-  readonly label: number | readonly string[];
+  /** A class in words, in small letters (a compound emotion joins several by _), or its number. */
+  readonly label: number | string;
   /** Frames that the list counts. */
   readonly frames?: number;
   /** What is said of the clip. */
@@ -30,7 +31,7 @@ const most = { list: 32 * 2 ** 20, line: 65_536 } as const;
 
 /**
  * Reads a list. Lines are `path frames label` or `path label` (spaces or tabs), `path<tab>label<tab>Chinese<tab>English` (captions),
- * or a CSV with columns name and class. Bytes are UTF-8, else GBK. Errors: FormatError that names the line.
+ * or a CSV file with the columns name and class, and perhaps caption. Bytes are UTF-8, else GBK. Errors: FormatError that names the line.
  */
 export async function readFaceLines(path: string): Promise<FaceList> {
   const file = basename(path);
@@ -38,13 +39,15 @@ export async function readFaceLines(path: string): Promise<FaceList> {
   const lines = text.split(/\r?\n/).map((line, i) => ({ line, place: `${file}: line ${i + 1}` }));
   const filled = lines.filter(({ line }) => line.trim() !== "");
   if (filled.length === 0) throw new FormatError(`${file}: has no lines`);
+  if (isHeader(filled[0].line)) {
+    const table = tableOf(text, file);
+    return { ...table, notes: [...notes, ...table.notes] };
+  }
   for (const { line, place } of filled)
     if (line.length > most.line)
       throw new FormatError(`${place} has ${line.length} characters, allowed are ${most.line}`);
-  const form = formOf(filled[0].line);
-  const rows = form.hasHeader ? filled.slice(1) : filled;
-  if (rows.length === 0) throw new FormatError(`${file}: has a header and no clips`);
-  return { clips: rows.map(({ line, place }) => form.read(line, place)), form: form.name, notes };
+  const form = filled[0].line.split("\t").length >= 4 ? captioned : spaced;
+  return { clips: filled.map(({ line, place }) => form.read(line, place)), form: form.name, notes };
 }
 
 function decoded(bytes: Uint8Array, file: string): { text: string; notes: string[] } {
@@ -60,63 +63,78 @@ function decoded(bytes: Uint8Array, file: string): { text: string; notes: string
   }
 }
 
+const columns = ["name", "class", "caption"];
+
+/** Whether the first line of a list names columns. */
+function isHeader(line: string): boolean {
+  const cells = line.split(",").map((cell) =>
+    cell
+      .trim()
+      .replace(/^"(.*)"$/, "$1")
+      .toLowerCase(),
+  );
+  return cells.length > 1 && cells.some((cell) => columns.slice(0, 2).includes(cell));
+}
+
+function tableOf(text: string, file: string): FaceList {
+  const clips: FaceLine[] = [];
+  let names: readonly string[] = [];
+  readTableText(text, file, { form: "csv", needed: columns.slice(0, 2), caseless: true }, (row) => {
+    names = row.names;
+    clips.push(clipIn(row, file));
+  });
+  const passedOver = names.filter((name) => !columns.includes(name));
+  const notes =
+    passedOver.length > 0 ? [`${file}: columns that are passed over: ${passedOver.map(quoted).join(", ")}`] : [];
+  return { clips, form: `a table of ${columns.filter((name) => names.includes(name)).join(", ")}`, notes };
+}
+
+function clipIn(row: TableRow, file: string): FaceLine {
+  const [path, label] = ["name", "class"].map((column) => row.text(column).trim() || row.refuse(column, "text"));
+  const caption = said(row.maybe("caption"));
+  return { path, label: label.toLowerCase(), place: `${file}: ${row.place}`, ...(caption && { caption }) };
+}
+
+/** Where nothing is said of a clip, MAFW's lists have "-". */
+function said(text: string | undefined): string | undefined {
+  const caption = text?.trim();
+  return caption === "" || caption === "-" ? undefined : caption;
+}
+
 interface Form {
   readonly name: string;
-  readonly hasHeader: boolean;
   read(line: string, place: string): FaceLine;
 }
 
-/** The form of a list by its first line. */
-function formOf(first: string): Form {
-  if (/^\s*"?name"?\s*,\s*"?class"?\s*$/i.test(first)) return ownCsv;
-  if (first.split("\t").length >= 4) return captioned;
-  return spaced;
-}
-
-const ownCsv: Form = {
-  name: "name,class",
-  hasHeader: true,
-  read(line, place) {
-    const cells = line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
-    if (cells.length !== 2 || cells.includes(""))
-      throw new FormatError(`${place} is ${quoted(line.slice(0, 80))}, expected name,class`);
-    return { path: cells[0], label: wordsOf(cells[1]), place };
-  },
-};
-
 const captioned: Form = {
   name: "path, label, Chinese, English between tabs",
-  hasHeader: false,
   read(line, place) {
     const [path, label, , english] = line.split("\t").map((cell) => cell.trim());
     if (!path || !label || english === undefined)
       throw new FormatError(
         `${place} is ${quoted(line.slice(0, 80))}, expected path, label, Chinese and English between tabs`,
       );
-    const caption = english === "" || english === "-" ? undefined : english;
-    return { path, label: labelOf(label), place, ...(caption !== undefined && { caption }) };
+    const caption = said(english);
+    return { path, label: labelOf(label), place, ...(caption && { caption }) };
   },
 };
 
 const spaced: Form = {
   name: "path [frames] label between blanks",
-  hasHeader: false,
   read(line, place) {
     const cells = line.trim().split(/[\t ]+/);
     if (cells.length !== 2 && cells.length !== 3)
       throw new FormatError(
-        `${place} is ${quoted(line.slice(0, 80))}, expected path, frames and label, or path and label`,
+        `${place} is ${quoted(line.slice(0, 80))}, expected path, frames and label, or path and label; ` +
+          "or a CSV file whose first line names the columns name and class",
       );
     const [path] = cells;
     const label = labelOf(cells.at(-1)!);
     if (cells.length === 2) return { path, label, place };
-    if (!/^\d{1,7}$/.test(cells[1]))
-      throw new FormatError(`${place}: frames are ${quoted(cells[1].slice(0, 40))}, expected a whole number`);
+    if (!/^\d{1,7}$/.test(cells[1]) || Number(cells[1]) === 0)
+      throw new FormatError(`${place}: frames are ${quoted(cells[1].slice(0, 40))}, expected a whole number from 1`);
     return { path, frames: Number(cells[1]), label, place };
   },
 };
 
-const labelOf = (text: string): FaceLine["label"] => (/^\d{1,4}$/.test(text) ? Number(text) : wordsOf(text));
-
-/** `anger_disgust` is two. */
-const wordsOf = (text: string): readonly string[] => text.toLowerCase().split("_");
+const labelOf = (text: string): FaceLine["label"] => (/^\d{1,4}$/.test(text) ? Number(text) : text.toLowerCase());

@@ -2,7 +2,8 @@
 import { FormatError } from "../../engine/errors.ts";
 import { sizeOfPicture } from "../pixels/image.ts";
 import { fileLimits, listNames, readBytes } from "../sets/files.ts";
-import type { FaceClip, FaceSet } from "./sets.ts";
+import type { FaceClip } from "./listed.ts";
+import type { FaceSet } from "./sets.ts";
 
 /** A clip that is there, with the names of its frames in order. */
 export interface FoundClip extends FaceClip {

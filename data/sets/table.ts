@@ -22,12 +22,17 @@ export interface TableForm {
   readonly needed?: readonly string[];
   /** Leading lines that are no rows. */
   readonly skip?: number;
+  /** Names in a header in small letters, whatever case they have and whatever blanks around them. */
+  readonly caseless?: boolean;
 }
 
 /** Calls `each` with every row of the table `name` below `root`; blank lines are no rows. */
 export function readTable(root: string, name: string, form: TableForm, each: (row: TableRow) => void): void {
-  const file = basename(name);
-  const text = readText(root, name);
+  readTableText(readText(root, name), basename(name), form, each);
+}
+
+/** The same of a text that is read already; `file` is what messages call it. */
+export function readTableText(text: string, file: string, form: TableForm, each: (row: TableRow) => void): void {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf("\n", start);
     const length = (end < 0 ? text.length : end) - start;
@@ -121,7 +126,7 @@ class Table {
   take(cells: readonly string[], line: number): void {
     if (this.records++ < (this.form.skip ?? 0)) return;
     if (!this.columns) {
-      this.header(cells);
+      this.header(this.form.caseless ? cells.map((cell) => cell.trim().toLowerCase()) : cells);
       return;
     }
     const place = `row ${++this.rows} (line ${line})`;

@@ -153,7 +153,7 @@ test("as text it has both figures, the table of classes and the published ones w
   assert.match(stdout, /WAR \d+\.\d\d % {3}UAR \d+\.\d\d %/);
   assert.match(stdout, /happiness +(\d+\.\d\d %|-)( +\d+){7}/);
   assert.match(stdout, /EmoCLIP \(B\/32, captions of MAFW\) +36\.76 +46\.27/);
-  assert.match(stderr, /dfew: list: path \[frames\] label between blanks/);
+  assert.match(stderr, /dfew: list DFEW_set_2_test\.txt: path \[frames\] label between blanks/);
 });
 
 test("several texts a class are averaged, from a YAML file; a random window is drawn from its seed", async () => {

@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { turned } from "../../data/faces/augment.ts";
 import { chosenFrames, showFaces } from "../../data/faces/clips.ts";
 import { facePicture } from "../../data/faces/picture.ts";
-import { type FaceSetName, openFaceSet, openOwnFaces } from "../../data/faces/sets.ts";
+import type { FaceSetName } from "../../data/faces/layouts.ts";
+import { openFaceSet, openOwnFaces, refuseShared } from "../../data/faces/sets.ts";
 import { surveyFaces, surveyNotes } from "../../data/faces/survey.ts";
 import { framesLookedAt, wrappedWindow } from "../../data/faces/window.ts";
 import { encodePng } from "../../data/pixels/png.ts";
@@ -117,6 +118,66 @@ test("AFEW: folders are the list; own sets: a list name,class", () =>
     );
   }));
 
+test("a table of one's own: quotes, quoted commas, any case, GBK, captions; classes are words as they stand", () =>
+  inTemporary(async (root) => {
+    const list = join(root, "own.csv");
+    const rows =
+      '\ufeff"Name", Class ,CAPTION,age\r\n"a, b/1",Very_Bored,"He says ""no"", and yawns.",3\r\nx/2,"Happy",-,4\r\n';
+    writeFileSync(list, rows);
+    const own = await openOwnFaces(list, root);
+    assert.equal(told(own), [
+      ["1", "very_bored", undefined],
+      ["2", "happy", undefined],
+    ]);
+    assert.equal(
+      own.clips.map(({ caption }) => caption),
+      ['He says "no", and yawns.', undefined],
+    );
+    assert.match(own.notes.join("\n"), /own\.csv: columns that are passed over: "age"/);
+    writeFileSync(
+      list,
+      Buffer.concat([Buffer.from("name,class\nx/"), Uint8Array.of(0xd1, 0xdb), Buffer.from(",sad\n")]),
+    );
+    assert.equal((await openOwnFaces(list, root)).clips[0].id, "\u773c");
+    const faults: [string, RegExp][] = [
+      ["name,klass\na,b", /own\.csv: the header \(row 0\) has no column "class", but "klass"/],
+      ["name,class\na,", /own\.csv: row 1 \(line 2\), column "class" is empty/],
+      ["name,class\na,b,c", /own\.csv: row 1 \(line 2\) has 3 cells, expected 2/],
+      ['name,class\n"a,b', /own\.csv: row 1.* is not valid CSV: a quote without an end/],
+      ["name,class\n", /own\.csv: has no rows/],
+      ["name,class\nx,a\nx,b", /row 2 \(line 3\): "x" is in row 1 \(line 2\) already/],
+    ];
+    for (const [text, message] of faults) {
+      writeFileSync(list, text);
+      const error = await refusal(openOwnFaces(list, root));
+      assert.instance(error, FormatError);
+      assert.match(error.message, message);
+    }
+  }));
+
+test("of MAFW's lists that of all clips is read, or that with captions where those are wanted", () =>
+  inTemporary(async (root) => {
+    const at = (kind: string) => `Train_Test_Set/single/${kind}/set_1/train.txt`;
+    write(root, {
+      [at("no_caption")]: "1.mp4 0\n2.mp4 1\n",
+      [at("with_caption")]: "1.mp4\tanger\tx\tShe frowns.\r\n",
+    });
+    const read = (prefer?: "captions") => openFaceSet("mafw", root, { split: "train", fold: 1, prefer });
+    assert.equal([(await read()).clips.length, (await read("captions")).clips[0].caption], [2, "She frowns."]);
+  }));
+
+test("a clip that is tested and trained on is named with both lines; other folders and other clips are fine", () =>
+  inTemporary(async (root) => {
+    write(root, { "DFEW_set_1_train.txt": "a 3 0\nb 3 1\n", "DFEW_set_1_test.txt": "c 3 0\nb 3 1\n" });
+    const [train, shared] = [await opened("dfew", root, "train"), await opened("dfew", root, "test")];
+    assert.throws(
+      () => refuseShared(train, shared),
+      /DFEW_set_1_test\.txt: line 2: "b" is tested, and trained on as well \(DFEW_set_1_train\.txt: line 2\); 1 of 2/,
+    );
+    refuseShared(train, { ...shared, clips: shared.clips.slice(0, 1) });
+    refuseShared(train, { ...shared, root: join(root, "elsewhere") });
+  }));
+
 test("faults of lists are named by line", () =>
   inTemporary(async (root) => {
     const faults: [string, RegExp][] = [
@@ -124,6 +185,8 @@ test("faults of lists are named by line", () =>
       ["a 16 0\nb 16 7", /line 2: the class is 7, expected 0 to 6/],
       ["a 16 0\na 16 1", /line 2: "a" is in line 1 already/],
       ["a sixteen 0", /line 1: frames are "sixteen"/],
+      ["a 0 1", /line 1: frames are "0", expected a whole number from 1/],
+      ["a 3 happiness_sadnes", /line 1: unknown class "happiness_sadnes"/],
       ["a 16 joy", /line 1: unknown class "joy"; known: happiness/],
       ["a 1 2 3 4", /line 1 is "a 1 2 3 4", expected path, frames and label/],
       ["", /has no lines/],
