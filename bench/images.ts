@@ -73,7 +73,7 @@ const loaderOf = (set: ShardSet, workers: number) =>
 async function firstPixels(set: ShardSet): Promise<Uint8Array> {
   const loader = loaderOf(set, 0);
   try {
-    for await (const { frames: pixels } of loader.batches(0, 1)) return pixels.slice();
+    for await (const { frames: pixels } of loader.batches(0, 1)) return new Uint8Array(pixels);
     throw new HealthError("bench images: the loader gave no batch");
   } finally {
     await loader.close();

@@ -109,7 +109,7 @@ function page({
   return [
     `${model} on ${adapter}`,
     row("data", `${data.trained} of ${data.found} clips, ${data.kind}, in ${data.folder}`),
-    ...(rest.sources.length > 1 ? shareLines(rest.sources).map((line) => row("", line)) : []),
+    ...shareLines(rest.sources).map((line) => row("", line)),
     row("length", `${steps} steps, ${stepsPerEpoch} to an epoch`),
     row(
       "trains",

@@ -2,25 +2,22 @@
 // cannot be read is refused then.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { BadSample } from "../data/bad-samples.ts";
 import { indexName } from "../data/shards/index-file.ts";
 import { openShards } from "../data/shards/shards.ts";
-import type { StopRequest } from "../data/threads/long-work.ts";
 import { UsageError } from "../engine/errors.ts";
 import { openEvaluator } from "../eval/probes/benchmark-evaluator.ts";
 import { retrieval } from "../eval/probes/evaluate.ts";
 import type { NotedRow } from "../eval/probes/probe-table.ts";
 import type { Recipe } from "../train/recipe.ts";
-import type { Trainer } from "../train/trainer.ts";
 import type { Say } from "./clips.ts";
 import { trainingPlace } from "./data-folder.ts";
-
-/** Measures the model of a trainer as it stands; undefined when a stop was requested on the way. */
-export type Measurement = (trainer: Trainer, stop: StopRequest, say: Say) => Promise<NotedRow[] | undefined>;
+import { type FaceMeasure, faceMeasurement } from "./face-measurement.ts";
+import { facesIn } from "./face-source.ts";
+import { leftOut, type Measurement } from "./measure.ts";
 
 /** What a recipe asks for; undefined where it asks for nothing. */
 export async function openMeasurement(
-  recipe: Pick<Recipe, "valData" | "evalEvery" | "maxBad">,
+  recipe: Pick<Recipe, "valData" | "evalEvery" | "maxBad"> & FaceMeasure,
   bold: string | undefined,
   frames: number,
   say: Say,
@@ -28,14 +25,21 @@ export async function openMeasurement(
   if (bold !== undefined && recipe.evalEvery === 0) throw new UsageError("--eval-bold goes with --eval-every");
   if (recipe.evalEvery === 0) return undefined;
   const found: Measurement[] = [];
-  if (recipe.valData !== null) found.push(await ofShards(trainingPlace(recipe.valData).folder, say));
+  if (recipe.valData !== null) {
+    const faces = facesIn(recipe.valData);
+    found.push(
+      await (faces ? faceMeasurement(faces, recipe, say) : ofShards(trainingPlace(recipe.valData).folder, say)),
+    );
+  }
   if (bold !== undefined) {
     const evaluator = await openEvaluator("bold", bold, frames, say);
     const rule = (tell: Say) => ({ maxBad: recipe.maxBad, onBad: leftOut(tell) });
     found.push((trainer, stop, tell) => evaluator(trainer.model, rule(tell), stop));
   }
   if (found.length === 0)
-    throw new UsageError("--eval-every: nothing to measure; --val-data names shards, --eval-bold the folder of BoLD");
+    throw new UsageError(
+      "--eval-every: nothing to measure; --val-data names shards or faces, --eval-bold the folder of BoLD",
+    );
   return async (...place) => {
     const rows: NotedRow[] = [];
     for (const measure of found) {
@@ -64,9 +68,3 @@ async function ofShards(folder: string, say: Say): Promise<Measurement> {
   const set = await openShards(folder, split, { say });
   return (trainer, stop, tell) => retrieval(trainer, set, { stop, onBad: leftOut(tell) });
 }
-
-/** Says each sample that cannot be read. */
-export const leftOut =
-  (say: Say) =>
-  ({ reason }: BadSample) =>
-    say(`left out: ${reason}`);

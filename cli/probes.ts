@@ -11,7 +11,7 @@ import { listed } from "../eval/probes/not-defined.ts";
 import type { Recipe } from "../train/recipe.ts";
 import type { RunData } from "../train/runs/runs.ts";
 import { openClips, type Say } from "./clips.ts";
-import { leftOut, type Measurement } from "./measurement.ts";
+import { leftOut, type Measurement } from "./measure.ts";
 
 /** A measurement, and what it is on as results.json tells it. */
 export interface Probes {

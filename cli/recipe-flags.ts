@@ -20,7 +20,7 @@ export function withRecipe(command: Command): Command {
 }
 
 /** Texts that are paths. */
-const paths = new Set<RecipeName>(["pretrained", "resume", "bpe", "trainData", "valData"]);
+const paths = new Set<RecipeName>(["pretrained", "resume", "bpe", "trainData", "valData", "classes"]);
 
 function optionOf(name: RecipeName): Option {
   const { about, value } = recipeSchema[name];

@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { isFolder } from "../data/footage/files.ts";
 import { TrainingSet } from "../data/official/training-set.ts";
+import type { Colours } from "../data/pixels/image.ts";
 import { rowsOf, type Side } from "../data/pixels/side.ts";
 import { publishedResize, type View, viewOf } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
@@ -19,11 +20,13 @@ import { digestOf, lookedOver, openClips, type Say } from "./clips.ts";
 export interface ClipShape {
   readonly frames: number;
   readonly side: Side;
+  /** By whose mean and deviation colours are normalised; ImageNet's unless said. */
+  readonly colours?: Colours;
 }
 
 /** Some clips of a training, before a picture is decoded. */
 export interface SourcePart {
-  readonly kind: "shards" | "official layout" | "plain tars";
+  readonly kind: "shards" | "official layout" | "plain tars" | "clips of faces";
   readonly name: string;
   readonly set: ClipSet;
   /** How its clips are shown. */
@@ -34,6 +37,20 @@ export interface SourcePart {
   readonly digest: string;
   /** What its clips say, of all of them or of many spread over the set. */
   readonly facts: Omit<Survey, "bad">;
+  /** Of clips of faces: what was chosen of the set. */
+  readonly faces?: FaceFacts;
+}
+
+/** What of a face set is trained on. */
+export interface FaceFacts {
+  readonly set: string;
+  readonly fold: number;
+  /** Clips of each class. */
+  readonly classes: Readonly<Record<string, number>>;
+  /** Clips that are not trained on, by reason. */
+  readonly leftOut: Readonly<Record<string, number>>;
+  /** What is said of the classes, where that is trained on. */
+  readonly texts?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How parts are opened. */

@@ -4,13 +4,15 @@ import type { BadSampleRule } from "../data/bad-samples.ts";
 import { epochLength } from "../data/sampling.ts";
 import { type Held, heldBy, Loader } from "../data/shards/loader.ts";
 import { pathsOf } from "../data/sources/paths.ts";
-import { Several } from "../data/sources/several.ts";
+import { Several, sharesOf } from "../data/sources/several.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Batches } from "../train/loop.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { vanishing } from "../train/vanishing.ts";
 import type { Say } from "./clips.ts";
-import { type ClipShape, openParts, type SourcePart } from "./source-part.ts";
+import { facePart } from "./face-part.ts";
+import { facesIn } from "./face-source.ts";
+import { type ClipShape, type FaceFacts, openParts, type PartOptions, type SourcePart } from "./source-part.ts";
 
 /** Batches by their number, and an end to what makes them. */
 export type OpenBatches = Batches & { close(): Promise<void> };
@@ -24,6 +26,8 @@ export interface SourceShare {
   readonly factor: number;
   /** Showings of its clips in an epoch. */
   readonly perEpoch: number;
+  /** Of clips of faces: what was chosen of the set. */
+  readonly faces?: FaceFacts;
 }
 
 /** The clips of a training, before a picture is decoded. */
@@ -53,15 +57,11 @@ export interface ClipSource {
 export async function openSource(recipe: Recipe, given: string, shape: ClipShape, say: Say): Promise<ClipSource> {
   const parts: Weighted[] = [];
   for (const { text, factor } of sourcesOf(given, recipe.trainDataUpsamplingFactors))
-    for (const part of await openParts(pathsOf(text), { recipe, shape, say }))
+    for (const part of await partsOf(text, { recipe, shape, say }))
       parts.push({ ...part, name: freeName(part.name, parts), factor });
   const set = new Several(parts);
   const { view } = parts[0];
-  const other = parts.find((part) => String(part.view.resize) !== String(view.resize));
-  if (other)
-    throw new UsageError(
-      `--train-data: ${parts[0].name} is ${parts[0].kind}, ${other.name} ${other.kind}: their frames are resized by other rules at this side; make shards of the official layout (emotionclip shards)`,
-    );
+  refuseOthers(parts);
   const facts = joined(parts);
   return {
     kind: [...new Set(parts.map(({ kind }) => kind))].join(" and "),
@@ -80,6 +80,24 @@ export async function openSource(recipe: Recipe, given: string, shape: ClipShape
   };
 }
 
+async function partsOf(text: string, options: PartOptions): Promise<SourcePart[]> {
+  const faces = facesIn(text);
+  return faces ? [await facePart(faces, options)] : openParts(pathsOf(text), options);
+}
+
+/** A batch has frames of one kind. Errors: UsageError that names two sources whose frames are resized, or handed on, by other rules. */
+function refuseOthers(parts: readonly SourcePart[]): void {
+  const ruleOf = ({ view: { resize, numbers = "bytes" } }: SourcePart) => `${resize} ${numbers}`;
+  const other = parts.find((part) => ruleOf(part) !== ruleOf(parts[0]));
+  if (!other) return;
+  const shards = [parts[0], other].some(({ kind }) => kind === "clips of faces")
+    ? "shards of the faces (emotionclip shards dfew:FOLDER) go with other shards"
+    : "make shards of the official layout (emotionclip shards)";
+  throw new UsageError(
+    `--train-data: ${parts[0].name} is ${parts[0].kind}, ${other.name} ${other.kind}: their frames are resized by other rules at this side; ${shards}`,
+  );
+}
+
 /** The name, with a number where another part has it already. */
 function freeName(name: string, parts: readonly SourcePart[]): string {
   const same = parts.filter((part) => part.name === name || part.name.startsWith(`${name} (`)).length;
@@ -88,18 +106,30 @@ function freeName(name: string, parts: readonly SourcePart[]): string {
 
 type Weighted = SourcePart & { readonly factor: number };
 
-const shareOf = ({ name, kind, found, set: { samples }, factor }: Weighted, { together }: Recipe): SourceShare => ({
-  ...{ name, kind, found, trained: samples, factor, perEpoch: epochLength([{ samples, factor }], together) },
+const shareOf = ({ name, kind, found, set, factor, faces }: Weighted, { together }: Recipe): SourceShare => ({
+  ...{ name, kind, found, trained: set.samples, factor, perEpoch: epochLength(sharesOf({ set, factor }), together) },
+  ...(faces && { faces }),
 });
 
 /** What an epoch shows of each of several sources. */
 export const shareLines = (shares: readonly SourceShare[]): string[] => {
   const all = shares.reduce((sum, { perEpoch }) => sum + perEpoch, 0);
-  return shares.map(
+  const several = shares.map(
     ({ name, kind, trained, factor, perEpoch }) =>
       `${name} (${kind}): ${trained} clips times ${factor}, ${((100 * perEpoch) / all).toFixed(1)} % of an epoch`,
   );
+  return [...(shares.length > 1 ? several : []), ...shares.flatMap(classLines)];
 };
+
+/** How many clips of each class are trained on. */
+const classLines = ({ name, faces }: SourceShare): string[] =>
+  faces
+    ? [
+        `${name}: ${Object.entries(faces.classes)
+          .map(([word, count]) => `${word} ${count}`)
+          .join(", ")}`,
+      ]
+    : [];
 
 /** Sources as open_clip writes them: separated by ::, and their factors likewise. */
 function sourcesOf(given: string, factors: string | null): { text: string; factor: number }[] {

@@ -24,7 +24,9 @@ import type { RunData } from "../train/runs/runs.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { checkpointBytes, fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { Trainer } from "../train/trainer.ts";
-import { type Measurement, withAverage } from "./measurement.ts";
+import { chosenBy } from "./chosen-by.ts";
+import type { Measurement } from "./measure.ts";
+import { withAverage } from "./measurement.ts";
 import { TrainReport } from "./pages/train-report.ts";
 import { goneOnWith } from "./restarts.ts";
 import type { Draft } from "./training-model.ts";
@@ -194,13 +196,14 @@ function reportOf(
 /** What results.json tells besides the outcome: the recipe with its sources, the clips, and what went on. */
 async function resultsOf(
   { recipe, from, source, remarks }: PreparedTraining,
-  { skipped, moves, restarts }: Done,
+  { skipped, moves, restarts, best }: Done,
   folder: string,
   bad: readonly BadSample[],
 ) {
   return {
     data: { set: null, name: nameOf(source), train: source.samples, test: 0, categories: 0 },
     sources: source.shares,
+    ...(best && { chosenBy: chosenBy(recipe) }),
     recipe,
     from,
     clips: { found: source.found, trained: source.samples, bad: bad.map(({ reason }) => reason) },

@@ -1,7 +1,8 @@
 // One showing of one clip, wherever the clip lies: what the hands of a loader are asked, and what they answer.
+import { type FacePlace, seenFaces } from "./faces/clips.ts";
 import { chooseOf, drawFootage, type SentencePlace, SentenceReader } from "./official/footage.ts";
 import { Canvas } from "./pixels/canvas.ts";
-import type { Pixels, View } from "./pixels/view.ts";
+import type { ShownPixels, View } from "./pixels/view.ts";
 import type { RandomDraw } from "./sampling.ts";
 import type { Labels } from "./shards/clip.ts";
 import { drawSample } from "./shards/frames.ts";
@@ -9,7 +10,7 @@ import { ShardReader, type StoredPlace } from "./shards/shards.ts";
 import type { Hand } from "./threads/pool.ts";
 
 /** Where a clip lies: plain data, all that a thread needs to show it. */
-export type ClipPlace = StoredPlace | SentencePlace;
+export type ClipPlace = StoredPlace | SentencePlace | FacePlace;
 
 /** What is asked: a clip, and the draw that chooses its frames and crops. */
 export interface Showing {
@@ -26,7 +27,7 @@ export interface ClipWords {
 }
 
 /** What is answered: T frames with their masks, and what the clip says. */
-export interface SeenClip extends Pixels, ClipWords {}
+export interface SeenClip extends ShownPixels, ClipWords {}
 
 /** Shows clips of any kind as a view says. One per thread. Errors: FormatError for what is wrong with a clip. */
 export class Shower implements Hand<Showing, SeenClip> {
@@ -36,6 +37,7 @@ export class Shower implements Hand<Showing, SeenClip> {
   constructor(private readonly view: View) {}
 
   async answer({ place, draw }: Showing): Promise<SeenClip> {
+    if (place.kind === "faces") return seenFaces(place, this.view, draw);
     const canvas = new Canvas(this.view.frames, this.view);
     const { caption, sentiment, labels } = await this.drawn(canvas, place, draw);
     return { caption, sentiment, ...(labels && { labels }), ...canvas.pixels };
@@ -45,7 +47,7 @@ export class Shower implements Hand<Showing, SeenClip> {
     this.shards.close();
   }
 
-  private async drawn(canvas: Canvas, place: ClipPlace, draw: RandomDraw): Promise<ClipWords> {
+  private async drawn(canvas: Canvas, place: StoredPlace | SentencePlace, draw: RandomDraw): Promise<ClipWords> {
     if (place.kind === "stored")
       return drawSample(canvas, 0, place.sample, this.view, draw, {
         reader: this.shards,

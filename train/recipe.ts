@@ -54,8 +54,8 @@ const more = {
     check: v.pipe(text, v.minLength(1)),
     value: "stage",
     about:
-      "shards, plain WebDataset tars or a folder in the official layout: a path, with {00..99}, {a,b} or *; several separated by ::; " +
-      "or the embedded sets stage and tiny",
+      "shards, plain WebDataset tars or a folder in the official layout: a path, with {00..99}, {a,b} or *; clips of faces as dfew:FOLDER, " +
+      "ferv39k:, mafw:, afew: or own:LIST.csv; several separated by ::; or the embedded sets stage and tiny",
   },
   trainDataUpsamplingFactors: {
     check: path,
@@ -65,7 +65,9 @@ const more = {
   valData: {
     check: path,
     value: null,
-    about: "shards with a split val or test: retrieval among them every --eval-every steps",
+    about:
+      "measured every --eval-every steps: retrieval in shards with a split val or test, or zero-shot recognition in clips of faces " +
+      "(dfew:FOLDER and so on, their test split)",
   },
   videos: { check: text, value: "videos", about: "official layout: the folder of videos in it" },
   index: { check: text, value: "index.json", about: "official layout: the list of sentences in it" },
@@ -90,6 +92,30 @@ const more = {
     value: "random",
     about: "which part of a frame: a place of its own for every frame, or the centre",
   },
+  fold: { check: wholeIn(1, 5), value: 1, about: "face sets: the fold, of those that have five" },
+  every: { check: wholeIn(1, 1000), value: 4, about: "face sets: of a clip every k-th frame is looked at" },
+  window: {
+    check: v.picklist(["random", "centre"]),
+    value: "random",
+    about: "face sets: which of those frames are trained on: drawn and wrapped around, as published, or in the middle",
+  },
+  augment: {
+    check: truth,
+    value: false,
+    about: "face sets: each showing of a clip is turned by up to 6 degrees, and every other one mirrored",
+  },
+  texts: {
+    check: v.picklist(["captions", "classes"]),
+    value: "captions",
+    about: "face sets: what is said of a clip: its own caption (clips without are left out), or a text of its class",
+  },
+  classes: {
+    check: path,
+    value: null,
+    about: "face sets: a file of class: text, or of several texts a class; unless given, descriptions of our own",
+  },
+  leaveOut: { check: path, value: null, about: "face sets: a class whose clips are not trained on" },
+  resample: { check: truth, value: false, about: "face sets: an epoch shows each class as often as the largest" },
   epochs: { check: wholeIn(0, 1e6), value: 0, about: "passes over the data; 0: as many as --steps are" },
   steps: {
     check: wholeIn(0, 1e7),
@@ -164,6 +190,7 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
     "crop",
     "shortClips",
   ],
+  Faces: ["fold", "every", "window", "augment", "texts", "classes", "leaveOut", "resample"],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
   Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "precision", "memory", "seed", "workers"],
   Loss: ["beta", "form"],

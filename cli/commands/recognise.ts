@@ -7,6 +7,7 @@ import type { GpuOptions } from "../../engine/index.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
+import { checkpointStory } from "../chosen-by.ts";
 import { classesOf, templatesOf } from "../class-file.ts";
 import { batchFlag, CONFIG, maxBad, oneOf, whole } from "../flags.ts";
 import type { Context } from "../gpu.ts";
@@ -156,7 +157,7 @@ async function withCheckpointOf(
           ? `mean of ${prompts} prompts over ${words.classes.length} classes`
           : "one prompt a class",
       ties: "the first class",
-      checkpoint: "by whoever made it; this program does not know which split chose it",
+      checkpoint: await checkpointStory(flags.checkpoint!),
     };
     const about = { model: basename(flags.checkpoint!), choices, notes };
     const page = recognitionPage(folds, found, request, words, about);

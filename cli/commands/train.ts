@@ -6,6 +6,7 @@ import { UsageError } from "../../engine/errors.ts";
 import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { type Layer, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
 import { presets, recipePresets } from "../../train/recipes/index.ts";
+import { chosenBy } from "../chosen-by.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
 import { dryRun } from "../dry-run.ts";
 import type { Context } from "../gpu.ts";
@@ -136,7 +137,8 @@ async function run(
   const { steps, parameters, frozen, after, best, files } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
   for (const [figure, value, note = ""] of after) print(`${figure}  ${(100 * value).toFixed(2)}  ${note}`.trimEnd());
-  if (best) print(`best ${best.name}  ${(100 * best.value).toFixed(2)}  at step ${best.step}`);
+  if (best)
+    print(`best ${best.name}  ${(100 * best.value).toFixed(2)}  at step ${best.step}, chosen by ${chosenBy(recipe)}`);
   print(
     `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
       `${files.map((file) => `${join(folder, file)}\n`).join("")}${clock((performance.now() - began) / 1000)} in all`,
@@ -152,7 +154,7 @@ function printBegin(
   if (choice) say(choice.why);
   const { samples, found, kind, shares } = source;
   print(`${recipe.model} on ${facts.adapter}\n${samples} of ${found} clips to train on, ${kind}`);
-  if (shares.length > 1) print(shareLines(shares).join("\n"));
+  for (const line of shareLines(shares)) print(line);
 }
 
 /** Of a matrix product, measured in less than a second; not for the model that is trained in a few. */

@@ -1,6 +1,7 @@
 // What EmoCLIP's training does to a clip: one small rotation and perhaps a mirror image, the same for all its frames.
 import { takes } from "../../engine/takes.ts";
 import type { Random } from "../philox.ts";
+import { MEAN } from "../pixels/image.ts";
 
 /** How a clip is shown. */
 export interface Turn {
@@ -23,15 +24,36 @@ export const drawTurn = (random: Random): Turn => ({
  * Planes of `height` rows and `width` columns turned about their centre, each pixel that of the nearest source, 0 where there is none
  * (of normalised pixels the mean grey); then mirrored.
  */
-export function turned(planes: Float32Array, height: number, width: number, { angle, flip }: Turn): Float32Array {
+export function turned(planes: Float32Array, height: number, width: number, turn: Turn): Float32Array {
   takes(
     "turned(planes: Float32Array, height: size, width: size, turn: { angle: number, flip: flag, ... }, ...)",
     arguments,
   );
+  const from = sourcesOf(height, width, turn);
+  const pixels = height * width;
+  const out = new Float32Array(planes.length);
+  for (let at = 0; at < planes.length; at += pixels)
+    for (let k = 0; k < pixels; k++) if (from[k] >= 0) out[at + k] = planes[at + from[k]];
+  return out;
+}
+
+/** The mean colour in bytes, which is nearest to 0 once it is normalised. */
+const grey = MEAN.map((mean) => Math.round(255 * mean));
+
+/** The same of a picture [height, width, 3] in bytes; where there is no source it has the mean colour. */
+export function turnedBytes(picture: Uint8Array, height: number, width: number, turn: Turn): Uint8Array {
+  const from = sourcesOf(height, width, turn);
+  return Uint8Array.from({ length: picture.length }, (_, i) => {
+    const [k, c] = [Math.floor(i / 3), i % 3];
+    return from[k] >= 0 ? picture[3 * from[k] + c] : grey[c];
+  });
+}
+
+/** For each pixel of the turned picture the number of its source, -1 where there is none. */
+function sourcesOf(height: number, width: number, { angle, flip }: Turn): Int32Array {
   const radians = (angle * Math.PI) / 180;
   const [cos, sin] = [Math.cos(radians), Math.sin(radians)];
-  const pixels = height * width;
-  const from = new Int32Array(pixels).fill(-1);
+  const from = new Int32Array(height * width).fill(-1);
   for (let i = 0; i < height; i++)
     for (let j = 0; j < width; j++) {
       const [x, y] = [j + 0.5 - width / 2, i + 0.5 - height / 2];
@@ -40,10 +62,7 @@ export function turned(planes: Float32Array, height: number, width: number, { an
       const to = i * width + (flip ? width - 1 - j : j);
       if (column >= 0 && column < width && row >= 0 && row < height) from[to] = row * width + column;
     }
-  const out = new Float32Array(planes.length);
-  for (let at = 0; at < planes.length; at += pixels)
-    for (let k = 0; k < pixels; k++) if (from[k] >= 0) out[at + k] = planes[at + from[k]];
-  return out;
+  return from;
 }
 
 /** The nearest whole number, halves to the even one. */

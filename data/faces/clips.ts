@@ -2,26 +2,62 @@
 import { Random } from "../philox.ts";
 import { type Colours, decodeImage } from "../pixels/image.ts";
 import { centred, resizeCrop, shortSideSize } from "../pixels/resize.ts";
+import { rowsOf } from "../pixels/side.ts";
+import type { ShownPixels, View } from "../pixels/view.ts";
 import type { RandomDraw } from "../sampling.ts";
 import { fileLimits, readBytes } from "../sets/files.ts";
-import { drawTurn, turned, type Turn } from "./augment.ts";
+import { drawTurn, turned, turnedBytes, type Turn } from "./augment.ts";
 import { facePicture } from "./picture.ts";
 import type { FoundClip } from "./survey.ts";
 import { framesLookedAt, wrappedWindow } from "./window.ts";
 
-/** How clips are shown. */
-export interface FaceView {
-  /** Frames of a clip, T, of every k-th one. */
-  readonly length: number;
+/** What is chosen of a clip for a showing, and how it is turned. */
+export interface FaceShowing {
+  /** Every k-th frame is looked at. */
   readonly every: number;
-  /** Side of a picture in pixels. */
-  readonly side: number;
-  /** "clip": as EmoCLIP's official code shows CLIP a face, in floats; "imagenet": resized as PIL does it, in bytes. */
-  readonly colours: Colours;
   /** Where the window begins: drawn as the official code draws it, also for tests; or so that it lies in the middle. */
   readonly window: "random" | "centre";
   /** One rotation and mirror image a clip, as in training. */
   readonly augment: boolean;
+}
+
+/** How clips are shown. */
+export interface FaceView extends FaceShowing {
+  /** Frames of a clip, T. */
+  readonly length: number;
+  /** Side of a picture in pixels. */
+  readonly side: number;
+  /** "clip": as EmoCLIP's official code shows CLIP a face, in floats; "imagenet": resized as PIL does it, in bytes. */
+  readonly colours: Colours;
+}
+
+/** A clip of faces as any thread can show it, and what may be said of it. Plain data. */
+export interface FacePlace {
+  readonly kind: "faces";
+  readonly root: string;
+  readonly folder: string;
+  /** Names of its frames, in order. */
+  readonly frames: readonly string[];
+  /** One of them is said in a showing, drawn from (seed, epoch, index). */
+  readonly texts: readonly string[];
+  readonly how: FaceShowing;
+}
+
+/** Face sets have no sentiment: seven logits of 0. */
+const UNSAID = [0, 0, 0, 0, 0, 0, 0];
+
+/** A showing as a loader's hand gives it; nowhere is a subject marked. Errors: FormatError for a frame that cannot be read. */
+export async function seenFaces(
+  place: FacePlace,
+  { frames: length, side, numbers }: View,
+  draw: RandomDraw,
+): Promise<ShownPixels & { caption: string; sentiment: readonly number[] }> {
+  const { root, texts, how } = place;
+  const square = rowsOf(side);
+  const colours = numbers === "floats" ? "clip" : "imagenet";
+  const frames = await showFaces(root, place, { ...how, length, side: square, colours }, draw);
+  const at = texts.length > 1 ? new Random(draw.seed, `texts ${draw.epoch}`, draw.index).below(texts.length) : 0;
+  return { frames, mask: new Uint8Array(length * square ** 2), caption: texts[at], sentiment: UNSAID };
 }
 
 /** Which frames are seen of a clip, and how they are turned: a function of (seed, epoch, index) alone. */
@@ -39,18 +75,17 @@ export function chosenFrames(
 /** One showing of a clip: floats [T, 3, S, S] or bytes [T, S, S, 3]. Errors: FormatError for a frame that cannot be read. */
 export async function showFaces(
   root: string,
-  clip: FoundClip,
+  { folder, frames }: Pick<FoundClip, "folder" | "frames">,
   view: FaceView,
   draw: RandomDraw,
-): Promise<Float32Array | Uint8Array> {
-  const { indices, turn } = chosenFrames(clip.frames.length, view, draw);
+): Promise<Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> {
+  const { indices, turn } = chosenFrames(frames.length, view, draw);
   const size = 3 * view.side ** 2;
   const out = new (view.colours === "clip" ? Float32Array : Uint8Array)(indices.length * size);
-  const seen = new Map<number, Float32Array | Uint8Array>();
   for (const [t, index] of indices.entries()) {
-    const known = seen.get(index) ?? (await faceAt(root, `${clip.folder}/${clip.frames[index]}`, view, turn));
-    seen.set(index, known);
-    out.set(known, t * size);
+    const before = indices.indexOf(index);
+    if (before < t) out.copyWithin(t * size, before * size, (before + 1) * size);
+    else out.set(await faceAt(root, `${folder}/${frames[index]}`, view, turn), t * size);
   }
   return out;
 }
@@ -64,7 +99,8 @@ async function faceAt(
   const image = await decodeImage(readBytes(root, name, fileLimits.picture), name);
   if (colours === "imagenet") {
     const size = shortSideSize(image, side);
-    return resizeCrop(image, size, centred(size, side)).data;
+    const { data } = resizeCrop(image, size, centred(size, side));
+    return turn ? turnedBytes(data, side, side, turn) : data;
   }
   const planes = facePicture(image, side);
   return turn ? turned(planes, side, side, turn) : planes;

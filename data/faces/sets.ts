@@ -30,8 +30,22 @@ export interface FaceSetOptions {
   readonly root?: string;
 }
 
-/** Reads the list of a split. Errors: UsageError for a fold or split that there is not, FormatError that names list and line. */
+/**
+ * Reads the list of a split, and holds it against that of the other split where both are the data set's own. Errors: UsageError for a
+ * fold or split that there is not, FormatError that names list and line, also of a clip that is in both.
+ */
 export async function openFaceSet(name: FaceSetName, folder: string, options: FaceSetOptions): Promise<FaceSet> {
+  const set = await openSplit(name, folder, options);
+  if (options.list !== undefined) return set;
+  for (const split of layouts[name].splits) {
+    if (split === options.split || listOf(name, folder, { ...options, split }) === undefined) continue;
+    const other = await openSplit(name, folder, { ...options, split });
+    refuseShared(...(layouts[name].splits[0] === split ? ([other, set] as const) : ([set, other] as const)));
+  }
+  return set;
+}
+
+async function openSplit(name: FaceSetName, folder: string, options: FaceSetOptions): Promise<FaceSet> {
   const layout = layouts[name];
   const { split, fold = 1 } = options;
   checkPart(name, split, fold);
@@ -53,7 +67,7 @@ function checkPart(name: FaceSetName, split: string, fold: number): void {
 }
 
 /** The data set's own list of a split, where it is there. */
-export function listOf(
+function listOf(
   name: FaceSetName,
   folder: string,
   { split, fold = 1, prefer = "all" }: Pick<FaceSetOptions, "split" | "fold" | "prefer">,

@@ -32,9 +32,6 @@ export function anywhere(random: Random): Crop {
 /** Pixels of a picture after its resize, and of one whose mask is drawn at full size: a thin strip grows large. */
 const MOST_PIXELS = 2 ** 24;
 
-/** Bytes of the arrays of so many frames: three of a pixel and one of its mask. */
-export const canvasBytes = (frames: number, { side }: Square): number => 4 * frames * cellsOf(side);
-
 /** The arrays of some frames, filled one after another. */
 export class Canvas {
   /** [frames, S, S, 3]: RGB. */
@@ -71,28 +68,10 @@ export class Canvas {
     this.mask.copyWithin(slot * n, from * n, (from + 1) * n);
   }
 
-  /** Copies frames that are drawn already to the places from `slot` on. */
-  put(slot: number, { frames, mask }: Pixels): void {
-    this.frames.set(frames, slot * 3 * this.#pixels);
-    this.mask.set(mask, slot * this.#pixels);
-  }
-
   /** The arrays alone, which can be sent to another thread. */
   get pixels(): Pixels {
     const { frames, mask } = this;
     return { frames, mask };
-  }
-
-  /** The arrays of some clips of `frames` frames each, by their numbers, ascending; all of them are not copied. */
-  only(clips: readonly number[], frames: number): Pixels {
-    const n = frames * this.#pixels;
-    if (clips.length * n === this.mask.length) return this.pixels;
-    const some = new Canvas(clips.length * frames, this.square);
-    for (const [to, from] of clips.entries()) {
-      some.frames.set(this.frames.subarray(from * 3 * n, (from + 1) * 3 * n), to * 3 * n);
-      some.mask.set(this.mask.subarray(from * n, (from + 1) * n), to * n);
-    }
-    return some.pixels;
   }
 
   /** Frame `slot` as a picture. */

@@ -22,6 +22,8 @@ export interface View extends Square {
   readonly sampling: "random" | "uniform";
   /** `random`: its own place for every frame (training); `centre` (evaluation). */
   readonly crop: "random" | "centre";
+  /** What frames are handed on as: bytes, unless `floats` are asked for, which whoever draws them has normalised. */
+  readonly numbers?: "bytes" | "floats";
 }
 
 /** One clip as a model sees it, or several, one after another, in bytes. A picture is a clip of one frame. */
@@ -29,6 +31,12 @@ export interface Pixels {
   /** [T, S, S, 3]: RGB, as in pictures; they are normalised on the device. */
   readonly frames: Uint8Array<ArrayBuffer>;
   /** [T, S, S], 1 where the subject is, else 0; all zeros where there is no box. */
+  readonly mask: Uint8Array<ArrayBuffer>;
+}
+
+/** The same in the numbers that a view asks for: frames as bytes [T, S, S, 3], or normalised as floats [T, 3, S, S]. */
+export interface ShownPixels {
+  readonly frames: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
   readonly mask: Uint8Array<ArrayBuffer>;
 }
 

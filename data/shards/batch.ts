@@ -2,8 +2,8 @@
 // bad, training puts a substitute there, and a measurement leaves it out.
 import { FormatError, HealthError } from "../../engine/errors.ts";
 import { type BadSample, orSubstitute } from "../bad-samples.ts";
-import { Canvas } from "../pixels/canvas.ts";
-import type { Shown, View } from "../pixels/view.ts";
+import { Gathered } from "../pixels/gathered.ts";
+import type { ShownPixels, View } from "../pixels/view.ts";
 import type { RandomDraw, Share } from "../sampling.ts";
 import type { ClipPlace, ClipWords, SeenClip, Showing } from "../showing.ts";
 import { inOrder } from "../threads/in-order.ts";
@@ -20,8 +20,13 @@ export interface ClipSet {
   placeOf(i: number): ClipPlace;
 }
 
-/** B clips of T frames of S x S pixels. The arrays belong to the consumer: the loader never touches them again. */
-export interface ClipBatch extends Shown {
+/**
+ * B clips of T frames of S x S pixels, in bytes unless the view asks for floats. The arrays belong to the consumer: the loader never
+ * touches them again.
+ */
+export interface ClipBatch extends ShownPixels {
+  /** Clips, B. */
+  readonly count: number;
   /** Global step, and the epoch it lies in. */
   readonly step: number;
   readonly epoch: number;
@@ -75,27 +80,27 @@ interface Slot {
 /** Makes the batch of a plan, all its clips asked for at once; in one whose bad samples are left out there may be no clip at all. */
 export async function makeBatch(source: BatchSource, plan: BatchPlan): Promise<Made> {
   const { seed, epoch, step, indices, showings } = plan;
-  const canvas = new Canvas(indices.length * source.view.frames, source.view);
-  const fill = (slot: number) => fillSlot(canvas, slot, source, { seed, epoch: showings[slot], index: indices[slot] });
+  const pixels = new Gathered(indices.length, source.view);
+  const fill = (slot: number) => fillSlot(pixels, slot, source, { seed, epoch: showings[slot], index: indices[slot] });
   const slots: Slot[] = [];
   for await (const slot of inOrder(indices.keys(), indices.length, fill)) slots.push(slot);
 
   if (source.onBad === "replace" && slots.every(({ bad }) => bad.length > 0))
     throw new HealthError(`step ${step}: all ${slots.length} samples of the batch are bad; ${slots[0].bad[0].reason}`);
-  return { batch: { step, epoch, ...clipsOf(canvas, slots, source) }, bad: slots.flatMap(({ bad }) => bad) };
+  return { batch: { step, epoch, ...clipsOf(pixels, slots, source) }, bad: slots.flatMap(({ bad }) => bad) };
 }
 
-/** Puts a sample into its slot of the canvas, or what is to be done where it is bad. */
+/** Puts a sample into its slot, or does what is to be done where it is bad. */
 async function fillSlot(
-  canvas: Canvas,
+  pixels: Gathered,
   slot: number,
-  { set, view, onBad, show }: BatchSource,
+  { set, onBad, show }: BatchSource,
   draw: RandomDraw,
 ): Promise<Slot> {
   const bad: BadSample[] = [];
   const fill = async (shown: RandomDraw) => {
     const { frames, mask, ...words } = await show({ place: set.placeOf(shown.index), draw: shown });
-    canvas.put(slot * view.frames, { frames, mask });
+    pixels.put(slot, { frames, mask });
     return { filled: { index: shown.index, words }, bad };
   };
   if (onBad === "replace") return orSubstitute(draw, set.samples, fill, (found) => bad.push(found));
@@ -105,16 +110,13 @@ async function fillSlot(
   });
 }
 
-function clipsOf(canvas: Canvas, slots: readonly Slot[], { set, view }: BatchSource) {
+function clipsOf(pixels: Gathered, slots: readonly Slot[], { set }: BatchSource) {
   const shown = slots.flatMap(({ filled, bad }, slot) => (filled ? [{ ...filled, slot, bad }] : []));
   const infos = shown.map(({ words }) => words);
   const categories = set.categories.length;
   return {
     count: shown.length,
-    ...canvas.only(
-      shown.map(({ slot }) => slot),
-      view.frames,
-    ),
+    ...pixels.only(shown.map(({ slot }) => slot)),
     captions: infos.map(({ caption }) => caption),
     sentiment: rows(infos, SENTIMENTS.length, ({ sentiment }) => sentiment),
     categories: Uint8Array.from(infos.flatMap(({ labels }) => (categories > 0 && labels ? labels.categories : []))),

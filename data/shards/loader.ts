@@ -3,7 +3,7 @@
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { type BadSampleRule, Tally } from "../bad-samples.ts";
-import { canvasBytes } from "../pixels/canvas.ts";
+import { bytesOf } from "../pixels/gathered.ts";
 import { pairOf } from "../pixels/side.ts";
 import { cropFits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
@@ -61,11 +61,11 @@ export class Loader {
         "order: any, workers: any, frames: any, side: any, ... }, ...)",
       arguments,
     );
-    const { frames, side, resize, sampling, crop, batch, order, workers, onBadSample = "skip" } = options;
+    const { frames, side, resize, sampling, crop, numbers, batch, order, workers, onBadSample = "skip" } = options;
     const shown = order === "shuffled" ? epochLength(sharesOf(set), options.together) : set.samples;
     check(shown, options);
     this.stepsPerEpoch = order === "shuffled" ? Math.floor(shown / batch) : Math.ceil(shown / batch);
-    const view: View = { frames, side, resize, sampling, crop };
+    const view: View = { frames, side, resize, sampling, crop, numbers };
     const onBad = onBadSample === "stop" ? onBadSample : order === "shuffled" ? "replace" : "leave out";
     this.#pool = openPool({ workers, bundle: "loader-worker", data: view, here: () => new Shower(view) });
     this.#source = { set, view, onBad, show: (showing) => this.#pool.ask(showing) };
@@ -146,7 +146,7 @@ export function heldBy(options: Omit<View, "sampling" | "crop"> & Parameters<typ
   const { frames, workers, batch } = options;
   const batches = aheadOf(options) + 1;
   const clips = IN_HAND * Math.max(1, workers);
-  const [batchBytes, clipBytes] = [canvasBytes(batch * frames, options), canvasBytes(frames, options)];
+  const [batchBytes, clipBytes] = [bytesOf(batch * frames, options), bytesOf(frames, options)];
   return { threads: workers, batches, batchBytes, clips, clipBytes, bytes: batches * batchBytes + clips * clipBytes };
 }
 

@@ -11,6 +11,10 @@ interface Part {
   readonly factor: number;
 }
 
+/** What an epoch shows of a part: of one that is several itself, of each of those. */
+export const sharesOf = ({ set, factor }: Pick<Part, "set" | "factor">): readonly Share[] =>
+  (set.shares ?? [{ samples: set.samples, factor: 1 }]).map((share) => ({ ...share, factor: factor * share.factor }));
+
 /** Their labels are of one kind for none of them to be mistaken: there are none. */
 export class Several implements ClipSet {
   readonly categories: readonly string[] = [];
@@ -18,7 +22,7 @@ export class Several implements ClipSet {
   readonly samples: number;
 
   constructor(private readonly parts: readonly Part[]) {
-    this.shares = parts.map(({ set: { samples }, factor }) => ({ samples, factor }));
+    this.shares = parts.flatMap(sharesOf);
     this.samples = this.shares.reduce((sum, { samples }) => sum + samples, 0);
   }
 

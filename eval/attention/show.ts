@@ -1,4 +1,5 @@
 // What the subject token of a model in training looks at (figure 5 of the paper): a few clips of a split with their maps.
+import { inBytes } from "../../data/pixels/gathered.ts";
 import { pictureOf } from "../../data/pixels/canvas.ts";
 import type { Pixels, View } from "../../data/pixels/view.ts";
 import { forEvaluation, Loader } from "../../data/shards/loader.ts";
@@ -19,7 +20,7 @@ export async function attentionClips(trainer: Trainer, set: ShardSet): Promise<S
   try {
     for await (const batch of loader.batches(0, loader.stepsPerEpoch)) {
       const maps = await attentionMaps(trainer.model, batch);
-      shown.push({ title: batch.captions[0], frames: framesOf(batch, view), maps });
+      shown.push({ title: batch.captions[0], frames: framesOf(inBytes(batch), view), maps });
       if (shown.length === few) break;
     }
   } finally {

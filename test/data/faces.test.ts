@@ -169,7 +169,10 @@ test("of MAFW's lists that of all clips is read, or that with captions where tho
 test("a clip that is tested and trained on is named with both lines; other folders and other clips are fine", () =>
   inTemporary(async (root) => {
     write(root, { "DFEW_set_1_train.txt": "a 3 0\nb 3 1\n", "DFEW_set_1_test.txt": "c 3 0\nb 3 1\n" });
-    const [train, shared] = [await opened("dfew", root, "train"), await opened("dfew", root, "test")];
+    const message = /DFEW_set_1_test\.txt: line 2: "b" is tested, and trained on as well/;
+    for (const split of ["train", "test"]) assert.match((await refusal(opened("dfew", root, split))).message, message);
+    const alone = (split: string) => openFaceSet("dfew", root, { split, list: join(root, `DFEW_set_1_${split}.txt`) });
+    const [train, shared] = [await alone("train"), await alone("test")];
     assert.throws(
       () => refuseShared(train, shared),
       /DFEW_set_1_test\.txt: line 2: "b" is tested, and trained on as well \(DFEW_set_1_train\.txt: line 2\); 1 of 2/,

@@ -1,0 +1,139 @@
+// Clips of faces as a source of training: which of a set's clips are trained on, and what is said of each.
+import { createHash } from "node:crypto";
+import { FaceClips } from "../data/faces/clip-set.ts";
+import { numberOf } from "../data/faces/listed.ts";
+import { type FoundClip } from "../data/faces/survey.ts";
+import { framesLookedAt } from "../data/faces/window.ts";
+import { quoted } from "../data/formats/json.ts";
+import { FormatError, nearest, UsageError } from "../engine/errors.ts";
+import { classesOf } from "./class-file.ts";
+import type { Say } from "./clips.ts";
+import { type GivenFaces, type OpenFaces, openFaces } from "./face-source.ts";
+import { classesInWords } from "./recognition.ts";
+import type { PartOptions, SourcePart } from "./source-part.ts";
+
+/** Opens the split of a face set that is trained on. Errors: those of its lists; UsageError for captions that there are not. */
+export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOptions): Promise<SourcePart> {
+  const { frames, side, colours } = shape;
+  if (typeof side !== "number")
+    throw new UsageError(`--train-data: ${given.set}: faces are shown in squares; this model takes rectangles`);
+  const opened = await openFaces(given, "train", recipe, say);
+  const { set, survey, called } = opened;
+  const choice = new Choice(survey.clips, called, say);
+  choice.leaveOutClass(recipe.leaveOut, set.classes);
+  const textsOf = await choice.texts(recipe, opened);
+  choice.leaveOutShort(frames, recipe);
+  const { every, window, augment, resample: balanced } = recipe;
+  const clips = new FaceClips(choice.clips, { root: set.root, how: { every, window, augment }, textsOf, balanced });
+  const said = clips.clips.map((clip) => ({ key: clip.id, texts: textsOf(clip) }));
+  const captions = said.flatMap(({ texts }) => texts);
+  return {
+    kind: "clips of faces",
+    name: called,
+    set: clips,
+    view: {
+      ...{ frames, side, resize: side, sampling: "random", crop: "centre" },
+      ...(colours === "clip" && { numbers: "floats" }),
+    },
+    found: set.clips.length,
+    digest: digestOf(opened, clips.clips, textsOf),
+    facts: {
+      captions,
+      keys: said.flatMap(({ key, texts }) => texts.map(() => key)),
+      sentiment: new Float32Array(7 * captions.length),
+      ...{ boxed: 0, labelsAreEqual: false, picturesAreEqual: false },
+    },
+    faces: {
+      ...{ set: set.name, fold: set.fold, classes: countsOf(clips.clips, set.classes), leftOut: choice.leftOut },
+      ...(recipe.texts === "classes" && {
+        texts: Object.fromEntries(clips.clips.map((clip) => [set.classes[clip.label], textsOf(clip)])),
+      }),
+    },
+  };
+}
+
+type TextsOf = (clip: FoundClip) => readonly string[];
+
+/** Clips that are left of those that are there, and why the others are not. */
+class Choice {
+  readonly leftOut: Record<string, number> = {};
+
+  constructor(
+    public clips: readonly FoundClip[],
+    private readonly called: string,
+    private readonly say: Say,
+  ) {}
+
+  leaveOutClass(word: string | null, classes: readonly string[]): void {
+    if (word === null) return;
+    const label = numberOf(word.toLowerCase(), classes);
+    if (label < 0) {
+      const near = nearest(word.toLowerCase(), classes);
+      throw new UsageError(
+        `--leave-out: ${this.called} has no class ${quoted(word)}${near ? ` (did you mean ${near}?)` : `; it has ${classes.join(", ")}`}`,
+      );
+    }
+    this.keep((clip) => clip.label !== label, `of ${classes[label]} (--leave-out)`);
+  }
+
+  /** What is said of each clip. */
+  async texts({ texts, classes: file }: PartOptions["recipe"], { set }: OpenFaces): Promise<TextsOf> {
+    if (texts === "captions") {
+      if (set.clips.every(({ caption }) => caption === undefined))
+        throw new UsageError(noCaptions(this.called, set.name));
+      this.keep(({ caption }) => caption !== undefined, "without a caption");
+      return ({ caption }) => [caption!];
+    }
+    const given = file === null ? undefined : await classesOf(file);
+    const words = classesInWords(set.classes, given);
+    return ({ label }) => words[label].texts;
+  }
+
+  leaveOutShort(length: number, { every, shortClips }: PartOptions["recipe"]): void {
+    const isWhole = ({ frames }: FoundClip) => framesLookedAt(frames.length, every) >= length;
+    if (shortClips === "leave-out")
+      return this.keep(isWhole, `of fewer than ${length} frames, every ${every}. of them (--short-clips)`);
+    const short = this.clips.filter((clip) => !isWhole(clip));
+    if (short.length > 0)
+      this.say(
+        `${this.called}: ${short.length} of ${this.clips.length} clips have fewer than ${length} frames, every ${every}. of them: ` +
+          `${named(short)}; they are mirrored in time (--short-clips leave-out leaves them out)`,
+      );
+  }
+
+  private keep(isKept: (clip: FoundClip) => boolean, which: string): void {
+    const gone = this.clips.filter((clip) => !isKept(clip));
+    if (gone.length === 0) return;
+    const before = this.clips.length;
+    this.clips = this.clips.filter(isKept);
+    this.leftOut[which] = gone.length;
+    this.say(`${this.called}: ${gone.length} of ${before} clips ${which} are left out: ${named(gone)}`);
+    if (this.clips.length === 0) throw new FormatError(`${this.called}: no clip is left to train on`);
+  }
+}
+
+const named = (clips: readonly FoundClip[]): string =>
+  `${clips
+    .slice(0, 3)
+    .map(({ id }) => id)
+    .join(", ")}${clips.length > 3 ? ", …" : ""}`;
+
+const noCaptions = (called: string, name: string): string =>
+  `--texts captions: ${called} has none; ` +
+  (name === "own"
+    ? "a column caption of the list would say them, and"
+    : name === "mafw"
+      ? "they are in the lists with_caption, and"
+      : "none are published of this set, and") +
+  " --texts classes trains on descriptions of the classes";
+
+/** sha256 of which clips these are, by their frames' names, and of what is said of them. */
+function digestOf({ set }: OpenFaces, clips: readonly FoundClip[], textsOf: TextsOf): string {
+  const hash = createHash("sha256").update(JSON.stringify([set.name, set.split, set.fold]));
+  for (const clip of clips) hash.update(JSON.stringify([clip.id, clip.label, clip.frames, textsOf(clip)]));
+  return hash.digest("hex");
+}
+
+/** Clips of each class, in the order of the classes; those without any are named too. */
+const countsOf = (clips: readonly FoundClip[], classes: readonly string[]): Record<string, number> =>
+  Object.fromEntries(classes.map((name, label) => [name, clips.filter((clip) => clip.label === label).length]));
