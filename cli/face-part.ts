@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { FaceClips } from "../data/faces/clip-set.ts";
 import { numberOf } from "../data/faces/listed.ts";
-import { type FoundClip } from "../data/faces/survey.ts";
+import type { FoundClip } from "../data/faces/survey.ts";
 import { framesLookedAt } from "../data/faces/window.ts";
 import { quoted } from "../data/formats/json.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
@@ -91,10 +91,10 @@ class Choice {
 
   leaveOutShort(length: number, { every, shortClips }: PartOptions["recipe"]): void {
     const isWhole = ({ frames }: FoundClip) => framesLookedAt(frames.length, every) >= length;
-    if (shortClips === "leave-out")
-      return this.keep(isWhole, `of fewer than ${length} frames, every ${every}. of them (--short-clips)`);
     const short = this.clips.filter((clip) => !isWhole(clip));
-    if (short.length > 0)
+    if (shortClips === "leave-out")
+      this.keep(isWhole, `of fewer than ${length} frames, every ${every}. of them (--short-clips)`);
+    else if (short.length > 0)
       this.say(
         `${this.called}: ${short.length} of ${this.clips.length} clips have fewer than ${length} frames, every ${every}. of them: ` +
           `${named(short)}; they are mirrored in time (--short-clips leave-out leaves them out)`,

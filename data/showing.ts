@@ -1,5 +1,5 @@
 // One showing of one clip, wherever the clip lies: what the hands of a loader are asked, and what they answer.
-import { type FacePlace, seenFaces } from "./faces/clips.ts";
+import { type FaceClipPlace, seenFaces } from "./faces/clips.ts";
 import { chooseOf, drawFootage, type SentencePlace, SentenceReader } from "./official/footage.ts";
 import { Canvas } from "./pixels/canvas.ts";
 import type { ShownPixels, View } from "./pixels/view.ts";
@@ -10,7 +10,7 @@ import { ShardReader, type StoredPlace } from "./shards/shards.ts";
 import type { Hand } from "./threads/pool.ts";
 
 /** Where a clip lies: plain data, all that a thread needs to show it. */
-export type ClipPlace = StoredPlace | SentencePlace | FacePlace;
+export type ClipPlace = StoredPlace | SentencePlace | FaceClipPlace;
 
 /** What is asked: a clip, and the draw that chooses its frames and crops. */
 export interface Showing {

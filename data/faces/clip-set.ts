@@ -1,7 +1,7 @@
 // Clips of faces as a loader takes them: each with what is said of it and, where classes are to come equally often, by its class.
 import type { ClipSet } from "../shards/batch.ts";
 import type { Share } from "../sampling.ts";
-import type { FacePlace, FaceShowing } from "./clips.ts";
+import type { FaceClipPlace, FaceShowing } from "./clips.ts";
 import type { FoundClip } from "./survey.ts";
 
 /** Where clips lie, how they are shown, and what is said of each: of several texts one is drawn for a showing. */
@@ -35,7 +35,7 @@ export class FaceClips implements ClipSet {
     return this.clips[i].id;
   }
 
-  placeOf(i: number): FacePlace {
+  placeOf(i: number): FaceClipPlace {
     const { root, how, textsOf } = this.options;
     const { folder, frames } = this.clips[i];
     return { kind: "faces", root, folder, frames, texts: textsOf(this.clips[i]), how };

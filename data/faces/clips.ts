@@ -32,7 +32,7 @@ export interface FaceView extends FaceShowing {
 }
 
 /** A clip of faces as any thread can show it, and what may be said of it. Plain data. */
-export interface FacePlace {
+export interface FaceClipPlace {
   readonly kind: "faces";
   readonly root: string;
   readonly folder: string;
@@ -48,7 +48,7 @@ const UNSAID = [0, 0, 0, 0, 0, 0, 0];
 
 /** A showing as a loader's hand gives it; nowhere is a subject marked. Errors: FormatError for a frame that cannot be read. */
 export async function seenFaces(
-  place: FacePlace,
+  place: FaceClipPlace,
   { frames: length, side, numbers }: View,
   draw: RandomDraw,
 ): Promise<ShownPixels & { caption: string; sentiment: readonly number[] }> {

@@ -22,7 +22,7 @@ const eleven = [
 const elevenInLists = [...seven, "contempt", "anxiety", "helplessness", "disappointment"] as const;
 
 /** How a data set lies on the disk. */
-export interface Layout {
+export interface FaceLayout {
   readonly classes: readonly string[];
   /** What a class number of a list stands for. */
   readonly numbered: readonly string[];
@@ -78,10 +78,10 @@ const known = {
     frames: "AFEW_Face",
     parts: 3,
   },
-} satisfies Readonly<Record<string, Layout>>;
+} satisfies Readonly<Record<string, FaceLayout>>;
 
 /** The layouts by name. */
-export const layouts: Readonly<Record<FaceSetName, Layout>> = known;
+export const layouts: Readonly<Record<FaceSetName, FaceLayout>> = known;
 
 /** Names of the data sets whose layout is known. */
 export type FaceSetName = keyof typeof known;

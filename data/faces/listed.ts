@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join, posix } from "node:path";
 import { FormatError, nearest } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
-import type { Layout } from "./layouts.ts";
+import type { FaceLayout } from "./layouts.ts";
 import type { FaceLine, FaceList } from "./list.ts";
 
 /** Words for classes that folders and lists have besides. */
@@ -36,7 +36,7 @@ export interface ListedClips {
 /** What a list comes to below `root`; `file` is where it lies. Errors: FormatError that names the line. */
 export function clipsOf(
   { clips, form, notes }: FaceList,
-  { classes, numbered, parts }: Pick<Layout, "classes" | "numbered" | "parts">,
+  { classes, numbered, parts }: Pick<FaceLayout, "classes" | "numbered" | "parts">,
   root: string,
   list: string,
 ): ListedClips {

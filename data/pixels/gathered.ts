@@ -4,7 +4,7 @@ import { cellsOf } from "./side.ts";
 import type { Pixels, ShownPixels, View } from "./view.ts";
 
 /** Bytes of the arrays of so many frames: of a pixel three numbers, and one byte of its mask. */
-export const bytesOf = (frames: number, { side, numbers }: Pick<View, "side" | "numbers">): number =>
+export const gatheredBytes = (frames: number, { side, numbers }: Pick<View, "side" | "numbers">): number =>
   (numbers === "floats" ? 13 : 4) * frames * cellsOf(side);
 
 /** Places for clips, filled in any order. */

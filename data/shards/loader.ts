@@ -3,7 +3,7 @@
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { type BadSampleRule, Tally } from "../bad-samples.ts";
-import { bytesOf } from "../pixels/gathered.ts";
+import { gatheredBytes } from "../pixels/gathered.ts";
 import { pairOf } from "../pixels/side.ts";
 import { cropFits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
@@ -146,7 +146,7 @@ export function heldBy(options: Omit<View, "sampling" | "crop"> & Parameters<typ
   const { frames, workers, batch } = options;
   const batches = aheadOf(options) + 1;
   const clips = IN_HAND * Math.max(1, workers);
-  const [batchBytes, clipBytes] = [bytesOf(batch * frames, options), bytesOf(frames, options)];
+  const [batchBytes, clipBytes] = [gatheredBytes(batch * frames, options), gatheredBytes(frames, options)];
   return { threads: workers, batches, batchBytes, clips, clipBytes, bytes: batches * batchBytes + clips * clipBytes };
 }
 

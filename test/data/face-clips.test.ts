@@ -127,7 +127,7 @@ test("a picture in bytes is turned as its planes are; what has no source is the 
       planesOf(turnedBytes(picture, height, width, turn)),
     ];
     // a byte is 1/255 of a range that is some 4.4 deviations wide: half of it is what rounding the mean colour costs
-    want.forEach((value, i) => assert.ok(value === 0 ? Math.abs(got[i]) < 0.01 : got[i] === value));
+    for (const [i, value] of want.entries()) assert.ok(value === 0 ? Math.abs(got[i]) < 0.01 : got[i] === value);
   }
 });
 
