@@ -224,7 +224,7 @@ export const hostMutations: readonly HostMutation[] = [
   ),
   ...of(
     "data/shards/batch.ts",
-    ["data/loader", "slot * view.frames, { frames", "0 * view.frames, { frames", "every clip drawn over the first"],
+    ["data/loader", "pixels.put(slot, {", "pixels.put(0, {", "every clip drawn over the first"],
     ["data/loader", "set.nameOf(index)", "set.nameOf(0)", "keys of another clip"],
     [
       "data/loader",
@@ -345,6 +345,13 @@ export const hostMutations: readonly HostMutation[] = [
     ["parity/parity", "period - at", "period - at - 1", "the edge of the mirror repeats"],
     ["parity/parity", "Math.ceil(frames / every)", "Math.floor(frames / every)", "the last frames are never looked at"],
   ),
+  ...of("data/faces/clip-set.ts", [
+    "data/face-clips",
+    "factor: most / samples",
+    "factor: 1",
+    "classes as often as they are",
+  ]),
+  ...of("data/faces/sets.ts", ["data/faces", "trained.has(id)", "false", "clips that are trained on and tested"]),
   ...of("data/faces/augment.ts", ["parity/parity", "cos * x - sin * y", "cos * x + sin * y", "the other way around"]),
   ...of("eval/recognition/figures.ts", [
     "eval/recognition",
