@@ -12,6 +12,8 @@ export interface Identity {
   readonly name: string;
   readonly hair: Hair;
   readonly hairColour: Rgb;
+  /** Of its colour, in a word. */
+  readonly hairName: string;
   readonly skin: Rgb;
   readonly top: Rgb;
   readonly bottom: Rgb;
@@ -24,13 +26,13 @@ export interface Identity {
 }
 
 const hairs: readonly Hair[] = ["short", "long", "bun", "spikes", "bald", "cap", "curls"];
-const hairColours: readonly Rgb[] = [
-  [38, 28, 26],
-  [92, 54, 30],
-  [120, 74, 36],
-  [150, 116, 60],
-  [140, 60, 32],
-  [112, 112, 118],
+const hairColours: readonly { readonly name: string; readonly rgb: Rgb }[] = [
+  { name: "black", rgb: [38, 28, 26] },
+  { name: "brown", rgb: [92, 54, 30] },
+  { name: "chestnut", rgb: [120, 74, 36] },
+  { name: "blond", rgb: [150, 116, 60] },
+  { name: "red", rgb: [140, 60, 32] },
+  { name: "grey", rgb: [112, 112, 118] },
 ];
 /** Lit from the front, so that dark features read on every face. */
 const skins: readonly Rgb[] = [
@@ -80,7 +82,8 @@ function makeIdentities(): Record<Split, readonly Identity[]> {
     return {
       name,
       hair: hairs[looks[0]],
-      hairColour: hairColours[looks[1]],
+      hairColour: hairColours[looks[1]].rgb,
+      hairName: hairColours[looks[1]].name,
       skin: skins[looks[2]],
       top: fabrics[top],
       bottom: fabrics[bottom],

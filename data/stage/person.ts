@@ -1,7 +1,8 @@
 // Draws one person in one pose. Bold outlines and a big head: the figure must be readable in 16 x 64 pixels.
 
 import { drawFace } from "./face.ts";
-import type { Hair, Identity } from "./identity.ts";
+import { drawHairBehind, drawHairInFront, type Place } from "./hair.ts";
+import type { Identity } from "./identity.ts";
 import type { Pose } from "./poses.ts";
 import { type Raster, type Ink, mix, type Point, type Rgb } from "./raster.ts";
 
@@ -64,8 +65,6 @@ export function drawPerson(canvas: Raster, who: Identity, pose: Pose, { mark, si
   if (pose.handsInFront) arms();
 }
 
-type Place = (x: number, y: number) => Point;
-
 function drawLegs(canvas: Raster, who: Identity, pose: Pose, put: Place, ink: (fill: Rgb) => Ink): void {
   const s = who.scale;
   for (const [i, foot] of pose.feet.entries()) {
@@ -100,34 +99,4 @@ function drawHead(canvas: Raster, who: Identity, pose: Pose, upper: Place, side:
   canvas.ellipse(head(0, 0), r * 0.96, r, skin, angle);
   drawHairInFront(canvas, who.hair, head, s, hair);
   drawFace({ canvas, at: (x, y) => head(x + pose.gaze[0], y + pose.gaze[1]), scale: s, angle }, pose.face);
-}
-
-function drawHairBehind(canvas: Raster, style: Hair, head: Place, s: number, hair: Ink, angle: number): void {
-  if (style === "long") canvas.ellipse(head(0, 2.6), 10 * s, 11.4 * s, hair, angle);
-  if (style === "bun") canvas.ellipse(head(0, -10.5), 3.6 * s, 3.2 * s, hair, angle);
-  if (style === "curls")
-    for (const [x, y] of [
-      [-7.2, -2],
-      [7.2, -2],
-      [-7, -6.5],
-      [7, -6.5],
-      [0, -9],
-    ])
-      canvas.ellipse(head(x, y), 3.4 * s, 3.4 * s, hair);
-}
-
-function drawHairInFront(canvas: Raster, style: Hair, head: Place, s: number, hair: Ink): void {
-  if (style === "bald") return;
-  if (style === "spikes") {
-    const tips = [-9, -6.2, -3, 0, 3, 6.2, 9].map((x, i): Point => head(x, i % 2 ? -12 + Math.abs(x) * 0.35 : -6.2));
-    canvas.polygon([head(-9, -4), ...tips, head(9, -4), head(0, -6.6)], hair);
-    return;
-  }
-  const fringe: Point[] = [];
-  for (let i = 0; i <= 8; i++) {
-    const turn = Math.PI * (1.06 + 0.88 * (i / 8));
-    fringe.push(head(9.6 * Math.cos(turn), 9.9 * Math.sin(turn)));
-  }
-  canvas.polygon([...fringe, head(5, -6), head(0, -6.8), head(-5, -6)], hair, 0.4 * s);
-  if (style === "cap") canvas.capsule(head(-9.2, -5), head(9.2, -5), 1.1 * s, hair);
 }
