@@ -38,18 +38,18 @@ interface Action {
 const table = {
   smile: {
     moves: { curve: 1, width: 0.2 },
-    comes: ["a smile appears", "the corners of the mouth go up"],
-    goes: ["a smile fades", "the corners of the mouth drop"],
+    comes: ["a smile appears", "the mouth corners rise"],
+    goes: ["a smile fades", "the mouth corners drop"],
   },
   cheeks: {
     moves: { cheek: 1 },
-    comes: ["the cheeks rise", "crinkles form around the eyes"],
-    goes: ["the cheeks fall", "crinkles vanish around the eyes"],
+    comes: ["the cheeks rise", "the eyes crinkle"],
+    goes: ["the cheeks fall", "the eyes smooth out"],
   },
   down: {
     moves: { curve: -1 },
     comes: ["the mouth turns down", "a frown forms"],
-    goes: ["the mouth is no longer turned down", "a frown dissolves"],
+    goes: ["the mouth evens out", "a frown dissolves"],
   },
   gape: {
     moves: { gape: 1, width: -0.3 },
@@ -58,7 +58,7 @@ const table = {
   },
   tight: {
     moves: { width: -0.45 },
-    comes: ["the lips tighten", "the lips are pressed together"],
+    comes: ["the lips tighten", "the lips are pressed"],
     goes: ["the lips relax", "the lips loosen"],
   },
   lip: {
@@ -68,8 +68,8 @@ const table = {
   },
   smirk: {
     moves: { smirk: 1 },
-    comes: ["one corner of the mouth goes up", "a smirk appears"],
-    goes: ["one corner of the mouth drops", "a smirk fades"],
+    comes: ["one corner goes up", "a smirk appears"],
+    goes: ["one corner drops", "a smirk fades"],
   },
   raised: {
     moves: { lift: 1 },
@@ -78,23 +78,23 @@ const table = {
   },
   furrowed: {
     moves: { lift: -0.5, inner: -1 },
-    comes: ["the brows knit together", "the brows are furrowed"],
-    goes: ["the brows loosen", "the brows are no longer furrowed"],
+    comes: ["the brows knit", "the brows are furrowed"],
+    goes: ["the brows loosen", "the brows smooth out"],
   },
   worried: {
     moves: { lift: 0.2, inner: 1 },
-    comes: ["the inner brows slant up", "the brows are drawn up in the middle"],
-    goes: ["the inner brows level", "the brows flatten in the middle"],
+    comes: ["the inner brows slant up", "the inner brows are drawn up"],
+    goes: ["the inner brows level", "the inner brows flatten"],
   },
   lone: {
     moves: { lone: 1 },
-    comes: ["one brow is cocked", "one brow goes up alone"],
+    comes: ["one brow is cocked", "one brow goes up"],
     goes: ["one brow sinks", "one brow levels"],
   },
   wide: {
     moves: { open: 0.75 },
     comes: ["the eyes widen", "the eyes open wide"],
-    goes: ["the eyes relax", "the eyes are no longer wide"],
+    goes: ["the eyes relax", "the eyes calm down"],
   },
   narrow: {
     moves: { open: -0.5 },
@@ -103,7 +103,7 @@ const table = {
   },
   lowered: {
     moves: { open: -0.4, gazeY: 1 },
-    comes: ["the gaze sinks to the ground", "the eyes look down"],
+    comes: ["the gaze sinks", "the eyes look down"],
     goes: ["the gaze comes back", "the eyes look up"],
   },
   tear: {

@@ -13,12 +13,12 @@ import { captionOf } from "./words.ts";
 export const faceSide = 48;
 export const faceFrames = 8;
 
-/** Parts of the data: clips to train on and to test with, of other people; and clips whose single pictures a CLIP learns from. */
+/** Parts of the data: clips to train on and to test with, of other people; and single pictures that a CLIP learns from. */
 export const faceSplits = ["train", "test", "pictures"] as const;
 export type FaceSplit = (typeof faceSplits)[number];
 
 /** Clips of each part. */
-export const faceSizes: Readonly<Record<FaceSplit, number>> = { train: 1200, test: 400, pictures: 4000 };
+export const faceSizes: Readonly<Record<FaceSplit, number>> = { train: 1000, test: 300, pictures: 8000 };
 
 const cast: Readonly<Record<FaceSplit, readonly Identity[]>> = {
   train: identities.train,
@@ -55,16 +55,24 @@ export function planFace(seed: number, split: FaceSplit, index: number): FacePla
   const random = new Random(seed, `faces/${split}`, index);
   const who = random.pick(cast[split]);
   const motions = motionsOf(expression, faceFrames, random);
+  const frames = framesOf(motions, random);
   return {
-    key: `${split}-${String(index).padStart(5, "0")}`,
+    key: String(index).padStart(5, "0"),
     expression,
     caption: captionOf(who, expressions[expression].course, motions, random),
     who,
     motions,
-    frames: framesOf(motions, random),
+    frames: split === "pictures" ? [frames[telling(motions, random)]] : frames,
     light: random.uniform(0.75, 1.1),
     backdrop: [random.pick(backdrops), random.pick(backdrops)],
   };
+}
+
+/** Number of a frame in which something of the expression is seen: photographs are taken then. */
+function telling(motions: readonly Motion[], random: Random): number {
+  const all = Array.from({ length: faceFrames }, (_, t) => t);
+  const seen = all.filter((t) => motions.some(({ levels }) => levels[t] > 0.4));
+  return random.pick(seen.length > 0 ? seen : all);
 }
 
 /** What the face does in each frame beside its expression, and where it is. */

@@ -77,7 +77,10 @@ function brow(pen: Pen, side: number, { lift, inner, lone }: Features): void {
 function eye(pen: Pen, x: number, { open, cheek, gazeX, gazeY }: Features): void {
   const height = 1.7 * open;
   const y = -0.9;
-  if (height < 0.45) return line(pen, curve([x - 2.1, y], [x, y + 1], [x + 2.1, y], 4));
+  if (height < 0.45) {
+    line(pen, curve([x - 2.1, y], [x, y + 1], [x + 2.1, y], 4));
+    return;
+  }
   const { canvas, at, scale, angle, skin } = pen;
   canvas.ellipse(at(x, y), 2.1 * scale, height * scale, { fill: white, line: dark, width: 0.4 * scale }, angle);
   const pupil = Math.min(1.05, height);
@@ -143,7 +146,10 @@ function mouth(pen: Pen, { curve: bend, gape, width, lip, smirk }: Features): vo
   const right: Point = [w + 0.4 * smirk, y - 1.3 * bend - 2.3 * smirk];
   const upper: Point = [0, y + 1.5 * bend - 1.6 * lip - 2.4 * gape];
   const lower: Point = [0, y + 1.5 * bend + 4.6 * gape];
-  if (gape < 0.12) return line(pen, curve(left, upper, right), dark, 0.6);
+  if (gape < 0.12) {
+    line(pen, curve(left, upper, right), dark, 0.6);
+    return;
+  }
   const { canvas, at, scale } = pen;
   const rim = [...curve(left, upper, right), ...curve(right, lower, left)].map(([px, py]) => at(px, py));
   canvas.polygon(rim, { fill: dark, line: dark, width: 0.45 * scale });

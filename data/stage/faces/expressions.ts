@@ -70,10 +70,11 @@ export function motionsOf(name: ExpressionName, frames: number, random: Random):
   ];
 }
 
-/** At least half of some actions, in their order. */
+/** At least half of some actions and at most three, in their order. */
 function part(of: readonly ActionName[], random: Random): ActionName[] {
   const least = Math.ceil(of.length / 2);
-  const kept = new Set(random.shuffle(of).slice(0, least + random.below(of.length - least + 1)));
+  const most = Math.min(3, of.length);
+  const kept = new Set(random.shuffle(of).slice(0, least + random.below(most - least + 1)));
   return of.filter((action) => kept.has(action));
 }
 

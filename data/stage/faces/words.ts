@@ -19,26 +19,26 @@ const hairs: Readonly<Record<Identity["hair"], (colour: string) => string>> = {
 
 /** What is said of the time. */
 const endings: Readonly<Record<Course, readonly string[]>> = {
-  stays: ["and it stays so", "and remains until the end", "and does not let go"],
-  passes: ["for a moment only", "and it is over at once", "and then it is gone again"],
+  stays: ["and it stays so", "until the end", "and does not let go"],
+  passes: ["for a moment only", "and is over at once", "and is gone again"],
   turns: ["little by little", "in the middle", "before the end"],
-  rests: ["all the time", "from the beginning to the end"],
+  rests: ["all the time", "from beginning to end"],
 };
 
-const resting = ["the face is at rest", "the brows are level and the mouth is relaxed", "nothing moves but the eyes"];
+const resting = ["the face is at rest", "brows and mouth are level", "nothing moves"];
 
 /** "a person with curly red hair: the brows rise, the eyes widen, and it stays so" */
 export function captionOf(who: Identity, course: Course, motions: readonly Motion[], random: Random): string {
   const said = motions.map(({ action, goes }) => random.pick(goes ? actions[action].goes : actions[action].comes));
   const clauses = said.length > 0 ? said : [random.pick(resting)];
-  return `${random.pick(people)} with ${hairs[who.hair](who.hairName)}: ${clauses.join(", ")}, ${random.pick(endings[course])}`;
+  return `${random.pick(people)} with ${hairs[who.hair](who.hairName)}: ${clauses.join(", ")} ${random.pick(endings[course])}`;
 }
 
 /** What an expression looks like: all that belongs to it, in the words of captions. */
 function describe(name: ExpressionName): string {
   const { course, comes, goes = [] } = expressions[name];
   const said = [...goes.map((action) => actions[action].goes[0]), ...comes.map((action) => actions[action].comes[0])];
-  return `a person: ${[...(said.length > 0 ? said : [resting[0]]), endings[course][0]].join(", ")}`;
+  return `a person: ${(said.length > 0 ? said : [resting[0]]).join(", ")} ${endings[course][0]}`;
 }
 
 /** A text for each expression, as `--classes` takes it. */

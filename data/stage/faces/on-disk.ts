@@ -1,0 +1,70 @@
+// The drawn faces on disk, as a set of face clips is: a folder of frames for each clip, and a list of path, class, nothing and caption
+// between tabs. Made once, seeded; afterwards it is read like anybody's.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { commitFolder, makeFolder, writeNew } from "../../formats/disk.ts";
+import { encodeJpeg } from "../../pixels/jpeg.ts";
+import { inOrder, range } from "../../threads/in-order.ts";
+import { type Meter, orStopped, type StopRequest, unlessStopped } from "../../threads/long-work.ts";
+import { drawFaceClip, type FacePlan, faceSide, faceSizes, type FaceSplit, planFace } from "./clip.ts";
+import { expressionTexts } from "./words.ts";
+
+/** Seed of the embedded faces: everyone trains on the same clips. */
+const facesSeed = 2022;
+
+/** Changes with every change of what is drawn or said, so that clips of an older version are not trained on. */
+export const facesVersion = 1;
+
+/** Clips that are drawn and coded at the same time. */
+const ahead = 8;
+
+/** Quality at which the drawn lines survive 4:4:4 coding. */
+const quality = 90;
+
+/** The list of a split, and what its classes are in words, beside the folders of its clips. */
+export const faceListName = "clips.txt";
+export const faceTextsName = "classes.json";
+
+/** Where a split of the embedded faces lies, and how many clips it has. */
+export interface FacesPlace {
+  readonly folder: string;
+  readonly split: FaceSplit;
+  readonly clips: number;
+}
+
+/** The place of a split below a folder, with all its clips. */
+export const facesPlace = (folder: string, split: FaceSplit): FacesPlace => ({
+  folder: join(folder, split),
+  split,
+  clips: faceSizes[split],
+});
+
+/** Clips that are still to be made. */
+export const missingFaces = ({ folder, clips }: FacesPlace): number => (existsSync(folder) ? 0 : clips);
+
+/** Makes the split where it is missing; returns its folder, or undefined when a stop was requested on the way. It appears whole. */
+export async function ensureFaces(place: FacesPlace, progress: Meter, stop: StopRequest): Promise<string | undefined> {
+  const { folder, split, clips } = place;
+  if (missingFaces(place) === 0) return folder;
+  progress.start("make data", clips);
+  await makeFolder(join(folder, ".."));
+  const made = commitFolder(folder, async (temporary) => {
+    const lines: string[] = [];
+    const drawn = inOrder(range(0, clips), ahead, (index) => writeClip(temporary, planFace(facesSeed, split, index)));
+    for await (const { key, expression, caption } of unlessStopped(drawn, stop)) {
+      lines.push(`${key}\t${expression}\t-\t${caption}\n`);
+      progress.at(lines.length, split);
+    }
+    await writeNew(join(temporary, faceTextsName), `${JSON.stringify(expressionTexts, undefined, 2)}\n`);
+    await writeNew(join(temporary, faceListName), lines.join(""));
+  });
+  return orStopped(made.then(() => folder));
+}
+
+async function writeClip(folder: string, plan: FacePlan): Promise<FacePlan> {
+  const path = join(folder, plan.key);
+  await makeFolder(path);
+  for (const [t, data] of drawFaceClip(plan).entries())
+    await writeNew(join(path, `${t}.jpg`), await encodeJpeg({ data, width: faceSide, height: faceSide }, quality));
+  return plan;
+}

@@ -1,0 +1,108 @@
+// The embedded faces: clips of drawn faces that follow from their numbers, captions and class texts.
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { openOwnFaces } from "../../data/faces/sets.ts";
+import { surveyFaces } from "../../data/faces/survey.ts";
+import { drawFaceClip, faceFrames, faceSide, planFace } from "../../data/stage/faces/clip.ts";
+import { expressionNames, expressions } from "../../data/stage/faces/expressions.ts";
+import { ensureFaces, faceListName, facesPlace, faceTextsName, missingFaces } from "../../data/stage/faces/on-disk.ts";
+import { expressionTexts } from "../../data/stage/faces/words.ts";
+import { wordsOf } from "../../data/tokenizer/words.ts";
+
+const seed = 2022;
+const plans = (count: number, split: "train" | "test" | "pictures" = "train") =>
+  Array.from({ length: count }, (_, i) => planFace(seed, split, i));
+const digest = (pictures: readonly Uint8Array[]) =>
+  pictures.reduce((hash, picture) => hash.update(picture), createHash("sha256")).digest("hex");
+
+test("a clip follows from seed, split and index: the same bytes each time, other ones for each of them", () => {
+  const drawn = (...name: Parameters<typeof planFace>) => digest(drawFaceClip(planFace(...name)));
+  assert.is(drawn(seed, "train", 7), drawn(seed, "train", 7));
+  const others = [
+    drawn(seed, "train", 7),
+    drawn(seed, "train", 8),
+    drawn(seed, "test", 7),
+    drawn(seed + 1, "train", 7),
+  ];
+  assert.is(new Set(others).size, 4);
+});
+
+test("a clip is eight square pictures, of the pictures one", () => {
+  const clip = drawFaceClip(planFace(seed, "test", 3));
+  assert.is(clip.length, faceFrames);
+  assert.ok(clip.every((picture) => picture.length === 3 * faceSide ** 2));
+  assert.is(drawFaceClip(planFace(seed, "pictures", 3)).length, 1);
+});
+
+test("in every ten clips each of the ten expressions occurs once", () => {
+  for (const from of [0, 10, 20])
+    assert.is(
+      new Set(
+        plans(30)
+          .slice(from, from + 10)
+          .map(({ expression }) => expression),
+      ).size,
+      10,
+    );
+});
+
+test("nobody is in two of the splits that are trained on and tested", () => {
+  const names = (split: "train" | "test") => new Set(plans(200, split).map(({ who }) => who.name));
+  const tested = names("test");
+  assert.is([...names("train")].filter((name) => tested.has(name)).length, 0);
+});
+
+test("fear and surprise are the same actions, relief and disappointment the same in turns: only time tells them", () => {
+  assert.equal(expressions.fear.comes, expressions.surprise.comes);
+  assert.equal(expressions.relief.comes, expressions.disappointment.goes);
+  assert.equal(expressions.relief.goes, expressions.disappointment.comes);
+  const last = (name: string) =>
+    plans(200)
+      .filter(({ expression }) => expression === name)
+      .map(({ motions }) => Math.max(...motions.map(({ levels }) => levels.at(-1)!)));
+  assert.ok(last("fear").every((level) => level > 0.3));
+  assert.ok(last("surprise").filter((level) => level < 0.3).length > 0.7 * last("surprise").length);
+});
+
+test("no caption names an expression, and the class texts have no word that captions lack", () => {
+  const captions = plans(600).map(({ caption }) => caption);
+  for (const name of expressionNames) assert.ok(!captions.some((caption) => caption.includes(name)), name);
+  assert.equal(Object.keys(expressionTexts), expressionNames);
+  const known = new Set(captions.flatMap(wordsOf));
+  assert.equal(
+    Object.values(expressionTexts)
+      .flatMap(wordsOf)
+      .filter((word) => !known.has(word)),
+    [],
+  );
+  assert.is(new Set(Object.values(expressionTexts)).size, expressionNames.length);
+});
+
+test("on disk they are a set of face clips with its list and texts; a stop on the way leaves nothing", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "drawn-faces-"));
+  try {
+    const place = { ...facesPlace(folder, "test"), clips: 12 };
+    const told: number[] = [];
+    const meter = { start() {}, say() {}, at: (done: number) => told.push(done) };
+    assert.is(await ensureFaces(place, meter, { requested: 130 }), undefined);
+    assert.equal(readdirSync(folder), []);
+    assert.is(missingFaces(place), 12);
+    assert.is(await ensureFaces(place, meter, { requested: undefined }), place.folder);
+    assert.is(missingFaces(place), 0);
+    assert.is(told.at(-1), 12);
+    const set = await openOwnFaces(join(place.folder, faceListName), place.folder);
+    const { clips, missing } = await surveyFaces(set);
+    assert.equal(missing, []);
+    assert.ok(clips.every(({ frames, caption }) => frames.length === faceFrames && caption));
+    assert.equal(JSON.parse(readFileSync(join(place.folder, faceTextsName), "utf8")), expressionTexts);
+    assert.ok(existsSync(join(place.folder, "00000", "7.jpg")));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test.run();
