@@ -21,6 +21,8 @@ import type { Progress } from "./terminal/progress.ts";
 /** Which clips are recognised, and how they are shown. */
 export interface RecognitionRequest {
   readonly set: FaceSetName | "own";
+  /** What the page calls it, where it has a name of its own. */
+  readonly called?: string;
   readonly data: string;
   readonly split: string;
   readonly folds: readonly number[];
@@ -206,7 +208,7 @@ export function recognitionPage(
     [...set.notes, ...surveyNotes(survey)].map((note) => (folds.length > 1 ? `fold ${fold}: ${note}` : note)),
   );
   return {
-    set: request.set,
+    set: request.called ?? request.set,
     split: request.split,
     model: about.model,
     choices: about.choices,

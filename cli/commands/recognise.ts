@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { faceSplitsOf } from "../../data/faces/layouts.ts";
+import { facesIn } from "../../data/stage/faces/on-disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";
@@ -9,6 +10,7 @@ import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import { checkpointStory } from "../chosen-by.ts";
 import { classesOf, templatesOf } from "../class-file.ts";
+import { testedFaces } from "../data-folder.ts";
 import { batchFlag, CONFIG, maxBad, oneOf, whole } from "../flags.ts";
 import type { Context } from "../gpu.ts";
 import { tellRemarks } from "../inputs.ts";
@@ -28,7 +30,7 @@ import { printResult, warn } from "../terminal/streams.ts";
 
 interface Flags {
   gpu: GpuOptions;
-  data: string;
+  data?: string;
   checkpoint?: string;
   config?: string;
   bpe?: string;
@@ -38,7 +40,7 @@ interface Flags {
   root?: string;
   classes?: string;
   templates?: string;
-  every: string;
+  every?: string;
   window: "random" | "centre";
   seed: string;
   features?: string;
@@ -51,8 +53,11 @@ interface Flags {
 
 export function command({ gpu }: Context): Command {
   return new Command()
-    .argument("<set>", `one of ${recognisedSets.slice(0, -1).join(", ")} by its layout; or own: a list name,class`)
-    .requiredOption("--data <folder>", "where the data set lies; of own: the folder of clips")
+    .argument(
+      "<set>",
+      `one of ${recognisedSets.slice(0, -1).join(", ")} by its layout; own: a list name,class; or ${embeddedName}: the embedded faces`,
+    )
+    .option("--data <folder>", `where the data set lies, but for ${embeddedName}; of own: the folder of clips`)
     .option("--checkpoint <path>", "what recognises: .pt, .safetensors, a run's folder")
     .option(...CONFIG)
     .option("--bpe <file>", "the byte-pair table, where the checkpoint's vocabulary needs another than CLIP's")
@@ -62,7 +67,7 @@ export function command({ gpu }: Context): Command {
     .option("--root <folder>", "where frames of listed clips lie; of listed paths only the last parts count")
     .option("--classes <classes>", "a,b,c or a file that says them in words (default: descriptions of our own)")
     .option("--templates <file>", "prompts with {} for the text: a .txt file, or emotion for built-in ones")
-    .option("--every <k>", "of a clip every k-th frame is looked at", "4")
+    .option("--every <k>", `of a clip every k-th frame is looked at (default: 4, of ${embeddedName} 1)`)
     .option("--window <where>", "which of those: centre, or random as published, drawn from --seed", "centre")
     .option("--seed <n>", "of random windows", "2022")
     .option(
@@ -77,21 +82,42 @@ export function command({ gpu }: Context): Command {
     .action((set: string, flags: Flags) => run(set, { ...flags, gpu: gpu() }));
 }
 
+/** The set of drawn faces, which is made here where it is missing. */
+const embeddedName = "stage-faces";
+
 async function run(name: string, flags: Flags): Promise<void> {
+  if (name !== embeddedName) return recognise(name, flags);
+  for (const flag of ["data", "list", "root", "split"] as const)
+    if (flags[flag] !== undefined) throw new UsageError(`--${flag}: ${embeddedName} has its own`);
+  const progress = new Progress({ phases: [["make data", 1]] });
+  const data = await testedFaces(progress, gracefulStop());
+  progress.end();
+  if (data === undefined) return printStopped("the same command makes the data set anew");
+  const { list, texts } = facesIn(data);
+  await recognise("own", { classes: texts, every: "1", ...given(flags), data, list }, embeddedName);
+}
+
+/** Flags that have a value. */
+const given = (flags: Flags): Flags =>
+  Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as unknown as Flags;
+
+async function recognise(name: string, flags: Flags, called?: string): Promise<void> {
   const set = oneOf("data set", name, recognisedSets);
   const { features, textFeatures, checkpoint } = flags;
+  if (flags.data === undefined) throw new UsageError(`--data <folder> is needed: where ${set} lies`);
   if ((features === undefined) === (checkpoint === undefined))
     throw new UsageError("recognise: either --checkpoint or --features recognises, not both and not neither");
   if ((features === undefined) !== (textFeatures === undefined))
     throw new UsageError("--features and --text-features go together");
   const request: RecognitionRequest = {
     set,
+    called,
     data: flags.data,
     split: flags.split ?? (set === "own" ? "test" : faceSplitsOf(set).at(-1)!),
     folds: foldsAsked(set, flags.fold),
     list: flags.list,
     root: flags.root,
-    every: whole("every", flags.every, 1, 1000),
+    every: whole("every", flags.every ?? "4", 1, 1000),
     window: oneOf("window", flags.window, ["centre", "random"]),
     seed: whole("seed", flags.seed, 0, Number.MAX_SAFE_INTEGER),
     maxBad: flags.maxBad,
@@ -161,7 +187,7 @@ async function withCheckpointOf(
     };
     const about = { model: basename(flags.checkpoint!), choices, notes };
     const page = recognitionPage(folds, found, request, words, about);
-    warn(page.notes.slice(notes.length).map((note) => `${request.set}: ${note}`));
+    warn(page.notes.slice(notes.length).map((note) => `${page.set}: ${note}`));
     printResult(flags.json, page, recognitionText);
   } finally {
     progress.end();

@@ -22,8 +22,11 @@ const ahead = 8;
 const quality = 90;
 
 /** The list of a split, and what its classes are in words, beside the folders of its clips. */
-export const faceListName = "clips.txt";
-export const faceTextsName = "classes.json";
+const listName = "clips.txt";
+const textsName = "classes.json";
+
+/** Paths of list and texts of a split in its folder. */
+export const facesIn = (folder: string) => ({ list: join(folder, listName), texts: join(folder, textsName) });
 
 /** Where a split of the embedded faces lies, and how many clips it has. */
 export interface FacesPlace {
@@ -55,8 +58,8 @@ export async function ensureFaces(place: FacesPlace, progress: Meter, stop: Stop
       lines.push(`${key}\t${expression}\t-\t${caption}\n`);
       progress.at(lines.length, split);
     }
-    await writeNew(join(temporary, faceTextsName), `${JSON.stringify(expressionTexts, undefined, 2)}\n`);
-    await writeNew(join(temporary, faceListName), lines.join(""));
+    await writeNew(facesIn(temporary).texts, `${JSON.stringify(expressionTexts, undefined, 2)}\n`);
+    await writeNew(facesIn(temporary).list, lines.join(""));
   });
   return orStopped(made.then(() => folder));
 }
