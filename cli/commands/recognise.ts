@@ -5,6 +5,7 @@ import { faceSplitsOf } from "../../data/faces/layouts.ts";
 import { facesIn } from "../../data/stage/faces/on-disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
+import { averaged } from "../../eval/recognition/averaged.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
@@ -42,6 +43,7 @@ interface Flags {
   templates?: string;
   every?: string;
   window: "random" | "centre";
+  averageFrames?: boolean;
   seed: string;
   features?: string;
   textFeatures?: string;
@@ -69,6 +71,7 @@ export function command({ gpu }: Context): Command {
     .option("--templates <file>", "prompts with {} for the text: a .txt file, or emotion for built-in ones")
     .option("--every <k>", `of a clip every k-th frame is looked at (default: 4, of ${embeddedName} 1)`)
     .option("--window <where>", "which of those: centre, or random as published, drawn from --seed", "centre")
+    .option("--average-frames", "of a clip the mean of its frames' features, without what the model has to join them")
     .option("--seed <n>", "of random windows", "2022")
     .option(
       "--features <files>",
@@ -166,7 +169,8 @@ async function withCheckpointOf(
     progress.start("load the model", 1);
     const found = await withModel(
       plan,
-      (model) => recogniseWith(model, tokenizer, folds, request, words, progress, stop),
+      (model) =>
+        recogniseWith(flags.averageFrames ? averaged(model) : model, tokenizer, folds, request, words, progress, stop),
       (done, of) => progress.at(done / of),
     );
     progress.end();
@@ -175,7 +179,7 @@ async function withCheckpointOf(
     const prompts = words.classes.reduce((sum, { texts }) => sum + texts.length, 0) * words.templates.length;
     const choices = {
       ...chosen,
-      clip: `${frames} frames`,
+      clip: `${frames} frames${flags.averageFrames ? ", their features averaged" : ""}`,
       ...(request.window === "random" && { seed: request.seed }),
       texts: flags.classes ?? "descriptions of our own",
       averaging:

@@ -9,10 +9,11 @@ import { encodePng } from "../../data/pixels/png.ts";
 import type { RecognitionPage } from "../../eval/recognition/page.ts";
 import { openFaceSet } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
-import { allocateFrozen, type Tensor } from "../../engine/index.ts";
+import { allocateFrozen, compute, tensor, type Tensor } from "../../engine/index.ts";
+import { averaged } from "../../eval/recognition/averaged.ts";
 import { faceFeatures } from "../../eval/recognition/features.ts";
 import { zeros } from "../../kernels/index.ts";
-import { EmoClip, emoClip, type EmoClipConfig, Init, named, type VideoText } from "../../model/index.ts";
+import { EmoClip, emoClip, type EmoClipConfig, Init, loadModel, named, type VideoText } from "../../model/index.ts";
 import { metadataOf } from "../../model/families.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { writeSafetensors } from "../kit/write-safetensors.ts";
@@ -211,6 +212,8 @@ test("what is wrong is named, with exit 2 or 3, and nothing is printed", async (
       /--fold: "6" is not all or a number from 1 to 5/,
     ],
     [["own", "--data", set, "--checkpoint", checkpoint], 2, /--list: own needs a list/],
+    [["dfew", "--checkpoint", checkpoint], 2, /--data <folder> is needed: where dfew lies/],
+    [["stage-faces", "--data", set, "--checkpoint", checkpoint], 2, /--data: stage-faces has its own/],
     [
       ["dfew", "--data", set, "--checkpoint", checkpoint, "--classes", "happiness,joy"],
       2,
@@ -224,6 +227,25 @@ test("what is wrong is named, with exit 2 or 3, and nothing is printed", async (
     assert.equal([found.code, found.stdout], [code, ""], found.stderr);
     assert.match(found.stderr, message);
   }
+});
+
+test("with --average-frames a clip is the mean of its frames' features", async () => {
+  const pixels = Float32Array.from({ length: 2 * 3 * 32 * 32 }, (_, i) => Math.sin(i));
+  const { model, free } = await loadModel<EmoClip>(checkpoint);
+  const [each, clip] = await compute(() => {
+    const frames_N3SS = tensor(pixels, [2, 3, 32, 32]);
+    const mask = zeros([1, 2, 32, 32]);
+    return [
+      model.encodeFrames(frames_N3SS.reshape([1, 2, 3, 32, 32])),
+      averaged(model).encodeVideo(frames_N3SS.reshape([1, 2, 3, 32, 32]), mask),
+    ];
+  });
+  free();
+  const middle = Array.from({ length: 16 }, (_, e) => (each[e] + each[16 + e]) / 2);
+  const norm = Math.hypot(...middle);
+  for (const [e, value] of middle.entries()) assert.ok(Math.abs(clip[e] - value / norm) < 1e-5, `number ${e}`);
+  const { stdout } = await recognise("dfew", "--data", set, "--checkpoint", checkpoint, ...names, "--average-frames");
+  assert.match(stdout, /clip +4 frames, their features averaged/);
 });
 
 test("test folds that share a clip are refused", async () => {
