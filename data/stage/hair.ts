@@ -4,7 +4,7 @@ import type { Hair } from "./identity.ts";
 import type { Ink, Point, Raster } from "./raster.ts";
 
 /** Maps pixels from the middle of a head at scale 1 to the canvas. */
-export type Place = (x: number, y: number) => Point;
+export type HeadPoint = (x: number, y: number) => Point;
 
 const curls = [
   [-7.2, -2],
@@ -15,14 +15,21 @@ const curls = [
 ] as const;
 
 /** What the head is drawn over. `s` is the scale, `angle` the tilt of the head in radians. */
-export function drawHairBehind(canvas: Raster, style: Hair, head: Place, s: number, hair: Ink, angle: number): void {
+export function drawHairBehind(
+  canvas: Raster,
+  style: Hair,
+  head: HeadPoint,
+  s: number,
+  hair: Ink,
+  angle: number,
+): void {
   if (style === "long") canvas.ellipse(head(0, 2.6), 10 * s, 11.4 * s, hair, angle);
   if (style === "bun") canvas.ellipse(head(0, -10.5), 3.6 * s, 3.2 * s, hair, angle);
   if (style === "curls") for (const [x, y] of curls) canvas.ellipse(head(x, y), 3.4 * s, 3.4 * s, hair);
 }
 
 /** What is drawn over the head. */
-export function drawHairInFront(canvas: Raster, style: Hair, head: Place, s: number, hair: Ink): void {
+export function drawHairInFront(canvas: Raster, style: Hair, head: HeadPoint, s: number, hair: Ink): void {
   if (style === "bald") return;
   if (style === "spikes") {
     const tips = [-9, -6.2, -3, 0, 3, 6.2, 9].map((x, i): Point => head(x, i % 2 ? -12 + Math.abs(x) * 0.35 : -6.2));

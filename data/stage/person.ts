@@ -1,7 +1,7 @@
 // Draws one person in one pose. Bold outlines and a big head: the figure must be readable in 16 x 64 pixels.
 
 import { drawFace } from "./face.ts";
-import { drawHairBehind, drawHairInFront, type Place } from "./hair.ts";
+import { drawHairBehind, drawHairInFront, type HeadPoint } from "./hair.ts";
 import type { Identity } from "./identity.ts";
 import type { Pose } from "./poses.ts";
 import { type Raster, type Ink, mix, type Point, type Rgb } from "./raster.ts";
@@ -65,7 +65,7 @@ export function drawPerson(canvas: Raster, who: Identity, pose: Pose, { mark, si
   if (pose.handsInFront) arms();
 }
 
-function drawLegs(canvas: Raster, who: Identity, pose: Pose, put: Place, ink: (fill: Rgb) => Ink): void {
+function drawLegs(canvas: Raster, who: Identity, pose: Pose, put: HeadPoint, ink: (fill: Rgb) => Ink): void {
   const s = who.scale;
   for (const [i, foot] of pose.feet.entries()) {
     const sign = i === 0 ? -1 : 1;
@@ -82,13 +82,13 @@ function drawLegs(canvas: Raster, who: Identity, pose: Pose, put: Place, ink: (f
   }
 }
 
-function drawHead(canvas: Raster, who: Identity, pose: Pose, upper: Place, side: number): void {
+function drawHead(canvas: Raster, who: Identity, pose: Pose, upper: HeadPoint, side: number): void {
   const s = who.scale;
   const cos = Math.cos(pose.tilt);
   const sin = Math.sin(pose.tilt);
   const [hx, hy] = [pose.head[0], pose.head[1] - headAboveShoulders];
   /** A point of the tilted head, measured from its centre. */
-  const head: Place = (x, y) => upper(hx + x * cos - y * sin, hy + x * sin + y * cos);
+  const head: HeadPoint = (x, y) => upper(hx + x * cos - y * sin, hy + x * sin + y * cos);
   const angle = side * (pose.tilt + pose.lean);
   const r = headRadius * s;
   const skin: Ink = { fill: who.skin, line: outline, width: 0.9 };

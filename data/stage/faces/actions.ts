@@ -1,7 +1,7 @@
 // What a drawn face can do, and what one says of it. An action moves some numbers of the face; its level is 0 at rest and 1 at most.
 
 /** A face in numbers: 0 is at rest for each but `open`, which is 1. */
-export interface Features {
+export interface FaceNumbers {
   /** Brows: up; inner ends up (sad) or down (angry); the one brow that goes up alone. */
   lift: number;
   inner: number;
@@ -22,14 +22,14 @@ export interface Features {
   smirk: number;
 }
 
-export const atRest: Readonly<Features> = {
+export const atRest: Readonly<FaceNumbers> = {
   ...{ lift: 0, inner: 0, lone: 0, open: 1, cheek: 0, gazeX: 0, gazeY: 0, tear: 0, wrinkle: 0 },
   ...{ curve: 0, gape: 0, width: 0, lip: 0, smirk: 0 },
 };
 
 interface Action {
   /** What is added to the features at level 1. */
-  readonly moves: Partial<Features>;
+  readonly moves: Partial<FaceNumbers>;
   /** What one says when it comes, and when it goes. */
   readonly comes: readonly string[];
   readonly goes: readonly string[];
@@ -122,9 +122,9 @@ export type ActionName = keyof typeof table;
 export const actions: Readonly<Record<ActionName, Action>> = table;
 
 /** The face that actions at their levels make, added to what it has. */
-export function moved(face: Readonly<Features>, levels: Iterable<readonly [ActionName, number]>): Features {
+export function moved(face: Readonly<FaceNumbers>, levels: Iterable<readonly [ActionName, number]>): FaceNumbers {
   const out = { ...face };
   for (const [name, level] of levels)
-    for (const [feature, by] of Object.entries(actions[name].moves)) out[feature as keyof Features] += level * by;
+    for (const [feature, by] of Object.entries(actions[name].moves)) out[feature as keyof FaceNumbers] += level * by;
   return out;
 }

@@ -4,10 +4,10 @@
 import { Random } from "../../philox.ts";
 import { type Identity, identities } from "../identity.ts";
 import { mix, Raster, type Rgb } from "../raster.ts";
-import { atRest, type Features, moved } from "./actions.ts";
+import { atRest, type FaceNumbers, moved } from "./actions.ts";
 import { drawPortrait, type HeadPlace } from "./draw.ts";
 import { type ExpressionName, expressionNames, expressions, type Motion, motionsOf } from "./expressions.ts";
-import { captionOf } from "./words.ts";
+import { faceCaption } from "./words.ts";
 
 /** Side of a picture in pixels, and pictures of a clip. */
 export const faceSide = 48;
@@ -33,7 +33,7 @@ export interface FacePlan {
   readonly caption: string;
   readonly who: Identity;
   readonly motions: readonly Motion[];
-  readonly frames: readonly { readonly face: Features; readonly place: HeadPlace }[];
+  readonly frames: readonly { readonly face: FaceNumbers; readonly place: HeadPlace }[];
   readonly light: number;
   readonly backdrop: readonly [Rgb, Rgb];
 }
@@ -59,7 +59,7 @@ export function planFace(seed: number, split: FaceSplit, index: number): FacePla
   return {
     key: String(index).padStart(5, "0"),
     expression,
-    caption: captionOf(who, expressions[expression].course, motions, random),
+    caption: faceCaption(who, expressions[expression].course, motions, random),
     who,
     motions,
     frames: split === "pictures" ? [frames[telling(motions, random)]] : frames,

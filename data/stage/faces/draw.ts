@@ -1,9 +1,9 @@
 // Draws a face that fills its picture, from its numbers: brows, eyes, nose, mouth, with hair and shoulders around.
 
-import { drawHairBehind, drawHairInFront, type Place } from "../hair.ts";
+import { drawHairBehind, drawHairInFront, type HeadPoint } from "../hair.ts";
 import type { Identity } from "../identity.ts";
 import { curve, type Ink, mix, type Point, type Raster, type Rgb } from "../raster.ts";
-import type { Features } from "./actions.ts";
+import type { FaceNumbers } from "./actions.ts";
 
 const dark: Rgb = [40, 14, 18];
 const white: Rgb = [250, 250, 246];
@@ -23,7 +23,7 @@ export interface HeadPlace {
 /** A pen on a face: coordinates are those of a head of radius 9.6 around its middle. */
 interface Pen {
   readonly canvas: Raster;
-  readonly at: Place;
+  readonly at: HeadPoint;
   readonly scale: number;
   readonly angle: number;
   readonly skin: Rgb;
@@ -32,19 +32,19 @@ interface Pen {
 export function drawPortrait(
   canvas: Raster,
   who: Identity,
-  face: Features,
+  face: FaceNumbers,
   { centre, scale, tilt, turn }: HeadPlace,
 ): void {
   const s = scale * who.scale;
   const [cos, sin] = [Math.cos(tilt), Math.sin(tilt)];
-  const head: Place = (x, y) => [centre[0] + s * (x * cos - y * sin), centre[1] + s * (x * sin + y * cos)];
+  const head: HeadPoint = (x, y) => [centre[0] + s * (x * cos - y * sin), centre[1] + s * (x * sin + y * cos)];
   const ink = (fill: Rgb): Ink => ({ fill, line: outline, width: 0.5 * s });
   drawHairBehind(canvas, who.hair, head, s, ink(who.hairColour), tilt);
   canvas.polygon([head(-9, 16), head(-6, 11.5), head(6, 11.5), head(9, 16)], ink(who.top), 2 * s);
   canvas.capsule(head(0, 8), head(0, 12), 3 * s, ink(who.skin));
   canvas.ellipse(head(0, 0), 9.2 * s, 9.6 * s, ink(who.skin), tilt);
   drawHairInFront(canvas, who.hair, head, s, ink(who.hairColour));
-  const at: Place = (x, y) => head(x + turn[0], y + turn[1]);
+  const at: HeadPoint = (x, y) => head(x + turn[0], y + turn[1]);
   const pen: Pen = { canvas, at, scale: s, angle: tilt, skin: who.skin };
   for (const side of [-1, 1]) {
     eye(pen, 3.9 * side, face);
@@ -60,7 +60,7 @@ function line({ canvas, at, scale }: Pen, points: readonly Point[], fill: Rgb = 
   canvas.stroke(path, radius * scale, { fill });
 }
 
-function brow(pen: Pen, side: number, { lift, inner, lone }: Features): void {
+function brow(pen: Pen, side: number, { lift, inner, lone }: FaceNumbers): void {
   const y = -4.1 - 1.5 * lift - (side > 0 ? 2 * lone : 0);
   const slant = 1.2 * inner;
   line(
@@ -74,7 +74,7 @@ function brow(pen: Pen, side: number, { lift, inner, lone }: Features): void {
   );
 }
 
-function eye(pen: Pen, x: number, { open, cheek, gazeX, gazeY }: Features): void {
+function eye(pen: Pen, x: number, { open, cheek, gazeX, gazeY }: FaceNumbers): void {
   const height = 1.7 * open;
   const y = -0.9;
   if (height < 0.45) {
@@ -100,7 +100,7 @@ function eye(pen: Pen, x: number, { open, cheek, gazeX, gazeY }: Features): void
 /** Lines that come out of the skin with their level. */
 const faint = (skin: Rgb, level: number): Rgb => mix(skin, dark, Math.min(1, Math.max(0, level)));
 
-function nose(pen: Pen, { wrinkle, lip }: Features): void {
+function nose(pen: Pen, { wrinkle, lip }: FaceNumbers): void {
   line(
     pen,
     [
@@ -139,7 +139,7 @@ function nose(pen: Pen, { wrinkle, lip }: Features): void {
       );
 }
 
-function mouth(pen: Pen, { curve: bend, gape, width, lip, smirk }: Features): void {
+function mouth(pen: Pen, { curve: bend, gape, width, lip, smirk }: FaceNumbers): void {
   const w = 3.6 * (1 + width);
   const y = 5.1;
   const left: Point = [-w, y - 1.3 * bend + 0.2 * smirk];

@@ -28,7 +28,7 @@ const endings: Readonly<Record<Course, readonly string[]>> = {
 const resting = ["the face is at rest", "brows and mouth are level", "nothing moves"];
 
 /** "a person with curly red hair: the brows rise, the eyes widen, and it stays so" */
-export function captionOf(who: Identity, course: Course, motions: readonly Motion[], random: Random): string {
+export function faceCaption(who: Identity, course: Course, motions: readonly Motion[], random: Random): string {
   const said = motions.map(({ action, goes }) => random.pick(goes ? actions[action].goes : actions[action].comes));
   const clauses = said.length > 0 ? said : [random.pick(resting)];
   return `${named(who, random)}: ${clauses.join(", ")} ${random.pick(endings[course])}`;
