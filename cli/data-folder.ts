@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { SetName } from "../data/sets/index.ts";
 import type { FaceSplit } from "../data/stage/faces/clip.ts";
 import { stageSizes } from "../data/stage/index.ts";
-import { ensureFaces, facesIn, facesPlace, facesVersion, missingFaces } from "../data/stage/faces/on-disk.ts";
+import { ensureFaces, filesOfFaces, facesPlace, facesVersion, missingFaces } from "../data/stage/faces/on-disk.ts";
 import { ensureStage, missingClips, type StagePlace, stageSeed, stageVersion } from "../data/stage/on-disk.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { UsageError } from "../engine/errors.ts";
@@ -41,7 +41,7 @@ const ofShards = (place: StagePlace): Embedded => ({
 const ofFaces = (split: FaceSplit): Embedded => {
   const place = facesPlace(faces, split);
   return {
-    source: `own:${facesIn(place.folder).list}`,
+    source: `own:${filesOfFaces(place.folder).list}`,
     missing: () => missingFaces(place),
     ensure: (progress, stop) => ensureFaces(place, progress, stop),
   };

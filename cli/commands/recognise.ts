@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { faceSplitsOf } from "../../data/faces/layouts.ts";
-import { facesIn } from "../../data/stage/faces/on-disk.ts";
+import { filesOfFaces } from "../../data/stage/faces/on-disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
 import { averaged } from "../../eval/recognition/averaged.ts";
@@ -96,7 +96,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   const data = await testedFaces(progress, gracefulStop());
   progress.end();
   if (data === undefined) return printStopped("the same command makes the data set anew");
-  const { list, texts } = facesIn(data);
+  const { list, texts } = filesOfFaces(data);
   await recognise("own", { classes: texts, every: "1", ...given(flags), data, list }, embeddedName);
 }
 

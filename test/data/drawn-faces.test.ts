@@ -9,7 +9,7 @@ import { openOwnFaces } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
 import { drawFaceClip, faceFrames, faceSide, planFace } from "../../data/stage/faces/clip.ts";
 import { expressionNames, expressions } from "../../data/stage/faces/expressions.ts";
-import { ensureFaces, facesIn, facesPlace, missingFaces } from "../../data/stage/faces/on-disk.ts";
+import { ensureFaces, filesOfFaces, facesPlace, missingFaces } from "../../data/stage/faces/on-disk.ts";
 import { expressionTexts } from "../../data/stage/faces/words.ts";
 import { wordsOf } from "../../data/tokenizer/words.ts";
 
@@ -94,11 +94,11 @@ test("on disk they are a set of face clips with its list and texts; a stop on th
     assert.is(await ensureFaces(place, meter, { requested: undefined }), place.folder);
     assert.is(missingFaces(place), 0);
     assert.is(told.at(-1), 12);
-    const set = await openOwnFaces(facesIn(place.folder).list, place.folder);
+    const set = await openOwnFaces(filesOfFaces(place.folder).list, place.folder);
     const { clips, missing } = await surveyFaces(set);
     assert.equal(missing, []);
     assert.ok(clips.every(({ frames, caption }) => frames.length === faceFrames && caption));
-    assert.equal(JSON.parse(readFileSync(facesIn(place.folder).texts, "utf8")), expressionTexts);
+    assert.equal(JSON.parse(readFileSync(filesOfFaces(place.folder).texts, "utf8")), expressionTexts);
     assert.ok(existsSync(join(place.folder, "00000", "7.jpg")));
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -26,7 +26,7 @@ const listName = "clips.txt";
 const textsName = "classes.json";
 
 /** Paths of list and texts of a split in its folder. */
-export const facesIn = (folder: string) => ({ list: join(folder, listName), texts: join(folder, textsName) });
+export const filesOfFaces = (folder: string) => ({ list: join(folder, listName), texts: join(folder, textsName) });
 
 /** Where a split of the embedded faces lies, and how many clips it has. */
 export interface FacesPlace {
@@ -58,8 +58,8 @@ export async function ensureFaces(place: FacesPlace, progress: Meter, stop: Stop
       lines.push(`${key}\t${expression}\t-\t${caption}\n`);
       progress.at(lines.length, split);
     }
-    await writeNew(facesIn(temporary).texts, `${JSON.stringify(expressionTexts, undefined, 2)}\n`);
-    await writeNew(facesIn(temporary).list, lines.join(""));
+    await writeNew(filesOfFaces(temporary).texts, `${JSON.stringify(expressionTexts, undefined, 2)}\n`);
+    await writeNew(filesOfFaces(temporary).list, lines.join(""));
   });
   return orStopped(made.then(() => folder));
 }
