@@ -76,7 +76,7 @@ interface Options {
 const recipe = { beta: 1, beta1: 0.98, beta2: 0.9, decay: 0.1, lr: 1e-8 } as const;
 
 /** A learner whose values can be drawn again. */
-class Seeded extends Learner {
+class Seeded extends Learner<EmotionClip> {
   draw(): void {
     this.init.fill();
   }
@@ -147,7 +147,10 @@ const encode = (model: EmotionClip, { video, text }: NoiseClips, drop?: Dropout)
 ];
 
 /** Features of the batch as update number 1 sees them, with its dropout, and its loss from them in f64. */
-async function featuresOf({ model, settings }: Learner, inputs: Noise): Promise<{ norms: number[]; loss: number }> {
+async function featuresOf(
+  { model, settings }: Learner<EmotionClip>,
+  inputs: Noise,
+): Promise<{ norms: number[]; loss: number }> {
   const { batch: B, dropout, seed } = settings;
   const width = model.config.embed;
   const features = [new Float64Array(B * width), new Float64Array(B * width)];
@@ -178,7 +181,7 @@ const side = 512;
 /** Of the yardstick. */
 export const matmulFlops = 2 * side ** 3;
 
-async function timed(gpu: Gpu, learner: Learner, inputs: Noise, { rounds, sampleMs = 500 }: Options) {
+async function timed(gpu: Gpu, learner: Learner<EmotionClip>, inputs: Noise, { rounds, sampleMs = 500 }: Options) {
   const op = ops.find(({ name }) => name === "matmul")!;
   const made = { op, attrs: op.attrs, dims: { N: side, K: side, M: side } };
   const product = new Prepared(gpu, made, drawInputs(made));

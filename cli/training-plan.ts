@@ -4,6 +4,7 @@ import { UsageError } from "../engine/errors.ts";
 import { remarksOf } from "../model/checkpoint/remarks.ts";
 import { describe } from "../model/families.ts";
 import type { LoopOptions } from "../train/loop.ts";
+import { choicesFor } from "../train/choices.ts";
 import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
 import { officialLayer } from "../train/official-recipe.ts";
 import { freshParts } from "../train/fresh.ts";
@@ -32,8 +33,8 @@ export async function draftRecipe(
   const first = resolveRecipe(layers);
   const draft = await draftModel(first);
   const { resume } = first.recipe;
-  if (resume === null) return { ...first, draft };
   try {
+    if (resume === null) return { ...choicesFor(draft.family, first), draft };
     const { file, family, parameters } = draft.weights!;
     const official = await readOfficialTraining(file, family.groups(parameters));
     const [preset, ...others] = layers;
@@ -57,9 +58,9 @@ export async function prepare(
     remarks.push(line);
     hear(line);
   });
-  const { head, vision } = draft.config;
+  const { frames, side } = draft.takes;
   for (const line of weightLines(draft, recipe)) say(line);
-  const source = await openSource(recipe, folder, { frames: head.frames, side: vision.image }, say);
+  const source = await openSource(recipe, folder, { frames, side }, say);
   if (recipe.batch > source.perEpoch)
     throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.perEpoch}`);
   const text = await tokenize(draft, recipe, source.captions);
@@ -90,7 +91,8 @@ function weightLines({ weights, family }: Draft, recipe: Recipe): string[] {
   if (!weights) return [];
   const { file, report, parameters } = weights;
   const { subject } = recipe;
-  const held = describe(file).config?.subject;
+  const { config } = describe(file);
+  const held = config && family.choices?.of(config).subject;
   const told =
     held !== undefined && held !== subject && !report.fresh.length
       ? [`its subject is ${held}; trained as ${subject}`]

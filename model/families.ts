@@ -1,7 +1,7 @@
 // The families that are known, and which of them a file or a configuration is of.
 import { isObject, type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { at, type Stored } from "../data/formats/content.ts";
-import { EngineError, FormatError } from "../engine/errors.ts";
+import { EngineError, FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
 import type { EmotionClip } from "./emotionclip/emotionclip.ts";
 import { emoClip } from "./emoclip/family.ts";
@@ -114,21 +114,47 @@ function carried(file: Stored, among: readonly Family[]): { known?: Known; fault
 export const besideOf = (file: Stored, among = families): string | undefined =>
   among.map((family) => family.beside?.(file)).find((name) => name !== undefined);
 
-/** What is known of a model by the name of a published configuration. */
-export function presetNamed(name: string, among = families): object {
+/** The family of a published name; the first, whose list a refusal shows, of one that is not known. */
+function familyOf(name: string, among = families): Family {
   const lower = name.toLowerCase();
-  const family = among.find(({ presets }) => presets.some((known) => known.toLowerCase() === lower)) ?? among[0];
-  return family.preset(name);
+  return among.find(({ presets }) => presets.some((known) => known.toLowerCase() === lower)) ?? among[0];
 }
 
-/** The part of a configuration file that overrides what a checkpoint tells of itself. */
-export function overrideIn(json: Json, where: string, among = families): object {
+/** What is known of a model by the name of a published configuration, and whose it is. */
+export function presetNamed(name: string, among = families): Known {
+  const family = familyOf(name, among);
+  return { family, config: family.preset(name) };
+}
+
+/** A model by its name. */
+export interface NamedModel extends Known {
+  /** Of a small one: the configuration for so many words. */
+  readonly sized?: (vocabulary: number) => object;
+}
+
+/** The whole model of a published name, or a small one of this program. Errors: UsageError with the nearest name. */
+export function modelNamed(name: string, among = families): NamedModel {
+  for (const family of among) {
+    const sized = family.small && Object.hasOwn(family.small, name) ? family.small[name] : undefined;
+    if (sized) return { family, config: sized(1), sized };
+  }
+  const family = familyOf(name, among);
+  const isKnown = family.presets.some((known) => known.toLowerCase() === name.toLowerCase());
+  const others = among.flatMap((each) => [...Object.keys(each.small ?? {}), ...(each === family ? [] : each.presets)]);
+  const near = isKnown ? undefined : nearest(name, others);
+  if (near) throw new UsageError(`unknown model "${name}" (did you mean ${near}?)`);
+  return { family, config: family.published(name) };
+}
+
+/** The part of a configuration file that overrides what a checkpoint tells of itself, and whose it is. */
+export function overrideIn(json: Json, where: string, among = families): Known {
   const name = isObject(json) && typeof json.family === "string" ? json.family : undefined;
-  if (name !== undefined) return familyNamed(name, where, among).override(json, where);
+  const of = (family: Family) => ({ family, config: family.override(json, where) });
+  if (name !== undefined) return of(familyNamed(name, where, among));
   let first: unknown;
   for (const family of among)
     try {
-      return family.override(json, where);
+      return of(family);
     } catch (error) {
       first ??= error;
     }

@@ -142,6 +142,23 @@ export interface TowerPlace {
   readonly block: number;
 }
 
+/** What a recipe chooses of a model, where its family has the choice. */
+export interface Choices {
+  /** How it is told where the subject is. */
+  readonly subject: string;
+  /** What makes one vector of a clip's frames. */
+  readonly head: string;
+}
+
+/** How choices enter the configurations of a family that has them. */
+export interface Choosing<C extends object> {
+  of(config: C): Choices;
+  /** A complete configuration with them; it is to be parsed again, for they may not go together. */
+  put(config: C, choices: Choices): C;
+  /** The same on top of what is known better than a file knows it. */
+  override(known: Partial<C>, choices: Choices): Partial<C>;
+}
+
 /** What a family of models brings: its configurations, how its files are recognised and filled, and which parameters train. */
 // biome-ignore lint/suspicious/noExplicitAny: a table of families of different configurations; each meets only its own
 export interface Family<C extends object = any, M extends VideoText<C> = VideoText<C>> {
@@ -149,8 +166,16 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   readonly name: string;
   /** Published configurations by name. */
   readonly presets: readonly string[];
-  /** What a published name says of a model; UsageError for one that is not known. */
+  /** What a published name says of a model whose weights lie in a file; UsageError for one that is not known. */
   preset(name: string): Partial<C>;
+  /** The whole configuration of a published name, for a model that begins at random. Errors: as `preset`. */
+  published(name: string): C;
+  /** Small models of this program by name, made for so many words of some captions. */
+  readonly small?: Readonly<Record<string, (vocabulary: number) => C>>;
+  /** What a recipe may choose; a family without this has nothing to choose. */
+  readonly choices?: Choosing<C>;
+  /** What a configuration says of CLIP's towers, with which a model of another family may begin. */
+  towers?(config: C): object;
   /** A configuration out of foreign JSON, its own or a published form, checked. Errors: FormatError that begins with `where`. */
   parse(json: Json, where: string): C;
   /** What a parsed configuration file says: a published form of a backbone alone says nothing of the rest. */

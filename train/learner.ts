@@ -18,8 +18,8 @@ import { takes } from "../engine/takes.ts";
 import { cast, concat } from "../kernels/index.ts";
 import type { Through } from "../model/clip/block.ts";
 import { Dropout } from "../model/dropout.ts";
-import { families, type Usual } from "../model/families.ts";
-import type { Family } from "../model/family.ts";
+import { families } from "../model/families.ts";
+import type { Family, VideoText } from "../model/family.ts";
 import { allocate, type Group, Init, named } from "../model/params.ts";
 import type { PixelsOfClips } from "../model/pixels.ts";
 import { sentimentContrast } from "./loss.ts";
@@ -84,8 +84,8 @@ const unlimited = 3e38;
  * A model with its parameters in flat groups, its gradients and its optimiser. `record` records one update, on a device or in a
  * plan (`planStep`); `Trainer` is one with data.
  */
-export class Learner {
-  readonly model: Usual;
+export class Learner<M extends VideoText = VideoText> {
+  readonly model: M;
   readonly groups: readonly Group[];
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
   protected readonly init: Init;
@@ -105,7 +105,7 @@ export class Learner {
   ) {
     takes("new Learner(config: object, settings: object, family?: object, ...)", arguments);
     this.init = new Init(settings.seed);
-    this.model = family.build(config, this.init) as Usual;
+    this.model = family.build(config, this.init) as M;
     const parameters = [...named(this.model)];
     this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
     const { precision = "f32", modelEmaDecay: ema = 0 } = settings;

@@ -2,8 +2,7 @@
 // gradients are not lost in f16. The scale is kept and decided about on the device, as by torch.cuda.amp.GradScaler.
 import { allocateFrozen, assign, type Frozen, GpuError, type Shard, type Tensor, UsageError } from "../engine/index.ts";
 import { halve, scaledFactor } from "../kernels/index.ts";
-import type { Usual } from "../model/families.ts";
-import type { Family } from "../model/family.ts";
+import type { Family, VideoText } from "../model/family.ts";
 import { Init, named, replaceTensors } from "../model/params.ts";
 import type { Health, Scaling } from "./optimizers/optimizer.ts";
 import type { Settings } from "./settings.ts";
@@ -40,15 +39,15 @@ type Flat = Pick<Shard, "parameters" | "members" | "halves">;
 
 /** A model that computes on the halves of another's parameters, and on those themselves that have none. */
 export class HalvedModel {
-  readonly model: Usual;
+  readonly model: VideoText;
   readonly #flats: readonly Required<Flat>[];
 
-  constructor(master: Usual, family: Family, flats: readonly Flat[]) {
+  constructor(master: VideoText, family: Family, flats: readonly Flat[]) {
     this.#flats = flats.filter((flat): flat is Required<Flat> => flat.halves !== undefined);
     const halves = new Map(
       this.#flats.flatMap(({ members, halves }) => members.map((member, i) => [member, halves.members[i]] as const)),
     );
-    this.model = family.build(master.config, new Init(0)) as Usual;
+    this.model = family.build(master.config, new Init(0));
     const own = new Map([...named(this.model)]);
     replaceTensors(this.model, new Map([...named(master)].map(([name, t]) => [own.get(name)!, halves.get(t) ?? t])));
   }

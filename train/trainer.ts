@@ -48,7 +48,7 @@ export type TrainingBatch = (AnyPixels | KeptFrames) &
   };
 
 /** A learner that is fed batches of clips, and whose state is read and restored as checkpoints hold it. */
-export class Trainer extends Learner {
+export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
   /** Allocates and initialises: the same seed gives the same bits. */
   constructor(
     config: object,

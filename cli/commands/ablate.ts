@@ -118,7 +118,7 @@ async function trainAll(
   if (clips === undefined) return end(progress, false);
   const { recipe, draft } = await draftRecipe(layers);
   await draft.close();
-  const probes = await openProbes({ clips, probeData, bold }, recipe, draft.config.head.frames, say);
+  const probes = await openProbes({ clips, probeData, bold }, recipe, draft.takes.frames, say);
   const gpu = await openGpu(options);
   const began = performance.now();
   try {

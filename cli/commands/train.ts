@@ -116,7 +116,7 @@ async function run(
     return printStopped("the same command goes on making the data set");
   }
   const before = await prepare(drafted, clips, say);
-  const { frames } = draft.config.head;
+  const { frames } = draft.takes;
   const measurement = await openMeasurement(recipe, evalBold, frames, say);
   const folder = join("runs", freshName(name));
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);

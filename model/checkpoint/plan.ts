@@ -86,12 +86,15 @@ export async function planLoad<M extends VideoText = Usual>(
 
 async function plan<M extends VideoText>(
   opened: WeightFile,
-  { strict = true, seed = 0, config: known, image, family: asked }: PlanOptions,
-  stored?: Known,
+  { strict = true, seed = 0, config: override, image, family: asked }: PlanOptions,
+  beside?: Known,
 ): Promise<LoadPlan<M>> {
+  const { stored, known } = asked ? ofFamily(asked, beside, override) : { stored: beside, known: override };
   const description = describe(opened, stored, asked && [asked]);
   if (description.kind === "unknown")
-    throw new FormatError(`${basename(opened.path)}: not a model of ${familiesText()}: ${description.reason}`);
+    throw new FormatError(
+      `${basename(opened.path)}: not a model of ${familiesText(asked && [asked])}: ${description.reason}`,
+    );
   const { family, layout } = description;
   const file = withMade(opened, layout.made);
   const config = family.decide(description, known, image);
@@ -104,6 +107,15 @@ async function plan<M extends VideoText>(
   const resized = sources.find(({ resize }) => resize)?.resize;
   const report = { kind: description.kind, resized, fresh, ...faults, notes };
   return { file, family, config, model: model as M, parameters, init, sources, report };
+}
+
+/** A configuration of another family beside a file tells of the towers alone. */
+function ofFamily(family: Family, stored: Known | undefined, override: object = {}) {
+  if (!stored || stored.family === family) return { stored, known: override };
+  const known: Record<string, unknown> = { ...stored.family.towers?.(stored.config) };
+  for (const [name, value] of Object.entries(override))
+    known[name] = value && typeof value === "object" ? { ...(known[name] as object), ...value } : value;
+  return { stored: undefined, known };
 }
 
 /** Each parameter with its place in the file, in file order, and what does not fit. */

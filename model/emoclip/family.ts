@@ -10,14 +10,22 @@ import { EmoClip } from "./emoclip.ts";
 
 const name = "EmoCLIP-ViT-B-32";
 
+function published(asked: string): EmoClipConfig {
+  if (asked.toLowerCase() === name.toLowerCase()) return emoClipB32;
+  throw new UsageError(`unknown model "${asked}"; known: ${name}`);
+}
+
 /** The family of EmoCLIP (FG 2024): CLIP is frozen unless a recipe says otherwise. */
 export const emoClip: Family<EmoClipConfig, EmoClip> = {
   name: "EmoCLIP",
   presets: [name],
+  // the activation is that of the weights
   preset(asked) {
-    if (asked.toLowerCase() === name.toLowerCase()) return emoClipB32;
-    throw new UsageError(`unknown model "${asked}"; known: ${name}`);
+    const { activation: _, ...sizes } = published(asked);
+    return sizes;
   },
+  published,
+  towers: ({ embed, vision, text, activation }) => ({ embed, vision, text, activation }),
   parse: parseEmoClip,
   override(json, where) {
     if (json === null || typeof json !== "object" || Array.isArray(json) || !("temporal" in json))

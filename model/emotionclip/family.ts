@@ -2,8 +2,8 @@
 import { isObject, quoted } from "../../data/formats/json.ts";
 import type { WeightFile } from "../../data/formats/weights.ts";
 import { CheckpointError } from "../../engine/errors.ts";
-import type { Family, Filling } from "../family.ts";
-import type { ModelConfig } from "./config.ts";
+import type { Choosing, Family, Filling } from "../family.ts";
+import type { HeadConfig, ModelConfig, Subject } from "./config.ts";
 import { resizedPositions } from "../clip/filling.ts";
 import { besideIn } from "../clip/layout.ts";
 import { type ConfigOverride, decideConfig, describeEmotionClip, emotionClipRules } from "./describe.ts";
@@ -14,6 +14,7 @@ import { isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { configFromValue } from "./official-config.ts";
 import { placeOf } from "../clip/place.ts";
 import { preset, presetNames } from "./presets.ts";
+import { stageModel, tinyModel } from "./stage.ts";
 
 const frameNumbers = "visual_head.position_ids";
 const scales = ["logit_scale", "backbone.logit_scale"] as const;
@@ -62,11 +63,34 @@ async function checkScales(file: WeightFile, names: ReadonlyMap<string, string>,
   return [`${fault}; the first is taken`];
 }
 
+/** Settings of one subject do not go with another. */
+const choices: Choosing<ModelConfig> = {
+  of: ({ subject, head }) => ({ subject, head: head.kind }),
+  put({ saam, sapIndicator, ...config }, { subject, head }) {
+    return {
+      ...config,
+      ...(saam && subject === "saam" && { saam }),
+      ...(sapIndicator && subject === "sap" && { sapIndicator }),
+      head: { ...config.head, kind: head as HeadConfig["kind"] },
+      subject: subject as Subject,
+    };
+  },
+  override: (known, { subject, head }) => ({
+    ...known,
+    subject: subject as Subject,
+    head: { ...known.head, kind: head } as HeadConfig,
+  }),
+};
+
 /** The family of models that the paper describes: the first row of `families`. */
 export const emotionClip: Family<ModelConfig, EmotionClip> = {
   name: "EmotionCLIP",
   presets: presetNames,
   preset: (name) => towers(preset(name)) as Partial<ModelConfig>,
+  published: preset,
+  small: { stage: stageModel, tiny: tinyModel },
+  choices,
+  towers,
   parse: configFromValue,
   override(json, where) {
     const config = configFromValue(json, where);

@@ -49,8 +49,8 @@ const quiet: Meter = { start: () => {}, at: () => {}, say: () => {} };
 async function prepared(change: Record<string, unknown> = {}): Promise<PreparedTraining> {
   const values = { resume: checkpoint, model: join(root, "model.json"), trainData: official, batch: 2, ...change };
   const drafted = await draftRecipe([presetLayer("paper"), { values, from: (name) => `--${name}` }]);
-  const { head, vision, text } = drafted.draft.config;
-  assert.equal([head.frames, vision.image, text.vocabulary], [3, 16, 64]);
+  const { frames, side, vocabulary } = drafted.draft.takes;
+  assert.equal([frames, side, vocabulary], [3, 16, 64]);
   return prepare(
     drafted,
     official,

@@ -14,6 +14,7 @@ import { heatRgb } from "../../eval/attention/heat.ts";
 import { fitted, heightOf, widthOf, write } from "../../eval/attention/letters.ts";
 import { mapOf } from "../../kernels/attention/attention.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
+import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { gaussian, sharedGpu, uniform } from "../kernels/derive.ts";
 import { goldenPath } from "../kit/golden.ts";
@@ -28,7 +29,7 @@ const config: ModelConfig = { ...tiny, vision: { ...tiny.vision, layers: 3, imag
 const S = Number(config.vision.image); // a square
 
 const modelOf = (subject: ModelConfig["subject"]) =>
-  new Trainer({ ...config, subject }, tokenizer, { ...settings, subject }).model;
+  new Trainer<EmotionClip>({ ...config, subject }, tokenizer, { ...settings, subject }).model;
 
 /** N frames of noise; the subject is the left half of each. */
 function pixels(N: number, seed = 1) {

@@ -89,6 +89,7 @@ const plain: Family<Config, Plain> = {
   name: "Plain",
   presets: [],
   preset: () => ({}),
+  published: () => ({ side: 4, frames: 2, width: 4, words: 8 }),
   parse(json: Json, where) {
     const { success, output, issues } = v.safeParse(schema, json);
     if (!success) throw new FormatError(`${where}: ${issues[0].message}`);

@@ -218,7 +218,7 @@ test("a patch is the subject's where its share exceeds the threshold", async () 
 
 test("a step of training moves the subject token and every logit of SAAM, by the same bits each time", async () => {
   const run = async () => {
-    const trainer = new Trainer({ ...small, subject: "saam" }, tokenizer, { ...settings, dropout: 0.1 });
+    const trainer = new Trainer<EmotionClip>({ ...small, subject: "saam" }, tokenizer, { ...settings, dropout: 0.1 });
     const { visual } = trainer.model.backbone;
     const subject = [...named(visual)].filter(([name]) => /hmn|saam/.test(name)).map(([, t]) => t);
     assert.is(subject.length, 1 + small.vision.layers);

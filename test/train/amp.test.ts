@@ -8,6 +8,7 @@ import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { assign, compute, GpuError, HealthError, type Shard, type Tensor, UsageError } from "../../engine/index.ts";
 import { cast, linear, layernorm, attention } from "../../kernels/index.ts";
 import { saveCheckpoint } from "../../model/checkpoint/folder.ts";
+import type { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { families } from "../../model/families.ts";
 import { named } from "../../model/params.ts";
 import { locked } from "../../train/locks.ts";
@@ -93,7 +94,7 @@ whereThere(
 // ---- what is computed ----
 
 whereThere("a chain of products, norm and attention in f16 is that of f32 within some roundings of f16", async () => {
-  const trainer = new Trainer(tiny, tokenizer, settings);
+  const trainer = new Trainer<EmotionClip>(tiny, tokenizer, settings);
   const { attn, ln_1 } = trainer.model.backbone.transformer.resblocks[0];
   const { in_proj_weight, in_proj_bias } = attn;
   const table = trainer.model.backbone.positional_embedding;
@@ -138,7 +139,7 @@ whereThere("a batch in parts has the gradients of the batch at once, within some
 
 whereThere("what is locked has halves that are used, and stays as it is", async () => {
   const family = locked(families[0], { lockImage: true, lockText: false, lockLayers: 0 });
-  const trainer = new Trainer(tiny, tokenizer, amp, family);
+  const trainer = new Trainer<EmotionClip>(tiny, tokenizer, amp, family);
   const full = new Trainer(tiny, tokenizer, settings, family);
   const before = (await trainer.model.backbone.visual.conv1.weight.data()).slice();
   for (let step = 1; step <= 8; step++) await update(trainer, step);
