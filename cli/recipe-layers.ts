@@ -1,6 +1,9 @@
 // What a command's recipe is made of: a preset, a file, flags.
+import { knownNamed } from "../model/checkpoint/config-file.ts";
+import { modelNamed } from "../model/families.ts";
 import type { Layer } from "../train/recipe.ts";
-import { type PresetName, presetLayer, recipePresets } from "../train/recipes/index.ts";
+import { type PresetName, presetLayer, presets, recipePresets } from "../train/recipes/index.ts";
+import type { Preset } from "../train/recipes/preset.ts";
 import { oneOf } from "./flags.ts";
 import { readRecipeFile, type RecipeFile } from "./recipe-file.ts";
 import { layerOfFlags } from "./recipe-flags.ts";
@@ -20,7 +23,7 @@ export async function layersOf(
   const named = flags.preset ?? file?.preset;
   const preset =
     named === undefined
-      ? presetFor({ ...file?.layer.values, ...given(own) })
+      ? await presetFor({ ...file?.layer.values, ...given(own) })
       : oneOf("preset", String(named), recipePresets);
   return { preset, isChosen: named !== undefined, layers: [presetLayer(preset), ...(file ? [file.layer] : []), own] };
 }
@@ -28,8 +31,13 @@ export async function layersOf(
 const given = ({ values }: Layer) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
-/** Where nobody names a preset: the small models have theirs, every other one is trained as published. */
-function presetFor({ model, pretrained, resume }: Layer["values"]): PresetName {
-  if (model === "tiny" || model === "stage") return model;
-  return model !== undefined || pretrained != null || resume != null ? "paper" : "stage";
+/** Where nobody names a preset: that of the model by its name, or else the first of its family that is no small model's. */
+async function presetFor({ model, pretrained, resume }: Layer["values"]): Promise<PresetName> {
+  if (typeof model !== "string") return pretrained != null || resume != null ? "paper" : "stage";
+  const modelOf = (name: PresetName) => String((presets[name] as Preset).values.model?.value);
+  const own = recipePresets.find((name) => modelOf(name).toLowerCase() === model.toLowerCase());
+  if (own) return own;
+  const { family } = model.endsWith(".json") ? await knownNamed(model) : modelNamed(model);
+  const large = recipePresets.filter((name) => !family.small || !Object.hasOwn(family.small, modelOf(name)));
+  return large.find((name) => modelNamed(modelOf(name)).family === family) ?? "paper";
 }

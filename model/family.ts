@@ -193,6 +193,8 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   groups(parameters: Iterable<[string, Tensor]>): Group[];
   /** Whether a parameter trains by default; frozen ones get neither gradients nor moments. */
   trains(name: string): boolean;
+  /** Which of the parameters that do not train by default a recipe may thaw, by tower; for a family that has any. */
+  readonly thaws?: Readonly<Record<"image" | "text", (name: string) => boolean>>;
   /** Whether a parameter may be of half precision in a step of mixed precision; a family without this knows none. */
   halves?(name: string): boolean;
   /** Where a parameter is, for a family whose towers can be kept from training. */

@@ -8,7 +8,15 @@ export { type Health, Optimizer, type PerGroup, type UpdateSettings } from "./op
 export { SGD, type SGDSettings } from "./optimizers/sgd.ts";
 export { type OfficialGroup, type OfficialTraining, readOfficialTraining, resumeOfficial } from "./official.ts";
 export { planStep, type StepPlan } from "./step-plan.ts";
-export { type Cooldown, type Descent, type Ramp, schedule, type StepDown, type WarmUp } from "./ramps.ts";
+export {
+  type Cooldown,
+  type Descent,
+  type Milestones,
+  type Ramp,
+  schedule,
+  type StepDown,
+  type WarmUp,
+} from "./ramps.ts";
 export { learningRate, type OfficialSchedule, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
 export { locked } from "./locks.ts";
 export { type GroupSettings, type Rates, recipeRates } from "./rates.ts";

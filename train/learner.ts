@@ -12,6 +12,7 @@ import {
   Tape,
   type Tensor,
   type TypedArray,
+  UsageError,
 } from "../engine/index.ts";
 import { runner } from "../engine/record/runner.ts";
 import { takes } from "../engine/takes.ts";
@@ -23,10 +24,10 @@ import type { Family, VideoText } from "../model/family.ts";
 import { allocate, type Group, Init, named } from "../model/params.ts";
 import type { PixelsOfClips } from "../model/pixels.ts";
 import { sentimentContrast } from "./loss.ts";
-import { AdamW } from "./optimizers/adam.ts";
-import type { PerGroup } from "./optimizers/optimizer.ts";
+import { momentsFor, optimizerFor } from "./optimizers/named.ts";
+import type { Optimizer, PerGroup } from "./optimizers/optimizer.ts";
 import { checkHalf, HalvedModel, halvedBy, LossScale } from "./precision.ts";
-import { decaysOf, type GroupSettings } from "./rates.ts";
+import type { GroupSettings } from "./rates.ts";
 import { WeightAverage } from "./weight-average.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
@@ -49,6 +50,8 @@ export interface StepInputs {
   clips(from: number, count: number): ClipTensors;
   /** Sentiment logits of the whole batch, s_BQ. */
   sentiment(): Tensor;
+  /** A number for each text of the whole batch, equal ones where texts are equal, n_B: where the settings mask them. */
+  texts?(): Tensor<"u32">;
 }
 
 /** The four numbers that a step reads back. */
@@ -77,9 +80,6 @@ interface Pair {
   readonly t: Tensor;
 }
 
-/** A gradient norm that none passes. */
-const unlimited = 3e38;
-
 /**
  * A model with its parameters in flat groups, its gradients and its optimiser. `record` records one update, on a device or in a
  * plan (`planStep`); `Trainer` is one with data.
@@ -89,7 +89,7 @@ export class Learner<M extends VideoText = VideoText> {
   readonly groups: readonly Group[];
   readonly shards: ReadonlyMap<string, readonly Shard[]>;
   protected readonly init: Init;
-  protected readonly optimizer: AdamW;
+  protected readonly optimizer: Optimizer;
   /** With precision amp the scale of the loss. */
   protected readonly lossScale: LossScale | undefined;
   readonly #frozen: readonly Frozen[];
@@ -110,7 +110,7 @@ export class Learner<M extends VideoText = VideoText> {
     this.groups = family.groups(parameters.filter(([name]) => family.trains(name)));
     const { precision = "f32", modelEmaDecay: ema = 0 } = settings;
     const halves = halvedBy(family, precision);
-    this.shards = allocate(this.groups, AdamW.moments + (ema > 0 ? 1 : 0), halves);
+    this.shards = allocate(this.groups, momentsFor(settings) + (ema > 0 ? 1 : 0), halves);
     this.average = ema > 0 ? new WeightAverage(this.groups, this.shards, ema) : undefined;
     this.#frozen = allocateRest(
       parameters.filter(([name]) => !family.trains(name)),
@@ -122,9 +122,7 @@ export class Learner<M extends VideoText = VideoText> {
       this.#halved = new HalvedModel(this.model, family, flats);
       this.lossScale = new LossScale(this.init);
     }
-    const { beta1, beta2, eps = 1e-6, clip } = settings;
-    const decay = decaysOf(this.groups, settings);
-    this.optimizer = new AdamW(this.groups, this.shards, { beta1, beta2, eps, decay, clip: clip || unlimited });
+    this.optimizer = optimizerFor(this.groups, this.shards, settings);
   }
 
   /** Every parameter with its shard and its number there, which is where its moments are. */
@@ -147,9 +145,9 @@ export class Learner<M extends VideoText = VideoText> {
     return values.reduce((sum, { numel }) => sum + numel, 0);
   }
 
-  /** Bytes of a checkpoint's tensors: every parameter, and two moments of those that train, and their average. */
+  /** Bytes of a checkpoint's tensors: every parameter, and the moments of those that train, and their average. */
   get checkpointBytes(): number {
-    let values = (this.average ? 3 : 2) * this.parameters;
+    let values = (momentsFor(this.settings) + (this.average ? 1 : 0)) * this.parameters;
     for (const [, { numel }] of named(this.model)) values += numel;
     return 4 * values;
   }
@@ -174,10 +172,12 @@ export class Learner<M extends VideoText = VideoText> {
 
   /**
    * Records update number `step` (from 1), in scopes of its own; `inputs` makes the batch inside them. Without rates it ends with the
-   * gradients and their norm: nothing is updated.
+   * gradients and their norm: nothing is updated. Errors: UsageError for inputs that do not tell what the settings need.
    */
   record(step: number, lr: PerGroup | undefined, inputs: StepInputs): StepNumbers {
-    const { batch, micro } = this.settings;
+    const { batch, micro, equalCaptions } = this.settings;
+    if (equalCaptions === "masked" && !inputs.texts)
+      throw new UsageError("equalCaptions masked: the inputs of this step do not number their texts");
     return during(`training step ${step}`, () =>
       micro > 0 && micro < batch ? this.#inParts(step, lr, inputs) : this.#atOnce(step, lr, inputs),
     );
@@ -187,7 +187,7 @@ export class Learner<M extends VideoText = VideoText> {
     using tape = new Tape();
     this.#halved?.refresh();
     const { v, t } = this.#encode(step, { from: 0, count: this.settings.batch }, inputs);
-    const loss = sentimentContrast(v, t, inputs.sentiment(), this.model.logit_scale, this.settings);
+    const loss = this.#loss(v, t, inputs);
     this.#gradients(tape, loss);
     return this.#update(step, lr, later(loss));
   }
@@ -230,10 +230,16 @@ export class Learner<M extends VideoText = VideoText> {
     for (const { v, t } of features) for (const feature of [v, t]) tape.watch(feature);
     const v_BE = concat(features.map(({ v }) => v));
     const t_BE = concat(features.map(({ t }) => t));
-    const loss = sentimentContrast(v_BE, t_BE, inputs.sentiment(), this.model.logit_scale, this.settings);
+    const loss = this.#loss(v_BE, t_BE, inputs);
     const gradients = this.#gradients(tape, loss);
     const slopes = features.map(({ v, t }) => ({ v: keep(gradients.get(v)), t: keep(gradients.get(t)) }));
     return { loss: later(loss), slopes };
+  }
+
+  #loss(v_BE: Tensor, t_BE: Tensor, inputs: StepInputs): Tensor {
+    const { equalCaptions = "negatives", ...settings } = this.settings;
+    const texts = equalCaptions === "masked" ? inputs.texts!() : undefined;
+    return sentimentContrast(v_BE, t_BE, inputs.sentiment(), this.model.logit_scale, settings, texts);
   }
 
   /** Those of the loss, or of the loss times its scale. */

@@ -33,12 +33,20 @@ export interface StepDown extends WarmUp {
   readonly gamma?: number;
 }
 
+/** `gamma` times the rate before, at each of some steps, which count from the beginning of the run. */
+export interface Milestones extends WarmUp {
+  readonly at: readonly number[];
+  /** 0.1 unless given, as in PyTorch. */
+  readonly gamma?: number;
+}
+
 /** A schedule as plain data, complete. */
 export type Ramp =
   | ({ readonly shape: "constant" } & Required<WarmUp>)
   | ({ readonly shape: "linear" | "cosine" } & Required<Descent>)
   | ({ readonly shape: "cooldown" } & Required<Cooldown>)
-  | ({ readonly shape: "step" } & Required<StepDown>);
+  | ({ readonly shape: "step" } & Required<StepDown>)
+  | ({ readonly shape: "milestones" } & Required<Milestones>);
 
 const warmText = "warmup?: natural, start?: share";
 const descentText = `steps: count, ${warmText}, floor?: amount`;
@@ -93,10 +101,21 @@ export const schedule = {
     const { every, gamma = 0.1 } = options;
     return { shape: "step", every, gamma, ...warm(options) };
   },
+
+  /** base · gammaᵏ, k of the steps `at` being behind, as torch.optim.lr_scheduler.MultiStepLR; over a warm-up times its share. */
+  milestones(options: Milestones): Ramp {
+    takes(`schedule.milestones(options: { at: natural[], gamma?: amount, ${warmText} }, ...)`, arguments);
+    const { at, gamma = 0.1 } = options;
+    return { shape: "milestones", at, gamma, ...warm(options) };
+  },
 };
 
 /** Rate of step `at`, counted from 0, for a base rate. */
 export function rampRate(base: number, at: number, ramp: Ramp): number {
+  if (ramp.shape === "milestones") {
+    const passed = ramp.at.filter((step) => step <= at).length;
+    return rampRate(base * ramp.gamma ** passed, at, { ...ramp, shape: "constant" });
+  }
   const { warmup, start } = ramp;
   if (at < warmup) return base * (start + ((1 - start) * at) / warmup);
   const n = at - warmup;
@@ -108,7 +127,7 @@ export function rampRate(base: number, at: number, ramp: Ramp): number {
 }
 
 /** What is left of the way down, from 1 to 0, after n of s steps. */
-function left(n: number, s: number, ramp: Exclude<Ramp, { shape: "constant" | "step" }>): number {
+function left(n: number, s: number, ramp: Exclude<Ramp, { shape: "constant" | "step" | "milestones" }>): number {
   if (ramp.shape === "cooldown") {
     const x = Math.max(0, n - (s - ramp.cooldown)) / ramp.cooldown;
     return ramp.form === "linear" ? 1 - x : 1 - Math.sqrt(x);

@@ -4,7 +4,7 @@ import type { Group } from "../model/params.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { schedule } from "./ramps.ts";
 import { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
-import type { Recipe } from "./recipe.ts";
+import { epochsIn, type Recipe } from "./recipe.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a recipe says of its parameter groups. */
@@ -41,11 +41,17 @@ const isOfHead = (group: string) => group.startsWith("temporal");
 /** The schedule of a run, `stepsPerEpoch` of whose updates are an epoch. Errors: UsageError for a warm-up that does not fit into it. */
 export function scheduleOf(settings: GroupSettings, stepsPerEpoch: number): Schedule {
   const { schedule: name = "steps-cosine", steps, warmup, lrEnd: floor, epochs = 0 } = settings;
-  const { cooldown = 0, stepEvery = 0, stepGamma = 0.1 } = settings;
+  const { cooldown = 0, stepEvery = 0, stepGamma: gamma = 0.1, milestones } = settings;
   if (name === "steps-cosine") return stepSchedule(steps, warmup, floor);
   if (name === "official") return { ...paperSchedule(stepsPerEpoch), length: epochs, floor, warmup };
   if (name === "constant") return schedule.constant({ warmup });
-  if (name === "step") return schedule.step({ warmup, every: stepEvery, gamma: stepGamma });
+  if (name === "step") return schedule.step({ warmup, every: stepEvery, gamma });
+  if (name === "milestones")
+    return schedule.milestones({
+      warmup,
+      at: epochsIn(milestones ?? "")!.map((epoch) => epoch * stepsPerEpoch),
+      gamma,
+    });
   if (name === "cooldown") return schedule.cooldown({ warmup, steps, floor, cooldown });
   return schedule[name]({ warmup, steps, floor });
 }

@@ -50,6 +50,16 @@ const more = {
     value: 0,
     about: "in both towers the first so many blocks, and what lies before them, stay as they are",
   },
+  unlockImage: {
+    check: truth,
+    value: false,
+    about: "the frame tower trains too, in a family that keeps it as it is",
+  },
+  unlockText: {
+    check: truth,
+    value: false,
+    about: "the blocks of the text tower train too, in a family that keeps them as they are",
+  },
   trainData: {
     check: v.pipe(text, v.minLength(1)),
     value: "stage",
@@ -123,7 +133,18 @@ const more = {
     about: "optimiser updates; 0: as many as --epochs are, and with both whichever ends first",
   },
   clip: { check: realIn(0, 1e6), value: settingsSchema.clip.value, about: "largest global gradient norm; 0: no limit" },
-  eps: { check: realIn(1e-30, 1), value: 1e-6, about: "AdamW: what is added to the root of the second moment" },
+  optimizer: {
+    check: v.picklist(["adamw", "adam", "sgd"]),
+    value: "adamw",
+    about: "adamw; adam and sgd as PyTorch's: their decay is a part of the gradient",
+  },
+  momentum: { check: realIn(0, 0.999999), value: 0.9, about: "SGD: share of the last step that goes on" },
+  eps: { check: realIn(1e-30, 1), value: 1e-6, about: "Adam, AdamW: what is added to the root of the second moment" },
+  equalCaptions: {
+    check: v.picklist(["negatives", "masked"]),
+    value: "negatives",
+    about: "captions that are equal in a batch: each other's negatives, as officially, or masked out of the loss",
+  },
   lrBackboneGb: {
     check: rate,
     value: null,
@@ -139,11 +160,11 @@ const more = {
   wdBackbone: { check: rate, value: null, about: "weight decay of the towers' matrices; unless given, --wd" },
   wdHead: { check: rate, value: null, about: "weight decay of the head's matrices; unless given, --wd" },
   schedule: {
-    check: v.picklist(["steps-cosine", "official", "constant", "cosine", "linear", "cooldown", "step"]),
+    check: v.picklist(["steps-cosine", "official", "constant", "cosine", "linear", "cooldown", "step", "milestones"]),
     value: "steps-cosine",
     about:
       "after the warm-up: a cosine by the step, as in the main job; the published one, by the epoch; or constant, cosine, linear, " +
-      "cooldown (constant, then down), step",
+      "cooldown (constant, then down), step, milestones",
   },
   cooldown: {
     check: wholeIn(0, 1e7),
@@ -151,7 +172,21 @@ const more = {
     about: "steps at the end in which the rate of schedule cooldown comes down",
   },
   stepEvery: { check: wholeIn(0, 1e7), value: 0, about: "steps after which the rate of schedule step falls" },
-  stepGamma: { check: realIn(1e-6, 1), value: 0.1, about: "what schedule step multiplies the rate by" },
+  stepGamma: {
+    check: realIn(1e-6, 1),
+    value: 0.1,
+    about: "what schedules step and milestones multiply the rate by",
+  },
+  milestones: {
+    check: v.nullable(
+      v.pipe(
+        text,
+        v.check((list) => epochsIn(list) !== undefined, "expected whole numbers that rise, as 15,35,50"),
+      ),
+    ),
+    value: null,
+    about: "epochs at which the rate of schedule milestones falls, as 15,35,50",
+  },
   modelEmaDecay: {
     check: realIn(0, 0.9999999),
     value: 0,
@@ -166,6 +201,15 @@ const more = {
   },
 } as const;
 
+/** "15,35,50" -> [15, 35, 50]; undefined for what is no list of whole numbers that rise. */
+export function epochsIn(list: string): number[] | undefined {
+  const words = list.split(",").map((word) => word.trim());
+  const epochs = words.map(Number);
+  const isList =
+    words.every((word) => /^[1-9]\d{0,5}$/.test(word)) && epochs.every((at, i) => i === 0 || at > epochs[i - 1]);
+  return isList ? epochs : undefined;
+}
+
 /** Every value of a recipe: its check, its default, and what it means. */
 export const recipeSchema = { ...settingsSchema, ...more };
 
@@ -176,7 +220,7 @@ export type RecipeName = keyof Recipe;
 /** Names by subject, in the order in which a person reads them. */
 export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
   Model: ["model", "pretrained", "freshImage", "freshText", "freshHead", "resume", "bpe", "subject", "head", "dropout"],
-  "What stays": ["lockImage", "lockText", "lockLayers"],
+  "What stays": ["lockImage", "lockText", "lockLayers", "unlockImage", "unlockText"],
   Data: [
     "trainData",
     "trainDataUpsamplingFactors",
@@ -193,8 +237,9 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
   Faces: ["fold", "every", "window", "augment", "texts", "classes", "leaveOut", "resample"],
   Filters: ["longerThan", "shorterThan", "minCharacters", "maxNeutral", "minPerson", "maxBad"],
   Length: ["epochs", "steps", "batch", "micro", "gradCheckpointing", "precision", "memory", "seed", "workers"],
-  Loss: ["beta", "form"],
+  Loss: ["beta", "form", "equalCaptions"],
   Optimiser: [
+    "optimizer",
     "lr",
     "lrBackboneGb",
     "lrBackboneRest",
@@ -203,13 +248,14 @@ export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
     "decay",
     "wdBackbone",
     "wdHead",
+    "momentum",
     "beta1",
     "beta2",
     "eps",
     "clip",
     "modelEmaDecay",
   ],
-  Schedule: ["schedule", "warmup", "lrEnd", "cooldown", "stepEvery", "stepGamma"],
+  Schedule: ["schedule", "warmup", "lrEnd", "cooldown", "stepEvery", "stepGamma", "milestones"],
   "Checkpoints and evaluation": ["checkpointEvery", "keep", "best", "evalEvery"],
 };
 
@@ -320,6 +366,13 @@ function agreeing(resolved: Resolved): Resolved {
     refuse(`${told("resume", "pretrained")}: a checkpoint to go on with has its own weights`);
   if (recipe.resume !== null && (recipe.lockImage || recipe.lockText || recipe.lockLayers > 0))
     refuse("resume goes on with every parameter of the checkpoint; it does not go with lock-image, -text or -layers");
+  if (recipe.resume !== null && recipe.optimizer !== "adamw")
+    refuse(`${told("resume", "optimizer")}: the moments of an official checkpoint are AdamW's`);
+  for (const [lock, unlock] of [
+    ["lockImage", "unlockImage"],
+    ["lockText", "unlockText"],
+  ] as const)
+    if (recipe[lock] && recipe[unlock]) refuse(`${told(lock, unlock)}: one of them`);
   for (const name of ["freshImage", "freshText", "freshHead"] as const)
     if (recipe[name] && recipe.pretrained === null)
       refuse(`${told(name, "pretrained")}: without weights all begins at random`);
@@ -328,8 +381,9 @@ function agreeing(resolved: Resolved): Resolved {
   for (const [schedule, name] of [
     ["cooldown", "cooldown"],
     ["step", "stepEvery"],
+    ["milestones", "milestones"],
   ] as const)
-    if ((recipe.schedule === schedule) !== recipe[name] > 0)
+    if ((recipe.schedule === schedule) !== Boolean(recipe[name]))
       refuse(`${told("schedule", name)}: schedule ${schedule} and ${dashed(name)} go together`);
   for (const name of ["best", "valData"] as const)
     if (recipe[name] !== null && recipe.evalEvery === 0) refuse(`${told(name, "evalEvery")}: nothing is measured`);

@@ -68,8 +68,8 @@ const officialText =
   'warmupBy: "epoch" | "iteration", mode: "auto" | "factor" | "fix", ... }';
 
 const rampText =
-  '{ shape: "constant" | "linear" | "cosine" | "cooldown" | "step", warmup: natural, start: share, steps?: count, floor?: amount, ' +
-  'cooldown?: count, form?: "linear" | "1-sqrt", every?: count, gamma?: amount }';
+  '{ shape: "constant" | "linear" | "cosine" | "cooldown" | "step" | "milestones", warmup: natural, start: share, steps?: count, floor?: amount, ' +
+  'cooldown?: count, form?: "linear" | "1-sqrt", every?: count, gamma?: amount, at?: natural[] }';
 
 /**
  * Rate of iteration `it`, counted from 0, for a group whose rate is `base`; or of several groups at once, by name. It is a function of

@@ -69,6 +69,7 @@ export function planStep(
         text: { tokens_BW: placeholder([count, W], "u32"), ends_B: placeholder([count], "u32") },
       }),
       sentiment: () => placeholder([B, 7]),
+      texts: () => placeholder([B], "u32"),
     });
   });
   const shards = [...learner!.shards.values()].flat();

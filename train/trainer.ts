@@ -82,6 +82,7 @@ export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
           : uploadTexts(this.model, this.tokenizer, batch.captions.slice(from, from + count)),
       }),
       sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
+      texts: () => tensor(textNumbers(batch.captions), [batch.captions.length], "u32"),
     };
   }
 
@@ -150,6 +151,13 @@ const termsOfClips = {
   text_BE: "the kept features of the batch's captions",
 };
 
+/** For each text the place of the first that is the same. */
+const textNumbers = (captions: readonly string[]): Uint32Array => {
+  const first = new Map<string, number>();
+  for (const [i, caption] of captions.entries()) if (!first.has(caption)) first.set(caption, i);
+  return Uint32Array.from(captions, (caption) => first.get(caption)!);
+};
+
 /** The same inputs; what they make is entered among the known values. */
 function noted(
   inputs: StepInputs,
@@ -161,6 +169,7 @@ function noted(
     known.set(value, { name, isPlace: false, clipOf });
   };
   return {
+    ...inputs,
     clips(from, count) {
       const made = inputs.clips(from, count);
       for (const [term, what] of Object.entries(termsOfClips))

@@ -29,11 +29,20 @@ const divergence = (p: readonly number[], q: readonly number[]) =>
   p.reduce((sum, v, k) => sum + v * Math.log(v / q[k]), 0);
 
 /** Eq. 5-7: the mean over both directions of −log(exp(l_ii) / Σ_j exp(l_ij − w_ij)), w_ij = β / KL. */
-function reference(v: number[][], t: number[][], s: number[][], scale: number, { beta, form }: LossSettings): number {
+function reference(
+  v: number[][],
+  t: number[][],
+  s: number[][],
+  scale: number,
+  { beta, form }: LossSettings,
+  texts: ArrayLike<number> = s.map((_, i) => i),
+): number {
   const p = s.map(softmax);
   const l = v.map((row) => t.map((column) => scale * row.reduce((sum, x, e) => sum + x * column[e], 0)));
   const kl = (i: number, j: number) => (form === "paper" ? divergence(p[i], p[j]) : divergence(p[j], p[i]));
-  const w = (i: number, j: number) => (i === j || beta === 0 ? 0 : beta / kl(i, j));
+  const isRemoved = (i: number, j: number) => i !== j && texts[i] === texts[j];
+  const w = (i: number, j: number) =>
+    isRemoved(i, j) ? Number.POSITIVE_INFINITY : i === j || beta === 0 ? 0 : beta / kl(i, j);
   let sum = 0;
   for (let i = 0; i < B; i++)
     for (const of of [(j: number) => l[i][j], (j: number) => l[j][i]])
@@ -59,6 +68,23 @@ for (const form of ["code", "paper"] as const)
       const got = await loss.item();
       assert.ok(Math.abs(got - want) <= 2e-6 * Math.max(1, want), `got ${got}, expected ${want}`);
     });
+
+test("SNCE with numbered texts is that of equal texts removed from the denominator", async () => {
+  const texts = Uint32Array.of(4, 7, 4, 9, 7, 7);
+  const settings = { beta: 1, form: "code" } as const;
+  const want = reference(unit(v), unit(t), rows(s, Q), Math.exp(0.7), settings, texts);
+  const [got] = await compute(() =>
+    sentimentContrast(
+      normalize(tensor(v, [B, E])),
+      normalize(tensor(t, [B, E])),
+      tensor(s, [B, Q]),
+      tensor([0.7], []),
+      settings,
+      tensor(texts, [B], "u32"),
+    ),
+  );
+  assert.ok(Math.abs(got - want) <= 2e-6 * Math.max(1, want), `got ${got}, expected ${want}`);
+});
 
 test("contrast is InfoNCE in both directions; pairs of one text are not each other's negatives where that is asked", async () => {
   const [x, y, scale] = [noise(B * E, 21), noise(B * E, 22), 1.3];

@@ -82,6 +82,20 @@ test("step goes down by gamma every so many steps after the warm-up", () => {
   assert.is(learningRate(1, 10, schedule.step({ every: 10 })), 0.1);
 });
 
+test("milestones go down by gamma at each of theirs, counted from the run's beginning, as MultiStepLR", () => {
+  const shape = schedule.milestones({ at: [4, 6, 11], gamma: 0.5 });
+  const want = [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.125, 0.125];
+  assert.equal(
+    want.map((_, it) => learningRate(1, it, shape)),
+    want,
+  );
+  const warmed = schedule.milestones({ at: [4, 6], gamma: 0.5, warmup: 5, start: 0 });
+  assert.equal(
+    [0, 1, 4, 5, 6].map((it) => learningRate(1, it, warmed)),
+    [0, 0.2, 0.4, 0.5, 0.25],
+  );
+});
+
 test("the cosine is that of stepSchedule, within rounding", () => {
   const [ours, steps] = [schedule.cosine({ steps: 450, warmup: 40, floor: 1e-5 }), stepSchedule(450, 40, 1e-5)];
   for (let it = 0; it <= 450; it++) near(learningRate(1.5e-3, it, ours), learningRate(1.5e-3, it, steps), `at ${it}`);

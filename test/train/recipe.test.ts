@@ -19,7 +19,7 @@ import {
   recipeSchema,
   resolveRecipe,
 } from "../../train/recipe.ts";
-import { presetLayer, presets, recipePresets } from "../../train/recipes/index.ts";
+import { type PresetName, presetLayer, presets, recipePresets } from "../../train/recipes/index.ts";
 import { schedule } from "../../train/ramps.ts";
 import { learningRate, paperSchedule, stepSchedule } from "../../train/schedule.ts";
 import { defaults } from "../../train/settings.ts";
@@ -106,6 +106,43 @@ test("the paper preset has the seven published groups, and the published schedul
     assert.is((at(iteration) as Record<string, number>).frame_gb, learningRate(gb, iteration, paperSchedule(600)));
 });
 
+test("the jobs of EmoCLIP have the official values, and their rates by group", () => {
+  const of = (name: PresetName) => resolveRecipe([presetLayer(name)]).recipe;
+  const jobs = (["emoclip", "emoclip-finetune", "emoclip-ferv39k", "emoclip-supervised", "emoclip-loo"] as const).map(
+    of,
+  );
+  for (const { optimizer, momentum, lr, decay, beta, clip, warmup, schedule, stepGamma } of jobs)
+    assert.equal(
+      [optimizer, momentum, lr, decay, beta, clip, warmup, schedule, stepGamma],
+      ["sgd", 0.9, 1e-3, 5e-4, 0, 0, 0, "milestones", 0.1],
+    );
+  assert.equal(
+    jobs.map(({ batch, epochs, milestones }) => [batch, epochs, milestones]),
+    [
+      [128, 30, "15,35,50"],
+      [256, 30, "15,35,50"],
+      [256, 50, "15,35,50"],
+      [256, 50, "25,50"],
+      [384, 30, "25,50"],
+    ],
+  );
+  const groups = [
+    { name: "temporal", decay: true },
+    { name: "backbone", decay: true },
+  ];
+  const at = recipeRates(jobs[1], groups, 10);
+  assert.equal(
+    [at(0), at(149)],
+    [
+      { temporal: 1e-3, backbone: 1e-6 },
+      { temporal: 1e-3, backbone: 1e-6 },
+    ],
+  );
+  assert.ok(Math.abs((at(150) as Record<string, number>).backbone - 1e-7) < 1e-20);
+  assert.is(decaysOf(groups, jobs[1]), 5e-4);
+  assert.ok(jobs[1].unlockImage && jobs[1].unlockText && !jobs[0].unlockImage);
+});
+
 test("every value of a preset has a source", () => {
   for (const name of recipePresets)
     for (const [value, { source }] of Object.entries(presets[name].values))
@@ -130,6 +167,13 @@ test("every schedule of the library can be named, and is the library's", () => {
     of({ schedule: "step", stepEvery: 30, stepGamma: 0.5 }),
     schedule.step({ warmup: 10, every: 30, gamma: 0.5 }),
   );
+  assert.equal(
+    of({ schedule: "milestones", milestones: "3,5" }),
+    schedule.milestones({ warmup: 10, at: [21, 35], gamma: 0.1 }),
+  );
+  refused({ schedule: "milestones" }, /schedule milestones and milestones go together/);
+  for (const milestones of ["5,3", "3,3", "0", "1.5", "a", ""])
+    refused({ schedule: "milestones", milestones }, /recipe.yaml: milestones is .*: expected whole numbers that rise/);
   assert.throws(() => of({ schedule: "linear", warmup: 200 }), /200 steps of warm-up do not fit into 100/);
   refused(
     { schedule: "cooldown" },
@@ -189,6 +233,8 @@ test("values that contradict each other are refused with both", () => {
   refused({ resume: "a.pt", pretrained: "b.pt" }, /resume "a.pt" .* and pretrained "b.pt"/);
   refused({ resume: "a.pt", lockText: true }, /does not go with lock-image/);
   refused({ freshText: true }, /fresh-text true \(.*\) and pretrained null .*: without weights all begins at random/);
+  refused({ resume: "a.pt", optimizer: "sgd" }, /the moments of an official checkpoint are AdamW's/);
+  refused({ lockText: true, unlockText: true }, /lock-text true .* and unlock-text true/);
   refused({ schedule: "official" }, /the published schedule counts epochs/);
   refused({ best: "mAP" }, /best "mAP" .* and eval-every 0 .*: nothing is measured/);
   assert.is(resolveRecipe([layer({ best: "mAP", evalEvery: 5 }, "x")]).recipe.best, "mAP");

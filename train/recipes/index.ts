@@ -2,16 +2,30 @@
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import type { Layer, RecipeName } from "../recipe.ts";
+import {
+  emoClipFerv39kPreset,
+  emoClipFinetunePreset,
+  emoClipLooPreset,
+  emoClipPreset,
+  emoClipSupervisedPreset,
+} from "./emoclip.ts";
 import { paperPreset } from "./paper.ts";
 import type { Preset } from "./preset.ts";
 import { stagePreset } from "./stage.ts";
 import { tinyPreset } from "./tiny.ts";
 
-export const presets = { stage: stagePreset, paper: paperPreset, tiny: tinyPreset } as const satisfies Readonly<
-  Record<string, Preset>
->;
+export const presets = {
+  stage: stagePreset,
+  paper: paperPreset,
+  tiny: tinyPreset,
+  emoclip: emoClipPreset,
+  "emoclip-finetune": emoClipFinetunePreset,
+  "emoclip-ferv39k": emoClipFerv39kPreset,
+  "emoclip-supervised": emoClipSupervisedPreset,
+  "emoclip-loo": emoClipLooPreset,
+} as const satisfies Readonly<Record<string, Preset>>;
 
-/** A preset by name: "stage", "paper" or "tiny". */
+/** A preset by name, as "stage" or "paper". */
 export type PresetName = keyof typeof presets;
 
 /** The names of the presets that `presetLayer` knows. */

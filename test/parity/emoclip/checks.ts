@@ -2,13 +2,22 @@
 // its entry in the manifest.
 import { assign, parameter, Tape, type Tensor, tensor } from "../../../engine/index.ts";
 import { later } from "../../../engine/record/compute.ts";
-import { attentionRow, linear, mean, mul, relu, sqrt, square, sub, sum } from "../../../kernels/index.ts";
-import { allocate, Init, named, TemporalModule } from "../../../model/index.ts";
-import { Adam, contrast, SGD } from "../../../train/index.ts";
+import { attentionRow, linear, mean, mul, relu, sqrt, square, sub, sum, zeros } from "../../../kernels/index.ts";
+import { allocate, emoClip, Init, named, TemporalModule } from "../../../model/index.ts";
+import {
+  contrast,
+  Learner,
+  locked,
+  presetLayer,
+  type Recipe,
+  recipeRates,
+  resolveRecipe,
+} from "../../../train/index.ts";
+import type { StepInputs } from "../../../train/learner.ts";
 import type { Check } from "../check.ts";
 import type { Verdict } from "../verdict.ts";
 import { procedural, proceduralTokens, proceduralVideo } from "./procedural.ts";
-import { configOf, forward, GoldenModel, losses, reading, texts, type TinySizes } from "./model.ts";
+import { configOf, forward, GoldenModel, loadInto, losses, reading, texts, type TinySizes } from "./model.ts";
 
 /** Takes files of a kind that the manifest names. */
 const ofKind =
@@ -110,7 +119,7 @@ export const whole: Check = {
     const { config, run } = folder.entry(file) as unknown as WholeEntry;
     const tensors = folder.tensors(file);
     const trains = (name: string) => tensors.names.some((each) => each.startsWith(`grad.${name}`));
-    const golden = new GoldenModel(configOf(config, run.T), trains, 0);
+    const golden = new GoldenModel(configOf(config, run.T), trains);
     for (const name of golden.load(folder, file, "weight.")) verdict.fail(`${name} has no weight in the file`);
     verdict.input(...tensors.names.filter((name) => name.startsWith("weight.")), "video", "tokens");
     const video = tensors.tensor("video");
@@ -144,6 +153,8 @@ interface TrainEntry {
     readonly gamma: number;
     readonly epochs: number;
     readonly supervised: boolean;
+    readonly finetune: boolean;
+    readonly B: number;
     readonly T: number;
     readonly steps: number;
     readonly opt: "SGD" | "Adam";
@@ -151,67 +162,65 @@ interface TrainEntry {
   readonly lr_per_epoch_per_group: readonly (readonly number[])[];
 }
 
-/** Several official steps: the losses, the rates, and every parameter that moved. */
+/** Several official steps, by the learner and the rates that `train` takes: the losses, the rates, and every parameter that moved. */
 export const training: Check = {
   takes: ofKind("train"),
   async run(verdict) {
     const { folder, file } = verdict;
     const { config, run, lr_per_epoch_per_group: rates } = folder.entry(file) as unknown as TrainEntry;
     const tensors = folder.tensors(file);
-    const trains = (name: string) => tensors.names.some((each) => each.startsWith(`final.${name}`));
-    const golden = new GoldenModel(configOf(config, run.T), trains, 2);
-    golden.load(folder, file, "init.");
-    const start = { momentum: 0.9, beta1: 0.9, beta2: 0.999, eps: 1e-6, decay: run.wd };
-    const { momentum, ...adam } = start;
-    const optimizer =
-      run.opt === "SGD"
-        ? new SGD(golden.groups, golden.shards, { momentum, decay: run.wd })
-        : new Adam(golden.groups, golden.shards, adam);
-    const found: number[] = [];
-    let step = 0;
-    for (let epoch = 0; epoch < run.epochs; epoch++) {
-      const rate = steps(run.lr, epoch, run.milestones, run.gamma);
-      const perGroup = { temporal: rate, backbone: 1e-3 * rate };
-      verdict.compare(`lr of epoch ${epoch}`, Object.values(perGroup).slice(0, rates[epoch].length), rates[epoch], {
+    const recipe = recipeOf(run);
+    const learner = new Learner(configOf(config, run.T), recipe, locked(emoClip, recipe));
+    const parameters = new Map(named(learner.model));
+    loadInto(parameters, folder, file, "init.");
+    const at = recipeRates(recipe, learner.groups, run.steps);
+    const moving = learner.groups.flatMap(({ members }) => members.map(([name]) => name));
+    const final = (name: string) => tensors.names.some((each) => each.startsWith(`final.${name}`));
+    verdict.same("what trains", moving.sort(), [...parameters.keys()].filter(final).sort());
+    const losses: number[] = [];
+    for (let step = 1; step <= recipe.steps; step++) {
+      const epoch = Math.floor((step - 1) / run.steps);
+      const lr = at(step - 1);
+      const perGroup = learner.groups.map(({ name }) => (typeof lr === "number" ? lr : lr[name]));
+      verdict.compare(`lr of epoch ${epoch}`, perGroup.slice(0, rates[epoch].length), rates[epoch], {
         rtol: 1e-12,
         atol: 0,
       });
-      for (let i = 0; i < run.steps; i++)
-        found.push((await update(verdict, golden, optimizer, ++step, i, perGroup))[0]);
+      losses.push((await learner.record(step, lr, inputsOf(verdict, (step - 1) % run.steps)).loss)[0]);
     }
-    await verdict.tensor("losses", found);
-    for (const [name, parameter] of golden.parameters)
-      if (trains(name)) await ofRows(verdict, `final.${name}`, await parameter.data());
+    await verdict.tensor("losses", losses);
+    for (const [name, parameter] of parameters)
+      if (final(name)) await ofRows(verdict, `final.${name}`, await parameter.data());
     verdict.input(...tensors.names.filter((name) => /^(init|video|tokens|labels|class_tokens)/.test(name)));
-    golden.free();
+    learner.free();
   },
 };
 
-/** One step on batch `i`; its loss. */
-function update(
-  verdict: Verdict,
-  { model }: GoldenModel,
-  optimizer: SGD | Adam,
-  step: number,
-  i: number,
-  rates: Record<string, number>,
-): Promise<ArrayLike<number>> {
+/** The recipe of a golden run: a preset, and what the run has otherwise. */
+function recipeOf({ lr, wd, milestones, gamma, epochs, steps, B, opt, finetune }: TrainEntry["run"]): Recipe {
+  const own = {
+    ...{ lr, decay: wd, stepGamma: gamma, milestones: milestones.join(), epochs, batch: B },
+    ...{ optimizer: opt.toLowerCase(), ...(finetune && { lrBackboneRest: 1e-3 * lr }) },
+  };
+  const layers = [presetLayer(finetune ? "emoclip-finetune" : "emoclip"), { values: own, from: () => "golden run" }];
+  return { ...resolveRecipe(layers).recipe, steps: epochs * steps };
+}
+
+/** Batch `i` of a golden run. */
+function inputsOf(verdict: Verdict, i: number): StepInputs {
   const { folder, file } = verdict;
   const { config, run } = folder.entry(file) as unknown as TrainEntry;
   const video = folder.tensor(file, `video.${i}`);
-  using tape = new Tape();
-  const ids = run.supervised ? classTokens(verdict, i) : folder.tensor(file, `tokens.${i}`).data;
-  const { tokens, ends } = texts(ids, config.ctx);
-  const v_BE = model.encodeVideo(tensor(video.data as Float32Array, video.shape));
-  const loss = contrast(v_BE, model.encodeText(tokens, ends), model.logit_scale);
-  tape.gradients(loss);
-  optimizer.step(step, rates);
-  return later(loss);
+  return {
+    clips() {
+      const ids = run.supervised ? classTokens(verdict, i) : folder.tensor(file, `tokens.${i}`).data;
+      const { tokens, ends } = texts(ids, config.ctx);
+      const frames_BT3SS = tensor(video.data as Float32Array, video.shape);
+      return { video: { frames_BT3SS, mask_BTSS: zeros([1]) }, text: { tokens_BW: tokens, ends_B: ends } };
+    },
+    sentiment: () => zeros([run.B, 7]),
+  };
 }
-
-/** The rate of an epoch under MultiStepLR. */
-const steps = (lr: number, epoch: number, milestones: readonly number[], gamma: number): number =>
-  lr * gamma ** milestones.filter((at) => at <= epoch).length;
 
 /** The description of each clip's class. */
 function classTokens({ folder, file }: Verdict, i: number): number[] {
@@ -228,7 +237,7 @@ export const downstream: Check = {
     const { config, run } = folder.entry(file) as unknown as WholeEntry;
     const tensors = folder.tensors(file);
     const trains = (name: string) => tensors.names.some((each) => each.startsWith(`grad.${name}`));
-    const golden = new GoldenModel(configOf(config, run.T), trains, 0);
+    const golden = new GoldenModel(configOf(config, run.T), trains);
     golden.load(folder, file, "weight.");
     const head = ["mlp.0.weight", "mlp.0.bias", "mlp.2.weight", "mlp.2.bias"].map((name) => {
       const { data, shape } = tensors.tensor(`weight.${name}`);
@@ -263,7 +272,7 @@ export const officialSize: Check = {
     const { folder, file } = verdict;
     const entry = folder.entry(file) as unknown as WholeEntry & { readonly seed: number };
     const { config, run, seed } = entry;
-    const golden = new GoldenModel(configOf(config, run.T), (name) => !name.startsWith("backbone."), 0);
+    const golden = new GoldenModel(configOf(config, run.T), (name) => !name.startsWith("backbone."));
     for (const [name, parameter] of golden.parameters) {
       assign(parameter, procedural(name, parameter.shape, seed));
     }

@@ -51,7 +51,7 @@ export function configOf(sizes: TinySizes, frames: number): EmoClipConfig {
   };
 }
 
-/** A model whose parameters of `trains` have gradients and moments; the others are held. */
+/** A model whose parameters of `trains` have gradients; the others are held. */
 export class GoldenModel {
   readonly model: EmoClip;
   readonly groups: readonly Group[];
@@ -59,24 +59,19 @@ export class GoldenModel {
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly #frozen: { free(): void } | undefined;
 
-  constructor(config: EmoClipConfig, trains: (name: string) => boolean, moments: number) {
+  constructor(config: EmoClipConfig, trains: (name: string) => boolean) {
     this.model = new EmoClip(config, new Init(0));
     this.parameters = new Map(named(this.model));
     const all = [...this.parameters];
     this.groups = emoClip.groups(all.filter(([name]) => trains(name)));
-    this.shards = allocate(this.groups, moments);
+    this.shards = allocate(this.groups, 0);
     const held = all.filter(([name]) => !trains(name)).map(([, held]) => held);
     this.#frozen = held.length > 0 ? allocateFrozen(held) : undefined;
   }
 
   /** Gives parameters the values that a file has for them under a prefix; the others, and their names, are what it returns. */
   load(folder: Folder, file: string, prefix: string): string[] {
-    const tensors = folder.tensors(file);
-    const absent: string[] = [];
-    for (const [name, parameter] of this.parameters)
-      if (tensors.has(prefix + name)) assign(parameter, Float32Array.from(tensors.tensor(prefix + name).data));
-      else absent.push(name);
-    return absent;
+    return loadInto(this.parameters, folder, file, prefix);
   }
 
   /** The gradients of what trains, by official name. */
@@ -92,6 +87,21 @@ export class GoldenModel {
     for (const shard of [...this.shards.values()].flat()) shard.free();
     this.#frozen?.free();
   }
+}
+
+/** The values that a file has for parameters under a prefix; names of those for which it has none. */
+export function loadInto(
+  parameters: ReadonlyMap<string, Tensor>,
+  folder: Folder,
+  file: string,
+  prefix: string,
+): string[] {
+  const tensors = folder.tensors(file);
+  const absent: string[] = [];
+  for (const [name, parameter] of parameters)
+    if (tensors.has(prefix + name)) assign(parameter, Float32Array.from(tensors.tensor(prefix + name).data));
+    else absent.push(name);
+  return absent;
 }
 
 /** Tokens of a golden file as tensors of the open scope. */

@@ -1,0 +1,117 @@
+// What a recipe says besides EmotionCLIP's way: other optimisers with their moments in checkpoints, what a family thaws, equal captions.
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { SafetensorsFile } from "../../data/formats/safetensors.ts";
+import { EmoClip, emoClip, type EmoClipConfig, emotionClip, Init, named } from "../../model/index.ts";
+import { Learner } from "../../train/learner.ts";
+import { locked } from "../../train/locks.ts";
+import { planStep } from "../../train/step-plan.ts";
+import { Trainer } from "../../train/trainer.ts";
+import { sharedGpu } from "../kernels/derive.ts";
+import { inTemporary } from "../kit/temporary.ts";
+import { writeSafetensors } from "../kit/write-safetensors.ts";
+import { settings, syntheticBatch, tiny, tokenizer } from "./synthetic.ts";
+
+const gpu = await sharedGpu();
+
+const other: EmoClipConfig = {
+  embed: 16,
+  vision: { ...tiny.vision, layers: 2 },
+  text: { ...tiny.text, layers: 2 },
+  temporal: { frames: 2, positions: 4, layers: 1, heads: 2, headWidth: 6, hidden: 16 },
+  activation: "quickGelu",
+};
+
+const bitsOf = async (trainer: Trainer) => {
+  const all: number[] = [];
+  for (const [, t] of named(trainer.model)) all.push(...new Uint32Array((await t.data()).slice().buffer));
+  return all;
+};
+
+for (const [optimizer, names] of [
+  ["sgd", ["momentum_buffer"]],
+  ["adam", ["exp_avg", "exp_avg_sq"]],
+] as const)
+  test(`${optimizer}: its moments are planned, saved, and gone on with to the same bits`, async () => {
+    const given = { ...settings, optimizer, momentum: 0.9, modelEmaDecay: 0.5, lr: 1e-2 };
+    const make = () => new Trainer(other, tokenizer, given, emoClip);
+    const [whole, first] = [make(), make()];
+    const plan = planStep(other, given, gpu.facts, undefined, emoClip);
+    assert.is(plan.memory.optimizer, (names.length + 1) * plan.memory.gradients);
+    for (const trainer of [whole, first]) {
+      trainer.average!.begin();
+      const { bad } = await trainer.update(1, syntheticBatch(1), 1e-2);
+      assert.is(bad, 0);
+    }
+    const moments = [...first.optimizerEntries()];
+    const kinds = new Set(moments.map(({ name }) => name.split(".").at(-1)!));
+    assert.equal([...kinds].sort(), [...names, "ema"].sort());
+    const bytes = [...first.modelEntries(), ...moments].reduce(
+      (sum, { shape }) => sum + 4 * shape.reduce((n, size) => n * size, 1),
+      0,
+    );
+    assert.is(bytes, first.checkpointBytes);
+    const resumed = make();
+    await inTemporary(async (folder) => {
+      const [model, optimizer] = [join(folder, "model.safetensors"), join(folder, "optimizer.safetensors")];
+      await writeSafetensors(model, [...first.modelEntries()]);
+      await writeSafetensors(optimizer, moments);
+      const files = [await SafetensorsFile.open(model), await SafetensorsFile.open(optimizer)] as const;
+      assert.equal(await resumed.load(...files), []);
+      for (const file of files) await file.close();
+    });
+    for (const trainer of [whole, resumed]) await trainer.update(2, syntheticBatch(2), 1e-2);
+    assert.equal(await bitsOf(resumed), await bitsOf(whole));
+    for (const trainer of [whole, first, resumed]) trainer.free();
+  });
+
+const asIs = { lockImage: false, lockText: false, lockLayers: 0 };
+const trained = (locks: object) => {
+  const { trains } = locked(emoClip, { ...asIs, ...locks });
+  return [...named(new EmoClip(other, new Init(0)))].map(([name]) => name).filter(trains);
+};
+
+test("a family that keeps CLIP as it is thaws its towers on request, of the text tower the blocks alone", () => {
+  const added = trained({}).filter((name) => !trained({ unlockImage: true, unlockText: true }).includes(name));
+  assert.equal(added, []);
+  const image = trained({ unlockImage: true }).filter((name) => name.startsWith("backbone."));
+  assert.ok(image.every((name) => name.startsWith("backbone.visual.")) && image.includes("backbone.visual.proj"));
+  const text = trained({ unlockText: true }).filter((name) => name.startsWith("backbone."));
+  assert.ok(text.length > 0 && text.every((name) => name.startsWith("backbone.transformer.resblocks.")));
+  const upper = trained({ unlockImage: true, unlockText: true, lockLayers: 1 });
+  assert.not(upper.some((name) => /resblocks\.0\.|conv1|class_embedding/.test(name)));
+  assert.ok(upper.includes("backbone.visual.proj") && upper.some((name) => name.includes("resblocks.1.")));
+});
+
+test("where all trains there is nothing to unlock", () => {
+  assert.throws(
+    () => locked(emotionClip, { ...asIs, unlockText: true }),
+    /^unlock-text: all of EmotionCLIP trains unless it is locked/,
+  );
+});
+
+test("equal captions are negatives of each other, or masked; where no two are equal both are the same bits", async () => {
+  const lossOf = async (equalCaptions: "negatives" | "masked", captions: readonly string[], micro = 0) => {
+    const given = { ...settings, beta: 0, equalCaptions, batch: 4, micro, dropout: 0 };
+    const trainer = new Trainer(tiny, tokenizer, given);
+    const { loss } = await trainer.update(1, { ...syntheticBatch(3, tiny, 4), captions: [...captions] }, 1e-3);
+    trainer.free();
+    return loss;
+  };
+  const alike = ["he laughs", "she weeps", "he laughs", "they shout"];
+  const [masked, negatives] = [await lossOf("masked", alike), await lossOf("negatives", alike)];
+  assert.ok(masked < negatives - 1e-3, `${masked}, ${negatives}`);
+  assert.ok(Math.abs((await lossOf("masked", alike, 2)) - masked) < 1e-6);
+  const differing = ["he laughs", "she weeps", "she laughs", "they shout"];
+  assert.is(await lossOf("masked", differing), await lossOf("negatives", differing));
+});
+
+test("a step whose inputs number no texts cannot mask them, and says so", () => {
+  const learner = new Learner(tiny, { ...settings, equalCaptions: "masked" });
+  const inputs = { clips: () => assert.unreachable(), sentiment: () => assert.unreachable() };
+  assert.throws(() => learner.record(1, 1e-3, inputs as never), /equalCaptions masked: the inputs .* do not number/);
+  learner.free();
+});
+
+test.run();
