@@ -57,7 +57,7 @@ export const emoClip: Family<EmoClipConfig, EmoClip> = {
     ].filter(({ members }) => members.length > 0);
   },
   trains: (parameter) => !parameter.startsWith("backbone."),
-  // as the official --visual and --text: of the text tower the blocks alone
+  // as the official options visual and text: of the text tower the blocks alone
   thaws: {
     image: (parameter) => parameter.startsWith("backbone.visual."),
     text: (parameter) => parameter.startsWith("backbone.transformer."),

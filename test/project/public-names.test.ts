@@ -61,7 +61,7 @@ const names: Record<string, string> = {
   train: `
     Adam AdamW Learner Lion Muon Optimizer SGD Trainer checkSettings defaults encode learningRate locked paperSchedule planStep
     presetLayer readOfficialTraining recipePresets recipeRates resolveRecipe resumeOfficial schedule contrast sentimentContrast stepSchedule
-    AdamSettings Cooldown Descent GroupSettings Health Layer LionSettings LossSettings MuonSettings OfficialGroup OfficialSchedule
+    AdamSettings Cooldown Descent GroupSettings Health Layer LionSettings LossSettings Milestones MuonSettings OfficialGroup OfficialSchedule
     OfficialTraining PerGroup PresetName Ramp Rates Recipe Resolved SGDSettings Schedule Settings StepDown StepNumbers StepPlan StepReport
     UpdateSettings WarmUp`,
   eval: `
