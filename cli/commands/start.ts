@@ -15,7 +15,7 @@ import { type ComparedRun, comparisonText, rowsText } from "../pages/run-text.ts
 import { clock, Progress } from "../terminal/progress.ts";
 import type { Settings } from "../../train/settings.ts";
 import { clipsToMake, shardFolder } from "../data-folder.ts";
-import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { gracefulStop, interruptible, printStopped } from "../terminal/stop.ts";
 import { print, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -72,7 +72,8 @@ async function start(
     progress.end();
     return printStopped("the same command goes on making the data set");
   }
-  const job = { ...(await openJob(clips, settings, (line) => progress.say(line))), evaluator };
+  const opened = await interruptible(() => openJob(clips, settings, (line) => progress.say(line)));
+  const job = { ...opened, evaluator };
   const lasting = new LastingGpu(() => openGpu(options), most, { say: (line) => progress.say(line), stop });
   const runs = arms.map((arm) =>
     runOf(job, arm, compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name), overrides),

@@ -14,7 +14,7 @@ import { reweightBatch } from "../../eval/paper/reweight-batch.ts";
 import { finishedRuns, read } from "../../train/runs/runs.ts";
 import { setNames } from "../../data/sets/switches.ts";
 import { shardFolder } from "../data-folder.ts";
-import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { gracefulStop, interruptible, printStopped } from "../terminal/stop.ts";
 import { tablesPage } from "../pages/tables-page.ts";
 import { tablesText } from "../pages/tables-text.ts";
 import { printResult, warn } from "../terminal/streams.ts";
@@ -96,6 +96,7 @@ async function reweightingOf(
   const clips = await shardFolder(data, progress, gracefulStop());
   progress.end();
   if (clips === undefined) return "stopped";
-  const ours = await reweightBatch(checkpoint, clips, { beta, form: "code", batch, gpu, onTexts: warn });
+  const request = { beta, form: "code", batch, gpu, onTexts: warn } as const;
+  const ours = await interruptible(() => reweightBatch(checkpoint, clips, request));
   return { ours, source: checkpoint };
 }

@@ -19,7 +19,7 @@ import { layersOf } from "../recipe-layers.ts";
 import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
-import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { gracefulStop, interruptible, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
 import { shareLines } from "../train-source.ts";
 import { checkRun, runTraining } from "../training.ts";
@@ -115,9 +115,9 @@ async function run(
     progress.end();
     return printStopped("the same command goes on making the data set");
   }
-  const before = await prepare(drafted, clips, say);
+  const before = await interruptible(() => prepare(drafted, clips, say));
   const { frames } = draft.takes;
-  const measurement = await openMeasurement(recipe, evalBold, frames, say);
+  const measurement = await interruptible(() => openMeasurement(recipe, evalBold, frames, say));
   const folder = join("runs", freshName(name));
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
   const lasting = new LastingGpu(() => openGpu(options), most, { say, stop });

@@ -8,6 +8,7 @@ const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 1
 const SAME_PRESS = 300;
 
 let graceful = false;
+let leave: (code: number) => void = () => {};
 let first: { code: number; at: number } | undefined;
 
 /**
@@ -25,10 +26,26 @@ export function gracefulStop(): StopRequest {
 }
 
 /**
+ * A stretch of long work that leaves nothing to finish, such as reading lists: a signal in it, or one that came before, ends the
+ * process at once.
+ */
+export async function interruptible<T>(work: () => Promise<T>): Promise<T> {
+  if (first) leave(first.code);
+  const before = graceful;
+  graceful = false;
+  try {
+    return await work();
+  } finally {
+    graceful = before;
+  }
+}
+
+/**
  * Installs the handlers; the command line does it first of all. `exit` ends the process without waiting for anything. A launcher
  * that dies (SIGKILL) cannot pass a signal on: that its channel breaks counts as SIGTERM.
  */
 export function listenForSignals(exit: (code: number) => void): void {
+  leave = exit;
   const ask = (code: number) => {
     const now = performance.now();
     if (first && now - first.at < SAME_PRESS) return;

@@ -252,7 +252,7 @@ signals.before(async () => {
       resolveDir: process.cwd(),
       loader: "ts",
       contents: `
-        import { exitCodeOfStop, gracefulStop, listenForSignals, printStopped } from "./cli/terminal/stop.ts";
+        import { exitCodeOfStop, gracefulStop, interruptible, listenForSignals, printStopped } from "./cli/terminal/stop.ts";
         listenForSignals((code) => process.exit(code));
         const stop = process.argv[2] === "graceful" ? gracefulStop() : undefined;
         const beat = setInterval(() => {
@@ -262,6 +262,10 @@ signals.before(async () => {
           else printStopped("checkpoint");
           process.exit(exitCodeOfStop());
         }, 20);
+        if (process.argv[3] === "reading") {
+          const read = () => new Promise((done) => setTimeout(done, 30_000));
+          interruptible(read).then(() => printStopped("read"));
+        }
         console.log("ready");`,
     },
   });
@@ -301,6 +305,13 @@ posix("long work is told, and ends in its own time with the same codes", async (
   assert.is(code, 130);
   assert.match(out, /checkpoint/);
   assert.is((await signalled(["graceful"], [["SIGTERM", 0]])).code, 143);
+});
+
+posix("a stretch of long work that leaves nothing to finish ends at once", async () => {
+  const { code, out } = await signalled(["graceful", "reading"], [["SIGTERM", 0]]);
+  assert.is(code, 143);
+  assert.not.match(out, /read$/m);
+  assert.not.match(out, /checkpoint/);
 });
 
 posix("one Ctrl-C that arrives twice is one; a second one ends the process at once", async () => {
