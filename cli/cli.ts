@@ -237,7 +237,7 @@ export async function runCommand(words: readonly string[], given: GpuOptions = {
 
 /** What is printed for an error, and the exit code: a message for the causes a person can mend, a stack for our bugs. */
 export function report(thrown: unknown): { text: string; code: number } {
-  const error = firstCause(thrown);
+  const error = unlessTooFewFiles(firstCause(thrown));
   if (error instanceof EngineError) {
     const message =
       error instanceof FormatError || error instanceof DiskError
@@ -250,6 +250,15 @@ export function report(thrown: unknown): { text: string; code: number } {
     text: `${pc.red("This is a bug in emotionclip.")} Please report it with these lines:\n${cut(visible(stack))}`,
     code: 1,
   };
+}
+
+/** Node opens all modules of a command at once, so the first to fail may be one of ours. */
+function unlessTooFewFiles(error: unknown): unknown {
+  const { code } = Object(error) as NodeJS.ErrnoException;
+  if (error instanceof EngineError || (code !== "EMFILE" && code !== "ENFILE")) return error;
+  return new DiskError(`this process may open too few files (${code}): 128 are enough (ulimit -n 128)`, {
+    cause: error,
+  });
 }
 
 /** Messages may quote what was read; 4 KB are enough for any. */

@@ -216,6 +216,13 @@ words("errors that a person can mend have a message, bugs have a stack", () => {
   assert.match(text, /report it[\s\S]*TypeError[\s\S]*\n\s+at /);
 });
 
+words("a system that lets a process open too few files is no bug", () => {
+  const error = Object.assign(new Error("EMFILE: too many open files, open 'dist/x.js'"), { code: "EMFILE" });
+  const { text, code } = plain(report(error));
+  assert.is(code, 6);
+  assert.match(text, /^error: this process may open too few files \(EMFILE\): .*ulimit -n/);
+});
+
 words("a terminal obeys nothing that a message quotes, and a file's name breaks no line", () => {
   const name = "\u001b[2Jred\u202e\u009b\u2028.pt";
   const { text } = report(new FormatError(`${name}: cut`));
