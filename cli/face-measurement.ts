@@ -16,7 +16,7 @@ import type { Recipe } from "../train/recipe.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { classesOf } from "./class-file.ts";
 import { once, type Say } from "./clips.ts";
-import { facesIn, type GivenFaces, listedFaces, type OpenFaces, openFaces } from "./face-source.ts";
+import { facesIn, type GivenFaces, listedFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
 import { leftOut, type Measurement } from "./measure.ts";
 import { classesInWords } from "./recognition.ts";
 
@@ -32,7 +32,7 @@ const AT_ONCE = 8;
 /** Opens the clips that are tested. Errors: those of the lists; FormatError where some of them are trained on. */
 export async function faceMeasurement(given: GivenFaces, recipe: FaceMeasure, hear: Say): Promise<Measurement> {
   const say = once(hear);
-  const opened = await openFaces(given, "test", recipe, say);
+  const opened = await openFaces(given, "test", { ...recipe, prefer: "all" }, say);
   await refuseTrained(opened, recipe);
   const { set, called } = opened;
   const words = classesInWords(set.classes, recipe.classes === null ? undefined : await classesOf(recipe.classes));
@@ -54,7 +54,8 @@ export async function faceMeasurement(given: GivenFaces, recipe: FaceMeasure, he
 async function refuseTrained({ set }: OpenFaces, recipe: FaceMeasure): Promise<void> {
   for (const source of recipe.trainData.split("::")) {
     const given = facesIn(source);
-    if (given?.set === set.name) refuseShared(await listedFaces(given, "train", recipe), set);
+    if (given?.set === set.name)
+      refuseShared(await listedFaces(given, "train", { ...recipe, prefer: preferenceOf(recipe) }), set);
   }
 }
 

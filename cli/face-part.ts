@@ -8,7 +8,7 @@ import { quoted } from "../data/formats/json.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { classesOf } from "./class-file.ts";
 import type { Say } from "./clips.ts";
-import { type GivenFaces, type OpenFaces, openFaces } from "./face-source.ts";
+import { type GivenFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
 import { classesInWords } from "./recognition.ts";
 import type { PartOptions, SourcePart } from "./source-part.ts";
 
@@ -17,9 +17,9 @@ export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOp
   const { frames, side, colours } = shape;
   if (typeof side !== "number")
     throw new UsageError(`--train-data: ${given.set}: faces are shown in squares; this model takes rectangles`);
-  const opened = await openFaces(given, "train", recipe, say);
+  const opened = await openFaces(given, "train", { ...recipe, prefer: preferenceOf(recipe) }, say);
   const { set, survey, called } = opened;
-  const choice = new Choice(survey.clips, called, say);
+  const choice = new FaceChoice(survey.clips, called, say);
   choice.leaveOutClass(recipe.leaveOut, set.classes);
   const textsOf = await choice.texts(recipe, opened);
   choice.leaveOutShort(frames, recipe);
@@ -44,7 +44,7 @@ export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOp
       ...{ boxed: 0, labelsAreEqual: false, picturesAreEqual: false },
     },
     faces: {
-      ...{ set: set.name, fold: set.fold, classes: countsOf(clips.clips, set.classes), leftOut: choice.leftOut },
+      ...{ set: set.name, fold: set.fold, classes: classCounts(clips.clips, set.classes), leftOut: choice.leftOut },
       ...(recipe.texts === "classes" && {
         texts: Object.fromEntries(clips.clips.map((clip) => [set.classes[clip.label], textsOf(clip)])),
       }),
@@ -52,10 +52,10 @@ export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOp
   };
 }
 
-type TextsOf = (clip: FoundClip) => readonly string[];
+export type TextsOf = (clip: FoundClip) => readonly string[];
 
 /** Clips that are left of those that are there, and why the others are not. */
-class Choice {
+export class FaceChoice {
   readonly leftOut: Record<string, number> = {};
 
   constructor(
@@ -77,7 +77,10 @@ class Choice {
   }
 
   /** What is said of each clip. */
-  async texts({ texts, classes: file }: PartOptions["recipe"], { set }: OpenFaces): Promise<TextsOf> {
+  async texts(
+    { texts, classes: file }: Pick<PartOptions["recipe"], "texts" | "classes">,
+    { set }: OpenFaces,
+  ): Promise<TextsOf> {
     if (texts === "captions") {
       if (set.clips.every(({ caption }) => caption === undefined))
         throw new UsageError(noCaptions(this.called, set.name));
@@ -135,5 +138,5 @@ function digestOf({ set }: OpenFaces, clips: readonly FoundClip[], textsOf: Text
 }
 
 /** Clips of each class, in the order of the classes; those without any are named too. */
-const countsOf = (clips: readonly FoundClip[], classes: readonly string[]): Record<string, number> =>
+export const classCounts = (clips: readonly FoundClip[], classes: readonly string[]): Record<string, number> =>
   Object.fromEntries(classes.map((name, label) => [name, clips.filter((clip) => clip.label === label).length]));

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { foldsOf, type FaceSetName, faceSetNames, faceSplitsOf } from "../data/faces/layouts.ts";
-import { type FaceSet, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
+import { type FaceSet, type FaceSetOptions, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
 import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import type { Recipe } from "../train/recipe.ts";
@@ -29,6 +29,13 @@ export function facesIn(source: string): GivenFaces | undefined {
   return undefined;
 }
 
+/** Of a set that has both: the list of all clips, or that of those with captions. */
+type Preference = NonNullable<FaceSetOptions["prefer"]>;
+
+/** The list that is wanted for what is said of its clips. */
+export const preferenceOf = ({ texts }: Pick<Recipe, "texts">): Preference =>
+  texts === "captions" ? "captions" : "all";
+
 /** A split of a face set, held against the disk. */
 export interface OpenFaces {
   readonly set: FaceSet;
@@ -44,10 +51,10 @@ export interface OpenFaces {
 export async function openFaces(
   given: GivenFaces,
   part: "train" | "test",
-  { fold, maxBad, texts }: Pick<Recipe, "fold" | "maxBad" | "texts">,
+  { fold, maxBad, prefer }: Pick<Recipe, "fold" | "maxBad"> & { readonly prefer: Preference },
   say: Say,
 ): Promise<OpenFaces> {
-  const set = await listedFaces(given, part, { fold, texts });
+  const set = await listedFaces(given, part, { fold, prefer });
   const called = calledOf(set);
   if (hasNoFolds(given) && fold !== 1) say(`${called}: has no folds; --fold ${fold} says nothing of it`);
   const survey = await surveyFaces(set);
@@ -65,12 +72,11 @@ export async function openFaces(
 export function listedFaces(
   { set, at }: GivenFaces,
   part: "train" | "test",
-  { fold, texts }: Pick<Recipe, "fold" | "texts">,
+  { fold, prefer }: Pick<Recipe, "fold"> & { readonly prefer: Preference },
 ): Promise<FaceSet> {
   if (!existsSync(at)) throw new FormatError(`${set}:${at}: no such ${set === "own" ? "list" : "folder"}`);
   if (set === "own") return openOwnFaces(at, dirname(at), { split: part });
   const splits = faceSplitsOf(set);
-  const prefer = part === "train" && texts === "captions" ? "captions" : "all";
   const split = part === "train" ? splits[0] : splits.at(-1)!;
   return openFaceSet(set, at, { split, fold: foldsOf(set) === 1 ? 1 : fold, prefer });
 }

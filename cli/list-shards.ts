@@ -5,6 +5,7 @@ import { accountLines, Mismatch } from "../data/list/account.ts";
 import { type ClipList, readList } from "../data/list/list-file.ts";
 import { orStopped } from "../data/threads/long-work.ts";
 import { writeContactSheet } from "./contact-sheet.ts";
+import { splitLines } from "./shard-writing.ts";
 import { Progress } from "./terminal/progress.ts";
 import { gracefulStop, printStopped } from "./terminal/stop.ts";
 import { print, printResult, visible, warn } from "./terminal/streams.ts";
@@ -54,14 +55,10 @@ function notesOn({ file, sentiment, clips }: ClipList): string[] {
 }
 
 function page(out: string, sheet: string, { rows, kept, dropped, found, splits }: Converted): string {
-  const lines = splits.map(({ split, samples, shards }) => {
-    const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
-    return `${split.padEnd(6)}${samples} clips in ${shards.length} tar files, ${(bytes / 1e6).toFixed(1)} MB`;
-  });
   return [
     `${rows} rows, ${kept} clips kept, ${dropped.count} dropped${found > 0 ? `; ${found} shards were there already` : ""}`,
     ...(dropped.count > 0 ? accountLines(dropped).map(visible) : []),
-    ...lines,
+    ...splitLines(splits),
     `look at them: ${sheet}`,
     `train on them: emotionclip train --train-data ${out}`,
   ].join("\n");

@@ -8,13 +8,20 @@ import { FormatError, UsageError } from "../../engine/errors.ts";
 import { defaults } from "../../train/settings.ts";
 import { vanishing } from "../../train/vanishing.ts";
 import { Progress } from "../terminal/progress.ts";
+import { checkFaces, faceCheckText } from "../face-check.ts";
+import { facesIn } from "../face-source.ts";
+import { whole } from "../flags.ts";
 import { print, printResult } from "../terminal/streams.ts";
 
 export function command(): Command {
   const check = new Command("check")
     .description("compare shards with their index, and read every clip; exit 3 where something is wrong")
-    .argument("<folder>", "shards with <split>-index.json")
+    .argument(
+      "<folder>",
+      "shards with <split>-index.json; or faces as dfew:FOLDER, whose lists are held against the disk",
+    )
     .option("--split <split>", "one split (default: all)")
+    .option("--fold <n>", "of faces: one fold (default: all)", (text) => whole("fold", text, 1, 5))
     .option("--decode", "also decode every frame")
     .option("--json", "one JSON object instead of text")
     .action(checkFolder);
@@ -37,8 +44,25 @@ export interface DataCheck {
   readonly splits: readonly (SplitReport & { readonly warnings: readonly string[] })[];
 }
 
-async function checkFolder(folder: string, flags: { split?: string; decode?: boolean; json?: boolean }): Promise<void> {
+interface CheckFlags {
+  split?: string;
+  fold?: number;
+  decode?: boolean;
+  json?: boolean;
+}
+
+/** Of faces both splits are read, and no picture decoded but a few. */
+function foldOf({ split, decode, fold }: CheckFlags): number | undefined {
+  if (split !== undefined || decode)
+    throw new UsageError("--split and --decode say something of shards, not of faces (dfew:FOLDER)");
+  return fold;
+}
+
+async function checkFolder(folder: string, flags: CheckFlags): Promise<void> {
+  const faces = facesIn(folder);
+  if (faces) return printResult(flags.json, await checkFaces(faces, foldOf(flags)), faceCheckText);
   if (!(await isFolder(folder))) throw new UsageError(`${folder}: is not a folder`);
+  if (flags.fold !== undefined) throw new UsageError("--fold says something of faces (dfew:FOLDER), not of shards");
   const { split, decode = false } = flags;
   const names = split === undefined ? splitsIn(folder) : [split];
   const phases = names.flatMap((name): [string, number][] => [

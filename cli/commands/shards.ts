@@ -1,24 +1,23 @@
 // `emotionclip shards`: the official training set in its own layout, or a list of one's own clips -> tar shards that
 // `start --data` trains from. The folder appears whole or not at all.
 import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { quoted } from "../../data/formats/json.ts";
-import type { Clip } from "../../data/shards/clip.ts";
-import { commitFolder, makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
 import { isFolder } from "../../data/footage/files.ts";
 import type { BoxRule } from "../../data/pixels/boxes.ts";
 import type { ShardIndex } from "../../data/shards/index-file.ts";
-import { writeShards } from "../../data/shards/writer.ts";
 import { clipOf, divide } from "../../data/official/clips.ts";
 import { published } from "../../data/official/index-file.ts";
 import { TrainingSet } from "../../data/official/training-set.ts";
-import { FormatError, HealthError, UsageError } from "../../engine/errors.ts";
-import { type Meter, orStopped, Stopped, type StopRequest } from "../../data/threads/long-work.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { isOneSentiment } from "../../train/vanishing.ts";
 import { real, whole } from "../flags.ts";
 import { writeContactSheet } from "../contact-sheet.ts";
+import { facesIn } from "../face-source.ts";
+import { shardsOfFaces } from "../face-shards.ts";
 import { shardsOfOwnList } from "../list-shards.ts";
+import { ClipsInMaking, splitLines, writtenShards } from "../shard-writing.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { printResult } from "../terminal/streams.ts";
@@ -35,6 +34,10 @@ interface Flags {
   side: number;
   minFrames: number;
   perShard: number;
+  fold: number;
+  every: number;
+  texts: "captions" | "classes";
+  classes: string | null;
   out?: string;
   json?: boolean;
 }
@@ -42,11 +45,18 @@ interface Flags {
 /** Flags that say something of one kind of source only. */
 const ofSet = ["videos", "index", "sentiment", "boxes", "maxNeutral", "heldOut"];
 const ofList = ["fps", "side", "minFrames"];
+const ofFaces = ["fold", "every", "texts", "classes"];
+
+/** Frames a second of most films: face sets do not tell theirs. */
+const FACE_RATE = 25;
 
 export function command(): Command {
   const share = (flag: string) => (text: string) => real(flag, text, 0, 1);
   return new Command()
-    .argument("<source>", "the folder of the official training set, or a .csv file that lists your clips")
+    .argument(
+      "<source>",
+      "the folder of the official training set, a .csv file that lists your clips, or faces as dfew:FOLDER",
+    )
     .argument("[out]", "a new folder, to be used as `train --train-data <out>` or `start --data <out>`")
     .option("--out <folder>", "the same as the second argument")
     .option("--videos <name>", "its folder with <id>/frames.hdf5 and <id>/human_boxes.json", "videos")
@@ -77,7 +87,7 @@ export function command(): Command {
     .option("--per-shard <n>", "clips in a tar file", (text) => whole("per-shard", text, 1, 65536), 256)
     .option(
       "--fps <n>",
-      "of a list: frames a second; films are looked at so often, folders hold so many",
+      "of a list: frames a second; films are looked at so often, folders hold so many; of faces: what is written (25)",
       (text) => real("fps", text, 0.01, 1000),
       8,
     )
@@ -93,6 +103,14 @@ export function command(): Command {
       (text) => whole("min-frames", text, 1, 1024),
       8,
     )
+    .option("--fold <n>", "of faces: the fold", (text) => whole("fold", text, 1, 5), 1)
+    .option("--every <k>", "of faces: every k-th frame is stored", (text) => whole("every", text, 1, 1000), 1)
+    .addOption(
+      new Option("--texts <which>", "of faces: what is said of a clip, its caption or a text of its class")
+        .choices(["captions", "classes"])
+        .default("captions"),
+    )
+    .option("--classes <file>", "of faces: a file of class: text (default: descriptions of our own)", String, null)
     .option("--json", "one JSON object instead of text")
     .addHelpText(
       "after",
@@ -110,8 +128,18 @@ npm start -- --eval-bold, or with emotionclip eval.`,
 async function shards(source: string, second: string | undefined, flags: Flags, command: Command): Promise<void> {
   const out = outOf(second, flags.out);
   if (existsSync(out)) throw new UsageError(`${out}: exists; name a folder that does not`);
+  const faces = facesIn(source);
+  if (faces) {
+    refuseFlags(command, [...ofSet, "side", "minFrames"], "another source, not of faces");
+    const fps = command.getOptionValueSource("fps") === "cli" ? flags.fps : FACE_RATE;
+    return shardsOfFaces(faces, out, { ...flags, fps });
+  }
   const isList = !(await isFolder(source));
-  refuseFlags(command, isList ? ofSet : ofList, isList ? "the official set, not a list" : "a list, not a folder");
+  refuseFlags(
+    command,
+    [...(isList ? ofSet : ofList), ...ofFaces],
+    isList ? "another source, not of a list" : "another source, not of a folder",
+  );
   await (isList ? shardsOfOwnList(source, resolve(out), flags) : shardsOfOfficialSet(source, out, flags));
 }
 
@@ -136,8 +164,14 @@ async function shardsOfOfficialSet(folder: string, out: string, flags: Flags): P
   const set = TrainingSet.open(folder, { videos, index, sentiment, boxes, neutral: maxNeutral });
   const parts = divide(set, flags.heldOut);
   const progress = new Progress({ phases: [["write shards", set.entries.length * 0.1]] });
-  const clips = new Clips(set, flags.maxBad, progress, gracefulStop());
-  const made = await written(resolve(out), (split) => clips.of(parts[split]), flags.perShard);
+  const making = {
+    count: set.entries.length,
+    what: "sentences",
+    maxBad: flags.maxBad,
+    make: (i: number) => clipOf(set, i),
+  };
+  const clips = new ClipsInMaking(making, progress, gracefulStop());
+  const made = await writtenShards(resolve(out), (split) => clips.of(parts[split]), { perShard: flags.perShard });
   progress.end();
   if (!made) return printStopped("nothing was written");
   const sheet = await writeContactSheet(resolve(out), made);
@@ -166,55 +200,6 @@ function notesOn(set: TrainingSet): string[] {
   ];
 }
 
-/** The clips of a training set; sentences that cannot be read are left out, until there are too many of them. */
-class Clips {
-  readonly bad: string[] = [];
-  #done = 0;
-
-  constructor(
-    private readonly set: TrainingSet,
-    private readonly maxBad: number,
-    private readonly progress: Meter,
-    private readonly stop: StopRequest,
-  ) {
-    progress.start("write shards", set.entries.length);
-  }
-
-  async *of(samples: readonly number[]): AsyncGenerator<Clip> {
-    for (const i of samples) {
-      if (this.stop.requested !== undefined) throw new Stopped();
-      const clip = await clipOf(this.set, i).catch((error: unknown) => this.#leaveOut(error));
-      this.progress.at(++this.#done);
-      if (clip) yield clip;
-    }
-  }
-
-  #leaveOut(error: unknown): undefined {
-    if (!(error instanceof FormatError)) throw error;
-    this.bad.push(error.message);
-    this.progress.say(`left out: ${error.message}`);
-    const { length: count } = this.set.entries;
-    if (this.bad.length > this.maxBad * count)
-      throw new HealthError(
-        `${this.bad.length} of ${count} sentences cannot be read, allowed are ${this.maxBad}; the last: ${error.message}`,
-      );
-  }
-}
-
-/** Both splits in a new folder, whole or not at all; undefined when a stop was requested on the way. */
-async function written(target: string, clips: (split: Split) => AsyncIterable<Clip>, perShard: number) {
-  const made: ShardIndex[] = [];
-  await makeFolder(dirname(target));
-  await removeLeftovers(dirname(target), `${basename(target)}.tmp-`);
-  const work = commitFolder(target, async (temporary) => {
-    for (const split of ["test", "train"] as const)
-      made.push(await writeShards(temporary, split, clips(split), { perShard }));
-  });
-  return orStopped(work.then(() => made));
-}
-
-type Split = "train" | "test";
-
 function page(
   out: string,
   sheet: string,
@@ -222,13 +207,9 @@ function page(
   made: readonly ShardIndex[],
   bad: readonly string[],
 ): string {
-  const lines = made.map(({ split, samples, shards }) => {
-    const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
-    return `${split.padEnd(6)}${samples} clips in ${shards.length} tar files, ${(bytes / 1e6).toFixed(1)} MB`;
-  });
   return [
     `${set.listed} sentences, ${set.entries.length} pass the filters, ${bad.length} cannot be read`,
-    ...lines,
+    ...splitLines(made),
     `look at them: ${sheet}`,
     `train on them: npm start -- --data ${join(out)}`,
     "",

@@ -1,6 +1,6 @@
 // The lines of a list as clips of a data set: which folder each is, and of which class.
 import { existsSync } from "node:fs";
-import { basename, join, posix } from "node:path";
+import { join, posix } from "node:path";
 import { FormatError, nearest } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import type { FaceLayout } from "./layouts.ts";
@@ -33,14 +33,14 @@ export interface ListedClips {
   readonly notes: readonly string[];
 }
 
-/** What a list comes to below `root`; `file` is where it lies. Errors: FormatError that names the line. */
+/** What a list comes to below `root`; `list` is what messages call it. Errors: FormatError that names the line. */
 export function clipsOf(
   { clips, form, notes }: FaceList,
   { classes, numbered, parts }: Pick<FaceLayout, "classes" | "numbered" | "parts">,
   root: string,
   list: string,
 ): ListedClips {
-  const said = [`list ${basename(list)}: ${form}`, ...notes];
+  const said = [`list ${list}: ${form}`, ...notes];
   const numbers = clips.flatMap(({ label }) => (typeof label === "number" ? [label] : []));
   const isFromOne = numbers.length > 0 && Math.min(...numbers) >= 1 && Math.max(...numbers) === numbered.length;
   if (isFromOne) said.push(`class numbers are 1 to ${numbered.length}: one is taken off`);
@@ -76,7 +76,7 @@ export function clipsOf(
     ];
   });
   if (compounds > 0) said.push(`${compounds} clips of compound emotions are left out`);
-  if (made.length === 0) throw new FormatError(`${basename(list)}: no clip has a single class`);
+  if (made.length === 0) throw new FormatError(`${list}: no clip has a single class`);
   return { clips: made, notes: said };
 }
 

@@ -1,6 +1,6 @@
 // The data sets of expression recognition in video, a split at a time: by their layouts, or one's own by a list.
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { FormatError, UsageError } from "../../engine/errors.ts";
 import { folderInside } from "../formats/inside.ts";
 import { quoted } from "../formats/json.ts";
@@ -55,7 +55,14 @@ async function openSplit(name: FaceSetName, folder: string, options: FaceSetOpti
   if (list === undefined && known.length > 0)
     throw new FormatError(`${name}: none of ${known.join(", ")} is there; --list names another`);
   const found = list === undefined ? walked(root, split) : await readFaceLines(list);
-  return { name, split, fold, classes: layout.classes, root, ...clipsOf(found, layout, root, list ?? split) };
+  return {
+    name,
+    split,
+    fold,
+    classes: layout.classes,
+    root,
+    ...clipsOf(found, layout, root, list === undefined ? split : relative(folder, list)),
+  };
 }
 
 function checkPart(name: FaceSetName, split: string, fold: number): void {
@@ -104,7 +111,7 @@ export async function openOwnFaces(
   });
   const of = classes ?? [...new Set(words)].sort();
   const layout = { classes: of, numbered: of, parts: 1 };
-  return { name: "own", split, fold: 1, classes: of, root, ...clipsOf(found, layout, root, list) };
+  return { name: "own", split, fold: 1, classes: of, root, ...clipsOf(found, layout, root, basename(list)) };
 }
 
 /** Folders of a split, class and clip below one another, as a list. */

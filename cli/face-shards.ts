@@ -1,0 +1,95 @@
+// Shards of a face set: both splits with what is said of their clips and the classes as labels, for trainings that mix them with other
+// shards and for probes.
+import { join, resolve } from "node:path";
+import type { FoundClip } from "../data/faces/survey.ts";
+import { sizeOfPicture } from "../data/pixels/image.ts";
+import { fileLimits, readBytes } from "../data/sets/files.ts";
+import type { Clip } from "../data/shards/clip.ts";
+import type { ShardIndex } from "../data/shards/index-file.ts";
+import { FormatError } from "../engine/errors.ts";
+import type { Recipe } from "../train/recipe.ts";
+import { once } from "./clips.ts";
+import { writeContactSheet } from "./contact-sheet.ts";
+import { FaceChoice, type TextsOf } from "./face-part.ts";
+import { type GivenFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
+import { ClipsInMaking, splitLines, writtenShards } from "./shard-writing.ts";
+import { Progress } from "./terminal/progress.ts";
+import { gracefulStop, printStopped } from "./terminal/stop.ts";
+import { printResult, warn } from "./terminal/streams.ts";
+
+/** What of each clip is stored. */
+export interface FaceShards extends Pick<Recipe, "fold" | "every" | "texts" | "classes" | "maxBad"> {
+  readonly fps: number;
+  readonly perShard: number;
+  readonly json?: boolean;
+}
+
+/** A clip and what belongs to it. */
+interface Item {
+  readonly from: OpenFaces;
+  readonly clip: FoundClip;
+  readonly textsOf: TextsOf;
+}
+
+export async function shardsOfFaces(given: GivenFaces, out: string, options: FaceShards): Promise<void> {
+  const notes: string[] = [];
+  const say = once((line) => {
+    notes.push(line);
+    warn([line]);
+  });
+  const items: Record<"train" | "test", Item[]> = { train: [], test: [] };
+  for (const split of ["train", "test"] as const) {
+    const from = await openFaces(given, split, { ...options, prefer: preferenceOf(options) }, say);
+    const choice = new FaceChoice(from.survey.clips, from.called, say);
+    const textsOf = await choice.texts(options, from);
+    items[split] = choice.clips.map((clip) => ({ from, clip, textsOf }));
+  }
+  say(`face sets do not tell frames a second; ${options.fps} is written (--fps)`);
+  const count = items.train.length + items.test.length;
+  const progress = new Progress({ phases: [["write shards", count * 0.02]] });
+  const make = (item: Item) => clipOfFaces(item, options);
+  const clips = new ClipsInMaking({ count, what: "clips", maxBad: options.maxBad, make }, progress, gracefulStop());
+  const categories = items.train[0].from.set.classes;
+  const splits = await writtenShards(resolve(out), (split) => clips.of(items[split]), {
+    perShard: options.perShard,
+    categories,
+  });
+  progress.end();
+  if (!splits) return printStopped("nothing was written");
+  const sheet = await writeContactSheet(resolve(out), splits);
+  printResult(options.json, { kept: count - clips.bad.length, leftOut: clips.bad, notes, splits, sheet }, () =>
+    page(out, sheet, splits, clips.bad.length),
+  );
+}
+
+/** Every k-th frame as it is; of several texts the first. Errors: FormatError for frames of several sizes. */
+async function clipOfFaces({ from: { set }, clip, textsOf }: Item, { every, fps }: FaceShards): Promise<Clip> {
+  const names = clip.frames.filter((_, i) => i % every === 0).map((name) => `${clip.folder}/${name}`);
+  const frames = names.map((name) => readBytes(set.root, name, fileLimits.picture));
+  const sizes = await Promise.all(frames.map((bytes, i) => sizeOfPicture(bytes, names[i])));
+  const other = sizes.findIndex(({ width, height }) => width !== sizes[0].width || height !== sizes[0].height);
+  if (other >= 0)
+    throw new FormatError(
+      `${names[other]}: is ${sizes[other].width}x${sizes[other].height}, the first frame ${sizes[0].width}x${sizes[0].height}; a clip of shards has one size`,
+    );
+  return {
+    key: clip.id.replace(/[^\w@+=,/-]/g, "+"),
+    caption: textsOf(clip)[0],
+    sentiment: [0, 0, 0, 0, 0, 0, 0],
+    boxes: frames.map(() => []),
+    fps,
+    ...sizes[0],
+    labels: { categories: set.classes.map((_, label) => Number(label === clip.label)) },
+    meta: { emotion: set.classes[clip.label], set: set.name, fold: set.fold, every },
+    frames,
+  };
+}
+
+const page = (out: string, sheet: string, splits: readonly ShardIndex[], bad: number): string =>
+  [
+    ...(bad > 0 ? [`${bad} clips cannot be read`] : []),
+    ...splitLines(splits),
+    `look at them: ${sheet}`,
+    `train on them: emotionclip train --train-data ${join(out)} --beta 0`,
+    "",
+  ].join("\n");
