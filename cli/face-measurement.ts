@@ -16,6 +16,7 @@ import type { Recipe } from "../train/recipe.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { classesOf } from "./class-file.ts";
 import { once, type Say } from "./clips.ts";
+import { trainingPlace } from "./data-folder.ts";
 import { facesIn, type GivenFaces, listedFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
 import { leftOut, type Measurement } from "./measure.ts";
 import { classesInWords } from "./recognition.ts";
@@ -52,7 +53,7 @@ export async function faceMeasurement(given: GivenFaces, recipe: FaceMeasure, he
 
 /** A clip that is trained on must not be tested. */
 async function refuseTrained({ set }: OpenFaces, recipe: FaceMeasure): Promise<void> {
-  for (const source of recipe.trainData.split("::")) {
+  for (const source of trainingPlace(recipe.trainData).folder.split("::")) {
     const given = facesIn(source);
     if (given?.set === set.name)
       refuseShared(await listedFaces(given, "train", { ...recipe, prefer: preferenceOf(recipe) }), set);

@@ -26,10 +26,9 @@ export async function openMeasurement(
   if (recipe.evalEvery === 0) return undefined;
   const found: Measurement[] = [];
   if (recipe.valData !== null) {
-    const faces = facesIn(recipe.valData);
-    found.push(
-      await (faces ? faceMeasurement(faces, recipe, say) : ofShards(trainingPlace(recipe.valData).folder, say)),
-    );
+    const { folder } = trainingPlace(recipe.valData);
+    const faces = facesIn(folder);
+    found.push(await (faces ? faceMeasurement(faces, recipe, say) : ofShards(folder, say)));
   }
   if (bold !== undefined) {
     const evaluator = await openEvaluator("bold", bold, frames, say);

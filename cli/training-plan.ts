@@ -58,9 +58,8 @@ export async function prepare(
     remarks.push(line);
     hear(line);
   });
-  const { frames, side } = draft.takes;
   for (const line of weightLines(draft, recipe)) say(line);
-  const source = await openSource(recipe, folder, { frames, side }, say);
+  const source = await openSource(recipe, folder, draft.takes, say);
   if (recipe.batch > source.perEpoch)
     throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.perEpoch}`);
   const text = await tokenize(draft, recipe, source.captions);

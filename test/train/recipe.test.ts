@@ -126,6 +126,16 @@ test("the jobs of EmoCLIP have the official values, and their rates by group", (
       [384, 30, "25,50"],
     ],
   );
+  assert.equal(
+    jobs.map(({ every, window, augment, texts }) => [every, window, augment, texts]),
+    [
+      [2, "random", true, "captions"],
+      [4, "random", true, "captions"],
+      [4, "random", true, "captions"],
+      [4, "random", true, "classes"],
+      [4, "random", true, "classes"],
+    ],
+  );
   const groups = [
     { name: "temporal", decay: true },
     { name: "backbone", decay: true },

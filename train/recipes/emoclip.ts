@@ -12,6 +12,8 @@ const common = {
   dropout: { value: 0, source: `${code}: 0 everywhere` },
   together: { value: 1, source: `${code}: shuffled one by one` },
   crop: { value: "centre", source: `${code}: the shorter side to 224, then the centre` },
+  window: { value: "random", source: `${code}: it begins anywhere and is wrapped around, also in its tests` },
+  augment: { value: true, source: `${code}: a rotation of up to 6 degrees and perhaps a mirror image, once a clip` },
   steps: { value: 0, source: "the epochs end the run" },
   beta: { value: 0, source: `${code}: cross entropy in both directions, without sentiment` },
   equalCaptions: { value: "negatives", source: `${code}: equal captions in a batch are not looked for` },
@@ -40,16 +42,24 @@ const batch = (each: number, gpus: number, job: string): Sourced<number> => ({
   value: each * gpus,
   source: `official job ${job}: ${each} on each of ${gpus} GPUs`,
 });
-const epochs = (value: number, job: string): Sourced<number> => ({ value, source: `official job ${job}` });
+const official = (value: number, job: string): Sourced<number> => ({ value, source: `official job ${job}` });
+
+/** What is said of a clip. */
+const said = {
+  captions: { value: "captions", source: "the paper's method: sample-level descriptions" },
+  classes: { value: "classes", source: "official scripts for classes: the description of the clip's class" },
+} as const;
 
 /** Captions of single clips: the paper's method. */
 export const emoClipPreset: Preset = {
   about: "EmoCLIP as published: captions of MAFW, CLIP as it is, 30 epochs",
   values: {
     ...common,
+    texts: said.captions,
     milestones: captions,
     batch: batch(64, 2, "MAFW train"),
-    epochs: epochs(30, "MAFW train"),
+    epochs: official(30, "MAFW train"),
+    every: official(2, "MAFW train"),
   },
 };
 
@@ -57,9 +67,11 @@ export const emoClipFinetunePreset: Preset = {
   about: "EmoCLIP on captions of MAFW with CLIP thawed, at a thousandth of the rate",
   values: {
     ...common,
+    texts: said.captions,
     milestones: captions,
     batch: batch(128, 2, "MAFW finetune"),
-    epochs: epochs(30, "MAFW finetune"),
+    epochs: official(30, "MAFW finetune"),
+    every: official(4, "MAFW finetune"),
     lrBackboneRest: { value: 1e-6, source: "official option finetune: the backbone at lr times 0.001" },
     unlockImage: { value: true, source: "official job MAFW finetune: option visual" },
     unlockText: { value: true, source: "official job MAFW finetune: option text, of which the blocks alone train" },
@@ -70,9 +82,11 @@ export const emoClipFerv39kPreset: Preset = {
   about: "EmoCLIP on captions of FERV39k, 50 epochs",
   values: {
     ...common,
+    texts: said.captions,
     milestones: captions,
     batch: batch(128, 2, "FERV39k train"),
-    epochs: epochs(50, "FERV39k train"),
+    epochs: official(50, "FERV39k train"),
+    every: official(4, "FERV39k train"),
   },
 };
 
@@ -80,9 +94,11 @@ export const emoClipSupervisedPreset: Preset = {
   about: "EmoCLIP on descriptions of classes, as officially on DFEW and FERV39k (AFEW: batch 128)",
   values: {
     ...common,
+    texts: said.classes,
     milestones: classes("train_supervised.py"),
     batch: batch(128, 2, "DFEW supervised"),
-    epochs: epochs(50, "DFEW supervised"),
+    epochs: official(50, "DFEW supervised"),
+    every: official(4, "DFEW supervised"),
   },
 };
 
@@ -90,8 +106,10 @@ export const emoClipLooPreset: Preset = {
   about: "EmoCLIP on descriptions of all classes but one, as officially on DFEW",
   values: {
     ...common,
+    texts: said.classes,
     milestones: classes("train_loo.py"),
     batch: batch(128, 3, "DFEW leave-one-out"),
-    epochs: epochs(30, "DFEW leave-one-out"),
+    epochs: official(30, "DFEW leave-one-out"),
+    every: official(4, "DFEW leave-one-out"),
   },
 };
