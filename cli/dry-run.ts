@@ -1,6 +1,7 @@
 // `emotionclip train --dry-run`: what there is to train on, and what a step will take, before anything is allocated or written.
 import { UsageError } from "../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../engine/index.ts";
+import { type KeptPlan, planKept } from "../train/kept-plan.ts";
 import { fittingMicro, planStep, refusalOf, sizeText, type StepPlan } from "../train/step-plan.ts";
 import { trainingPlace } from "./data-folder.ts";
 import { matmulRate } from "./matmul-rate.ts";
@@ -26,6 +27,8 @@ interface Forecast {
   readonly budget: number;
   readonly refusal?: string;
   readonly micro?: number;
+  /** What is made once and kept, where `--cache-features` asks for it; the time is a prediction like the others. */
+  readonly features?: readonly (KeptPlan & { readonly seconds: number })[];
   /** What `--memory` chose. */
   readonly choice?: ChosenStep;
   /** Of a matrix product, in GFLOP/s. */
@@ -60,6 +63,7 @@ export async function dryRun(
     const plan = planStep(text.config, settings, gpu.facts, undefined, draft.family);
     const rate = await matmulRate(gpu);
     const stepSeconds = plan.flops / rate;
+    const kept = recipe.cacheFeatures ? await planKept(draft.family, text.config, source, gpu.facts) : undefined;
     const forecast: Forecast = {
       adapter: gpu.facts.adapter,
       model: recipe.model,
@@ -78,6 +82,7 @@ export async function dryRun(
       refusal,
       micro,
       choice,
+      ...(kept && { features: kept.map((each) => ({ ...each, seconds: each.flops / rate })) }),
       rate: rate / 1e9,
       predicted: {
         stepSeconds,
@@ -105,7 +110,6 @@ function page({
 }: Forecast): string {
   const row = (label: string, value: string) => `  ${label.padEnd(12)}${value}`;
   const { memory, peak, values, flops, launches } = plan;
-  const work = flops < 1e12 ? `${(flops / 1e9).toFixed(2)} GFLOP` : `${(flops / 1e12).toFixed(2)} TFLOP`;
   return [
     `${model} on ${adapter}`,
     row("data", `${data.trained} of ${data.found} clips, ${data.kind}, in ${data.folder}`),
@@ -128,7 +132,9 @@ function page({
     ...(rest.refusal
       ? [row("", `does not fit: ${rest.refusal}${rest.micro ? `; --micro ${rest.micro} does` : ""}`)]
       : []),
-    row("work", `${work} a step in ${launches.toLocaleString("en")} launches`),
+    ...(rest.features ?? []).map((each) => row("features", keptText(each))),
+    ...(rest.features ? [row("", "rows are read from the file, those of one batch at a time")] : []),
+    row("work", `${flopsText(flops)} a step in ${launches.toLocaleString("en")} launches`),
     row(
       "prediction",
       `${seconds(predicted.stepSeconds)} a step, ${clock(predicted.epochSeconds)} an epoch, ${clock(predicted.runSeconds)} in all,`,
@@ -142,5 +148,13 @@ function page({
 const heldText = ({ threads, batches, batchBytes, clips, clipBytes, bytes }: ClipSource["held"]): string =>
   `${sizeText(bytes)} of the host at most: ${batches} batches of ${sizeText(batchBytes)}, ${clips} clips of ${sizeText(clipBytes)} ` +
   `on ${threads === 0 ? "the main thread" : `${threads} thread${threads > 1 ? "s" : ""}`}, and the pictures that these are drawn from`;
+
+/** What is kept of a tower, in a line. */
+const keptText = ({ tower, items, bytes, flops, seconds: time }: NonNullable<Forecast["features"]>[number]) =>
+  `of ${items.toLocaleString("en")} ${tower === "image" ? "frames" : "captions"}, made once: ${sizeText(bytes)} on the disk, ` +
+  `${flopsText(flops)}, ${clock(time)}; what is kept already counts as well`;
+
+const flopsText = (flops: number) =>
+  flops < 1e12 ? `${(flops / 1e9).toFixed(2)} GFLOP` : `${(flops / 1e12).toFixed(2)} TFLOP`;
 
 const seconds = (value: number) => (value < 1 ? `${(1000 * value).toFixed(0)} ms` : `${value.toFixed(1)} s`);

@@ -5,6 +5,8 @@ import { epochLength } from "../data/sampling.ts";
 import { type Held, heldBy, Loader } from "../data/shards/loader.ts";
 import { pathsOf } from "../data/sources/paths.ts";
 import { Several, sharesOf } from "../data/sources/several.ts";
+import type { View } from "../data/pixels/view.ts";
+import type { ClipSet } from "../data/shards/batch.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Batches } from "../train/loop.ts";
 import type { Recipe } from "../train/recipe.ts";
@@ -48,6 +50,9 @@ export interface ClipSource {
   readonly keyOf: (i: number) => string;
   /** What is to be said before training on them. */
   readonly warnings: readonly string[];
+  /** The clips by number, and how they are shown. */
+  readonly set: ClipSet;
+  readonly view: View;
   /** What the loader will hold in memory at most. */
   readonly held: Held;
   open(recipe: Recipe, rule: BadSampleRule): OpenBatches;
@@ -74,6 +79,7 @@ export async function openSource(recipe: Recipe, given: string, shape: ClipShape
     captions: facts.captions,
     keyOf: (i) => facts.keys[i],
     warnings: vanishing(facts, recipe),
+    ...{ set, view },
     held: heldBy({ ...view, batch: recipe.batch, workers: recipe.workers }),
     open: ({ batch, seed, together, workers }, rule) =>
       new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, ...rule }),

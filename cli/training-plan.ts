@@ -8,6 +8,7 @@ import { choicesFor } from "../train/choices.ts";
 import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
 import { officialLayer } from "../train/official-recipe.ts";
 import { freshParts } from "../train/fresh.ts";
+import { keptLines, keptRecipe } from "./kept-recipe.ts";
 import { largestBase, scheduleOf } from "../train/rates.ts";
 import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
 import { warmupFaults } from "../train/schedule.ts";
@@ -34,11 +35,12 @@ export async function draftRecipe(
   const draft = await draftModel(first);
   const { resume } = first.recipe;
   try {
-    if (resume === null) return { ...choicesFor(draft.family, first), draft };
+    if (resume === null) return { ...keptRecipe(choicesFor(draft.family, first), draft), draft };
     const { file, family, parameters } = draft.weights!;
     const official = await readOfficialTraining(file, family.groups(parameters));
     const [preset, ...others] = layers;
-    return { ...resolveRecipe([preset, officialLayer(official, basename(resume)), ...others]), draft, official };
+    const continued = resolveRecipe([preset, officialLayer(official, basename(resume)), ...others]);
+    return { ...keptRecipe(continued, draft), draft, official };
   } catch (error) {
     await draft.close();
     throw error;
@@ -58,7 +60,7 @@ export async function prepare(
     remarks.push(line);
     hear(line);
   });
-  for (const line of weightLines(draft, recipe)) say(line);
+  for (const line of [...weightLines(draft, recipe), ...keptLines(drafted)]) say(line);
   const source = await openSource(recipe, folder, draft.takes, say);
   if (recipe.batch > source.perEpoch)
     throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.perEpoch}`);

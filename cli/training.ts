@@ -23,11 +23,13 @@ import { faultsIn } from "../train/runs/faults.ts";
 import type { RunData } from "../train/runs/runs.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
 import { checkpointBytes, fittingMicro, refusalOf } from "../train/step-plan.ts";
+import { KeptTowers } from "../train/kept-towers.ts";
 import { Trainer } from "../train/trainer.ts";
 import { chosenBy } from "./chosen-by.ts";
 import type { Measurement } from "./measure.ts";
 import { withAverage } from "./measurement.ts";
 import { TrainReport } from "./pages/train-report.ts";
+import { openBatches } from "./kept-recipe.ts";
 import { goneOnWith } from "./restarts.ts";
 import type { Draft } from "./training-model.ts";
 import { extentOf, type PreparedTraining } from "./training-plan.ts";
@@ -97,11 +99,13 @@ export async function runTraining(
   });
   let loader: OpenBatches | undefined;
   let trainer: Trainer | undefined;
+  let kept: KeptTowers | undefined;
   let report: TrainReport | undefined;
   let state = "ended by an error";
   try {
-    loader = source.open(recipe, { maxBad: recipe.maxBad, onBad });
     trainer = new Trainer(text.config, text.tokenizer, settings, draft.family);
+    kept = recipe.cacheFeatures ? new KeptTowers(trainer, source, recipe) : undefined;
+    loader = openBatches(source, recipe, { maxBad: recipe.maxBad, onBad }, kept);
     await run.checkSpace(trainer.checkpointBytes);
     if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
     if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
@@ -110,7 +114,8 @@ export async function runTraining(
     const rates = ratesOf(prepared, trainer);
     report = reportOf(prepared, trainer, folder, extent.steps, { gpu, bad, say: (line) => progress.say(line) });
     const logged = report.logged.bind(report);
-    const place = { logged, gpu, progress, stop, restarts, matmulRate, rates, begun: extent.begun, debugNan };
+    const ready = kept?.fill.bind(kept, progress, stop);
+    const place = { ready, logged, gpu, progress, stop, restarts, matmulRate, rates, begun: extent.begun, debugNan };
     const done = await trainLoop({ trainer, loader, run, ...place, evaluate: measure, evaluatesEnd: true });
     state = `stopped after step ${done.steps} of ${extent.steps}`;
     if (done.steps < extent.steps) return undefined;
@@ -132,6 +137,7 @@ export async function runTraining(
     const results = {
       ...(await resultsOf(prepared, done, folder, bad)),
       ...(measured && { data: measured }),
+      ...(kept && { features: kept.kept }),
       before: [],
       ...outcome,
     };
@@ -142,6 +148,7 @@ export async function runTraining(
     throw goneOnWith(error, folder);
   } finally {
     await loader?.close();
+    await kept?.close();
     await report?.end(state);
     await run.close();
     trainer?.free();

@@ -1,11 +1,11 @@
 // One showing of one clip, wherever the clip lies: what the hands of a loader are asked, and what they answer.
-import { type FaceClipPlace, seenFaces } from "./faces/clips.ts";
-import { chooseOf, drawFootage, type SentencePlace, SentenceReader } from "./official/footage.ts";
+import { type FaceClipPlace, facesOfAnyDraw, facesOfDraw, seenFaces, wordsOfFaces } from "./faces/clips.ts";
+import { chooseOf, drawFootage, sentenceLength, type SentencePlace, SentenceReader } from "./official/footage.ts";
 import { Canvas } from "./pixels/canvas.ts";
 import type { ShownPixels, View } from "./pixels/view.ts";
 import type { RandomDraw } from "./sampling.ts";
 import type { Labels } from "./shards/clip.ts";
-import { drawSample } from "./shards/frames.ts";
+import { chooseFrames, drawSample, framesToChooseFrom } from "./shards/frames.ts";
 import { ShardReader, type StoredPlace } from "./shards/shards.ts";
 import type { Hand } from "./threads/pool.ts";
 
@@ -16,7 +16,21 @@ export type ClipPlace = StoredPlace | SentencePlace | FaceClipPlace;
 export interface Showing {
   readonly place: ClipPlace;
   readonly draw: RandomDraw;
+  /** Frames of the clip, counted from 0, in place of those that the draw chooses. */
+  readonly numbers?: readonly number[];
 }
+
+/** Frames of a clip, before one is decoded. */
+const lengthOf = (place: StoredPlace | SentencePlace): number =>
+  place.kind === "stored" ? place.sample.frames.length / 2 : sentenceLength(place.entry);
+
+/** Numbers of the frames that a draw chooses of a clip, counted from 0. */
+export const framesOfDraw = (place: ClipPlace, view: View, draw: RandomDraw): Int32Array =>
+  place.kind === "faces" ? facesOfDraw(place, view, draw) : chooseFrames(view, draw, lengthOf(place));
+
+/** Numbers of the frames of a clip that some draw may choose, each once. */
+export const framesOfAnyDraw = (place: ClipPlace, view: View): Int32Array =>
+  place.kind === "faces" ? facesOfAnyDraw(place, view) : framesToChooseFrom(view, lengthOf(place));
 
 /** What a clip says. */
 export interface ClipWords {
@@ -36,26 +50,42 @@ export class Shower implements Hand<Showing, SeenClip> {
 
   constructor(private readonly view: View) {}
 
-  async answer({ place, draw }: Showing): Promise<SeenClip> {
-    if (place.kind === "faces") return seenFaces(place, this.view, draw);
-    const canvas = new Canvas(this.view.frames, this.view);
-    const { caption, sentiment, labels } = await this.drawn(canvas, place, draw);
+  async answer({ place, draw, numbers }: Showing): Promise<SeenClip> {
+    if (place.kind === "faces") return seenFaces(place, this.view, draw, numbers);
+    const canvas = new Canvas(numbers?.length ?? this.view.frames, this.view);
+    const { caption, sentiment, labels } = await this.drawn(canvas, place, draw, numbers);
     return { caption, sentiment, ...(labels && { labels }), ...canvas.pixels };
+  }
+
+  /** What a clip says in a showing, without a look at its pictures. */
+  words(place: ClipPlace, draw: RandomDraw): ClipWords {
+    if (place.kind === "faces") return wordsOfFaces(place, draw);
+    if (place.kind === "stored") return this.shards.info(place.sample, place.categories);
+    return { caption: place.entry.text, sentiment: place.sentiment };
+  }
+
+  /** All that a clip may say. */
+  texts(place: ClipPlace): readonly string[] {
+    return place.kind === "faces" ? place.texts : [this.words(place, { seed: 0, epoch: 0, index: 0 }).caption];
   }
 
   close(): void {
     this.shards.close();
   }
 
-  private async drawn(canvas: Canvas, place: StoredPlace | SentencePlace, draw: RandomDraw): Promise<ClipWords> {
-    if (place.kind === "stored")
-      return drawSample(canvas, 0, place.sample, this.view, draw, {
-        reader: this.shards,
-        categories: place.categories,
-      });
-    const choice = chooseOf(place.entry, this.view, draw);
+  private async drawn(
+    canvas: Canvas,
+    place: StoredPlace | SentencePlace,
+    draw: RandomDraw,
+    numbers?: readonly number[],
+  ): Promise<ClipWords> {
+    if (place.kind === "stored") {
+      const source = { reader: this.shards, categories: place.categories };
+      return drawSample(canvas, 0, place.sample, this.view, draw, source, numbers);
+    }
+    const choice = chooseOf(place.entry, this.view, draw, numbers);
     await drawFootage(canvas, 0, place, choice, await this.sentences.footage(place, choice.numbers));
-    return { caption: place.entry.text, sentiment: place.sentiment };
+    return this.words(place, draw);
   }
 }
 

@@ -119,6 +119,8 @@ export interface LoopOptions {
   readonly restarts?: readonly Restart[];
   /** Rates of an update by the number of those before it; those of the settings unless given. */
   readonly rates?: Rates;
+  /** What is to be done once the model has its weights, before its first step; false where a stop was requested meanwhile. */
+  readonly ready?: () => Promise<boolean>;
   /** Updates that the model has behind it when the run begins, and batches that were before the run's first update. */
   readonly begun?: { readonly updates: number; readonly batches: number };
   /** Measures the model as it stands, every `evalEvery` steps, into the step's log line; undefined when it was stopped. */
@@ -158,6 +160,8 @@ async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const resumed = await resume(options);
   const { from, watch, moves, restarts, unmeasured } = resumed;
   let { best } = resumed;
+  if (options.ready && from < settings.steps && !(await options.ready()))
+    return { steps: from, skipped: watch.skipped, moves, restarts, figures: [], best };
   progress.start("train", settings.steps, from);
   const late = unmeasured && (await measured(unmeasured, options));
   if (late) best = better(best, from, late, settings.best);

@@ -60,6 +60,11 @@ const more = {
     value: false,
     about: "the blocks of the text tower train too, in a family that keeps them as they are",
   },
+  cacheFeatures: {
+    check: truth,
+    value: false,
+    about: "what a tower that is frozen as a whole makes of clips and captions is made once and kept on the disk",
+  },
   trainData: {
     check: v.pipe(text, v.minLength(1)),
     value: "stage",
@@ -220,7 +225,7 @@ export type RecipeName = keyof Recipe;
 /** Names by subject, in the order in which a person reads them. */
 export const recipeParts: Readonly<Record<string, readonly RecipeName[]>> = {
   Model: ["model", "pretrained", "freshImage", "freshText", "freshHead", "resume", "bpe", "subject", "head", "dropout"],
-  "What stays": ["lockImage", "lockText", "lockLayers", "unlockImage", "unlockText"],
+  "What stays": ["lockImage", "lockText", "lockLayers", "unlockImage", "unlockText", "cacheFeatures"],
   Data: [
     "trainData",
     "trainDataUpsamplingFactors",

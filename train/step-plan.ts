@@ -14,6 +14,7 @@ import { takes } from "../engine/takes.ts";
 import { families } from "../model/families.ts";
 import { Init, named } from "../model/params.ts";
 import { asClips, pixelPlaceholders } from "../model/pixels.ts";
+import { type FrozenTowers, frozenTowers } from "./frozen-towers.ts";
 import { Learner } from "./learner.ts";
 import type { GroupSettings } from "./rates.ts";
 
@@ -62,11 +63,15 @@ export function planStep(
   let learner: Learner | undefined;
   const report = planOnly(facts, maxBinding, () => {
     learner = new Learner(config, settings, family);
-    const { frames: T, side, context: W } = learner.model.takes;
+    const { takes, embed: E } = learner.model;
+    const { frames: T, side, context: W } = takes;
+    const kept = keptOf(learner, settings);
     learner.record(1, settings.lr, {
       clips: (_, count) => ({
-        video: asClips(pixelPlaceholders(count * T, side), T),
-        text: { tokens_BW: placeholder([count, W], "u32"), ends_B: placeholder([count], "u32") },
+        video: kept.image ? { frames_BTE: placeholder([count, T, E]) } : asClips(pixelPlaceholders(count * T, side), T),
+        text: kept.text
+          ? { text_BE: placeholder([count, E]) }
+          : { tokens_BW: placeholder([count, W], "u32"), ends_B: placeholder([count], "u32") },
       }),
       sentiment: () => placeholder([B, 7]),
       texts: () => placeholder([B], "u32"),
@@ -97,6 +102,12 @@ export function planStep(
     ...work,
     peak,
   };
+}
+
+/** Towers whose features a step finds instead of making them. */
+function keptOf({ family, model }: Learner, { cacheFeatures = false }: GroupSettings): FrozenTowers {
+  const names = Array.from(named(model), ([name]) => name);
+  return cacheFeatures ? frozenTowers(family, names) : { image: false, text: false };
 }
 
 /** Bytes of a checkpoint's tensors, before there is a device. */

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
-import { type Layer, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
+import { frozenTowersOf } from "../../train/frozen-towers.ts";
+import { keptPhase } from "../../train/kept-towers.ts";
+import { type Layer, type Recipe, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
 import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { chosenBy } from "../chosen-by.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
@@ -75,7 +77,8 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   if (!isChosen) warn([`preset ${preset}: ${presets[preset].about} (--preset names another)`]);
   const { recipe, from } = resolveRecipe(layers);
   if (printConfig) {
-    const drafted = recipe.resume === null ? { recipe, from } : await withoutDraft(layers);
+    const isWhole = recipe.resume === null && !recipe.cacheFeatures;
+    const drafted = isWhole ? { recipe, from } : await withoutDraft(layers);
     return printResult(json, { preset, ...drafted }, recipeText);
   }
   const overrides = overridesOf(flags.override, recipeNamed);
@@ -169,8 +172,15 @@ async function rateOf({ recipe }: PreparedTraining, gpu: Gpu): Promise<number | 
 const phasesOf = (missing: number, { recipe, draft }: Drafted): [string, number][] => [
   ...(missing > 0 ? [["make data", missing * 0.02] as [string, number]] : []),
   ...(draft.weights ? [["load weights", 5] as [string, number]] : []),
+  ...keptPhases(recipe, draft).map((phase): [string, number] => [phase, 30]),
   ["train", Math.max(1, recipe.steps) * 0.3],
 ];
+
+const keptPhases = ({ cacheFeatures }: Recipe, { family, config }: Drafted["draft"]): string[] => {
+  if (!cacheFeatures) return [];
+  const { image, text } = frozenTowersOf(family, config);
+  return [...(image ? [keptPhase.image] : []), ...(text ? [keptPhase.text] : [])];
+};
 
 async function withoutDraft(layers: readonly Layer[]) {
   const { recipe, from, draft } = await draftRecipe(layers);

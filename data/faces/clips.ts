@@ -49,15 +49,43 @@ const UNSAID = [0, 0, 0, 0, 0, 0, 0];
 /** A showing as a loader's hand gives it; nowhere is a subject marked. Errors: FormatError for a frame that cannot be read. */
 export async function seenFaces(
   place: FaceClipPlace,
-  { frames: length, side, numbers }: View,
+  view: View,
   draw: RandomDraw,
-): Promise<ShownPixels & { caption: string; sentiment: readonly number[] }> {
-  const { root, texts, how } = place;
-  const square = rowsOf(side);
-  const colours = numbers === "floats" ? "clip" : "imagenet";
-  const frames = await showFaces(root, place, { ...how, length, side: square, colours }, draw);
-  const at = texts.length > 1 ? new Random(draw.seed, `texts ${draw.epoch}`, draw.index).below(texts.length) : 0;
-  return { frames, mask: new Uint8Array(length * square ** 2), caption: texts[at], sentiment: UNSAID };
+  numbers?: readonly number[],
+): Promise<ShownPixels & FaceWords> {
+  const faceView = faceViewOf(place, view);
+  const chosen = numbers ? { indices: numbers, turn: undefined } : chosenFrames(place.frames.length, faceView, draw);
+  const frames = await drawnFaces(place.root, place, faceView, chosen);
+  return { frames, mask: new Uint8Array(chosen.indices.length * faceView.side ** 2), ...wordsOfFaces(place, draw) };
+}
+
+/** What is said of a clip in a showing. */
+interface FaceWords {
+  readonly caption: string;
+  readonly sentiment: readonly number[];
+}
+
+export function wordsOfFaces({ texts }: FaceClipPlace, { seed, epoch, index }: RandomDraw): FaceWords {
+  const at = texts.length > 1 ? new Random(seed, `texts ${epoch}`, index).below(texts.length) : 0;
+  return { caption: texts[at], sentiment: UNSAID };
+}
+
+const faceViewOf = ({ how }: FaceClipPlace, { frames: length, side, numbers }: View): FaceView => ({
+  ...how,
+  ...{ length, side: rowsOf(side), colours: numbers === "floats" ? "clip" : "imagenet" },
+});
+
+/** Numbers of the frames that a draw chooses of a clip. */
+export const facesOfDraw = (place: FaceClipPlace, view: View, draw: RandomDraw): Int32Array =>
+  chosenFrames(place.frames.length, faceViewOf(place, view), draw).indices;
+
+/** Numbers of the frames that some draw may choose, each once: all that are looked at, or those in the middle. */
+export function facesOfAnyDraw(place: FaceClipPlace, view: View): Int32Array {
+  const { every, window } = place.how;
+  const { length: frames } = place.frames;
+  if (window === "random") return Int32Array.from({ length: framesLookedAt(frames, every) }, (_, i) => i * every);
+  const middle = facesOfDraw(place, view, { seed: 0, epoch: 0, index: 0 });
+  return Int32Array.from(new Set(middle)).sort();
 }
 
 /** Which frames are seen of a clip, and how they are turned: a function of (seed, epoch, index) alone. */
@@ -75,15 +103,24 @@ export function chosenFrames(
 /** One showing of a clip: floats [T, 3, S, S] or bytes [T, S, S, 3]. Errors: FormatError for a frame that cannot be read. */
 export async function showFaces(
   root: string,
-  { folder, frames }: Pick<FoundClip, "folder" | "frames">,
+  clip: Pick<FoundClip, "folder" | "frames">,
   view: FaceView,
   draw: RandomDraw,
-): Promise<Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> {
-  const { indices, turn } = chosenFrames(frames.length, view, draw);
+): Promise<ShownPixels["frames"]> {
+  return drawnFaces(root, clip, view, chosenFrames(clip.frames.length, view, draw));
+}
+
+async function drawnFaces(
+  root: string,
+  { folder, frames }: Pick<FoundClip, "folder" | "frames">,
+  view: FaceView,
+  { indices, turn }: { readonly indices: ArrayLike<number> & Iterable<number>; readonly turn: Turn | undefined },
+): Promise<ShownPixels["frames"]> {
   const size = 3 * view.side ** 2;
   const out = new (view.colours === "clip" ? Float32Array : Uint8Array)(indices.length * size);
-  for (const [t, index] of indices.entries()) {
-    const before = indices.indexOf(index);
+  const numbers = Array.from(indices);
+  for (const [t, index] of numbers.entries()) {
+    const before = numbers.indexOf(index);
     if (before < t) out.copyWithin(t * size, before * size, (before + 1) * size);
     else out.set(await faceAt(root, `${folder}/${frames[index]}`, view, turn), t * size);
   }

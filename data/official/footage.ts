@@ -46,9 +46,13 @@ export const sentenceName = ({ videoId, startFrame, endFrame }: ClipEntry): stri
 /** Frames of a sentence; one with fewer than a showing takes repeats some, in order. */
 export const sentenceLength = ({ startFrame, endFrame }: ClipEntry): number => endFrame - startFrame + 1;
 
-/** How a sentence is shown by this draw. */
-export function chooseOf(entry: ClipEntry, view: View, draw: RandomDraw): FrameChoice {
-  const among = chooseFrames(view, draw, sentenceLength(entry));
+/** How a sentence is shown by this draw; `among` are its frames, counted from 0, unless the draw chooses them. */
+export function chooseOf(
+  entry: ClipEntry,
+  view: View,
+  draw: RandomDraw,
+  among: ArrayLike<number> = chooseFrames(view, draw, sentenceLength(entry)),
+): FrameChoice {
   const crop = cropOf(view, draw);
   return { numbers: Array.from(among, (k) => entry.startFrame + k), crop: (_, size) => crop(size, view.side) };
 }

@@ -71,48 +71,61 @@ export interface Made {
   readonly bad: readonly BadSample[];
 }
 
-/** What fills one slot of a batch: a sample, or nothing; and what could not. */
-interface Slot {
-  readonly filled?: { readonly index: number; readonly words: ClipWords };
+/** What fills one slot of a batch: what was shown of a sample, or nothing; and what could not be. */
+interface Slot<T> {
+  readonly filled?: { readonly index: number; readonly shown: T };
   readonly bad: readonly BadSample[];
 }
 
+/** What is done about samples that cannot be read, of how many. */
+type SlotRule = Pick<BatchSource, "onBad"> & Pick<ClipSet, "samples">;
+
 /** Makes the batch of a plan, all its clips asked for at once; in one whose bad samples are left out there may be no clip at all. */
 export async function makeBatch(source: BatchSource, plan: BatchPlan): Promise<Made> {
-  const { seed, epoch, step, indices, showings } = plan;
-  const pixels = new Gathered(indices.length, source.view);
-  const fill = (slot: number) => fillSlot(pixels, slot, source, { seed, epoch: showings[slot], index: indices[slot] });
-  const slots: Slot[] = [];
-  for await (const slot of inOrder(indices.keys(), indices.length, fill)) slots.push(slot);
-
-  if (source.onBad === "replace" && slots.every(({ bad }) => bad.length > 0))
-    throw new HealthError(`step ${step}: all ${slots.length} samples of the batch are bad; ${slots[0].bad[0].reason}`);
+  const { set, view, onBad, show } = source;
+  const { step, epoch, indices } = plan;
+  const pixels = new Gathered(indices.length, view);
+  const slots = await fillSlots(plan, { onBad, samples: set.samples }, async (draw, slot) => {
+    const { frames, mask, ...words } = await show({ place: set.placeOf(draw.index), draw });
+    pixels.put(slot, { frames, mask });
+    return words;
+  });
   return { batch: { step, epoch, ...clipsOf(pixels, slots, source) }, bad: slots.flatMap(({ bad }) => bad) };
 }
 
-/** Puts a sample into its slot, or does what is to be done where it is bad. */
-async function fillSlot(
-  pixels: Gathered,
-  slot: number,
-  { set, onBad, show }: BatchSource,
+/** Fills the slots of a plan, all at once. Errors: HealthError where each is bad, or no substitute is found; FormatError where a bad one ends the work. */
+export async function fillSlots<T>(
+  { seed, step, indices, showings }: BatchPlan,
+  rule: SlotRule,
+  show: (draw: RandomDraw, slot: number) => Promise<T>,
+): Promise<Slot<T>[]> {
+  const fill = (slot: number) =>
+    fillSlot({ seed, epoch: showings[slot], index: indices[slot] }, rule, (draw) => show(draw, slot));
+  const slots: Slot<T>[] = [];
+  for await (const slot of inOrder(indices.keys(), indices.length, fill)) slots.push(slot);
+  if (rule.onBad === "replace" && slots.every(({ bad }) => bad.length > 0))
+    throw new HealthError(`step ${step}: all ${slots.length} samples of the batch are bad; ${slots[0].bad[0].reason}`);
+  return slots;
+}
+
+/** Shows a sample, or does what is to be done where it is bad. */
+async function fillSlot<T>(
   draw: RandomDraw,
-): Promise<Slot> {
+  { samples, onBad }: SlotRule,
+  show: (draw: RandomDraw) => Promise<T>,
+): Promise<Slot<T>> {
   const bad: BadSample[] = [];
-  const fill = async (shown: RandomDraw) => {
-    const { frames, mask, ...words } = await show({ place: set.placeOf(shown.index), draw: shown });
-    pixels.put(slot, { frames, mask });
-    return { filled: { index: shown.index, words }, bad };
-  };
-  if (onBad === "replace") return orSubstitute(draw, set.samples, fill, (found) => bad.push(found));
+  const fill = async (drawn: RandomDraw) => ({ filled: { index: drawn.index, shown: await show(drawn) }, bad });
+  if (onBad === "replace") return orSubstitute(draw, samples, fill, (found) => bad.push(found));
   return fill(draw).catch((error: unknown) => {
     if (onBad === "stop" || !(error instanceof FormatError)) throw error;
     return { bad: [{ index: draw.index, reason: error.message }] };
   });
 }
 
-function clipsOf(pixels: Gathered, slots: readonly Slot[], { set }: BatchSource) {
+function clipsOf(pixels: Gathered, slots: readonly Slot<ClipWords>[], { set }: BatchSource) {
   const shown = slots.flatMap(({ filled, bad }, slot) => (filled ? [{ ...filled, slot, bad }] : []));
-  const infos = shown.map(({ words }) => words);
+  const infos = shown.map(({ shown: words }) => words);
   const categories = set.categories.length;
   return {
     count: shown.length,

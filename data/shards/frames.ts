@@ -18,6 +18,13 @@ export function chooseFrames(view: View, draw: RandomDraw, count: number): Int32
   return randomFrames(new Random(draw.seed, `frames ${draw.epoch}`, draw.index), count, view.frames);
 }
 
+/** Numbers of the frames of a clip of `count` that some draw may choose, ascending. */
+export function framesToChooseFrom(view: Pick<View, "sampling" | "frames">, count: number): Int32Array {
+  if (view.sampling === "uniform" || count < view.frames)
+    return Int32Array.from(new Set(linspaceFrames(0, count - 1, view.frames)));
+  return Int32Array.from({ length: count }, (_, t) => t);
+}
+
 /** What a showing of a sample is read from, and the categories that its JSON must have. */
 export interface SampleSource {
   readonly reader: ShardReader;
@@ -25,8 +32,8 @@ export interface SampleSource {
 }
 
 /**
- * Draws one sample into view.frames places of the canvas from `first` on, and returns what its JSON says. Anything wrong
- * with the sample is a FormatError that names shard and key.
+ * Draws one sample into as many places of the canvas from `first` on as frames are chosen, and returns what its JSON says. Anything
+ * wrong with the sample is a FormatError that names shard and key.
  */
 export async function drawSample(
   canvas: Canvas,
@@ -35,12 +42,13 @@ export async function drawSample(
   view: View,
   draw: RandomDraw,
   { reader, categories }: SampleSource,
+  chosen: ArrayLike<number> = chooseFrames(view, draw, sample.frames.length / 2),
 ): Promise<CheckedInfo> {
   const info = reader.info(sample, categories);
-  const chosen = chooseFrames(view, draw, sample.frames.length / 2);
   const crop = cropOf(view, draw);
-  const images = await onceEach(chosen, (t) => decodeFrame(reader.frame(sample, t), info, frameName(sample, t)));
-  for (const [slot, t] of chosen.entries()) {
+  const numbers = Array.from(chosen);
+  const images = await onceEach(numbers, (t) => decodeFrame(reader.frame(sample, t), info, frameName(sample, t)));
+  for (const [slot, t] of numbers.entries()) {
     const subject = { at: "resized", boxes: inPixelsOf(info.boxes[t]) } as const;
     canvas.draw(first + slot, await images.get(t)!, subject, frameName(sample, t), crop);
   }

@@ -8,22 +8,14 @@ import { pairOf } from "../pixels/side.ts";
 import { cropFits, type View } from "../pixels/view.ts";
 import { inOrder, range } from "../threads/in-order.ts";
 import { IN_HAND, openPool, type Pool } from "../threads/pool.ts";
-import { type Epoch, epochLength, epochOf, type Share } from "../sampling.ts";
 import { Shower, type Showing, type SeenClip } from "../showing.ts";
+import { Order, type OrderOptions } from "./order.ts";
 import { type BatchPlan, type BatchSource, type ClipBatch, type ClipSet, makeBatch } from "./batch.ts";
 
 /**
  * How batches are made: how many clips, in which order, by how many threads, and what is done about clips that cannot be read.
  */
-export interface LoaderOptions extends View, BadSampleRule {
-  /** Clips in a batch, B. */
-  readonly batch: number;
-  /** Decides order, crops and frames: the same seed gives the same batches. */
-  readonly seed: number;
-  /** `shuffled` every epoch, the incomplete last batch dropped (training); `stored`, all samples (evaluation). */
-  readonly order: "shuffled" | "stored";
-  /** Neighbours of the data set that are shuffled as one, as turns of a dialogue: hard negatives of one another; 1. */
-  readonly together?: number;
+export interface LoaderOptions extends View, OrderOptions, BadSampleRule {
   /** Decoding threads; 0 decodes on the calling thread. */
   readonly workers: number;
   /** Batches made ahead; one on the calling thread, else so many that no thread runs out of clips while one is finished. */
@@ -49,7 +41,7 @@ export class Loader {
   readonly #pool: Pool<Showing, SeenClip>;
   readonly #source: BatchSource;
   readonly #tally: Tally;
-  #order: Epoch & { readonly epoch: number } = { epoch: -1, indices: new Int32Array(0), showings: new Int32Array(0) };
+  readonly #order: Order;
   #running = false;
 
   constructor(
@@ -61,10 +53,10 @@ export class Loader {
         "order: any, workers: any, frames: any, side: any, ... }, ...)",
       arguments,
     );
-    const { frames, side, resize, sampling, crop, numbers, batch, order, workers, onBadSample = "skip" } = options;
-    const shown = order === "shuffled" ? epochLength(sharesOf(set), options.together) : set.samples;
-    check(shown, options);
-    this.stepsPerEpoch = order === "shuffled" ? Math.floor(shown / batch) : Math.ceil(shown / batch);
+    const { frames, side, resize, sampling, crop, numbers, order, workers, onBadSample = "skip" } = options;
+    this.#order = new Order(set, options);
+    check(this.#order.shown, options);
+    this.stepsPerEpoch = this.#order.stepsPerEpoch;
     const view: View = { frames, side, resize, sampling, crop, numbers };
     const onBad = onBadSample === "stop" ? onBadSample : order === "shuffled" ? "replace" : "leave out";
     this.#pool = openPool({ workers, bundle: "loader-worker", data: view, here: () => new Shower(view) });
@@ -75,11 +67,7 @@ export class Loader {
 
   /** The samples of a global step, before any substitution. */
   plan(step: number): BatchPlan {
-    const { batch, seed } = this.options;
-    const epoch = Math.floor(step / this.stepsPerEpoch);
-    const at = (step - epoch * this.stepsPerEpoch) * batch;
-    const { indices, showings } = this.#epoch(epoch);
-    return { step, epoch, seed, indices: indices.slice(at, at + batch), showings: showings.slice(at, at + batch) };
+    return this.#order.plan(step);
   }
 
   /**
@@ -109,18 +97,6 @@ export class Loader {
   async close(): Promise<void> {
     await this.#pool.close("the loader was closed");
   }
-
-  #epoch(epoch: number): Epoch {
-    if (this.#order.epoch !== epoch) this.#order = { epoch, ...this.#orderOf(epoch) };
-    return this.#order;
-  }
-
-  #orderOf(epoch: number): Epoch {
-    const { seed, order, together } = this.options;
-    if (order === "shuffled") return epochOf(seed, epoch, sharesOf(this.set), together);
-    const indices = Int32Array.from({ length: this.set.samples }, (_, i) => i);
-    return { indices, showings: new Int32Array(indices.length).fill(epoch) };
-  }
 }
 
 /** Batches under way: what is asked for behind the batch that is being finished keeps every thread busy meanwhile. */
@@ -149,9 +125,6 @@ export function heldBy(options: Omit<View, "sampling" | "crop"> & Parameters<typ
   const [batchBytes, clipBytes] = [gatheredBytes(batch * frames, options), gatheredBytes(frames, options)];
   return { threads: workers, batches, batchBytes, clips, clipBytes, bytes: batches * batchBytes + clips * clipBytes };
 }
-
-/** Samples that an epoch shows. */
-const sharesOf = ({ samples, shares = [{ samples, factor: 1 }] }: ClipSet): readonly Share[] => shares;
 
 function check(
   samples: number,

@@ -218,8 +218,11 @@ export const hostMutations: readonly HostMutation[] = [
       "evaluation on random frames",
     ],
     ["data/loader", 'crop: "random", order', 'crop: "centre", order', "training without random crops"],
-    ["data/loader", "Math.ceil(shown / batch)", "Math.floor(shown / batch)", "last clips not evaluated"],
     ["data/loader", "this.#tally.add(each)", "void each", "bad samples are not counted"],
+  ),
+  ...of(
+    "data/shards/order.ts",
+    ["data/loader", "Math.ceil(this.shown / batch)", "Math.floor(this.shown / batch)", "last clips not evaluated"],
     ["data/loader", "(step - epoch * this.stepsPerEpoch) * batch", "step * batch", "batches of later epochs are empty"],
   ),
   ...of(

@@ -1,0 +1,208 @@
+// Features of frozen towers, made once: training on them is training on pixels, bit for bit, whatever happened while they were made.
+import { readdirSync, readFileSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { FeatureBatches } from "../../data/features/batches.ts";
+import type { View } from "../../data/pixels/view.ts";
+import type { Clip } from "../../data/shards/clip.ts";
+import { Loader } from "../../data/shards/loader.ts";
+import { openShards } from "../../data/shards/shards.ts";
+import { writeShards } from "../../data/shards/writer.ts";
+import type { Meter } from "../../data/threads/long-work.ts";
+import { HealthError } from "../../engine/errors.ts";
+import { emoClip, type EmoClipConfig, emotionClip } from "../../model/index.ts";
+import type { Family } from "../../model/family.ts";
+import { KeptTowers } from "../../train/kept-towers.ts";
+import { locked } from "../../train/locks.ts";
+import { Trainer, type TrainingBatch } from "../../train/trainer.ts";
+import { sharedGpu } from "../kernels/derive.ts";
+import { failure } from "../kit/refusal.ts";
+import { inTemporary } from "../kit/temporary.ts";
+import { settings, tiny, tokenizer } from "./synthetic.ts";
+
+await sharedGpu();
+
+const locks = { lockImage: true, lockText: true, lockLayers: 0 };
+const emoClipTiny: EmoClipConfig = {
+  ...{ embed: tiny.embed, vision: tiny.vision, text: tiny.text, activation: "quickGelu" },
+  temporal: { frames: tiny.head.frames, positions: 8, layers: 1, heads: 2, headWidth: 12, hidden: 16 },
+};
+const both: readonly [Family, object][] = [
+  [locked(emotionClip as Family, locks), tiny],
+  [emoClip as Family, emoClipTiny],
+];
+
+const words = ["a", "he", "she", "they"];
+const samples = 24;
+/** The clip with a frame of another size than it says, which is the last of its eight. */
+const BAD = 7;
+
+async function clipAt(i: number): Promise<Clip> {
+  const picture = (t: number) =>
+    sharp({
+      create: {
+        width: i === BAD && t === 7 ? 30 : 24,
+        height: 20,
+        channels: 3,
+        background: { r: (31 * i + 17 * t) % 256, g: (97 * t) % 256, b: (13 * i) % 256 },
+      },
+    })
+      .png()
+      .toBuffer();
+  const frames = await Promise.all(Array.from({ length: 5 + (i % 4) }, (_, t) => picture(t)));
+  return {
+    key: `clip-${i}`,
+    caption: `${words[i % 4]} waits`,
+    sentiment: [i, 0, 0, 0, 0, 0, 1],
+    boxes: frames.map((_, t) => [t, 2, t + 8, 10]),
+    ...{ frames, fps: 8, width: 24, height: 20 },
+  };
+}
+const clips = await Promise.all(Array.from({ length: samples }, (_, i) => clipAt(i)));
+
+const own = { ...settings, batch: 6, dropout: 0 };
+const rule = { maxBad: 0.1, workers: 0 };
+const order = { ...rule, batch: own.batch, seed: 3, together: 1 };
+const viewBy = (sampling: View["sampling"]): View => ({ frames: 2, side: 16, resize: 16, sampling, crop: "centre" });
+const never = { requested: undefined };
+
+/** Hears phases and what stays; asks to stop as soon as something begins, if it is told to. */
+function meter(isStopping = false) {
+  const said: string[] = [];
+  const stop: { requested: number | undefined } = { requested: undefined };
+  const heard: Meter = {
+    start: (phase, total, done) => {
+      said.push(`${phase} ${done} of ${total}`);
+      if (isStopping) stop.requested = 130;
+    },
+    at: () => {},
+    say: (line) => said.push(line),
+  };
+  return { heard, stop, said };
+}
+
+/** Losses, norms and substitutes of eight steps, which are two epochs. */
+async function stepsOn(trainer: Trainer, batches: AsyncIterable<TrainingBatch & { replaced?: readonly string[] }>) {
+  const told: unknown[] = [];
+  for await (const batch of batches) {
+    const { loss, norm } = await trainer.update(told.length + 1, batch, 0.01);
+    told.push([loss, norm, batch.replaced]);
+  }
+  trainer.free();
+  return told;
+}
+
+const shardsIn = async (folder: string) => {
+  await writeShards(folder, "train", clips, { perShard: 10 });
+  const set = await openShards(folder, "train");
+  return { set, digest: "these" };
+};
+
+for (const [family, config] of both)
+  for (const sampling of ["uniform", "random"] as const)
+    test(`${family.name}: steps on what is kept are those on pixels, bit for bit, with frames ${sampling}`, () =>
+      inTemporary(async (folder) => {
+        const { set, digest } = await shardsIn(folder);
+        const view = viewBy(sampling);
+        const loader = new Loader(set, { ...view, ...order, order: "shuffled" });
+        const pixels = await stepsOn(new Trainer(config, tokenizer, own, family), loader.batches(0, 8));
+        await loader.close();
+
+        const trainer = new Trainer(config, tokenizer, own, family);
+        const kept = new KeptTowers(trainer, { set, view, digest }, { ...rule, folder: join(folder, "kept") });
+        assert.ok(await kept.fill(meter().heard, never));
+        const batches = new FeatureBatches({ set, view, rows: () => kept.frames }, order);
+        assert.is(batches.stepsPerEpoch, loader.stepsPerEpoch);
+        const withTexts = async function* () {
+          for await (const batch of batches.batches(0, 8)) yield { ...batch, texts: kept.captions.of(batch.captions) };
+        };
+        assert.equal(await stepsOn(trainer, withTexts()), pixels);
+        await batches.close();
+        const frames = clips.reduce((sum, { frames }) => sum + (sampling === "random" ? frames.length : 2), 0);
+        assert.equal(
+          kept.kept.map(({ tower, items, found, bad }) => [tower, items, found, bad]),
+          [
+            ["image", frames, 0, 1],
+            ["text", 4, 0, 0],
+          ],
+        );
+        await kept.close();
+      }));
+
+test("what was kept before a stop stays, a torn end is made again, and what is whole is not", () =>
+  inTemporary(async (folder) => {
+    const { set, digest } = await shardsIn(folder);
+    const trainer = new Trainer(tiny, tokenizer, own, both[0][0]);
+    const filled = async (place: string, { heard, stop, said } = meter()) => {
+      const kept = new KeptTowers(
+        trainer,
+        { set, view: viewBy("random"), digest },
+        { ...rule, folder: join(folder, place) },
+      );
+      const isWhole = await kept.fill(heard, stop);
+      await kept.close();
+      return { isWhole, said };
+    };
+    const rows = (place: string) => {
+      const [image] = readdirSync(join(folder, place)).filter((name) => name.startsWith("image-tower-"));
+      return join(folder, place, image, "features.f32");
+    };
+    assert.ok((await filled("whole")).isWhole);
+
+    assert.not((await filled("parts", meter(true))).isWhole);
+    assert.is(readFileSync(rows("parts")).length, 127 * 16 * 4); // one chunk, but for the bad frame
+    truncateSync(rows("parts"), 5000);
+    const again = await filled("parts");
+    assert.ok(again.isWhole);
+    assert.ok(again.said.includes("features of frames 0 of 156"), again.said.join("\n"));
+    assert.equal(readFileSync(rows("parts")), readFileSync(rows("whole")));
+
+    const last = await filled("parts");
+    assert.ok(last.isWhole);
+    assert.is(last.said.filter((line) => line.startsWith("features of all")).length, 2);
+    assert.not(last.said.some((line) => line.startsWith("features of frames")));
+    trainer.free();
+  }));
+
+test("other weights, clips or views have rows of their own", () =>
+  inTemporary(async (folder) => {
+    const { set } = await shardsIn(folder);
+    const kept = async (seed: number, digest: string, sampling: View["sampling"]) => {
+      const trainer = new Trainer(tiny, tokenizer, { ...own, seed }, both[0][0]);
+      const towers = new KeptTowers(trainer, { set, view: viewBy(sampling), digest }, { ...rule, folder });
+      await towers.fill(meter().heard, never);
+      await towers.close();
+      trainer.free();
+      return towers.kept.map((each) => each.folder);
+    };
+    const [image, text] = await kept(1, "these", "uniform");
+    assert.equal(await kept(1, "these", "uniform"), [image, text]);
+    const others = await Promise.resolve([
+      ...(await kept(2, "these", "uniform")),
+      ...(await kept(1, "others", "uniform")),
+      ...(await kept(1, "these", "random")),
+    ]);
+    assert.is(new Set([image, text, ...others]).size, 6); // the captions of seed 1 are the same in all
+  }));
+
+test("more clips with frames that cannot be read than are allowed end the making of features, and each is named", () =>
+  inTemporary(async (folder) => {
+    const { set, digest } = await shardsIn(folder);
+    const trainer = new Trainer(tiny, tokenizer, own, both[0][0]);
+    const clips = { set, view: viewBy("random"), digest };
+    const allowed = meter();
+    const kept = new KeptTowers(trainer, clips, { ...rule, maxBad: 1 / 24, folder });
+    assert.ok(await kept.fill(allowed.heard, never));
+    assert.match(allowed.said.join("\n"), /cannot be kept: .*clip-7\.0007: is 30x20, the clip's JSON says 24x20/);
+    await kept.close();
+    const strict = new KeptTowers(trainer, clips, { workers: 0, maxBad: 1 / 25, folder: join(folder, "other") });
+    const error = await failure(strict.fill(meter().heard, never));
+    assert.instance(error, HealthError);
+    assert.match(error.message, /1 of 24 samples have frames that cannot be read \(4\.2 %\), allowed are 4\.0 %/);
+    await strict.close();
+    trainer.free();
+  }));
+
+test.run();

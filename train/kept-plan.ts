@@ -1,0 +1,59 @@
+// What keeping the features of frozen towers will take, before one is made.
+import { captionsOf } from "../data/features/caption-rows.ts";
+import { FrameNumbers } from "../data/features/frame-rows.ts";
+import { type DeviceFacts, keep, placeholder, planOnly, Scope } from "../engine/index.ts";
+import type { Family } from "../model/family.ts";
+import { Init } from "../model/params.ts";
+import { asClips, pixelPlaceholders } from "../model/pixels.ts";
+import { type FrozenTowers, frozenTowersOf } from "./frozen-towers.ts";
+import { framesAtOnce, type KeptClips, TEXTS } from "./kept-towers.ts";
+
+/** One tower's part of it. */
+export interface KeptPlan {
+  readonly tower: keyof FrozenTowers;
+  /** Frames that some draw may choose, or different captions. */
+  readonly items: number;
+  /** Of the file of rows. */
+  readonly bytes: number;
+  /** Arithmetic of all of them, once; a launch is as large for the last few. */
+  readonly flops: number;
+}
+
+/** The towers of a model whose features are kept, and what that takes; nothing is read but what the clips say. */
+export async function planKept(
+  family: Family,
+  config: object,
+  { set, view }: Pick<KeptClips, "set" | "view">,
+  facts: DeviceFacts,
+): Promise<KeptPlan[]> {
+  const { image, text } = frozenTowersOf(family, config);
+  const model = family.build(config, new Init(0));
+  const { side, context } = model.takes;
+  const planOf = (tower: keyof FrozenTowers, items: number, size: number, record: () => void): KeptPlan => {
+    const { flops } = planOnly(facts, Number.POSITIVE_INFINITY, record);
+    return { tower, items, bytes: 4 * items * model.embed, flops: flops * Math.ceil(items / size) };
+  };
+  const frames = framesAtOnce(side);
+  return [
+    ...(image
+      ? [
+          planOf("image", new FrameNumbers(set, view).count, frames, () => {
+            using scope = new Scope();
+            void scope;
+            const { frames_BT3SS, mask_BTSS } = asClips(pixelPlaceholders(frames, side), 1);
+            keep(family.build(config, new Init(0)).encodeFrames(frames_BT3SS, mask_BTSS));
+          }),
+        ]
+      : []),
+    ...(text
+      ? [
+          planOf("text", (await captionsOf(set, view)).length, TEXTS, () => {
+            using scope = new Scope();
+            void scope;
+            const tokens_BW = placeholder([TEXTS, context], "u32");
+            keep(family.build(config, new Init(0)).encodeText(tokens_BW, placeholder([TEXTS], "u32")));
+          }),
+        ]
+      : []),
+  ];
+}
