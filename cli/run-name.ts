@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../engine/errors.ts";
+import { RunFolder } from "../train/runs/run-folder.ts";
 
 /** Refuses a name that is no plain folder name. */
 export function checkRunName(name: string): void {
@@ -9,11 +10,13 @@ export function checkRunName(name: string): void {
     throw new UsageError(`--name: "${name}" is not a plain folder name`);
 }
 
-/** The run's name, or name-2, name-3 … where a finished run has it already. */
-export function freshName(name: string): string {
+/** The run's name, or name-2, name-3 … where a finished run has it already; what a killed process left in that is removed. */
+export async function freshName(name: string): Promise<string> {
   for (let k = 1; ; k++) {
     const tried = k === 1 ? name : `${name}-${k}`;
-    if (!existsSync(join("runs", tried, "results.json"))) return tried;
+    const folder = join("runs", tried);
+    if (!existsSync(join(folder, "results.json"))) return tried;
+    await RunFolder.tidy(folder);
   }
 }
 

@@ -141,8 +141,9 @@ export async function runTraining(
       before: [],
       ...outcome,
     };
+    await report.end("finished");
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-    state = "finished";
+    report = undefined; // else its last page would tell of an error
     return outcome;
   } catch (error) {
     throw goneOnWith(error, folder);

@@ -75,9 +75,8 @@ async function start(
   const opened = await interruptible(() => openJob(clips, settings, (line) => progress.say(line)));
   const job = { ...opened, evaluator };
   const lasting = new LastingGpu(() => openGpu(options), most, { say: (line) => progress.say(line), stop });
-  const runs = arms.map((arm) =>
-    runOf(job, arm, compare ? `${name}-${arm.subject}-${arm.seed}` : freshName(name), overrides),
-  );
+  const only = compare ? undefined : await freshName(name);
+  const runs = arms.map((arm) => runOf(job, arm, only ?? `${name}-${arm.subject}-${arm.seed}`, overrides));
   const [first] = runs;
   await checkJob({ ...first, override: [...overrides, ...(first.settings.precision === "f32" ? [] : ["precision"])] });
   warn(captionLines(job));

@@ -121,7 +121,7 @@ async function run(
   const before = await interruptible(() => prepare(drafted, clips, say));
   const { frames } = draft.takes;
   const measurement = await interruptible(() => openMeasurement(recipe, evalBold, frames, say));
-  const folder = join("runs", freshName(name));
+  const folder = join("runs", await freshName(name));
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
   const lasting = new LastingGpu(() => openGpu(options), most, { say, stop });
   let rate: number | undefined;

@@ -1,7 +1,7 @@
 // `emotionclip train` as a user has it: whole runs in processes of their own, killed and gone on with, a ViT on the official layout
 // against the library, and everything that is refused before anything is written.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { suite } from "uvu";
@@ -77,6 +77,11 @@ runs("tiny trains whole, and a run that is killed again and again ends with the 
     "results.json",
     "words.json",
   ]);
+  const written = (file: string) => statSync(join(root, "runs", "whole", file)).mtimeMs;
+  assert.ok(
+    written("results.json") >= written("report.html"),
+    "results.json, which says that a run is done, comes last",
+  );
 });
 
 runs("so does one of mixed precision, whose log and checkpoints have the scale of its loss", async () => {
@@ -239,7 +244,7 @@ runs("held-out clips are measured on the way, and the best checkpoint stays", as
   const { best, after } = JSON.parse(readFileSync(join(root, "runs", "best", "results.json"), "utf8"));
   assert.equal([best.step, best.value], [top.step, top.value]);
   assert.equal(new Map(after).get(name), figures.at(-1)!.value);
-  assert.match(stdout, new RegExp(`best ${name} .* at step ${top.step}\n`));
+  assert.match(stdout, new RegExp(`best ${name} .* at step ${top.step}, chosen by ${name} on .*, clips held out\n`));
   const { code, stderr } = await emotionclip("train", ...words, "--best", "mAP", "--name", "unknown");
   assert.is(code, 2);
   assert.match(stderr, /--best: "mAP" is not measured; measured are R@1 video-text, R@1 text-video/);

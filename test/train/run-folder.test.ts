@@ -492,6 +492,20 @@ test("a second process is refused with the pid and host of the first", async () 
   await (await RunFolder.open(path, settings)).close();
 });
 
+test("what a process that was killed behind its last file left in a finished run is removed, unless it lives", async () => {
+  const path = fresh();
+  const run = await RunFolder.open(path, settings);
+  const own = JSON.parse(await readFile(join(path, "lock"), "utf8"));
+  const page = join(path, "report.html.tmp-123-4");
+  await writeFile(page, "");
+  await RunFolder.tidy(path);
+  assert.ok(existsSync(page), "the run is held");
+  await run.close();
+  await writeFile(join(path, "lock"), JSON.stringify({ ...own, pid: 2 ** 30 }));
+  await RunFolder.tidy(path);
+  assert.equal(await readdir(path), ["config.json"]);
+});
+
 test("a lock is taken over with one line of notice when its owner is dead, and only then", async () => {
   const path = fresh();
   const run = await RunFolder.open(path, settings);

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { orMissing } from "../../data/formats/cause.ts";
-import { FormatError, nearest, UsageError } from "../../engine/errors.ts";
+import { BusyError, FormatError, nearest, UsageError } from "../../engine/errors.ts";
 import { type Json, parseJson } from "../../data/formats/json.ts";
 import { readRegular } from "../../data/formats/regular.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
@@ -80,7 +80,7 @@ export class RunFolder {
     await checkIsOurs(path);
     const lock = await Lock.take(path, notice);
     try {
-      for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
+      await removeTemporary(path);
       await agree(path, settings, override, notice);
       return new RunFolder(path, configHash(settings), metadataIn(settings), lock, keep, notice, tensorboard);
     } catch (error) {
@@ -107,6 +107,18 @@ export class RunFolder {
       }
     } finally {
       await takeBack();
+    }
+  }
+
+  /** Removes what a process that was killed behind its last file left in a finished run: its lock, files half written. */
+  static async tidy(path: string): Promise<void> {
+    if (!(await listFolder(path)).some((name) => name === "lock" || isTemporary(name))) return;
+    const lock = await Lock.take(path, () => {}).catch(unlessHeld);
+    if (!lock) return;
+    try {
+      await removeTemporary(path);
+    } finally {
+      await lock.release();
     }
   }
 
@@ -216,6 +228,16 @@ async function checkRoom(path: string, bytes: number, keep: number): Promise<voi
   const surplus = sound.reduce<number>((a, b) => a + b, 0) > keep; // `resume` removes it before one is written
   const more = surplus ? 0 : Math.max(1, keep + 1 - steps.length);
   await checkSpace(path, more * bytes, more > 1 ? `room for ${more} checkpoints` : "room for a checkpoint");
+}
+
+/** For the owner of a folder's lock. */
+async function removeTemporary(path: string): Promise<void> {
+  for (const name of await listFolder(path)) if (isTemporary(name)) await remove(join(path, name));
+}
+
+/** For `catch`: a lock that somebody else holds is none to be had. */
+function unlessHeld(error: unknown): undefined {
+  if (!(error instanceof BusyError)) throw error;
 }
 
 /** The model's configuration, as a file of its weights carries it. */
