@@ -2,14 +2,14 @@
 import { basename } from "node:path";
 import { faceDescriptions } from "../data/faces/descriptions.ts";
 import { type FaceSetName, faceSetNames, foldsOf } from "../data/faces/layouts.ts";
-import { plainly } from "../data/faces/listed.ts";
+import { numberOf, plainly } from "../data/faces/listed.ts";
 import { type FaceSet, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
 import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
 import { quoted } from "../data/formats/json.ts";
 import { readNpyFile } from "../data/formats/npy.ts";
 import type { StopRequest } from "../data/threads/long-work.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import { FormatError, UsageError } from "../engine/errors.ts";
+import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { type Matrix, matrix, requireFinite } from "../eval/matrix.ts";
 import { faceFeatures } from "../eval/recognition/features.ts";
 import { foldRows, publishedOn, type RecognitionPage } from "../eval/recognition/page.ts";
@@ -32,6 +32,8 @@ export interface RecognitionRequest {
   readonly window: "random" | "centre";
   readonly seed: number;
   readonly maxBad: number;
+  /** A class: its clips alone are recognised, among the texts of all. */
+  readonly only?: string;
   readonly batch?: number;
 }
 
@@ -40,6 +42,8 @@ export interface OpenFold {
   readonly fold: number;
   readonly set: FaceSet;
   readonly survey: FaceSurvey;
+  /** The number of the class whose clips alone are recognised. */
+  readonly only?: number;
 }
 
 /** Opens the lists of all folds. Errors: as openFaceSet; FormatError where no clip of a fold is there, or test folds share clips. */
@@ -56,10 +60,25 @@ export async function openFolds(request: RecognitionRequest): Promise<OpenFold[]
       throw new FormatError(
         `${name} ${split}, fold ${fold}: none of ${set.clips.length} listed clips has frames below ${basename(set.root)}`,
       );
-    folds.push({ fold, set, survey });
+    folds.push(request.only === undefined ? { fold, set, survey } : ofClass(request.only, { fold, set, survey }));
   }
   refuseOverlap(folds);
   return folds;
+}
+
+/** A fold with the clips of one class. Errors: UsageError for a class that there is not, FormatError where it has no clip. */
+function ofClass(word: string, { fold, set, survey }: OpenFold): OpenFold {
+  const only = numberOf(word.toLowerCase(), set.classes);
+  if (only < 0) {
+    const near = nearest(word.toLowerCase(), set.classes);
+    throw new UsageError(
+      `--only: ${set.name} has no class ${quoted(word)}${near ? ` (did you mean ${near}?)` : `; it has ${set.classes.join(", ")}`}`,
+    );
+  }
+  const clips = survey.clips.filter(({ label }) => label === only);
+  if (clips.length === 0)
+    throw new FormatError(`--only: no clip of ${set.name} ${set.split}, fold ${fold}, is of ${set.classes[only]}`);
+  return { fold, set, survey: { ...survey, clips }, only };
 }
 
 /** A clip that is tested in two folds would count twice. */
@@ -162,7 +181,7 @@ export function recogniseFiles(
   const head = projection === undefined ? undefined : matrixIn(projection);
   const through = (m: Matrix) => (head ? product(m, head) : m);
   const classifier = through(matrixIn(texts));
-  return folds.map(({ fold, set }, i) => {
+  return folds.map(({ fold, set, only }, i) => {
     const rows = matrixIn(features[i]);
     if (rows.shape[0] !== set.clips.length)
       throw new FormatError(
@@ -173,8 +192,16 @@ export function recogniseFiles(
         `${basename(texts)}: ${classifier.shape[0]} rows, the set has ${set.classes.length} classes`,
       );
     const labels = Int32Array.from(set.clips, ({ label }) => label);
-    return { fold, scores_NC: zeroShotLogits(through(rows), classifier), labels };
+    const scores_NC = zeroShotLogits(through(rows), classifier);
+    return only === undefined ? { fold, scores_NC, labels } : { fold, ...rowsOfClass(scores_NC, labels, only) };
   });
+}
+
+/** Scores of the clips of one class. */
+function rowsOfClass({ data, shape: [, C] }: Matrix, labels: Int32Array, only: number): Omit<FoldScores, "fold"> {
+  const rows = [...labels.keys()].filter((i) => labels[i] === only);
+  const scores = Float64Array.from(rows.flatMap((i) => [...data.subarray(i * C, (i + 1) * C)]));
+  return { scores_NC: matrix(rows.length, C, scores), labels: labels.filter((label) => label === only) };
 }
 
 function matrixIn(path: string): Matrix {
@@ -194,6 +221,10 @@ function product(m: Matrix, head: Matrix): Matrix {
     for (let e = 0; e < E; e++) for (let k = 0; k < K; k++) out[n * K + k] += m.data[n * E + e] * head.data[e * K + k];
   return matrix(N, K, out);
 }
+
+const ONE_CLASS =
+  "one class alone is recognised: UAR is its recall divided by the classes that occur as labels or predictions, as officially; " +
+  "published figures of all classes are no measure of it";
 
 /** The page of what was found. */
 export function recognitionPage(
@@ -218,7 +249,7 @@ export function recognitionPage(
     folds: foldRows(result),
     missing: folds.reduce((sum, { survey }) => sum + survey.missing.length, 0),
     bad,
-    notes: [...about.notes, ...notes],
-    published: publishedOn(request.set),
+    notes: [...about.notes, ...notes, ...(request.only === undefined ? [] : [ONE_CLASS])],
+    published: request.only === undefined ? publishedOn(request.set) : undefined,
   };
 }

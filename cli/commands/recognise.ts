@@ -41,6 +41,7 @@ interface Flags {
   root?: string;
   classes?: string;
   templates?: string;
+  only?: string;
   every?: string;
   window: "random" | "centre";
   averageFrames?: boolean;
@@ -69,6 +70,7 @@ export function command({ gpu }: Context): Command {
     .option("--root <folder>", "where frames of listed clips lie; of listed paths only the last parts count")
     .option("--classes <classes>", "a,b,c or a file that says them in words (default: descriptions of our own)")
     .option("--templates <file>", "prompts with {} for the text: a .txt file, or emotion for built-in ones")
+    .option("--only <class>", "clips of this class alone, among the texts of all: a model that was trained without it")
     .option("--every <k>", `of a clip every k-th frame is looked at (default: 4, of ${embeddedName} 1)`)
     .option("--window <where>", "which of those: centre, or random as published, drawn from --seed", "centre")
     .option("--average-frames", "of a clip the mean of its frames' features, without what the model has to join them")
@@ -124,6 +126,7 @@ async function recognise(name: string, flags: Flags, called?: string): Promise<v
     window: oneOf("window", flags.window, ["centre", "random"]),
     seed: whole("seed", flags.seed, 0, Number.MAX_SAFE_INTEGER),
     maxBad: flags.maxBad,
+    only: flags.only,
     ...(flags.batchSize !== undefined && { batch: batchFlag(flags.batchSize) }),
   };
   if (set === "own" && request.list === undefined) throw new UsageError("--list: own needs a list name,class");
@@ -132,14 +135,21 @@ async function recognise(name: string, flags: Flags, called?: string): Promise<v
   const classes = classesInWords(folds[0].set.classes, features === undefined ? given : asNamed(folds[0].set.classes));
   const templates = flags.templates === undefined ? ["{}"] : await templatesOf(flags.templates);
   const words = { classes, templates };
-  const chosen = { folds: request.folds.map(String), frames: `every ${request.every}. frame`, window: request.window };
+  const some: Record<string, string> =
+    flags.only === undefined ? {} : { clips: `of ${folds[0].set.classes[folds[0].only!]} alone` };
+  const chosen = {
+    ...some,
+    folds: request.folds.map(String),
+    frames: `every ${request.every}. frame`,
+    window: request.window,
+  };
   if (features !== undefined) {
     const scores = recogniseFiles(folds, {
       features: features.split(","),
       texts: textFeatures!,
       projection: flags.projection,
     });
-    const about = { model: features, choices: { folds: chosen.folds, texts: textFeatures! }, notes: [] };
+    const about = { model: features, choices: { ...some, folds: chosen.folds, texts: textFeatures! }, notes: [] };
     return printResult(flags.json, recognitionPage(folds, { scores, bad: [] }, request, words, about), recognitionText);
   }
   await withCheckpointOf(flags, request, folds, words, chosen);
@@ -153,7 +163,7 @@ async function withCheckpointOf(
   request: RecognitionRequest,
   folds: Awaited<ReturnType<typeof openFolds>>,
   words: { classes: ReturnType<typeof classesInWords>; templates: readonly string[] },
-  chosen: Record<string, string | readonly string[]>,
+  chosen: Readonly<Record<string, string | readonly string[]>>,
 ): Promise<void> {
   const { plan, close } = await openPlan({ checkpoint: flags.checkpoint!, config: flags.config, gpu: flags.gpu });
   const notes = tellRemarks(plan);

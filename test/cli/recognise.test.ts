@@ -186,6 +186,32 @@ test("features of any model go through the same protocol, and through a head bef
   assert.equal((await pageOf(...given, "--projection", join(root, "h.npy"))).war, page.war);
 });
 
+test("the clips of one class alone are told among all classes; published figures are no measure of that", async () => {
+  const words = ["dfew", "--data", set, "--checkpoint", checkpoint, ...names, "--every", "1", "--only", "sad"];
+  const page = await pageOf(...words);
+  assert.equal(
+    page.folds.map(({ clips, classes: [, { support, recall }] }) => [clips, support, recall]),
+    page.folds.map(({ war }) => [1, 1, war]),
+  );
+  assert.equal([page.choices.clips, page.published], ["of sadness alone", undefined]);
+  for (const { war, uar } of page.folds) assert.is(uar, war === 1 ? 1 : 0);
+  const given = ["dfew", "--data", set, "--features", [1, 2, 3, 4, 5].map((fold) => `f${fold}.npy`).join(",")];
+  const files = await pageOf(...given, "--text-features", "t.npy", "--only", "sadness");
+  assert.equal(
+    files.folds.map(({ clips, war, uar }) => [clips, war, uar]),
+    [1, 2, 3, 4, 5].map(() => [1, 1, 1]),
+  );
+  const faults: [string, number, RegExp][] = [
+    ["sadnes", 2, /--only: dfew has no class "sadnes" \(did you mean sadness\?\)/],
+    ["fear", 3, /--only: no clip of dfew test, fold 1, is of fear/],
+  ];
+  for (const [word, code, message] of faults) {
+    const found = await recognise("dfew", "--data", set, "--checkpoint", checkpoint, ...names, "--only", word);
+    assert.is(found.code, code, found.stderr);
+    assert.match(found.stderr, message);
+  }
+});
+
 test("features that are not finite are refused, with exit 5: no class of them is the first", async () => {
   const rows = (values: number[]) =>
     Buffer.concat([...npyBytes([{ shape: [values.length / 7, 7], data: Float32Array.from(values) }])]);
