@@ -7,16 +7,16 @@ import { type FaceSet, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
 import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
 import { quoted } from "../data/formats/json.ts";
 import { readNpyFile } from "../data/formats/npy.ts";
-import type { StopRequest } from "../data/threads/long-work.ts";
+import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { type Matrix, matrix, requireFinite } from "../eval/matrix.ts";
-import { faceFeatures } from "../eval/recognition/features.ts";
+import { KeptClips, type ListedFeatures } from "../eval/features/clips.ts";
+import { faceClips, viewKey } from "../eval/features/face-clips.ts";
 import { foldRows, publishedOn, type RecognitionPage } from "../eval/recognition/page.ts";
 import { type FoldScores, recognitionOver } from "../eval/recognition/protocol.ts";
 import { type ZeroShotClass, zeroShotClassifier, zeroShotLogits } from "../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../model/family.ts";
-import type { Progress } from "./terminal/progress.ts";
 
 /** Which clips are recognised, and how they are shown. */
 export interface RecognitionRequest {
@@ -35,6 +35,8 @@ export interface RecognitionRequest {
   /** A class: its clips alone are recognised, among the texts of all. */
   readonly only?: string;
   readonly batch?: number;
+  /** Where features are kept, if not in the user's cache folder. */
+  readonly cache?: string;
 }
 
 /** A fold, held against the disk. */
@@ -134,22 +136,24 @@ export interface Words {
   readonly templates: readonly string[];
 }
 
-/** Recognises the clips of all folds with a model. */
+/** A model that recognises, the hash of what its features depend on, and who hears of the work. */
+export interface Recogniser {
+  readonly model: VideoText;
+  readonly hash: string;
+  readonly tokenizer: Tokenizer;
+  readonly progress: Meter;
+  readonly stop: StopRequest;
+}
+
+/** Recognises the clips of all folds with a model; features are kept, and undefined comes where a stop was asked for. */
 export async function recogniseWith(
-  model: VideoText,
-  tokenizer: Tokenizer,
+  recogniser: Recogniser,
   folds: readonly OpenFold[],
   request: RecognitionRequest,
   { classes, templates }: Words,
-  progress: Progress,
-  stop: StopRequest,
 ): Promise<{ scores: FoldScores[]; bad: string[] } | undefined> {
+  const { model, tokenizer, progress } = recogniser;
   const classifier = await zeroShotClassifier(model, tokenizer, classes, templates);
-  const { frames: length, side, colours = "imagenet" } = model.takes;
-  if (typeof side !== "number")
-    throw new UsageError("recognise: faces are shown in squares; this model takes rectangles");
-  const { every, window, seed, maxBad, batch } = request;
-  const view = { length, every, side, colours, window, augment: false };
   progress.start(
     "clips",
     folds.reduce((sum, { survey }) => sum + survey.clips.length, 0),
@@ -159,14 +163,41 @@ export async function recogniseWith(
   let before = 0;
   for (const { fold, set, survey } of folds) {
     const at = (done: number) => progress.at(before + done);
-    const { clips } = survey;
-    const found = await faceFeatures(model, { root: set.root, clips, view, seed, maxBad, batch, at, stop });
-    if (stop.requested !== undefined) return undefined;
-    scores.push({ fold, scores_NC: zeroShotLogits(found.features, classifier), labels: found.labels });
-    bad.push(...found.bad);
+    const found = await featuresOfFold(recogniser, { fold, set, survey }, request, at);
+    if (!found) return undefined;
+    const labels = Int32Array.from(found.kept, (i) => survey.clips[i].label);
+    scores.push({ fold, scores_NC: zeroShotLogits(found.features, classifier), labels });
+    bad.push(...found.bad.map(({ reason }) => reason));
     before += survey.clips.length;
   }
   return { scores, bad };
+}
+
+/** Features of a fold, from the cache or made now; undefined where a stop was asked for on the way. */
+async function featuresOfFold(
+  { model, hash, progress, stop }: Recogniser,
+  { fold, set, survey }: OpenFold,
+  { split, every, window, seed, maxBad, batch, cache }: RecognitionRequest,
+  at: (done: number) => void,
+): Promise<ListedFeatures | undefined> {
+  const { frames: length, side, colours = "imagenet" } = model.takes;
+  if (typeof side !== "number")
+    throw new UsageError("recognise: faces are shown in squares; this model takes rectangles");
+  const view = { length, every, side, colours, window, augment: false };
+  const clips = survey.clips.map((clip) => ({ root: set.root, clip }));
+  const input = viewKey(view, seed);
+  const kept = await KeptClips.open(
+    faceClips(clips, view, seed),
+    { benchmark: set.name, split: `${split}-${fold}`, checkpoint: hash, input, width: model.embed },
+    { folder: cache, say: (line) => progress.say(line) },
+  );
+  try {
+    at(kept.done);
+    if (!kept.isComplete) await kept.fill(model, { batch, maxBad, at, stop });
+    return kept.isComplete ? await kept.read(maxBad) : undefined;
+  } finally {
+    await kept.close();
+  }
 }
 
 /** Features that somebody else computed: a file a fold, rows in the order of its list, and one row a class. */

@@ -5,6 +5,7 @@ import { faceSplitsOf } from "../../data/faces/layouts.ts";
 import { filesOfFaces } from "../../data/stage/faces/on-disk.ts";
 import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
+import { frameWeightsHash } from "../../eval/features/kept.ts";
 import { averaged } from "../../eval/recognition/averaged.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
@@ -51,6 +52,7 @@ interface Flags {
   projection?: string;
   batchSize?: string;
   maxBad: number;
+  cache?: string;
   json?: boolean;
 }
 
@@ -81,7 +83,8 @@ export function command({ gpu }: Context): Command {
     )
     .option("--text-features <file>", "with --features: a .npy file of a row for each class")
     .option("--projection <file>", "with --features: a .npy matrix that both go through first, such as Exp-CLIP's head")
-    .option("--batch-size <n>", "clips given to the model at once")
+    .option("--batch-size <n>", "clips given to the model at once (default: 64 MB of pixels)")
+    .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
     .option("--json", "one JSON object instead of text")
     .addOption(maxBad())
     .action((set: string, flags: Flags) => run(set, { ...flags, gpu: gpu() }));
@@ -127,6 +130,7 @@ async function recognise(name: string, flags: Flags, called?: string): Promise<v
     seed: whole("seed", flags.seed, 0, Number.MAX_SAFE_INTEGER),
     maxBad: flags.maxBad,
     only: flags.only,
+    cache: flags.cache,
     ...(flags.batchSize !== undefined && { batch: batchFlag(flags.batchSize) }),
   };
   if (set === "own" && request.list === undefined) throw new UsageError("--list: own needs a list name,class");
@@ -177,14 +181,20 @@ async function withCheckpointOf(
   try {
     const tokenizer = await tokenizerOf(plan.file, plan.model.takes, flags.bpe);
     progress.start("load the model", 1);
+    const hash = `${await frameWeightsHash(plan)}${flags.averageFrames ? " averaged" : ""}`;
     const found = await withModel(
       plan,
       (model) =>
-        recogniseWith(flags.averageFrames ? averaged(model) : model, tokenizer, folds, request, words, progress, stop),
+        recogniseWith(
+          { model: flags.averageFrames ? averaged(model) : model, hash, tokenizer, progress, stop },
+          folds,
+          request,
+          words,
+        ),
       (done, of) => progress.at(done / of),
     );
     progress.end();
-    if (!found) return printStopped("nothing was kept");
+    if (!found) return printStopped("the same command goes on from the batches that are done");
     const { frames } = plan.model.takes;
     const prompts = words.classes.reduce((sum, { texts }) => sum + texts.length, 0) * words.templates.length;
     const choices = {

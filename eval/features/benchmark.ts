@@ -7,7 +7,7 @@ import type { VideoText } from "../../model/index.ts";
 import { joinRows, type Matrix } from "../matrix.ts";
 import { featureRows, imageFeatures, videoFeatures } from "./encode.ts";
 
-/** How samples are loaded; `batch` of them are given to the model at once, by default as many as `batchOf` says. */
+/** How samples are loaded; `batch` of them are given to the model at once, by default as many as `clipsAtOnce` says. */
 type Loading = Partial<Omit<BatchOptions, "side">>;
 
 /** Batches with the rows of their samples, [n, E] of unit length, until somebody asks to stop. */
@@ -18,7 +18,12 @@ export async function* benchmarkRows(
   stop: StopRequest = { requested: undefined },
 ): AsyncGenerator<{ readonly batch: BenchmarkBatch; readonly rows: Float32Array }> {
   const side = model.takes.side;
-  const batches = benchmarkBatches(benchmark, { batch: batchOf(benchmark, side), workers: 0, ...loading, side });
+  const batches = benchmarkBatches(benchmark, {
+    batch: clipsAtOnce(benchmark.frames, side),
+    workers: 0,
+    ...loading,
+    side,
+  });
   const encode = benchmark.kind === "image" ? imageFeatures : videoFeatures;
   const encoded = featureRows(untilStopped(batches, stop), (batch) => [encode(model, batch)]);
   for await (const { batch, rows } of encoded) yield { batch, rows: rows[0] };
@@ -43,7 +48,7 @@ export async function benchmarkFeatures(
 /** Bytes of pixels in a batch, where nobody says how many samples it has. */
 const BATCH_BYTES = 64 * 2 ** 20;
 
-/** Samples that are 64 MB of pixels, at most the official 128. */
-function batchOf({ frames }: Benchmark, side: Side): number {
+/** Clips that are 64 MB of pixels, at most the official 128. */
+export function clipsAtOnce(frames: number, side: Side): number {
   return Math.min(128, Math.max(1, Math.floor(BATCH_BYTES / (frames * 3 * cellsOf(side) * 4))));
 }

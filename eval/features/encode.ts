@@ -105,7 +105,7 @@ export async function encodeTexts(
 }
 
 /** Clips of `pixels` pixels each as one batch. */
-const together = (clips: readonly AnyPixels[], pixels: number): AnyPixels => ({
+export const together = (clips: readonly AnyPixels[], pixels: number): AnyPixels => ({
   frames: joined(clips, "frames", 3 * pixels),
   mask: joined(clips, "mask", pixels),
 });

@@ -1,24 +1,19 @@
 // Features of a checkpoint for the splits of a data set: what the cache has is not computed again, the rest runs on the GPU batch
 // by batch while threads load what comes next. A stop, or a kill, loses at most the batches in hand.
-import { createHash } from "node:crypto";
-import { join } from "node:path";
-import { makeFolder } from "../../data/formats/disk.ts";
-import { Lock } from "../../data/formats/lock.ts";
 import { type Benchmark, type SetName, openBenchmark, type SwitchOptions } from "../../data/sets/index.ts";
-import { type Side, sideText } from "../../data/pixels/side.ts";
 import type { Meter, StopRequest } from "../../data/threads/long-work.ts";
 import { HealthError } from "../../engine/errors.ts";
 import { shortSamples } from "../../data/sets/benchmark.ts";
-import { cacheFolder } from "../../engine/index.ts";
 import { withModel } from "../../model/checkpoint/open-model.ts";
 import { remarksOf } from "../../model/checkpoint/remarks.ts";
-import type { VideoText, LoadPlan } from "../../model/index.ts";
+import type { LoadPlan, VideoText } from "../../model/index.ts";
 import type { Matrix } from "../matrix.ts";
 import { fingerprint, takeTargets, targetsOfBenchmark } from "../probes/benchmark-targets.ts";
 import { type Protocol, splitsOf } from "../probes/protocol.ts";
 import type { SplitFeatures, Targets } from "../probes/outcome.ts";
 import { benchmarkRows } from "./benchmark.ts";
-import { type CacheKey, cacheName, FeatureCache } from "./cache.ts";
+import type { CacheKey, FeatureCache } from "./cache.ts";
+import { defaultCache, frameWeightsHash, lockedCache, sideKey } from "./kept.ts";
 
 export interface Extraction {
   readonly benchmark: SetName;
@@ -50,7 +45,7 @@ export interface Extracted {
 interface Place {
   readonly benchmark: Benchmark;
   readonly cache: FeatureCache;
-  readonly lock: Lock;
+  close(): Promise<void>;
 }
 
 /** Undefined when a stop was requested on the way. */
@@ -59,7 +54,7 @@ export async function extractSplits(
   progress: Meter,
   stop: StopRequest,
 ): Promise<Extracted | undefined> {
-  const hash = await visualHash(extraction.plan);
+  const hash = await frameWeightsHash(extraction.plan);
   const opened = await openSplits(extraction);
   const places: Place[] = [];
   try {
@@ -70,10 +65,7 @@ export async function extractSplits(
     for (const place of places) splits.push(await featuresIn(place));
     return { splits, ...said(extraction, places, hash) };
   } finally {
-    for (const { cache, lock } of places) {
-      await cache.close();
-      await lock.release();
-    }
+    for (const { close } of places) await close();
   }
 }
 
@@ -113,26 +105,10 @@ function said(
   };
 }
 
-const defaultCache = () => join(cacheFolder(), "features");
-
-/** sha256 of what features depend on: the configuration and the tensors of the frame tower and the temporal head. */
-async function visualHash({ file, config, sources, report }: LoadPlan): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify([config, report.fresh, report.resized ?? null]));
-  for (const { name, stored, dtype } of sources) {
-    if (!/^(backbone\.visual|visual_head)\./.test(name)) continue;
-    hash.update(JSON.stringify([name, dtype]));
-    for await (const piece of file.chunks(stored)) hash.update(piece);
-  }
-  return hash.digest("hex");
-}
-
-/** Side of a frame as part of a key. */
-const sideKey = (side: Side): string | number => (typeof side === "number" ? side : sideText(side));
-
 async function openPlace(
   benchmark: Benchmark,
   checkpoint: string,
-  { plan, cache = defaultCache() }: Extraction,
+  { plan, cache }: Extraction,
   progress: Meter,
 ): Promise<Place> {
   const { takes, embed } = plan.model;
@@ -145,15 +121,7 @@ async function openPlace(
     samples: benchmark.samples.length,
     width: embed,
   };
-  const folder = join(cache, cacheName(key));
-  await makeFolder(folder);
-  const lock = await Lock.take(folder, (line) => progress.say(line));
-  try {
-    return { benchmark, lock, cache: await FeatureCache.open(folder, key) };
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
+  return { benchmark, ...(await lockedCache(key, cache, (line) => progress.say(line))) };
 }
 
 /** Runs the model over what the caches lack; false when a stop was requested on the way. */

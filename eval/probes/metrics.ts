@@ -3,6 +3,7 @@
 
 import { ShapeError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
+import { meanOf } from "../mean.ts";
 import { column, extent, type Matrix, requireFinite } from "../matrix.ts";
 import { aucOf, precisionOf, rankingOf } from "./ranking.ts";
 
@@ -68,7 +69,7 @@ function macro(
     if (isUndefined(labels)) undefinedClasses.push(c);
   }
   const defined = values.filter((_, c) => !undefinedClasses.includes(c));
-  return { values, mean: mean(values), undefinedClasses, meanDefined: mean(defined) };
+  return { values, mean: meanOf(values), undefinedClasses, meanDefined: meanOf(defined) };
 }
 
 /** Share of samples whose predicted label is the true one. */
@@ -140,7 +141,7 @@ export function averageRecall(labels: Labels, predicted: Labels): number {
     const { support, hit } = counts.get(labels[i]) ?? { support: 0, hit: 0 };
     counts.set(labels[i], { support: support + 1, hit: hit + (labels[i] === predicted[i] ? 1 : 0) });
   }
-  return mean(Float64Array.from(counts.values(), ({ support, hit }) => hit / support));
+  return meanOf(Float64Array.from(counts.values(), ({ support, hit }) => hit / support));
 }
 
 /** Counts [classes, classes]: row = true class, column = predicted class. */
@@ -210,7 +211,7 @@ export function r2(truth: Scores, predicted: Scores): number {
   takes("r2(truth: numbers, predicted: numbers, ...)", arguments);
   requireFinitePair(truth, predicted, "R²");
   if (truth.length < 2) return Number.NaN;
-  const middle = mean(truth);
+  const middle = meanOf(truth);
   let [residual, total] = [0, 0];
   for (let i = 0; i < truth.length; i++) {
     residual += (truth[i] - predicted[i]) ** 2;
@@ -226,7 +227,7 @@ export function macroR2(truth_NT: Matrix, predicted_NT: Matrix): { values: Float
   takes("macroR2(truth: matrix, predicted: matrix, ...)", arguments);
   const outputs = requireSameShape(truth_NT, predicted_NT, "R²")[1];
   const values = Float64Array.from({ length: outputs }, (_, t) => r2(column(truth_NT, t), column(predicted_NT, t)));
-  return { values, mean: mean(values) };
+  return { values, mean: meanOf(values) };
 }
 
 /** Mean squared error. */
@@ -243,7 +244,7 @@ export function pearson(a: Scores, b: Scores): number {
   takes("pearson(a: numbers, b: numbers, ...)", arguments);
   requireFinitePair(a, b, "Pearson");
   if (isConstant(a) || isConstant(b)) return Number.NaN;
-  const [meanA, meanB] = [mean(a), mean(b)];
+  const [meanA, meanB] = [meanOf(a), meanOf(b)];
   let [ab, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
     const [x, y] = [a[i] - meanA, b[i] - meanB];
@@ -252,12 +253,6 @@ export function pearson(a: Scores, b: Scores): number {
     bb += y * y;
   }
   return Math.min(1, Math.max(-1, ab / (Math.sqrt(aa) * Math.sqrt(bb))));
-}
-
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
-  return sum / values.length;
 }
 
 function isConstant(values: ArrayLike<number>): boolean {

@@ -1,6 +1,7 @@
 // Figures of expression recognition: weighted and unweighted average recall, as that field counts them.
 import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
+import { meanOf } from "../mean.ts";
 import type { Matrix } from "../matrix.ts";
 import { confusion } from "../probes/metrics.ts";
 
@@ -41,8 +42,8 @@ export function recognition(labels: ArrayLike<number>, predicted: ArrayLike<numb
   const withClips = rows.filter(({ support }) => support > 0);
   return {
     war: rows.reduce((sum, { found }) => sum + found, 0) / labels.length,
-    uar: mean(seen.map(({ support, recall }) => (support > 0 ? recall : 0))),
-    uarOfLabels: mean(withClips.map(({ recall }) => recall)),
+    uar: meanOf(seen.map(({ support, recall }) => (support > 0 ? recall : 0))),
+    uarOfLabels: meanOf(withClips.map(({ recall }) => recall)),
     classes: rows,
     confusion: counts,
   };
@@ -57,5 +58,3 @@ function recallOf({ data, shape: [classes] }: Matrix, label: number): ClassRecal
   const found = data[label * classes + label];
   return { label, support, found, told, recall: found / support };
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,6 +1,7 @@
 // Figures of regression as EmoCLIP's official code counts them, for each column of scores.
 import { ShapeError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
+import { meanOf } from "../mean.ts";
 import { column, type Matrix } from "../matrix.ts";
 
 /** One column of scores. */
@@ -29,7 +30,7 @@ export function regressionFigures(predicted_NQ: Matrix, truth_NQ: Matrix): Regre
 
 function figuresOf(a: ArrayLike<number>, b: ArrayLike<number>): RegressionFigures {
   const N = a.length;
-  const [meanA, meanB] = [mean(a), mean(b)];
+  const [meanA, meanB] = [meanOf(a), meanOf(b)];
   let [ab, aa, bb, absolute, squared] = [0, 0, 0, 0, 0];
   for (let i = 0; i < N; i++) {
     const [x, y, d] = [a[i] - meanA, b[i] - meanB, a[i] - b[i]];
@@ -43,10 +44,4 @@ function figuresOf(a: ArrayLike<number>, b: ArrayLike<number>): RegressionFigure
   const [varA, varB] = [aa / N, bb / N];
   const ccc = (2 * pcc * Math.sqrt(varA) * Math.sqrt(varB)) / (varA + varB + (meanA - meanB) ** 2 + EPS);
   return { pcc, ccc, mae: absolute / N, mse: squared / N, rmse: Math.sqrt(squared / N) };
-}
-
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
-  return sum / values.length;
 }

@@ -9,14 +9,17 @@ import { encodePng } from "../../data/pixels/png.ts";
 import type { RecognitionPage } from "../../eval/recognition/page.ts";
 import { openFaceSet } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
-import { allocateFrozen, compute, tensor, type Tensor } from "../../engine/index.ts";
+import { compute, tensor, type Tensor } from "../../engine/index.ts";
 import { averaged } from "../../eval/recognition/averaged.ts";
-import { faceFeatures } from "../../eval/recognition/features.ts";
-import { zeros } from "../../kernels/index.ts";
-import { EmoClip, emoClip, type EmoClipConfig, Init, loadModel, named, type VideoText } from "../../model/index.ts";
-import { metadataOf } from "../../model/families.ts";
+import { KeptClips } from "../../eval/features/clips.ts";
+import { faceClips, viewKey } from "../../eval/features/face-clips.ts";
+import { frameWeightsHash } from "../../eval/features/kept.ts";
+import { full } from "../../kernels/index.ts";
+import { openPlan } from "../../model/checkpoint/open-model.ts";
+import { loadModel, type VideoText } from "../../model/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
-import { writeSafetensors } from "../kit/write-safetensors.ts";
+import { writeEmoClip } from "../kit/emoclip-file.ts";
+import { refusal } from "../kit/refusal.ts";
 import { runProgram } from "../run/program.ts";
 
 await sharedGpu();
@@ -45,34 +48,9 @@ async function makeSet(): Promise<string> {
   return folder;
 }
 
-/** A small EmoCLIP that knows the words of the classes. */
-async function makeModel(): Promise<string> {
-  const config: EmoClipConfig = {
-    embed: 16,
-    vision: { image: 32, patch: 16, width: 16, layers: 1, heads: 2, mlp: 32 },
-    text: { context: 8, vocabulary: classes.length + 4, width: 16, layers: 1, heads: 2, endToken: "last" },
-    temporal: { frames: 4, positions: 16, layers: 1, heads: 2, headWidth: 12, hidden: 16 },
-    activation: "quickGelu",
-  };
-  const init = new Init(7);
-  const model = new EmoClip(config, init);
-  const all = [...named(model)];
-  const memory = allocateFrozen(all.map(([, t]) => t));
-  init.fill();
-  const entries = await Promise.all(
-    all.map(async ([name, t]) => {
-      const data = (await t.data()) as Float32Array;
-      return { name, dtype: "F32" as const, shape: t.shape, bytes: () => new Uint8Array(data.slice().buffer) };
-    }),
-  );
-  memory.free();
-  const path = join(root, "emoclip.safetensors");
-  await writeSafetensors(path, entries, { ...metadataOf({ family: emoClip, config }), words: JSON.stringify(classes) });
-  return path;
-}
-
-const [set, checkpoint] = [await makeSet(), await makeModel()];
-const recognise = (...words: string[]) => runProgram(CLI, ["recognise", ...words], { cwd: root });
+const [set, checkpoint] = [await makeSet(), await writeEmoClip(join(root, "emoclip.safetensors"), classes)];
+const cache = join(root, "cache");
+const recognise = (...words: string[]) => runProgram(CLI, ["recognise", ...words, "--cache", cache], { cwd: root });
 const names = ["--classes", classes.join(",")];
 
 async function pageOf(...words: string[]): Promise<RecognitionPage> {
@@ -119,24 +97,67 @@ test("a clip whose pictures cannot be read is left out and named, also where its
   writeFileSync(path, whole);
 });
 
-test("a stop is heard at the next clip, not only between folds", async () => {
+test("features are kept: a stop is heard at the next clip, and what was made before is not made again", async () => {
   const { root: at, ...rest } = await openFaceSet("dfew", set, { split: "test", fold: 2 });
   const { clips } = await surveyFaces({ root: at, ...rest });
-  let shown = 0;
-  const stop = {
-    get requested() {
-      return shown++ > 0 ? 130 : undefined;
-    },
-  };
+  const view = { length: 4, every: 1, side: 32, colours: "imagenet", window: "centre", augment: false } as const;
+  let [asked, encoded] = [0, 0];
   const model = {
     takes: { frames: 4, side: 32 },
     embed: 16,
-    encodeVideo: ({ shape: [B] }: Tensor) => zeros([B, 16]),
+    encodeVideo: ({ shape: [B] }: Tensor) => {
+      encoded += B;
+      return full([B, 16], encoded);
+    },
     encodeText: () => assert.unreachable(),
   } as unknown as VideoText;
-  const view = { length: 4, every: 1, side: 32, colours: "imagenet", window: "centre", augment: false } as const;
-  const { labels, features } = await faceFeatures(model, { root: at, clips, view, seed: 1, maxBad: 0, batch: 1, stop });
-  assert.equal([labels.length, features.shape[0], clips.length], [2, 2, 3]);
+  const faces = faceClips(
+    clips.map((clip) => ({ root: at, clip })),
+    view,
+    1,
+  );
+  const open = () =>
+    KeptClips.open(
+      faces,
+      { benchmark: "dfew", split: "test-2", checkpoint: "x", input: viewKey(view, 1), width: 16 },
+      { folder: cache, say: () => {} },
+    );
+  const stop = {
+    get requested() {
+      return asked++ > 0 ? 130 : undefined;
+    },
+  };
+  const first = await open();
+  await first.fill(model, { maxBad: 0, batch: 1, stop });
+  assert.equal([first.done, first.isComplete, clips.length], [2, false, 3]);
+  assert.match((await refusal(open())).message, /in use|process/);
+  await first.close();
+  const second = await open();
+  await second.fill(model, { maxBad: 0, batch: 1, stop: { requested: undefined } });
+  const { features, kept, bad } = await second.read(0);
+  assert.equal([kept, bad, encoded], [[0, 1, 2], [], 3]);
+  assert.equal(
+    [0, 1, 2].map((n) => features.data[16 * n]),
+    [1, 2, 3],
+  );
+  await second.close();
+});
+
+test("kept features are a model's own: of other weights behind the frames they are others", async () => {
+  const hashOf = async (path: string) => {
+    const { plan, close } = await openPlan({ checkpoint: path });
+    const hash = await frameWeightsHash(plan);
+    await close();
+    return hash;
+  };
+  const written = (part: string) =>
+    writeEmoClip(join(root, "other.safetensors"), classes, (name, values) => {
+      if (name.startsWith(part)) values[0] += 1;
+    });
+  const own = await hashOf(checkpoint);
+  assert.is.not(await hashOf(await written("temporal.cls_token")), own);
+  assert.is.not(await hashOf(await written("backbone.visual.conv1")), own);
+  assert.is(await hashOf(await written("backbone.token_embedding")), own);
 });
 
 test("as text it has both figures, the table of classes and the published ones with their source", async () => {

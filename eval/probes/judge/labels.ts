@@ -1,4 +1,5 @@
 // Several classes per sample: mean average precision, ROC AUC, and whether the highest-scored class is among the true ones.
+import { meanOf } from "../../mean.ts";
 import { column, extent, type Matrix } from "../../matrix.ts";
 import { bestColumn } from "../metrics.ts";
 import { meanNote, noPositive, oneSided as onOneSide } from "../not-defined.ts";
@@ -71,7 +72,7 @@ function macro({ name, rankings, metric, isUndefined, why, of, leavesOut }: PerC
   const over = (list: readonly Ranking[], rows?: Uint32Array) => {
     const counts = rows && countsOf(rows, rankings[0].labels.length);
     const values = list.map((ranking) => metric(ranking, counts));
-    return mean(leavesOut ? values.filter((value) => !Number.isNaN(value)) : values);
+    return meanOf(leavesOut ? values.filter((value) => !Number.isNaN(value)) : values);
   };
   const said = {
     undefinedClasses: left.map((c) => of[c]),
@@ -85,8 +86,6 @@ function macro({ name, rankings, metric, isUndefined, why, of, leavesOut }: PerC
     ...(left.length > 0 && said),
   };
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const officialNote = (value: number, count: number, why: string): string => {
   const classes = count === 1 ? "1 class is" : `${count} classes are`;
