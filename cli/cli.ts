@@ -103,6 +103,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/recognise.ts"),
   },
   {
+    name: "regress",
+    about: "scores of clips, such as symptoms, from frozen features, read on people not fitted on",
+    load: () => import("./commands/regress.ts"),
+  },
+  {
     name: "attention",
     about: "what the subject token of a checkpoint looks at, drawn over the frames",
     load: () => import("./commands/attention.ts"),

@@ -2,7 +2,8 @@
 // its entry in the manifest.
 import { assign, parameter, Tape, type Tensor, tensor } from "../../../engine/index.ts";
 import { later } from "../../../engine/record/compute.ts";
-import { attentionRow, linear, mean, mul, relu, sqrt, square, sub, sum, zeros } from "../../../kernels/index.ts";
+import { rootMeanSquare, symptomHead } from "../../../eval/regression/head.ts";
+import { attentionRow, mul, ones, sum, zeros } from "../../../kernels/index.ts";
 import { allocate, emoClip, Init, named, TemporalModule } from "../../../model/index.ts";
 import {
   contrast,
@@ -251,8 +252,9 @@ export const downstream: Check = {
       const target = tensors.tensor("target");
       const frames = golden.model.encodeFrames(tensor(video.data as Float32Array, video.shape));
       const features = golden.model.temporal.forward(frames);
-      const out = linear(relu(linear(features, w0, b0)), w2, b2);
-      const rmse = sqrt(mean(square(sub(out, tensor(target.data as Float32Array, target.shape)))));
+      const out = symptomHead(features, { 0: { weight: w0, bias: b0 }, 2: { weight: w2, bias: b2 } });
+      const wanted = tensor(target.data as Float32Array, target.shape);
+      const rmse = rootMeanSquare(out, wanted, ones(target.shape), wanted.numel);
       for (const [name, read] of reading({ features, out, rmse })) reads.set(name, read);
       const gradients = tape.gradients(rmse);
       for (const [name, each] of head) reads.set(`grad.${name}`, later(gradients.get(each)));

@@ -1,0 +1,216 @@
+// Regression of scores: the penalty's shortcut against models fitted anew, whole runs against an independent computation, and what a
+// head can that a line cannot.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Random } from "../../data/philox.ts";
+import { type Matrix, matrix } from "../../eval/matrix.ts";
+import { usualHead } from "../../eval/regression/head.ts";
+import { linearProbe } from "../../eval/regression/linear.ts";
+import { partsOf } from "../../eval/regression/parts.ts";
+import { type ModelName, regress, type Scored } from "../../eval/regression/protocol.ts";
+import { sharedGpu } from "../kernels/derive.ts";
+
+await sharedGpu();
+
+type Rows = readonly (readonly number[])[];
+
+/** Solves a x = b by elimination with pivots: nothing of the engine's own algebra. */
+function solved(a: number[][], b: number[]): number[] {
+  const rows = a.map((row, i) => [...row, b[i]]);
+  for (let k = 0; k < rows.length; k++) {
+    const pivot = rows
+      .slice(k)
+      .reduce((best, row, i) => (Math.abs(row[k]) > Math.abs(rows[best][k]) ? k + i : best), k);
+    [rows[k], rows[pivot]] = [rows[pivot], rows[k]];
+    for (let i = 0; i < rows.length; i++) {
+      if (i === k) continue;
+      const factor = rows[i][k] / rows[k][k];
+      for (let j = k; j < rows[i].length; j++) rows[i][j] -= factor * rows[k][j];
+    }
+  }
+  return rows.map((row, k) => row[row.length - 1] / row[k]);
+}
+
+/** Ridge with a free intercept, by its normal equations; predictions for other rows. */
+function ridge(x: Rows, y: readonly number[], penalty: number, other: Rows): number[] {
+  const design = x.map((row) => [...row, 1]);
+  const D = design[0].length;
+  const a = Array.from({ length: D }, (_, i) =>
+    Array.from(
+      { length: D },
+      (_, j) => design.reduce((sum, row) => sum + row[i] * row[j], 0) + (i === j && i < D - 1 ? penalty : 0),
+    ),
+  );
+  const w = solved(
+    a,
+    Array.from({ length: D }, (_, i) => design.reduce((sum, row, n) => sum + row[i] * y[n], 0)),
+  );
+  return other.map((row) => [...row, 1].reduce((sum, value, i) => sum + value * w[i], 0));
+}
+
+const random = new Random(3, "regression");
+const draw = (rows: number, columns: number): number[][] =>
+  Array.from({ length: rows }, () => Array.from({ length: columns }, () => 2 * random.uniform() - 1));
+const asMatrix = (rows: Rows): Matrix => matrix(rows.length, rows[0].length, Float64Array.from(rows.flat()));
+const near = (got: ArrayLike<number>, wanted: ArrayLike<number>, within: number, what: string) => {
+  for (let i = 0; i < wanted.length; i++)
+    assert.ok(
+      Math.abs(got[i] - wanted[i]) <= within * (1 + Math.abs(wanted[i])),
+      `${what}[${i}]: ${got[i]}, ${wanted[i]}`,
+    );
+};
+
+test("errors on groups that are left out are those of models fitted anew without them", () => {
+  for (const [N, D] of [
+    [14, 3],
+    [9, 20],
+  ]) {
+    const x = draw(N, D);
+    const y = x.map((row) => row[0] - 2 * row[1] + random.uniform());
+    const groups = x.map((_, n) => `s${n % 4}`);
+    const penalties = [0.1, 3, 50];
+    const wanted = penalties.map((penalty) => {
+      const squares = ["s0", "s1", "s2", "s3"].flatMap((out) => {
+        const [fit, held] = [false, true].map((is) =>
+          groups.flatMap((group, n) => ((group === out) === is ? [n] : [])),
+        );
+        const found = ridge(
+          fit.map((n) => x[n]),
+          fit.map((n) => y[n]),
+          penalty,
+          held.map((n) => x[n]),
+        );
+        return held.map((n, i) => (found[i] - y[n]) ** 2);
+      });
+      return squares.reduce((a, b) => a + b) / N;
+    });
+    const request = { fit: [...x.keys()], held: [0], groups, penalties };
+    const { errors, penalty } = linearProbe(asMatrix(x), y, request);
+    near(errors, wanted, 1e-9, `${N} x ${D}`);
+    assert.is(penalty, penalties[wanted.indexOf(Math.min(...wanted))]);
+  }
+});
+
+/** Five subjects of four rows each; two scores, of which the second lacks some. */
+function sample(score: (row: readonly number[]) => number): Scored & { x: number[][]; subjects: string[] } {
+  const x = draw(20, 5);
+  const subjects = x.map((_, n) => `p${n % 5}`);
+  const scores = asMatrix(x.map((row, n) => [score(row), n % 7 === 3 ? Number.NaN : row[2] + 0.1 * random.uniform()]));
+  return { x, features: asMatrix(x), scores, names: ["a", "b"], subjects };
+}
+
+const options = (models: readonly ModelName[]) => ({
+  models,
+  penalties: [1],
+  head: { ...usualHead, hidden: 16, steps: 150, lr: 0.02 },
+  isStopped: () => false,
+});
+const told = (subject: readonly string[]) => ({ file: "x.csv", subject });
+const bySubject = (scored: { subjects: string[] }) => partsOf(told(scored.subjects), "subject", { groups: 5, seed: 1 });
+
+test("leave-one-subject-out is an independent computation's, with what is missing left out", async () => {
+  const scored = sample((row) => 3 * row[0] - row[4] + 0.2 * random.uniform());
+  const { results } = (await regress(scored, bySubject(scored), options(["linear", "mean"])))!;
+  const [linear, mean] = results;
+  const { x, subjects, scores } = scored;
+  for (const person of ["p0", "p1", "p2", "p3", "p4"])
+    for (const q of [0, 1]) {
+      const fit = subjects.flatMap((each, n) => (each !== person && !Number.isNaN(scores.data[2 * n + q]) ? [n] : []));
+      const held = subjects.flatMap((each, n) => (each === person ? [n] : []));
+      const all = subjects.flatMap((each, n) => (each === person ? [] : [n]));
+      const at = (rows: readonly number[], d: number) => rows.map((n) => x[n][d]);
+      const average = (values: readonly number[]) => values.reduce((a, b) => a + b) / values.length;
+      const standard = Array.from({ length: 5 }, (_, d) => {
+        const middle = average(at(all, d));
+        return { middle, spread: Math.sqrt(average(at(all, d).map((value) => (value - middle) ** 2))) };
+      });
+      const scaled = (rows: readonly number[]) =>
+        rows.map((n) => x[n].map((value, d) => (value - standard[d].middle) / standard[d].spread));
+      const y = fit.map((n) => scores.data[2 * n + q]);
+      const wanted = ridge(scaled(fit), y, 1, scaled(held));
+      near(
+        held.map((n) => linear.predicted.data[2 * n + q]),
+        wanted,
+        1e-8,
+        `${person} ${q}`,
+      );
+      near(
+        held.map((n) => mean.predicted.data[2 * n + q]),
+        held.map(() => average(y)),
+        1e-12,
+        `mean of ${person} ${q}`,
+      );
+    }
+  assert.equal(
+    linear.pooled.map(({ name, rows }) => [name, rows]),
+    [
+      ["a", 20],
+      ["b", 17],
+    ],
+  );
+  assert.ok(linear.pooled[0].pcc! > 0.95 && mean.pooled[0].pcc! < 0, `${linear.pooled[0].pcc} ${mean.pooled[0].pcc}`);
+  assert.is(linear.bySubject!.length, 2);
+  assert.equal(linear.parts.map(({ name, fit, held }) => `${name} ${fit} ${held}`).slice(0, 2), ["p0 16 4", "p1 16 4"]);
+});
+
+test("nothing of a held-out subject reaches what is fitted: other scores of it change no prediction", async () => {
+  const scored = sample((row) => row[0]);
+  const parts = bySubject(scored).slice(0, 1);
+  const other = matrix(20, 2, Float64Array.from(scored.scores.data));
+  for (const n of parts[0].held) other.data[2 * n] = 1000;
+  const all: Float64Array[] = [];
+  for (const scores of [scored.scores, other]) {
+    const { results } = (await regress({ ...scored, scores }, parts, options(["linear", "head"])))!;
+    all.push(Float64Array.from(results.flatMap(({ predicted }) => parts[0].held.map((n) => predicted.data[2 * n]))));
+  }
+  assert.equal(all[0], all[1]);
+});
+
+test("the head learns what no line can", async () => {
+  const x = draw(48, 2);
+  const subjects = x.map((_, n) => `p${n % 3}`);
+  const scored = {
+    features: asMatrix(x),
+    scores: asMatrix(x.map(([a]) => [40 * Math.abs(a)])),
+    names: ["bent"],
+    subjects,
+  };
+  const { results } = (await regress(scored, bySubject({ subjects }), options(["linear", "head"])))!;
+  const [line, head] = results.map(({ pooled: [{ pcc }] }) => pcc!);
+  assert.ok(line < 0.5 && head > 0.85, `line ${line}, head ${head}`);
+  const again = (await regress(scored, bySubject({ subjects }), options(["head"])))!.results[0];
+  assert.equal(again.predicted, results[1].predicted);
+});
+
+test("a score that does not vary where it is fitted has no prediction there, and that is said", async () => {
+  const scored = sample((row) => row[0]);
+  for (const [n, person] of scored.subjects.entries()) if (person !== "p0") scored.scores.data[2 * n] = 4;
+  const { results, notes } = (await regress(scored, bySubject(scored), options(["linear"])))!;
+  assert.equal(notes, ["without p0: a does not vary among the rows that are fitted on; no prediction of it there"]);
+  const [first, second] = results[0].parts;
+  assert.equal([first.scores[0].rows, first.scores[0].mae, second.scores[0].rows], [0, null, 4]);
+  assert.equal([second.scores[0].pcc, second.scores[0].mae !== null], [null, true]);
+});
+
+test("groups are whole subjects; a subject on both sides of a fold or split, and a single one, are refused", () => {
+  const subject = Array.from({ length: 12 }, (_, n) => `p${n % 6}`);
+  const parts = partsOf(told(subject), "groups", { groups: 3, seed: 5 });
+  for (const { fit, held } of parts) {
+    assert.is(new Set(held.map((n) => subject[n])).size, 2);
+    assert.not(held.some((n) => fit.some((m) => subject[m] === subject[n])));
+  }
+  assert.equal(
+    parts.flatMap(({ held }) => held).sort((a, b) => a - b),
+    [...subject.keys()],
+  );
+  const fold = subject.map((_, n) => String(n % 4));
+  const refused = (work: () => unknown, message: RegExp) => assert.throws(work, message);
+  refused(() => partsOf({ ...told(subject), fold }, "fold", { groups: 2, seed: 1 }), /subject "p\d" is both in "0"/);
+  refused(() => partsOf(told(["a", "a"]), "subject", { groups: 2, seed: 1 }), /all 2 rows are of the subject "a"/);
+  refused(() => partsOf(told(subject), "groups", { groups: 7, seed: 1 }), /7 groups of 6 subjects/);
+  refused(() => partsOf({ ...told(subject), split: fold }, "split", { groups: 2, seed: 1 }), /"split" has/);
+  const whole = partsOf({ file: "x.csv", fold: subject }, "fold", { groups: 2, seed: 1 });
+  assert.is(whole.length, 6);
+});
+
+test.run();
