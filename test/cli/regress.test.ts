@@ -59,7 +59,7 @@ test("as text: choices, figures of all, of subjects and of what was held out", a
   assert.is(code, 0, stderr);
   assert.match(stdout, /held out +3 groups of whole subjects, seed 2022/);
   assert.match(stdout, /all +rows +PCC +CCC +MAE +RMSE\n {2}blunt +24 +1\.000/);
-  assert.match(stdout, /subjects +rows[^]*held out +fitted +read +MAE of blunt, other\n {2}1 +16 +8/);
+  assert.match(stdout, /subjects +rows[\s\S]*held out +fitted +read +MAE of blunt, other\n {2}1 +16 +8/);
 });
 
 test("clips of a list go through a model once, and a clip that is not there is counted and named", async () => {
@@ -88,7 +88,7 @@ test("clips of a list go through a model once, and a clip that is not there is c
   const page = await pageOf(...words, "--max-bad", "0.5");
   assert.equal([page.rows, page.width, page.bad.length], [6, 16, 1]);
   assert.match(page.bad[0], /"c6" is neither a folder of pictures nor a film/);
-  assert.match(page.notes.join("\n"), /clips: 6 folders of frames, 0 films[^]*1 of 7 clips cannot be read/);
+  assert.match(page.notes.join("\n"), /clips: 6 folders of frames, 0 films[\s\S]*1 of 7 clips cannot be read/);
   assert.equal(await pageOf(...words, "--max-bad", "0.5"), page); // from what is kept
   const refused = await regress(...words);
   assert.equal([refused.code, refused.stdout], [5, ""], refused.stderr);
