@@ -109,7 +109,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "attention",
-    about: "what the subject token of a checkpoint looks at, drawn over the frames",
+    about: "what a checkpoint looks at: its subject token in each frame, or its class token among frames",
     load: () => import("./commands/attention.ts"),
   },
   {

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { type BoxMeaning, nobody, openBoxes, type SubjectBoxes } from "../data/footage/boxes.ts";
 import { isFolder, picturesIn, shownName } from "../data/footage/files.ts";
 import { readFootage } from "../data/footage/footage.ts";
+import { footageResize } from "../data/pixels/view.ts";
 import { inOrder } from "../data/threads/in-order.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { GpuOptions } from "../engine/index.ts";
@@ -85,7 +86,7 @@ export async function openInputs(
   kind: VisualKind,
   given: readonly string[],
   { boxes, boxRule, batchSize }: Pick<InputFlags, "boxes" | "boxRule" | "batchSize">,
-  { frames, side }: Takes,
+  { frames, side, whole }: Takes,
 ): Promise<Inputs> {
   if (given.length === 0) throw new UsageError(`no ${kind === "images" ? "pictures" : kind} to encode`);
   if (boxes.length > 1 && boxes.length !== given.length)
@@ -95,7 +96,7 @@ export async function openInputs(
   const rows = paths.flatMap((list, i) =>
     list.map((path) => ({ path, subject: subjects[i] ?? subjects[0] ?? nobody })),
   );
-  const view = { frames: kind === "images" ? 1 : frames, side };
+  const view = { frames: kind === "images" ? 1 : frames, side, resize: footageResize({ side, whole }) };
   const unseen: string[] = [];
   const short: string[] = [];
   const read = async ({ path, subject }: { path: string; subject: SubjectBoxes }) => {

@@ -64,7 +64,7 @@ export async function rowsFromClips(
   if (typeof side !== "number")
     throw new UsageError("regress: clips are shown in squares; this model takes rectangles");
   const view: FaceView = { length, every, side, colours, window: "centre", augment: false };
-  const { clips, counts } = await ownClips(told.path, folder, view, 0);
+  const { clips, counts } = await ownClips(told.path, folder, view, { seed: 0, whole: plan.model.takes.whole });
   const kept = await KeptClips.open(
     clips,
     {

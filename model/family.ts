@@ -18,6 +18,8 @@ export interface Takes {
   readonly frames: number;
   /** S, side of a frame in pixels; [height, width] of frames that are no squares. */
   readonly side: Side;
+  /** Whether of a picture the whole short side is seen; else from 224 pixels on a margin is cut off, as published. */
+  readonly whole?: boolean;
   /** By whose mean and deviation colours are normalised; ImageNet's unless said. */
   readonly colours?: Colours;
   /** W, tokens of a text. */
@@ -51,6 +53,16 @@ export interface SubjectTower {
   blocks(frames_N3SS: Tensor, mask_NSS: Tensor): Iterable<Passed>;
 }
 
+/** What joins the frames of a clip by a token that attends to them. */
+export interface FrameReader {
+  /** The token, for a title: "class token". */
+  readonly told: string;
+  readonly layers: number;
+  readonly heads: number;
+  /** f_BTE -> of each layer the token's row of attention, w_BHM, M = 1 + T: to itself, then to the frames. */
+  rows(f_BTE: Tensor): Tensor[];
+}
+
 /** A model of video and text: two branches into one space. Its fields are its state dict (`named`). */
 export interface VideoText<C extends object = object> {
   readonly config: C;
@@ -60,6 +72,8 @@ export interface VideoText<C extends object = object> {
   readonly logit_scale: Tensor;
   /** The tower whose subject token can be shown; undefined where there is none. */
   readonly subjectTower: SubjectTower | undefined;
+  /** How it weighs the frames of a clip; left out where no token does. */
+  readonly frameReader?: FrameReader;
   /** frames_BT3SS, mask_BTSS -> v_BE of unit length; in training with dropout, and each block recorded through `through`. */
   encodeVideo(frames_BT3SS: Tensor, mask_BTSS: Tensor, drop?: Dropping, through?: Through): Tensor;
   /** frames_BT3SS, mask_BTSS -> f_BTE: what the frame tower makes of each frame, not normalised. */

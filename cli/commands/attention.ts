@@ -1,4 +1,5 @@
-// `emotionclip attention`: what the subject token of a checkpoint looks at, drawn over the frames (figure 5 of the paper).
+// `emotionclip attention`: what the subject token of a checkpoint looks at, drawn over the frames (figure 5 of the paper); or how a
+// model that has none weighs whole frames.
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
@@ -11,11 +12,15 @@ import { UsageError } from "../../engine/errors.ts";
 import type { GpuOptions } from "../../engine/index.ts";
 import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
 import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
+import { frameWeights } from "../../eval/attention/frames.ts";
 import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
+import { frameNumbers, framesText, writeFrames } from "../frame-attention.ts";
 import { tellRemarks } from "../inputs.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import type { VideoText } from "../../model/family.ts";
 import { pairOf } from "../../data/pixels/side.ts";
+import { footageResize } from "../../data/pixels/view.ts";
 import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 
@@ -47,17 +52,28 @@ async function attention(input: string[], flags: Flags): Promise<void> {
   const { plan, close } = await openPlan(flags);
   const notes = tellRemarks(plan);
   try {
-    const { takes, subjectTower } = plan.model;
-    if (!subjectTower)
+    const { takes, subjectTower, frameReader }: VideoText = plan.model;
+    if (!subjectTower && !frameReader)
       throw new UsageError(`${basename(flags.checkpoint)}: has no subject token: it was trained with subject none`);
+    if (!subjectTower && flags.boxes !== undefined)
+      throw new UsageError(`--boxes: ${basename(flags.checkpoint)} is told of no subject; it weighs whole frames`);
     const footage = await readFootage(input, {
       frames: frames ?? takes.frames,
       side: takes.side,
+      resize: footageResize(takes),
       subject: flags.boxes === undefined ? undefined : await openBoxes(flags.boxes, flags.boxRule),
     });
-    const maps = await withModel(plan, (model) => attentionMaps(model, footage));
     const { pictures, names, mask } = footage;
-    const title = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}, ${subjectTower.told.toUpperCase()}`;
+    const of = `${basename(flags.checkpoint)}: ${input.map(nameOf).join(" ")}`;
+    if (!subjectTower) {
+      const weights = await withModel(plan, (model) => frameWeights(model, footage));
+      const clip = { title: of, told: frameReader!.told, pictures, names, weights };
+      const numbers = frameNumbers(clip, notes);
+      await writeFrames(flags.out, clip, numbers);
+      return printResult(flags.json, numbers, (found) => framesText(flags.out, found));
+    }
+    const maps = await withModel(plan, (model) => attentionMaps(model, footage));
+    const title = `${of}, ${subjectTower.told.toUpperCase()}`;
     const clip = { title, frames: shownFrames(pictures, names, mask), maps };
     const numbers = { ...numbersOf(clip, subjectTower.told), notes };
     await write(flags.out, clip, numbers);

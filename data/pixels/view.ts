@@ -73,6 +73,10 @@ export function modelResize<S extends Side>(side: S): S {
   return Math.min(rowsOf(side), columnsOf(side)) >= PUBLISHED_SIDE ? publishedResize(side) : side;
 }
 
+/** The same for footage: a family that is shown whole short sides at every size says so. */
+export const footageResize = ({ side, whole }: { readonly side: Side; readonly whole?: boolean }): Side =>
+  whole ? side : modelResize(side);
+
 /** Whether a crop of `side` fits pictures resized to `resize`. */
 export const cropFits = ({ side, resize }: Square): boolean =>
   rowsOf(side) <= rowsOf(resize) && columnsOf(side) <= columnsOf(resize);

@@ -62,7 +62,7 @@ const paper = 255;
 const meaning = "inside: share of the attention to patches that falls in the box";
 
 /** A frame on the sheet: its longer side is a cell's. */
-function cellOf({ width, height }: Size): Size {
+export function cellOf({ width, height }: Size, cell: number): Size {
   const longer = Math.max(width, height);
   return { width: Math.round((cell * width) / longer), height: Math.round((cell * height) / longer) };
 }
@@ -92,7 +92,7 @@ export function sheet({ title, frames, maps }: ShownClip): Image {
 }
 
 function drawColumn(page: Image, x: number, head: number, frame: ShownFrame, maps: AttentionMaps, column: number) {
-  const small = resize(frame.image, cellOf(frame.image));
+  const small = resize(frame.image, cellOf(frame.image, cell));
   const { box } = frame;
   const original: Image = { ...small, data: small.data.slice() };
   if (box) outline(original, box);

@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { FaceView } from "../../data/faces/clips.ts";
 import { readFootage } from "../../data/footage/footage.ts";
 import { quoted } from "../../data/formats/json.ts";
+import { footageResize } from "../../data/pixels/view.ts";
 import { FormatError } from "../../engine/errors.ts";
 import type { ListedClips } from "./clips.ts";
 import { faceClips } from "./face-clips.ts";
@@ -27,7 +28,7 @@ export async function ownClips(
   paths: readonly string[],
   folder: string,
   view: FaceView,
-  seed: number,
+  { seed, whole }: { readonly seed: number; readonly whole?: boolean },
 ): Promise<OwnClips> {
   const places = paths.map((path) => resolve(folder, path));
   const found = await Promise.all(places.map(look));
@@ -44,11 +45,12 @@ export async function ownClips(
     seed,
   );
   const { length: frames, side } = view;
+  const resize = footageResize({ side, whole });
   const clips: ListedClips = {
     length: paths.length,
     show: async (i) => {
       const each = found[i];
-      if (each.kind === "film") return readFootage(places[i], { frames, side });
+      if (each.kind === "film") return readFootage(places[i], { frames, side, resize });
       if (each.kind === "none") throw new FormatError(`${quoted(paths[i])} is neither a folder of pictures nor a film`);
       return faces.show(i);
     },

@@ -1,12 +1,12 @@
 // EmoCLIP: CLIP on every frame of a face clip, a temporal module over the frames, and text, into one space.
 import type { Tensor } from "../../engine/index.ts";
 import { takes } from "../../engine/takes.ts";
-import { normalize } from "../../kernels/index.ts";
+import { attentionRow, normalize } from "../../kernels/index.ts";
 import type { Through } from "../clip/block.ts";
 import { TextEncoder, textRows } from "../clip/text-encoder.ts";
 import { Vit } from "../clip/vit.ts";
 import type { Dropping } from "../dropout.ts";
-import type { Takes, VideoText } from "../family.ts";
+import type { FrameReader, Takes, VideoText } from "../family.ts";
 import type { Init } from "../params.ts";
 import { checkEmoClip, type EmoClipConfig } from "./config.ts";
 import { TemporalModule } from "./temporal.ts";
@@ -51,7 +51,23 @@ export class EmoClip implements VideoText<EmoClipConfig> {
   get takes(): Takes {
     const { temporal, vision, text } = this.config;
     const { context, vocabulary } = text;
-    return { frames: temporal.frames, side: vision.image, colours: "clip", context, vocabulary, subject: false };
+    return {
+      frames: temporal.frames,
+      side: vision.image,
+      whole: true,
+      colours: "clip",
+      context,
+      vocabulary,
+      subject: false,
+    };
+  }
+
+  /** The class token of the temporal module before the frames. */
+  get frameReader(): FrameReader {
+    const { heads, layers } = this.config.temporal;
+    const rows = (f_BTE: Tensor) =>
+      Array.from(this.temporal.passed(f_BTE), ({ qkv }) => attentionRow(qkv, { heads, row: 0 }));
+    return { told: "class token", layers, heads, rows };
   }
 
   get embed(): number {
