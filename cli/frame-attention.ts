@@ -21,7 +21,7 @@ export interface FrameNumbers {
   readonly notes: readonly string[];
 }
 
-export function frameNumbers({ told, names, weights }: WeighedClip, notes: readonly string[]): FrameNumbers {
+export function frameShares({ told, names, weights }: WeighedClip, notes: readonly string[]): FrameNumbers {
   const { layers, heads } = weights;
   const all = Array.from({ length: layers }, (_, layer) => layerOf(weights, layer));
   return {

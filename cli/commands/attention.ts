@@ -14,7 +14,7 @@ import { type ShownClip, shownFrames } from "../../eval/attention/clip.ts";
 import { areaOf, attentionMaps, mapAt, onPatches, shareInside, topOf } from "../../eval/attention/maps.ts";
 import { frameWeights } from "../../eval/attention/frames.ts";
 import { outline, overlay, sheet } from "../../eval/attention/sheet.ts";
-import { frameNumbers, framesText, writeFrames } from "../frame-attention.ts";
+import { frameShares, framesText, writeFrames } from "../frame-attention.ts";
 import { tellRemarks } from "../inputs.ts";
 import { boxRule, NO_SUBJECT, whole, withCheckpoint } from "../flags.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
@@ -68,7 +68,7 @@ async function attention(input: string[], flags: Flags): Promise<void> {
     if (!subjectTower) {
       const weights = await withModel(plan, (model) => frameWeights(model, footage));
       const clip = { title: of, told: frameReader!.told, pictures, names, weights };
-      const numbers = frameNumbers(clip, notes);
+      const numbers = frameShares(clip, notes);
       await writeFrames(flags.out, clip, numbers);
       return printResult(flags.json, numbers, (found) => framesText(flags.out, found));
     }

@@ -9,13 +9,13 @@ import { takeRows } from "../../eval/matrix.ts";
 import { usualHead } from "../../eval/regression/head.ts";
 import { usualPenalties } from "../../eval/regression/linear.ts";
 import { type RegressionPage, regressionText } from "../../eval/regression/page.ts";
-import { heldOutBy, type HeldOutBy, type Part, partsOf, usualParts } from "../../eval/regression/parts.ts";
+import { heldOutBy, type HeldOutBy, type HeldOut, heldOutParts, usualParts } from "../../eval/regression/parts.ts";
 import {
   type ModelName,
   models,
   regress,
   type RegressionOptions,
-  type Scored,
+  type ScoredRows,
 } from "../../eval/regression/protocol.ts";
 import { readScores, type ScoreFile } from "../../eval/regression/scores-file.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
@@ -93,7 +93,7 @@ async function run(path: string, flags: Flags): Promise<void> {
     if (!found) return printStopped("the same command goes on from the batches that are done");
     const scored = scoredOf(table, found);
     const told = toldOf(table, found.rows);
-    const parts = partsOf(told, by, { groups: asked.groups, seed: asked.head.seed });
+    const parts = heldOutParts(told, by, { groups: asked.groups, seed: asked.head.seed });
     progress.start("fits", parts.length * asked.models.length);
     const fits = await withGpu(asked.models.includes("head") ? flags.gpu : undefined, () =>
       regress(scored, parts, {
@@ -166,7 +166,7 @@ async function rowsOf(
   }
 }
 
-function scoredOf(table: ScoreFile, { features, rows }: FoundRows): Scored {
+function scoredOf(table: ScoreFile, { features, rows }: FoundRows): ScoredRows {
   if (rows.length < 3) throw new FormatError(`${table.file}: ${rows.length} rows have features; three are the least`);
   const { subject } = table.told;
   return {
@@ -192,7 +192,7 @@ const aboutParts = ({ subject }: ReturnType<typeof toldOf>, by: HeldOutBy): stri
 
 function choicesOf(
   by: HeldOutBy,
-  parts: readonly Part[],
+  parts: readonly HeldOut[],
   { penalties, head, models: of, groups }: Asked,
   flags: Flags,
 ) {

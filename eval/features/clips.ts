@@ -17,7 +17,7 @@ import { together, videoFeatures } from "./encode.ts";
 import { lockedCache } from "./kept.ts";
 
 /** Clips by their numbers, read as they are asked for. */
-export interface ListedClips {
+export interface ClipsToShow {
   readonly length: number;
   /** A clip as the model takes it. Errors: FormatError for one that cannot be read. */
   show(index: number): Promise<AnyPixels>;
@@ -44,7 +44,7 @@ export interface ListedFeatures {
 }
 
 /** sha256 over names, shown frames, and size and time of change of every file; what is not there counts as nothing. */
-export async function clipsHash(clips: ListedClips): Promise<string> {
+export async function clipsHash(clips: ClipsToShow): Promise<string> {
   const hash = createHash("sha256");
   for (let i = 0; i < clips.length; i++) {
     const { what, files } = clips.told(i);
@@ -63,14 +63,14 @@ export class KeptClips {
   readonly #reasons = new Map<number, string>();
 
   private constructor(
-    private readonly clips: ListedClips,
+    private readonly clips: ClipsToShow,
     private readonly cache: FeatureCache,
     readonly close: () => Promise<void>,
   ) {}
 
   /** Opens what is there of them. Errors: BusyError where another process makes them. */
   static async open(
-    clips: ListedClips,
+    clips: ClipsToShow,
     key: Omit<CacheKey, "samples" | "data">,
     { folder, say }: { readonly folder?: string; say(line: string): void },
   ): Promise<KeptClips> {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { chosenFrames, type FaceView, showFaces } from "../../data/faces/clips.ts";
 import type { FoundClip } from "../../data/faces/survey.ts";
-import type { ListedClips } from "./clips.ts";
+import type { ClipsToShow } from "./clips.ts";
 
 /** A clip and the folder that its own lies below. */
 export interface FaceFolder {
@@ -11,7 +11,7 @@ export interface FaceFolder {
 }
 
 /** Each clip as a view shows it; windows are drawn from `seed`. */
-export function faceClips(clips: readonly FaceFolder[], view: FaceView, seed: number): ListedClips {
+export function faceClips(clips: readonly FaceFolder[], view: FaceView, seed: number): ClipsToShow {
   const mask = new Uint8Array(view.length * view.side ** 2);
   const draw = (index: number) => ({ seed, epoch: 0, index });
   return {

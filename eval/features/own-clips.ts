@@ -6,7 +6,7 @@ import { readFootage } from "../../data/footage/footage.ts";
 import { quoted } from "../../data/formats/json.ts";
 import { footageResize } from "../../data/pixels/view.ts";
 import { FormatError } from "../../engine/errors.ts";
-import type { ListedClips } from "./clips.ts";
+import type { ClipsToShow } from "./clips.ts";
 import { faceClips } from "./face-clips.ts";
 
 const PICTURE = /\.(jpe?g|png|webp)$/i;
@@ -19,7 +19,7 @@ type Found =
 
 /** Clips and how many of them are what. */
 export interface OwnClips {
-  readonly clips: ListedClips;
+  readonly clips: ClipsToShow;
   readonly counts: Readonly<Record<Found["kind"], number>>;
 }
 
@@ -46,7 +46,7 @@ export async function ownClips(
   );
   const { length: frames, side } = view;
   const resize = footageResize({ side, whole });
-  const clips: ListedClips = {
+  const clips: ClipsToShow = {
     length: paths.length,
     show: async (i) => {
       const each = found[i];

@@ -9,7 +9,7 @@ export const heldOutBy = ["subject", "groups", "fold", "split"] as const;
 export type HeldOutBy = (typeof heldOutBy)[number];
 
 /** Rows that are held out, by number, and those that are fitted on then. */
-export interface Part {
+export interface HeldOut {
   readonly name: string;
   readonly fit: readonly number[];
   readonly held: readonly number[];
@@ -37,7 +37,11 @@ export function usualParts({ file, subject, fold, split }: RowsTold): HeldOutBy 
  * The parts of some rows. Errors: FormatError for a column that is not there, for a single subject, fold or split, and for a subject on
  * both sides of a fold or split; UsageError for more groups than subjects.
  */
-export function partsOf(told: RowsTold, by: HeldOutBy, { groups, seed }: { groups: number; seed: number }): Part[] {
+export function heldOutParts(
+  told: RowsTold,
+  by: HeldOutBy,
+  { groups, seed }: { groups: number; seed: number },
+): HeldOut[] {
   if (by === "split") return splitParts(told);
   const of = by === "groups" ? grouped(wordsOf(told, "subject"), groups, seed) : wordsOf(told, by);
   const names = [...new Set(of)].sort(naturalOrder);
@@ -69,7 +73,7 @@ function wordsOf(told: RowsTold, column: "subject" | "fold" | "split"): readonly
   return of;
 }
 
-function partsWhere(of: readonly string[], isHeld: (name: string) => boolean): Pick<Part, "fit" | "held"> {
+function partsWhere(of: readonly string[], isHeld: (name: string) => boolean): Pick<HeldOut, "fit" | "held"> {
   const numbers = Array.from(of.keys());
   return { fit: numbers.filter((i) => !isHeld(of[i])), held: numbers.filter((i) => isHeld(of[i])) };
 }
@@ -86,7 +90,7 @@ function grouped(subjects: readonly string[], groups: number, seed: number): str
   return subjects.map((subject) => group.get(subject)!);
 }
 
-function splitParts(told: RowsTold): Part[] {
+function splitParts(told: RowsTold): HeldOut[] {
   const of = wordsOf(told, "split");
   const others = [...new Set(of)].filter((name) => name !== "train").sort();
   if (others.length === 0 || !of.includes("train"))
@@ -101,7 +105,7 @@ function splitParts(told: RowsTold): Part[] {
 }
 
 /** Parts none of whose subjects is on both sides. */
-function apart({ file, subject }: RowsTold, parts: readonly Part[]): Part[] {
+function apart({ file, subject }: RowsTold, parts: readonly HeldOut[]): HeldOut[] {
   for (const { name, fit, held } of parts) {
     const known = new Set(fit.map((i) => subject?.[i]));
     const both = held.find((i) => subject && known.has(subject[i]));

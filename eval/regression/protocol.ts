@@ -6,11 +6,11 @@ import { meanOf } from "../mean.ts";
 import { type RegressionFigures, regressionFigures } from "./figures.ts";
 import { type HeadSettings, trainHead } from "./head.ts";
 import { linearProbe } from "./linear.ts";
-import { type Part, rowsBy } from "./parts.ts";
+import { type HeldOut, rowsBy } from "./parts.ts";
 import { type Standard, standardised, standardOf } from "./standard.ts";
 
 /** Rows of features with their scores. */
-export interface Scored {
+export interface ScoredRows {
   /** [N, D]. */
   readonly features: Matrix;
   /** [N, Q]; NaN where there is none. */
@@ -62,8 +62,8 @@ export interface ModelResult {
 
 /** Every model on every part, and what could not be fitted, in sentences; undefined once somebody has asked to stop. */
 export async function regress(
-  scored: Scored,
-  parts: readonly Part[],
+  scored: ScoredRows,
+  parts: readonly HeldOut[],
   options: RegressionOptions,
 ): Promise<{ results: ModelResult[]; notes: string[] } | undefined> {
   const [N, Q] = scored.scores.shape;
@@ -99,7 +99,7 @@ interface PartView {
   readonly fits: readonly boolean[];
 }
 
-function viewOf({ features, scores }: Scored, { fit }: Part): PartView {
+function viewOf({ features, scores }: ScoredRows, { fit }: HeldOut): PartView {
   const [, Q] = scores.shape;
   const standard = standardOf(scores, fit);
   const fits = Array.from({ length: Q }, (_, q) => {
@@ -110,7 +110,7 @@ function viewOf({ features, scores }: Scored, { fit }: Part): PartView {
 }
 
 /** Scores that cannot be learnt in a part: their predictions are lacking, not guessed. */
-const unfit = ({ names }: Scored, { name }: Part, { fits }: PartView): string[] =>
+const unfit = ({ names }: ScoredRows, { name }: HeldOut, { fits }: PartView): string[] =>
   names.flatMap((score, q) =>
     fits[q]
       ? []
@@ -125,8 +125,8 @@ interface Fitted {
 /** Predictions in the units of the scores; undefined once somebody has asked to stop. */
 async function fitted(
   model: ModelName,
-  scored: Scored,
-  part: Part,
+  scored: ScoredRows,
+  part: HeldOut,
   view: PartView,
   options: RegressionOptions,
 ): Promise<Fitted | undefined> {
@@ -149,8 +149,8 @@ async function fitted(
 }
 
 function probed(
-  { scores, names, subjects }: Scored,
-  { fit, held }: Part,
+  { scores, names, subjects }: ScoredRows,
+  { fit, held }: HeldOut,
   { x, fits }: PartView,
   penalties: readonly number[],
 ): Fitted {
@@ -174,8 +174,8 @@ function groupsOf(rows: readonly number[], subjects: readonly string[] | undefin
 }
 
 function resultOf(
-  { scores, names, subjects }: Scored,
-  parts: readonly Part[],
+  { scores, names, subjects }: ScoredRows,
+  parts: readonly HeldOut[],
   {
     model,
     predicted,

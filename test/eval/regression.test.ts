@@ -6,8 +6,8 @@ import { Random } from "../../data/philox.ts";
 import { type Matrix, matrix } from "../../eval/matrix.ts";
 import { usualHead } from "../../eval/regression/head.ts";
 import { linearProbe } from "../../eval/regression/linear.ts";
-import { partsOf } from "../../eval/regression/parts.ts";
-import { type ModelName, regress, type Scored } from "../../eval/regression/protocol.ts";
+import { heldOutParts } from "../../eval/regression/parts.ts";
+import { type ModelName, regress, type ScoredRows } from "../../eval/regression/protocol.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 
 await sharedGpu();
@@ -92,7 +92,7 @@ test("errors on groups that are left out are those of models fitted anew without
 });
 
 /** Five subjects of four rows each; two scores, of which the second lacks some. */
-function sample(score: (row: readonly number[]) => number): Scored & { x: number[][]; subjects: string[] } {
+function sample(score: (row: readonly number[]) => number): ScoredRows & { x: number[][]; subjects: string[] } {
   const x = draw(20, 5);
   const subjects = x.map((_, n) => `p${n % 5}`);
   const scores = asMatrix(x.map((row, n) => [score(row), n % 7 === 3 ? Number.NaN : row[2] + 0.1 * random.uniform()]));
@@ -106,7 +106,8 @@ const options = (models: readonly ModelName[]) => ({
   isStopped: () => false,
 });
 const told = (subject: readonly string[]) => ({ file: "x.csv", subject });
-const bySubject = (scored: { subjects: string[] }) => partsOf(told(scored.subjects), "subject", { groups: 5, seed: 1 });
+const bySubject = (scored: { subjects: string[] }) =>
+  heldOutParts(told(scored.subjects), "subject", { groups: 5, seed: 1 });
 
 test("leave-one-subject-out is an independent computation's, with what is missing left out", async () => {
   const scored = sample((row) => 3 * row[0] - row[4] + 0.2 * random.uniform());
@@ -194,7 +195,7 @@ test("a score that does not vary where it is fitted has no prediction there, and
 
 test("groups are whole subjects; a subject on both sides of a fold or split, and a single one, are refused", () => {
   const subject = Array.from({ length: 12 }, (_, n) => `p${n % 6}`);
-  const parts = partsOf(told(subject), "groups", { groups: 3, seed: 5 });
+  const parts = heldOutParts(told(subject), "groups", { groups: 3, seed: 5 });
   for (const { fit, held } of parts) {
     assert.is(new Set(held.map((n) => subject[n])).size, 2);
     assert.not(held.some((n) => fit.some((m) => subject[m] === subject[n])));
@@ -205,11 +206,14 @@ test("groups are whole subjects; a subject on both sides of a fold or split, and
   );
   const fold = subject.map((_, n) => String(n % 4));
   const refused = (work: () => unknown, message: RegExp) => assert.throws(work, message);
-  refused(() => partsOf({ ...told(subject), fold }, "fold", { groups: 2, seed: 1 }), /subject "p\d" is both in "0"/);
-  refused(() => partsOf(told(["a", "a"]), "subject", { groups: 2, seed: 1 }), /all 2 rows are of the subject "a"/);
-  refused(() => partsOf(told(subject), "groups", { groups: 7, seed: 1 }), /7 groups of 6 subjects/);
-  refused(() => partsOf({ ...told(subject), split: fold }, "split", { groups: 2, seed: 1 }), /"split" has/);
-  const whole = partsOf({ file: "x.csv", fold: subject }, "fold", { groups: 2, seed: 1 });
+  refused(
+    () => heldOutParts({ ...told(subject), fold }, "fold", { groups: 2, seed: 1 }),
+    /subject "p\d" is both in "0"/,
+  );
+  refused(() => heldOutParts(told(["a", "a"]), "subject", { groups: 2, seed: 1 }), /all 2 rows are of the subject "a"/);
+  refused(() => heldOutParts(told(subject), "groups", { groups: 7, seed: 1 }), /7 groups of 6 subjects/);
+  refused(() => heldOutParts({ ...told(subject), split: fold }, "split", { groups: 2, seed: 1 }), /"split" has/);
+  const whole = heldOutParts({ file: "x.csv", fold: subject }, "fold", { groups: 2, seed: 1 });
   assert.is(whole.length, 6);
 });
 
