@@ -11,7 +11,7 @@ import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import { type Matrix, matrix, requireFinite } from "../eval/matrix.ts";
-import { KeptClips, type ListedFeatures } from "../eval/features/clips.ts";
+import { KeptFeatures, type ListedFeatures } from "../eval/features/clips.ts";
 import { faceClips, viewKey } from "../eval/features/face-clips.ts";
 import { foldRows, publishedOn, type RecognitionPage } from "../eval/recognition/page.ts";
 import { type FoldScores, recognitionOver } from "../eval/recognition/protocol.ts";
@@ -186,7 +186,7 @@ async function featuresOfFold(
   const view = { length, every, side, colours, window, augment: false };
   const clips = survey.clips.map((clip) => ({ root: set.root, clip }));
   const input = viewKey(view, seed);
-  const kept = await KeptClips.open(
+  const kept = await KeptFeatures.open(
     faceClips(clips, view, seed),
     { benchmark: set.name, split: `${split}-${fold}`, checkpoint: hash, input, width: model.embed },
     { folder: cache, say: (line) => progress.say(line) },

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { FaceView } from "../data/faces/clips.ts";
 import type { StopRequest } from "../data/threads/long-work.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import { KeptClips } from "../eval/features/clips.ts";
+import { KeptFeatures } from "../eval/features/clips.ts";
 import { viewKey } from "../eval/features/face-clips.ts";
 import { frameWeightsHash } from "../eval/features/kept.ts";
 import { ownClips } from "../eval/features/own-clips.ts";
@@ -65,7 +65,7 @@ export async function rowsFromClips(
     throw new UsageError("regress: clips are shown in squares; this model takes rectangles");
   const view: FaceView = { length, every, side, colours, window: "centre", augment: false };
   const { clips, counts } = await ownClips(told.path, folder, view, { seed: 0, whole: plan.model.takes.whole });
-  const kept = await KeptClips.open(
+  const kept = await KeptFeatures.open(
     clips,
     {
       benchmark: "scores",

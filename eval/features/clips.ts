@@ -58,7 +58,7 @@ export async function clipsHash(clips: ClipsToShow): Promise<string> {
 }
 
 /** Features of a list on the disk, held by this process until it closes them. */
-export class KeptClips {
+export class KeptFeatures {
   /** Why clips that were met by this process could not be read. */
   readonly #reasons = new Map<number, string>();
 
@@ -73,10 +73,10 @@ export class KeptClips {
     clips: ClipsToShow,
     key: Omit<CacheKey, "samples" | "data">,
     { folder, say }: { readonly folder?: string; say(line: string): void },
-  ): Promise<KeptClips> {
+  ): Promise<KeptFeatures> {
     const whole = { ...key, data: await clipsHash(clips), samples: clips.length };
     const { cache, close } = await lockedCache(whole, folder, say);
-    return new KeptClips(clips, cache, close);
+    return new KeptFeatures(clips, cache, close);
   }
 
   /** Clips that are done. */

@@ -11,7 +11,7 @@ import { openFaceSet } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
 import { compute, tensor, type Tensor } from "../../engine/index.ts";
 import { averaged } from "../../eval/recognition/averaged.ts";
-import { KeptClips } from "../../eval/features/clips.ts";
+import { KeptFeatures } from "../../eval/features/clips.ts";
 import { faceClips, viewKey } from "../../eval/features/face-clips.ts";
 import { frameWeightsHash } from "../../eval/features/kept.ts";
 import { full, zeros } from "../../kernels/index.ts";
@@ -117,7 +117,7 @@ test("features are kept: a stop is heard at the next clip, and what was made bef
     1,
   );
   const open = () =>
-    KeptClips.open(
+    KeptFeatures.open(
       faces,
       { benchmark: "dfew", split: "test-2", checkpoint: "x", input: viewKey(view, 1), width: 16 },
       { folder: cache, say: () => {} },
