@@ -7,7 +7,7 @@ import { type FrameWeights, weightsOf } from "../eval/attention/frames.ts";
 import { strip, type WeighedClip } from "../eval/attention/strip.ts";
 
 /** What attention.json holds, and `--json` prints: shares of the token's attention, to itself and to each frame. */
-export interface FrameNumbers {
+export interface FrameShares {
   readonly token: string;
   readonly layers: number;
   readonly heads: number;
@@ -21,7 +21,7 @@ export interface FrameNumbers {
   readonly notes: readonly string[];
 }
 
-export function frameShares({ told, names, weights }: WeighedClip, notes: readonly string[]): FrameNumbers {
+export function frameShares({ told, names, weights }: WeighedClip, notes: readonly string[]): FrameShares {
   const { layers, heads } = weights;
   const all = Array.from({ length: layers }, (_, layer) => layerOf(weights, layer));
   return {
@@ -43,7 +43,7 @@ const layerOf = (weights: FrameWeights, layer: number) => ({
   each: Array.from({ length: weights.heads }, (_, head) => weightsOf(weights, layer, head)),
 });
 
-export async function writeFrames(folder: string, clip: WeighedClip, numbers: FrameNumbers): Promise<void> {
+export async function writeFrames(folder: string, clip: WeighedClip, numbers: FrameShares): Promise<void> {
   const { layers, heads, frames, weights } = clip.weights;
   await makeFolder(folder);
   await replaceFile(join(folder, "sheet.png"), await encodePng(strip(clip)));
@@ -52,7 +52,7 @@ export async function writeFrames(folder: string, clip: WeighedClip, numbers: Fr
 }
 
 /** The numbers as text: a row a frame, a column a layer, mean over heads. */
-export function framesText(folder: string, { token, layers, heads, itself, frames, notes }: FrameNumbers): string {
+export function framesText(folder: string, { token, layers, heads, itself, frames, notes }: FrameShares): string {
   const width = Math.max(token.length, ...frames.map(({ name }) => name.length));
   const row = (name: string, values: readonly number[]) =>
     `  ${name.padEnd(width)}${values.map((value) => `${(100 * value).toFixed(2)} %`.padStart(11)).join("")}`;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { FrameNumbers } from "../../cli/frame-attention.ts";
+import type { FrameShares } from "../../cli/frame-attention.ts";
 import { readNpyFile } from "../../data/formats/npy.ts";
 import { decodeImage } from "../../data/pixels/image.ts";
 import { encodePng } from "../../data/pixels/png.ts";
@@ -31,7 +31,7 @@ await writeEmoClip(join(root, "m.safetensors"), ["a", "b"], (name, values) => {
   if (name === "temporal.pos_embedding") values.fill(0); // then frames may change places
 });
 
-async function numbersOf(name: string): Promise<FrameNumbers> {
+async function numbersOf(name: string): Promise<FrameShares> {
   const { code, stdout, stderr } = await run(
     "attention",
     name,
@@ -42,7 +42,7 @@ async function numbersOf(name: string): Promise<FrameNumbers> {
     "--json",
   );
   assert.is(code, 0, stderr);
-  return JSON.parse(stdout) as FrameNumbers;
+  return JSON.parse(stdout) as FrameShares;
 }
 
 test("the class token's weights of every layer and head are shares, and follow frames that change places", async () => {
