@@ -3,6 +3,7 @@ import { reportLines, reportTexts } from "../data/tokenizer/report.ts";
 import { UsageError } from "../engine/errors.ts";
 import { remarksOf } from "../model/checkpoint/remarks.ts";
 import { describe } from "../model/families.ts";
+import { Init, named } from "../model/params.ts";
 import type { LoopOptions } from "../train/loop.ts";
 import { choicesFor } from "../train/choices.ts";
 import { type OfficialTraining, readOfficialTraining } from "../train/official.ts";
@@ -88,8 +89,9 @@ function scheduleFaults(prepared: PreparedTraining): string[] {
 }
 
 /** What a file of weights is, and what was not taken from it as it is. */
-function weightLines({ weights, family }: Draft, recipe: Recipe): string[] {
-  if (!weights) return [];
+function weightLines(draft: Draft, recipe: Recipe): string[] {
+  const { weights, family } = draft;
+  if (!weights) return randomLines(draft);
   const { file, report, parameters } = weights;
   const { subject } = recipe;
   const { config } = describe(file);
@@ -101,6 +103,17 @@ function weightLines({ weights, family }: Draft, recipe: Recipe): string[] {
   const fresh = [...parameters.keys()].filter(freshParts(family, recipe)).length;
   const anew = fresh > 0 ? [`${fresh} of ${parameters.size} parameters begin at random, as the recipe asks`] : [];
   return [`begins with ${basename(file.path)}: ${report.kind}`, ...remarksOf(report), ...told, ...anew];
+}
+
+/** What stays as it is and is nothing yet. */
+function randomLines({ family, config }: Draft): string[] {
+  const names = [...named(family.build(config, new Init(0)))].map(([name]) => name);
+  const frozen = names.filter((name) => !family.trains(name)).length;
+  return frozen === 0
+    ? []
+    : [
+        `warning: ${frozen} of ${names.length} parameters do not train, and without --pretrained they stay as random as they begin`,
+      ];
 }
 
 /** How long a training is and where it begins. */

@@ -103,7 +103,7 @@ export const emoClipSupervisedPreset: Preset = {
 };
 
 export const emoClipLooPreset: Preset = {
-  about: "EmoCLIP on descriptions of all classes but one, as officially on DFEW",
+  about: "EmoCLIP on descriptions of all classes but one (--leave-out), as officially on DFEW",
   values: {
     ...common,
     texts: said.classes,
@@ -111,5 +111,6 @@ export const emoClipLooPreset: Preset = {
     batch: batch(128, 3, "DFEW leave-one-out"),
     epochs: official(30, "DFEW leave-one-out"),
     every: official(4, "DFEW leave-one-out"),
+    leaveOut: { value: "happiness", source: "the first class; officially each in its turn, so name another" },
   },
 };
