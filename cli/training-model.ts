@@ -78,6 +78,10 @@ async function modelOfFile(path: string, { recipe, from }: Resolved): Promise<Dr
   }
 }
 
+/** The family of the model that a recipe names. */
+export const familyNamedBy = async (model: string): Promise<Family> =>
+  (isSmall(model) ? modelNamed(model) : await knownNamed(model)).family;
+
 const isSmall = (model: string): boolean => families.some(({ small }) => small && Object.hasOwn(small, model));
 
 /** The family of a file's model: CLIP alone begins one of the recipe's. Errors: UsageError where the two are different ones. */

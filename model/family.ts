@@ -184,6 +184,8 @@ export interface Family<C extends object = any, M extends VideoText<C> = VideoTe
   preset(name: string): Partial<C>;
   /** The whole configuration of a published name, for a model that begins at random. Errors: as `preset`. */
   published(name: string): C;
+  /** The same for clips of so many frames. */
+  framed(config: C, frames: number): C;
   /** Small models of this program by name, made for so many words of some captions. */
   readonly small?: Readonly<Record<string, (vocabulary: number) => C>>;
   /** What a recipe may choose; a family without this has nothing to choose. */

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { type GpuOptions, openGpu } from "../../engine/index.ts";
 import { ablationGrid, type GridSetting, reducedGrid } from "../../eval/paper/grid.ts";
 import { ablationOf } from "../../eval/paper/ablation.ts";
@@ -24,6 +25,7 @@ import { checkRunName } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { printResult, warn } from "../terminal/streams.ts";
+import { familyNamedBy } from "../training-model.ts";
 import { draftRecipe } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -66,6 +68,12 @@ async function ablate(flags: Flags, options: GpuOptions): Promise<void> {
   const seeds = whole("seeds", flags.seeds, 1, 100);
   const layers = baseLayers((await layersOf(flags)).layers);
   const { recipe } = resolveRecipe(layers);
+  const family = await familyNamedBy(recipe.model);
+  if (!family.choices)
+    throw new UsageError(
+      `ablate: its cells differ in subject, head and beta, and a model of ${family.name} has no such choices; ` +
+        "train with other values and seeds, and `emotionclip compare` shows the runs side by side",
+    );
   const grid = gridFor(flags.betas, recipe);
   const cells = chosenCells(flags.cells, grid);
   const runs = await cellRuns({ cells, seeds, folder, layers });

@@ -2,9 +2,7 @@
 import { Command } from "commander";
 import { words } from "../../data/stage/index.ts";
 import { type DeviceFacts, type GpuOptions, openGpu } from "../../engine/index.ts";
-import type { ModelConfig } from "../../model/emotionclip/config.ts";
-import { stageModel } from "../../model/emotionclip/stage.ts";
-import { preset, presetNames } from "../../model/emotionclip/presets.ts";
+import { families, type Known, modelNamed } from "../../model/families.ts";
 import { whole } from "../flags.ts";
 import { settingsOf, withSettings } from "../settings.ts";
 import type { Settings } from "../../train/settings.ts";
@@ -20,15 +18,19 @@ import { printResult } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
 import { type ChosenStep, fitStep } from "../memory.ts";
 
-/** The small model of the main job, or a published one by its official name. */
-const configOf = (name: string): ModelConfig =>
-  name === "stage" ? stageModel(words.length + extraTokens) : preset(name);
+/** A published model by its name, or a small one of this program with the words of the embedded data set. */
+function wholeOf(name: string): Known {
+  const { family, config, sized } = modelNamed(name);
+  return { family, config: sized?.(words.length + extraTokens) ?? config };
+}
+
+const modelNames = families.flatMap(({ small = {}, presets }) => [...Object.keys(small), ...presets]);
 
 /** Padding, unknown, start and end. */
 const extraTokens = 4;
 
 export function command({ gpu }: Context): Command {
-  const made = new Command().option("--model <name>", `stage, ${presetNames.join(", ")}`, "stage");
+  const made = new Command().option("--model <name>", modelNames.join(", "), "stage");
   return withSettings(made, ["batch", "micro", "gradCheckpointing", "precision"])
     .option(
       "--memory <size>",
@@ -47,33 +49,36 @@ interface Flags extends Record<string, unknown> {
 }
 
 async function plan({ model, frames, memory, json, ...flags }: Flags, options: GpuOptions): Promise<void> {
-  const named = configOf(model);
-  const config =
-    frames === undefined ? named : { ...named, head: { ...named.head, frames: whole("frames", frames, 1, 1024) } };
-  const given = settingsOf(flags, { dropout: config.head.dropout });
+  const { family, config: named } = wholeOf(model);
+  const config = frames === undefined ? named : family.framed(named, whole("frames", frames, 1, 1024));
+  const given = settingsOf(flags, { dropout: dropoutOf(config) });
   const gpu = await openGpu(options);
   const { facts } = gpu;
   const { budget, maxBinding } = gpu.store;
   const fixed = new Set(Object.keys(flags));
-  const choice = memory === undefined ? undefined : fitStep({ config, settings: given, fixed }, memory, gpu);
+  const choice = memory === undefined ? undefined : fitStep({ config, settings: given, fixed, family }, memory, gpu);
   const settings = choice
     ? { ...given, micro: choice.micro, gradCheckpointing: choice.gradCheckpointing, precision: choice.precision }
     : given;
-  const step = planStep(config, settings, facts);
-  const refusal = refusalOf(config, settings, facts, { budget, maxBinding });
-  const fits = refusal ? largestBatch(config, settings, facts, { budget, maxBinding }) : settings.batch;
-  const parts = refusal ? fittingMicro(config, settings, facts, { budget, maxBinding }) : settings.micro;
+  const step = planStep(config, settings, facts, undefined, family);
+  const limits = { budget, maxBinding };
+  const refusal = refusalOf(config, settings, facts, limits, family);
+  const fits = refusal ? largestBatch({ family, config }, settings, facts, limits) : settings.batch;
+  const parts = refusal ? fittingMicro(config, settings, facts, limits, family) : settings.micro;
   const result = { model, adapter: facts.adapter, ...step, budget, maxBinding, refusal, fits, parts, choice };
   printResult(json, result, page);
   gpu.close();
 }
 
+/** Of a head that has any. */
+const dropoutOf = (config: { readonly head?: { readonly dropout: number } }): number => config.head?.dropout ?? 0;
+
 /** The largest batch below that of the settings which fits, by bisection; 0 if none does. */
-function largestBatch(config: ModelConfig, settings: Settings, facts: DeviceFacts, limits: DeviceLimits): number {
+function largestBatch({ family, config }: Known, settings: Settings, facts: DeviceFacts, limits: DeviceLimits): number {
   let [good, bad] = [1, settings.batch]; // a contrastive loss needs two clips
   while (bad - good > 1) {
     const batch = (good + bad) >> 1;
-    if (refusalOf(config, { ...settings, batch }, facts, limits) === undefined) good = batch;
+    if (refusalOf(config, { ...settings, batch }, facts, limits, family) === undefined) good = batch;
     else bad = batch;
   }
   return good > 1 ? good : 0;

@@ -67,7 +67,7 @@ export async function reportHtml(report: Report): Promise<string> {
     sections: [
       resultSection(report.results),
       figureSection(report.figures),
-      curveSection(report.series),
+      curveSection(report.series, report.settings.beta === 0 ? "InfoNCE" : "SNCE"),
       attentionSection(report.attention),
       settingsSection(report.settings),
     ],
@@ -121,9 +121,9 @@ function figure(value: number): string {
   return Number.isFinite(value) ? value.toFixed(3).replace("-", "−") : "not defined";
 }
 
-function curveSection({ norm, logitScale, probes }: Series): Html {
+function curveSection({ norm, logitScale, probes }: Series, lossName: string): Html {
   return html`<section><h2>Training</h2><p>Every logged step; the bold line is a moving average. Point at a curve to read it.</p>
-<div class="curves">${curveCard("loss", "Loss", "SNCE")}${curveCard("rate", "Learning rate", "largest group")}${norm && curveCard("norm", "Gradient", "global norm before clipping")}${logitScale && curveCard("scale", "Temperature", "logit_scale, ln(1/τ)")}${curveCard("speed", "Throughput", "clips per second")}${probes && curveCard("probes", "Probes", "percent")}</div></section>`;
+<div class="curves">${curveCard("loss", "Loss", lossName)}${curveCard("rate", "Learning rate", "largest group")}${norm && curveCard("norm", "Gradient", "global norm before clipping")}${logitScale && curveCard("scale", "Temperature", "logit_scale, ln(1/τ)")}${curveCard("speed", "Throughput", "clips per second")}${probes && curveCard("probes", "Probes", "percent")}</div></section>`;
 }
 
 function attentionSection(clips: readonly ReportClip[]): Html | undefined {

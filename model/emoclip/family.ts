@@ -25,6 +25,7 @@ export const emoClip: Family<EmoClipConfig, EmoClip> = {
     return sizes;
   },
   published,
+  framed: (config, frames) => ({ ...config, temporal: { ...config.temporal, frames } }),
   towers: ({ embed, vision, text, activation }) => ({ embed, vision, text, activation }),
   parse: parseEmoClip,
   override(json, where) {

@@ -88,6 +88,7 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
   presets: presetNames,
   preset: (name) => towers(preset(name)) as Partial<ModelConfig>,
   published: preset,
+  framed: (config, frames) => ({ ...config, head: { ...config.head, frames } }),
   small: { stage: stageModel, tiny: tinyModel },
   choices,
   towers,

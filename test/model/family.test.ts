@@ -89,6 +89,7 @@ const plain: Family<Config, Plain> = {
   name: "Plain",
   presets: [],
   preset: () => ({}),
+  framed: (config, frames) => ({ ...config, frames }),
   published: () => ({ side: 4, frames: 2, width: 4, words: 8 }),
   parse(json: Json, where) {
     const { success, output, issues } = v.safeParse(schema, json);
