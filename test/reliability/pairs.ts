@@ -4,7 +4,18 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { failingDisk, lostDevice } from "./hooks.ts";
 import { type Finding, firstFault, type Row, type Scale, Tally, triedOf } from "./row.ts";
-import { differenceTo, type Ended, finished, lastLines, logged, site, stateOf, train, until } from "./site.ts";
+import {
+  difference,
+  differenceTo,
+  type Ended,
+  finished,
+  lastLines,
+  logged,
+  site,
+  stateOf,
+  train,
+  until,
+} from "./site.ts";
 
 const place = join("runs", "tiny");
 
@@ -55,6 +66,7 @@ async function endedRestart(signal: "SIGKILL" | "SIGTERM", seconds: number): Pro
 async function fullAtTheEnd(file: string, at: number): Promise<string | undefined> {
   const folder = site("end");
   const ended = await train({ folder, hook: failingDisk({ folder: join(place, file), at, code: "ENOSPC" }) });
+  if (ended.code === 0) return difference(folder, ended); // overcome: it was a look at what is there
   return (
     firstFault(
       [ended.code !== 6, `exit code ${ended.code}: ${lastLines(ended)}`],
