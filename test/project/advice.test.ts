@@ -49,6 +49,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/reliability/device.ts": ["--restarts", "--gpu-deadline"],
   "test/reliability/disk.ts": ["--steps", "--digest"],
   "test/reliability/kills.ts": ["--digest"],
+  "test/reliability/features.ts": ["--lock-image", "--lock-text", "--cache-features", "--steps"],
   "test/reliability/pairs.ts": ["--lr", "--override"],
   "test/reliability/process.ts": ["--gpu-deadline"],
   "test/reliability/site.ts": ["--preset", "--name", "--import"],

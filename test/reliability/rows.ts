@@ -2,6 +2,7 @@
 import { hang, lost, memory, numbers } from "./device.ts";
 import { callOrder, damagedCheckpoints, failedCalls, fullDisk, killedCalls, noNetwork, unwritable } from "./disk.ts";
 import { kills } from "./kills.ts";
+import { features } from "./features.ts";
 import { pairs } from "./pairs.ts";
 import { clocks, closedStreams, environment, frozen, lock, signals } from "./process.ts";
 import type { Row } from "./row.ts";
@@ -25,6 +26,7 @@ export const rows: readonly Row[] = [
   numbers,
   elsewhere,
   pairs,
+  features,
   frozen,
   clocks,
   environment,
