@@ -192,6 +192,10 @@ export class KeptTowers {
       const found = rows.next;
       meter.say(foundText(tower, found, samples, folder));
       if (!rows.isComplete) await make(rows);
+      if (!rows.isComplete)
+        meter.say(
+          `stopped: features of ${rows.next} of ${samples} ${itemsOf[tower]} are kept; the same command goes on there`,
+        );
       this.#kept.push({ tower, folder, items: samples, found, bytes: rows.bytes, bad: rows.bad.length });
       return rows;
     } finally {

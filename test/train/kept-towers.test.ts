@@ -4,6 +4,9 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { FaceClips } from "../../data/faces/clip-set.ts";
+import { openFaceSet } from "../../data/faces/sets.ts";
+import { surveyFaces } from "../../data/faces/survey.ts";
 import { FeatureBatches } from "../../data/features/batches.ts";
 import type { View } from "../../data/pixels/view.ts";
 import type { Clip } from "../../data/shards/clip.ts";
@@ -14,10 +17,11 @@ import type { Meter } from "../../data/threads/long-work.ts";
 import { HealthError } from "../../engine/errors.ts";
 import { emoClip, type EmoClipConfig, emotionClip } from "../../model/index.ts";
 import type { Family } from "../../model/family.ts";
-import { KeptTowers } from "../../train/kept-towers.ts";
+import { type KeptClips, KeptTowers } from "../../train/kept-towers.ts";
 import { locked } from "../../train/locks.ts";
 import { Trainer, type TrainingBatch } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
+import { writeDfew } from "../kit/face-set.ts";
 import { failure } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
 import { settings, tiny, tokenizer } from "./synthetic.ts";
@@ -100,36 +104,64 @@ const shardsIn = async (folder: string) => {
   return { set, digest: "these" };
 };
 
-for (const [family, config] of both)
-  for (const sampling of ["uniform", "random"] as const)
-    test(`${family.name}: steps on what is kept are those on pixels, bit for bit, with frames ${sampling}`, () =>
-      inTemporary(async (folder) => {
-        const { set, digest } = await shardsIn(folder);
-        const view = viewBy(sampling);
-        const loader = new Loader(set, { ...view, ...order, order: "shuffled" });
-        const pixels = await stepsOn(new Trainer(config, tokenizer, own, family), loader.batches(0, 8));
-        await loader.close();
+/** What was kept of these clips; training on it must be training on their pixels. */
+async function agreeing([family, config]: (typeof both)[number], clips: KeptClips, folder: string) {
+  const { set, view } = clips;
+  const loader = new Loader(set, { ...view, ...order, order: "shuffled" });
+  const pixels = await stepsOn(new Trainer(config, tokenizer, own, family), loader.batches(0, 8));
+  await loader.close();
 
-        const trainer = new Trainer(config, tokenizer, own, family);
-        const kept = new KeptTowers(trainer, { set, view, digest }, { ...rule, folder: join(folder, "kept") });
-        assert.ok(await kept.fill(meter().heard, never));
-        const batches = new FeatureBatches({ set, view, rows: () => kept.frames }, order);
-        assert.is(batches.stepsPerEpoch, loader.stepsPerEpoch);
-        const withTexts = async function* () {
-          for await (const batch of batches.batches(0, 8)) yield { ...batch, texts: kept.captions.of(batch.captions) };
-        };
-        assert.equal(await stepsOn(trainer, withTexts()), pixels);
-        await batches.close();
-        const frames = clips.reduce((sum, { frames }) => sum + (sampling === "random" ? frames.length : 2), 0);
-        assert.equal(
-          kept.kept.map(({ tower, items, found, bad }) => [tower, items, found, bad]),
-          [
-            ["image", frames, 0, 1],
-            ["text", 4, 0, 0],
-          ],
+  const trainer = new Trainer(config, tokenizer, own, family);
+  const kept = new KeptTowers(trainer, clips, { ...rule, folder });
+  assert.ok(await kept.fill(meter().heard, never));
+  const batches = new FeatureBatches({ set, view, rows: () => kept.frames }, order);
+  assert.is(batches.stepsPerEpoch, loader.stepsPerEpoch);
+  const withTexts = async function* () {
+    for await (const batch of batches.batches(0, 8)) yield { ...batch, texts: kept.captions.of(batch.captions)! };
+  };
+  assert.equal(await stepsOn(trainer, withTexts()), pixels);
+  await batches.close();
+  await kept.close();
+  return kept.kept.map(({ tower, items, found, bad }) => [tower, items, found, bad]);
+}
+
+for (const each of both)
+  for (const sampling of ["uniform", "random"] as const)
+    test(`${each[0].name}: steps on what is kept are those on pixels, bit for bit, with frames ${sampling}`, () =>
+      inTemporary(async (folder) => {
+        const found = await agreeing(
+          each,
+          { ...(await shardsIn(folder)), view: viewBy(sampling) },
+          join(folder, "kept"),
         );
-        await kept.close();
+        const frames = clips.reduce((sum, { frames }) => sum + (sampling === "random" ? frames.length : 2), 0);
+        assert.equal(found, [
+          ["image", frames, 0, 1],
+          ["text", 4, 0, 0],
+        ]);
       }));
+
+for (const [window, frames] of [
+  ["random", 12 * 3],
+  ["centre", 12 * 2],
+] as const)
+  test(`so are those on clips of faces in floats, with two texts a class, windows ${window}`, () =>
+    inTemporary(async (folder) => {
+      const labels = [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4];
+      await writeDfew(folder, "train", labels);
+      const listed = await openFaceSet("dfew", folder, { split: "train" });
+      const set = new FaceClips((await surveyFaces(listed)).clips, {
+        root: listed.root,
+        how: { every: 2, window, augment: false },
+        textsOf: ({ label }) => [`${words[label % 4]} waits`, `${words[label % 4]} laughs`],
+      });
+      const view: View = { ...viewBy("random"), numbers: "floats" };
+      const found = await agreeing(both[1], { set, view, digest: "faces" }, join(folder, "kept"));
+      assert.equal(found, [
+        ["image", frames, 0, 0],
+        ["text", 8, 0, 0],
+      ]);
+    }));
 
 test("what was kept before a stop stays, a torn end is made again, and what is whole is not", () =>
   inTemporary(async (folder) => {
