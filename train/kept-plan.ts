@@ -6,7 +6,7 @@ import type { Family } from "../model/family.ts";
 import { Init } from "../model/params.ts";
 import { asClips, pixelPlaceholders } from "../model/pixels.ts";
 import { type FrozenTowers, frozenTowersOf } from "./frozen-towers.ts";
-import { framesAtOnce, type KeptClips, TEXTS } from "./kept-towers.ts";
+import { framesAtOnce, type KeptClips, textsAtOnce } from "./kept-towers.ts";
 
 /** One tower's part of it. */
 export interface KeptPlan {
@@ -30,30 +30,31 @@ export async function planKept(
   const model = family.build(config, new Init(0));
   const { side, context } = model.takes;
   const planOf = (tower: keyof FrozenTowers, items: number, size: number, record: () => void): KeptPlan => {
-    const { flops } = planOnly(facts, Number.POSITIVE_INFINITY, record);
+    const { flops } = planOnly(facts, Number.POSITIVE_INFINITY, () => {
+      using scope = new Scope();
+      void scope;
+      record();
+    });
     return { tower, items, bytes: 4 * items * model.embed, flops: flops * Math.ceil(items / size) };
   };
-  const frames = framesAtOnce(side);
-  return [
-    ...(image
-      ? [
-          planOf("image", new FrameNumbers(set, view).count, frames, () => {
-            using scope = new Scope();
-            void scope;
-            const { frames_BT3SS, mask_BTSS } = asClips(pixelPlaceholders(frames, side), 1);
-            keep(family.build(config, new Init(0)).encodeFrames(frames_BT3SS, mask_BTSS));
-          }),
-        ]
-      : []),
-    ...(text
-      ? [
-          planOf("text", (await captionsOf(set, view)).length, TEXTS, () => {
-            using scope = new Scope();
-            void scope;
-            const tokens_BW = placeholder([TEXTS, context], "u32");
-            keep(family.build(config, new Init(0)).encodeText(tokens_BW, placeholder([TEXTS], "u32")));
-          }),
-        ]
-      : []),
-  ];
+  const plans: KeptPlan[] = [];
+  if (image) {
+    const frames = new FrameNumbers(set, view).count;
+    const size = framesAtOnce(frames, side);
+    const record = () => {
+      const { frames_BT3SS, mask_BTSS } = asClips(pixelPlaceholders(size, side), 1);
+      keep(family.build(config, new Init(0)).encodeFrames(frames_BT3SS, mask_BTSS));
+    };
+    plans.push(planOf("image", frames, size, record));
+  }
+  if (text) {
+    const captions = (await captionsOf(set, view)).length;
+    const size = textsAtOnce(captions);
+    const record = () => {
+      const tokens_BW = placeholder([size, context], "u32");
+      keep(family.build(config, new Init(0)).encodeText(tokens_BW, placeholder([size], "u32")));
+    };
+    plans.push(planOf("text", captions, size, record));
+  }
+  return plans;
 }

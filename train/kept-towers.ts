@@ -52,14 +52,17 @@ export interface KeptTower {
 /** Changes with every change of how rows are made or kept. */
 const FORMAT = 1;
 
-/** Texts that are encoded at once. */
-export const TEXTS = 128;
+/** Texts that are encoded at once, at most. */
+const TEXTS = 128;
 /** Bytes of f32 pixels that a tower is shown at once, and frames. */
 const [PIXEL_BYTES, FRAMES] = [64 * 2 ** 20, 128];
 
-/** Frames that a tower is shown at once. */
-export const framesAtOnce = (side: Side): number =>
-  Math.min(FRAMES, Math.max(1, Math.floor(PIXEL_BYTES / (3 * cellsOf(side) * 4))));
+/** Of so many frames those that a tower is shown at once: the same for all of them, so that a row does not tell where work was resumed. */
+export const framesAtOnce = (frames: number, side: Side): number =>
+  Math.min(frames, FRAMES, Math.max(1, Math.floor(PIXEL_BYTES / (3 * cellsOf(side) * 4))));
+
+/** The same of texts. */
+export const textsAtOnce = (texts: number): number => Math.min(texts, TEXTS);
 
 /** The kept rows of a training's frozen towers. `fill` makes what is lacking, with the weights that the model has then. */
 export class KeptTowers {
@@ -127,7 +130,8 @@ export class KeptTowers {
     const { model } = this.trainer;
     const { side, colours } = model.takes;
     const { workers } = this.options;
-    const chunks = frameChunks(numbers, { view: this.clips.view, workers, from: rows.next, size: framesAtOnce(side) });
+    const size = framesAtOnce(numbers.count, side);
+    const chunks = frameChunks(numbers, { view: this.clips.view, workers, from: rows.next, size });
     meter.start(keptPhase.image, numbers.count, rows.next);
     const encoded = piped(untilStopped(chunks, stop), async (chunk) => {
       const [f] = await compute(() => {
@@ -148,19 +152,20 @@ export class KeptTowers {
     const { set, view } = this.clips;
     const { model, tokenizer } = this.trainer;
     const captions = await captionsOf(set, view);
+    const size = textsAtOnce(captions.length);
     const shown = createHash("sha256");
-    for (let at = 0; at < captions.length; at += TEXTS)
-      shown.update(bytesOf(tokenizer.encode(captions.slice(at, at + TEXTS))));
+    for (let at = 0; at < captions.length; at += size)
+      shown.update(bytesOf(tokenizer.encode(captions.slice(at, at + size))));
     const rows = await this.#rows("text", captions.length, shown.digest("hex"), meter, async (rows) => {
       meter.start(keptPhase.text, captions.length, rows.next);
       const pace = paceFrom(rows.next, "captions/s");
-      for (let at = rows.next; at < captions.length && stop.requested === undefined; at += TEXTS) {
-        const until = Math.min(at + TEXTS, captions.length);
+      for (let at = rows.next; at < captions.length && stop.requested === undefined; at += size) {
+        const until = Math.min(at + size, captions.length);
         // as many at every time, so that the last ones are computed as the others are
-        const some = Array.from({ length: TEXTS }, (_, i) => captions[Math.min(at + i, until - 1)]);
+        const some = Array.from({ length: size }, (_, i) => captions[Math.min(at + i, until - 1)]);
         const { tokens_BW, ends_B } = model.textRows(tokenizer.encode(some));
         const [t] = await compute(() => [
-          model.encodeText(tensor(tokens_BW, [TEXTS, model.takes.context], "u32"), tensor(ends_B, [TEXTS], "u32")),
+          model.encodeText(tensor(tokens_BW, [size, model.takes.context], "u32"), tensor(ends_B, [size], "u32")),
         ]);
         await rows.append((t as Float32Array).subarray(0, (until - at) * model.embed), until);
         meter.at(until, pace(until));
