@@ -109,6 +109,18 @@ runs("captions of one's own list: a clip without one is left out and said; the o
   assert.ok(words.includes("smiles"));
 });
 
+runs("values about faces are said to be idle where there are no faces", async () => {
+  const { code, stderr } = await runProgram(
+    CLI,
+    ["train", "--preset", "tiny", "--every", "2", "--resample", "--dry-run"],
+    {
+      cwd: root,
+    },
+  );
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /every, resample: of clips of faces, and there are none here/);
+});
+
 const refused: readonly [words: string[], code: number, what: RegExp][] = [
   [
     ["dfew:DFEW"],
