@@ -208,7 +208,7 @@ export class Prepared {
 export function picksOf({ op, dims, attrs }: Case, gpu: Gpu): string {
   const way = op.ways.size > 1 ? op.way(dims, gpu.facts, attrs) : op.ways.keys().next().value!;
   const { forward, backward } = op.ways.get(way)!;
-  const pick = ({ pass }: CompiledPass) => (pass.variants.size > 1 ? pass.pick(dims, gpu.facts, attrs) : "only");
+  const pick = ({ pass }: CompiledPass) => (pass.variants.size > 1 ? pass.pick(dims, gpu.facts, attrs, "f32") : "only");
   return [way, ...[...forward, ...backward].map(pick)].join(" ");
 }
 

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { Command } from "commander";
 import { type Gpu, type GpuOptions, HealthError, openGpu, tunedPath, Value } from "../engine/index.ts";
 import type { Storage } from "../engine/record/value.ts";
-import type { StructureName } from "../kernels/matmul/emit.ts";
+import type { StructureName } from "../kernels/matmul/structures.ts";
 import { product, type Shape } from "../kernels/matmul/tile.ts";
 import { candidates, type TuneTask, tasks, winner } from "../kernels/matmul/tune.ts";
 import { makeFolder, replaceFile } from "../data/formats/disk.ts";

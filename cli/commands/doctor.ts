@@ -1,6 +1,7 @@
 // emotionclip doctor: which adapter opens, what it offers, and what the engine uses of it.
 import { Command } from "commander";
 import pc from "picocolors";
+import type { MatrixSize } from "../../engine/declare/facts.ts";
 import { GpuError } from "../../engine/errors.ts";
 import { findAdapter, type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { print } from "../terminal/streams.ts";
@@ -37,6 +38,8 @@ interface Diagnosis {
   engine?: {
     subgroup: number;
     f16: boolean;
+    /** Matrices of halves that a subgroup multiplies as one. */
+    matrices: readonly MatrixSize[];
     workgroupBytes: number;
     workgroupSize: number;
     memoryBudget: number;
@@ -88,8 +91,8 @@ async function diagnose(options: GpuOptions): Promise<Diagnosis> {
 }
 
 function engineOf({ facts, store }: Gpu): NonNullable<Diagnosis["engine"]> {
-  const { subgroup, f16, workgroupBytes, workgroupSize, tuned } = facts;
-  return { subgroup, f16, workgroupBytes, workgroupSize, memoryBudget: store.budget, tuned: tuned.size };
+  const { subgroup, f16, matrices = [], workgroupBytes, workgroupSize, tuned } = facts;
+  return { subgroup, f16, matrices, workgroupBytes, workgroupSize, memoryBudget: store.budget, tuned: tuned.size };
 }
 
 const size = (bytes: number) =>
@@ -127,6 +130,7 @@ function page({ adapter, subgroups, features, limits, missing, engine, adapters,
       title("the engine will use"),
       row("lanes of a subgroup", String(engine.subgroup)),
       row("half precision", engine.f16 ? "available as storage" : "no; everything is f32"),
+      row("matrices of halves", engine.matrices.map(({ m, n, k }) => `${m}x${n}x${k}`).join(", ") || "none"),
       row("workgroup", `${engine.workgroupSize} invocations, ${size(engine.workgroupBytes)}`),
       row("memory budget", `${size(engine.memoryBudget)} (--gpu-memory)`),
       row("tuned choices", engine.tuned ? String(engine.tuned) : "none; the built-in table serves (emotionclip tune)"),

@@ -33,8 +33,8 @@ export interface Variant {
   readonly constants?: Record<string, number>;
   /** Names of bindings in the kernel that stand for other tensors of the pass: { kernelName: tensorName }. */
   readonly rename?: Record<string, string>;
-  /** Whether the device can run it; default: always. */
-  readonly available?: (device: DeviceFacts, dims: Sizes, attrs: Attrs) => boolean;
+  /** Whether the device can run it, for tensors stored as T; default: always. */
+  readonly available?: (device: DeviceFacts, dims: Sizes, attrs: Attrs, T: Dtype) => boolean;
 }
 
 /** One launch of one kernel. */
@@ -44,8 +44,8 @@ export interface Pass {
   readonly label: string;
   /** Kernels that compute the same, by name. */
   readonly variants: ReadonlyMap<string, Variant>;
-  /** The name of the variant for these sizes on this device. */
-  readonly pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string;
+  /** The name of the variant for these sizes on this device, for tensors stored as T. */
+  readonly pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs, T: Dtype) => string;
   /** What it moves and computes, where its tensors and the op's flops do not say it (`counted`). */
   readonly work?: (dims: Sizes, attrs: Attrs) => { bytes?: number; flops?: number };
 }
@@ -78,7 +78,7 @@ export function pass<const S extends string>(
 export function passOf<const S extends string>(
   sig: S,
   variants: Record<string, Variant>,
-  pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs) => string,
+  pick: (dims: Sizes, device: DeviceFacts, attrs: Attrs, T: Dtype) => string,
   label = "",
 ): Pass {
   takes("passOf(sig: text, variants: object, pick: function, label?: text)", arguments);

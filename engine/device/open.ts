@@ -1,5 +1,5 @@
 // Opening a device: which adapter, with what features and limits, and how much of its memory.
-import type { DeviceFacts } from "../declare/facts.ts";
+import type { DeviceFacts, MatrixSize } from "../declare/facts.ts";
 import { GpuError, UsageError } from "../errors.ts";
 import { here } from "../host/here.ts";
 import { takes } from "../takes.ts";
@@ -46,7 +46,13 @@ const limitsWanted = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
-const featuresWanted = ["subgroups", "subgroup-size-control", "shader-f16", "timestamp-query"] as const;
+const featuresWanted = [
+  "subgroups",
+  "subgroup-size-control",
+  "shader-f16",
+  "timestamp-query",
+  "chromium-experimental-subgroup-matrix",
+] as const;
 
 const isSoftware = (info: GPUAdapterInfo): boolean =>
   info.isFallbackAdapter ||
@@ -106,10 +112,30 @@ const factsOf = (device: GPUDevice, info: GPUAdapterInfo, software: boolean): De
   software,
   subgroup: subgroupSize(info),
   f16: device.features.has("shader-f16"),
+  matrices: matricesOf(device, info),
   workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
   workgroupSize: device.limits.maxComputeInvocationsPerWorkgroup,
   tuned: here.tuned(describe(info)),
 });
+
+/** Matrices of halves with f32 sums, where subgroups of the engine's size can be asked for. */
+function matricesOf({ features }: GPUDevice, info: GPUAdapterInfo): MatrixSize[] {
+  const needed = ["chromium-experimental-subgroup-matrix", "subgroup-size-control", "shader-f16"];
+  if (!needed.every((feature) => features.has(feature as GPUFeatureName))) return [];
+  const { subgroupMatrixConfigs: configs = [] } = info as { subgroupMatrixConfigs?: Iterable<MatrixConfig> };
+  return [...configs]
+    .filter(({ componentType, resultComponentType }) => componentType === "f16" && resultComponentType === "f32")
+    .map(({ M: m, N: n, K: k }) => ({ m, n, k }));
+}
+
+/** As Dawn describes what a subgroup multiplies. */
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
 
 const describe = (info: GPUAdapterInfo): string =>
   [info.vendor, info.architecture, info.description || info.device].filter(Boolean).join(" | ");

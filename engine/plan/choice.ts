@@ -23,7 +23,7 @@ export interface Choice {
 /** The variant that is forced, or the one that the pass picks. */
 export function choose(call: Call, { facts, forced, sizeControl }: Situation): Choice {
   const { pass, dims, attrs, T } = call;
-  const name = forcedName(call, facts, forced) ?? pass.pass.pick(dims, facts, attrs);
+  const name = forcedName(call, facts, forced) ?? pass.pass.pick(dims, facts, attrs, T);
   const { variants } = pass.pass;
   const variant = variants.get(name);
   if (!variant) throw new KernelError(`${pass.label}: picked "${name}"; it has ${[...variants.keys()].join(", ")}`);
@@ -31,9 +31,13 @@ export function choose(call: Call, { facts, forced, sizeControl }: Situation): C
   return { name, variant, text: completeText(source, { T, subgroup: facts.subgroup, sizeControl }, pass.label) };
 }
 
-function forcedName({ pass, dims, attrs }: Call, facts: DeviceFacts, forced: ReadonlySet<string>): string | undefined {
+function forcedName(
+  { pass, dims, attrs, T }: Call,
+  facts: DeviceFacts,
+  forced: ReadonlySet<string>,
+): string | undefined {
   for (const [name, variant] of pass.pass.variants)
-    if (forced.has(name) && (variant.available?.(facts, dims, attrs) ?? true)) return name;
+    if (forced.has(name) && (variant.available?.(facts, dims, attrs, T) ?? true)) return name;
   return undefined;
 }
 

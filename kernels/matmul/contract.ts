@@ -4,7 +4,7 @@
 import { KernelError } from "../../engine/errors.ts";
 import type { Attrs, Pass } from "../../engine/declare/pass.ts";
 import { parseSignature, type Sizes, type Term } from "../../engine/declare/signature.ts";
-import type { ProductForm } from "./emit.ts";
+import type { ProductForm } from "./structures.ts";
 import { product, type ProductOptions, type Shape } from "./tile.ts";
 
 /** The epilogue, by tensor names of the signature, and a number that multiplies the sums. */

@@ -1,5 +1,5 @@
 // Products in f64, plainly, for the ops' references.
-import type { ProductForm } from "./emit.ts";
+import type { ProductForm } from "./structures.ts";
 
 /** y[M, N] = a·b over K; which of a and b is stored transposed says `form`. Batches follow one another. */
 export function product64(

@@ -1,7 +1,7 @@
 // Which structure of the inner tile for which product: a measured choice of `emotionclip tune` if there is one,
 // else a prior by the kind of device.
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
-import { type ProductForm, type StructureName, structures } from "./emit.ts";
+import { type ProductForm, type StructureName, structures } from "./structures.ts";
 
 /** The sizes a choice depends on. */
 export interface Extent {

@@ -11,19 +11,20 @@ import {
   type SourceContext,
   type Variant,
 } from "../../engine/declare/pass.ts";
-import { type Dims, parseSignature, type Sizes } from "../../engine/declare/signature.ts";
+import { type Dims, type Dtype, parseSignature, type Sizes } from "../../engine/declare/signature.ts";
 import type { Activation } from "./activation.ts";
+import { emit } from "./emit.ts";
+import { levelsFor } from "./parts.ts";
 import {
   type Access,
-  emit,
-  levelsFor,
-  type ProductForm,
   type EmittedKernel,
-  type Role,
+  type ProductForm,
   type ProductStructure,
+  type Role,
   structures,
   tileOf,
-} from "./emit.ts";
+} from "./structures.ts";
+import { fits, matrixChoice, matrixFor } from "./matrices.ts";
 import { chooseStructure } from "./table.ts";
 
 /** Where one operand lies: element (n, h, row, column) is at offset + n·strideN + h·strideH + row·ld + column. */
@@ -91,12 +92,16 @@ export function product<const S extends string>(options: ProductOptions<S>): Pas
       grid: (dims, consts, attrs) => gridOf(shapeOf(dims, attrs), structure, consts.SG),
       uniforms: (dims, attrs) => fieldsOf(shapeOf(dims, attrs)),
       rename: renames(options as ProductOptions<string>),
-      available: (device, dims, attrs) =>
-        offered(structure, shapeOf(dims, attrs), device) && !(options.activation && unrolls(structure, device)),
+      available: (device, dims, attrs, T) =>
+        offered(structure, shapeOf(dims, attrs), device) &&
+        (structure.mode !== "mx" || isOfHalves(options as ProductOptions<string>, T)) &&
+        !(options.activation && unrolls(structure, device)),
     };
   }
-  const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs) => {
-    const chosen = chooseStructure(options.form, shapeOf(dims, attrs), device);
+  const pick = (dims: Sizes, device: DeviceFacts, attrs: Attrs, T: Dtype) => {
+    const extent = shapeOf(dims, attrs);
+    const matrices = isOfHalves(options as ProductOptions<string>, T) ? matrixChoice(extent, device) : undefined;
+    const chosen = matrices ?? chooseStructure(options.form, extent, device);
     return options.activation && unrolls(structures[chosen], device) ? "wg32" : chosen;
   };
   const flops = ({ M, N, K, batch: [n, h = 1] = [1] }: Shape) => 2 * M * N * K * n * h;
@@ -111,6 +116,15 @@ function accessOf({ a, b, c, K, N }: Shape): Access {
     (ld | offset | strideN | strideH) % 4 === 0;
   if (!quads(a) || !quads(b)) return "scalar";
   return quads(c) && K % 4 === 0 && N % 4 === 0 ? "vec" : "loads";
+}
+
+/** Whether both operands are stored in half precision. */
+function isOfHalves({ sig, a, b }: ProductOptions<string>, T: Dtype): boolean {
+  const { inputs } = parseSignature(sig);
+  return [a, b].every((name) => {
+    const dtype = inputs.find((term) => term.name === name)?.dtype;
+    return (dtype === "T" ? T : dtype) === "f16";
+  });
 }
 
 const roles: readonly Role[] = ["a", "b", "c", "factor", "bias", "pre", "residual"];
@@ -140,6 +154,7 @@ function kernelOf(
     fields: Object.keys(fieldsOf(shape)).slice(6),
     types,
     activation: options.activation?.(attrs) ?? "none",
+    ...(structure.mode === "mx" && { matrix: matrixFor(structure, device) }),
   };
 }
 
@@ -198,6 +213,7 @@ const most = 65535;
  */
 function offered(structure: ProductStructure, { M, N, K }: Shape, device: DeviceFacts): boolean {
   if (structure.mode === "sg") return !device.software || structure.rows <= 8 || M * N * K >= structure.rows * 2 ** 14;
+  if (structure.mode === "mx") return fits(structure, device);
   const threads = structure.TX * structure.TY;
   return threads <= device.workgroupSize && (!device.software || threads <= 64 || M * N * K >= 2 ** 18);
 }

@@ -1,7 +1,7 @@
 // Which structure wins for which class of products on a device: the logic of `emotionclip tune`. Measuring is the
 // caller's; this file knows what to measure, and what to make of it.
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
-import { type ProductForm, type StructureName, structures } from "./emit.ts";
+import { type ProductForm, type StructureName, structures } from "./structures.ts";
 import { chooseStructure, classOf, type Extent } from "./table.ts";
 
 /** One product to measure: the first of its class among the model's. */
@@ -66,6 +66,7 @@ export function candidates(task: TuneTask, device: DeviceFacts): StructureName[]
   const prior = chooseStructure(task.form, task, { ...device, tuned: new Map() });
   const fits = (name: StructureName) => {
     const structure = structures[name];
+    if (structure.mode === "mx") return false; // of halves alone, and chosen by size
     return structure.mode === "sg" || (!device.software && structure.TX * structure.TY <= device.workgroupSize);
   };
   const others = (Object.keys(structures) as StructureName[]).filter((name) => name !== prior && fits(name));

@@ -287,13 +287,13 @@ export function alternatives(op: Op): string[] {
   return [...names];
 }
 
-/** Whether this device offers an alternative for a case, in at least one pass. */
-export function offered(op: Op, name: string, facts: DeviceFacts, c: Case): boolean {
+/** Whether this device offers an alternative for a case of tensors stored as T, in at least one pass. */
+export function offered(op: Op, name: string, facts: DeviceFacts, c: Case, T: Dtype = "f32"): boolean {
   const full = fullSizes(op, c)!;
   const { attrs } = c;
   const has = ({ pass }: CompiledPass) => {
     const variant = pass.variants.get(name);
-    return variant !== undefined && (variant.available?.(facts, full, attrs) ?? true);
+    return variant !== undefined && (variant.available?.(facts, full, attrs, T) ?? true);
   };
   return (
     op.ways.has(name) || [...op.ways.values()].some(({ forward, backward }) => [...forward, ...backward].some(has))

@@ -114,8 +114,8 @@ export function chain(op: Op, c: Case, forced: string | undefined): Launch[] {
   return [...forward, ...backward].map((pass) => {
     const { variants, pick } = pass.pass;
     const wanted = forced === undefined ? undefined : variants.get(forced);
-    const offered = wanted && (wanted.available?.(device, dims, c.attrs) ?? true);
-    const variant = offered ? wanted : variants.get(pick(dims, device, c.attrs))!;
+    const offered = wanted && (wanted.available?.(device, dims, c.attrs, "f32") ?? true);
+    const variant = offered ? wanted : variants.get(pick(dims, device, c.attrs, "f32"))!;
     return launchOf(pass, variant, dims, c.attrs, device);
   });
 }

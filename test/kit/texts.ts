@@ -37,7 +37,7 @@ export function textsOf(op: Op, device: DeviceFacts, T: Dtype, sizeControl: bool
     for (const { forward, backward } of op.ways.values())
       for (const pass of isWholeType(T) ? forward : [...forward, ...backward])
         for (const [name, variant] of pass.pass.variants) {
-          if (!(variant.available?.(device, sizes, c.attrs) ?? true)) continue;
+          if (!(variant.available?.(device, sizes, c.attrs, T) ?? true)) continue;
           const label = `${pass.label} ${name}`;
           const source = joinSource(variant.source, { dims: sizes, attrs: c.attrs, device, T });
           const text = completeText(source, { T, subgroup: device.subgroup, sizeControl }, label);

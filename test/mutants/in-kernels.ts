@@ -70,9 +70,17 @@ function checkTexts(list: readonly Mutation[]): void {
       throw new Error(`${file} does not have "${find}" any more: bring test/mutants/list.ts up to date`);
 }
 
-/** Faults of the ops named, or all. */
-export const kernelMutationsOf = (names: readonly string[]): Mutation[] =>
-  mutations.filter(({ op }) => names.length === 0 || names.includes(op));
+/** Kernels for matrix units, which few adapters have. */
+const needsMatrices = ({ file }: Mutation): boolean => file.endsWith("tiles/matrix.ts");
+
+/** Faults of the ops named, of files whose path has a word with a slash in it, or all; and how many more there are that this adapter runs no kernels of. */
+export function kernelMutationsOf(names: readonly string[]): { tried: Mutation[]; left: number } {
+  const isMeant = ({ op, file }: Mutation) =>
+    names.length === 0 || names.some((name) => name === op || (name.includes("/") && file.includes(name)));
+  const all = mutations.filter(isMeant);
+  const tried = gpu.facts.matrices?.length ? all : all.filter((mutation) => !needsMatrices(mutation));
+  return { tried, left: all.length - tried.length };
+}
 
 /** Every op as it is, then with each fault. */
 export async function* kernelVerdicts(list: readonly Mutation[]): AsyncGenerator<Verdict> {

@@ -205,12 +205,25 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/embedding/row-dx.wgsl", ["rowGather", "q < token + width", "q <= token + width", "one too many"]),
 
   ...of(
-    "kernels/matmul/emit.ts",
+    "kernels/matmul/tiles/subgroup.ts",
     ["matmul", "fma(vec4f(x.w), b3, s0)", "fma(vec4f(x.w), b2, s0)", "wrong row of b"],
-    ["matmul", "if (col + 3u < dim.cols)", "if (col + 2u < dim.cols)", "writes into the next row"],
+    ["matmulTN", "(stop + 3u) / 4u", "stop / 4u", "last, partial step dropped"],
+  ),
+  ...of(
+    "kernels/matmul/tiles/workgroup.ts",
     ["matmulNT", "workgroupBarrier();", "", "removed barrier after copying"],
     ["matmulTN", "workgroupBarrier();\n  }", "}", "removed barrier before the next step"],
-    ["matmulTN", "(stop + 3u) / 4u", "stop / 4u", "last, partial step dropped"],
+  ),
+  ...of(
+    "kernels/matmul/tiles/matrix.ts",
+    ["matmul", "b0, y0);", "b1, y0);", "wrong matrix of b"],
+    ["matmulNT", "own / 1u * 16u", "own / 1u * 8u", "blocks overlap"],
+    ["matmulTN", "k += 8u", "k += 16u", "every other matrix of a step left out"],
+    ["linear", "vec4f(sums[first], sums[first + 1u]", "vec4f(sums[first + 1u], sums[first]", "columns swapped"],
+  ),
+  ...of(
+    "kernels/matmul/parts.ts",
+    ["matmul", "if (col + 3u < dim.cols)", "if (col + 2u < dim.cols)", "writes into the next row"],
     ["matmul", "total3 += s3;", "total3 = s3;", "panels before the last dropped"],
     ["matmulTN", "wid.z * dim.chunk;", "wid.z * dim.chunk + 4u * min(wid.z, 1u);", "parts of the sum have gaps"],
     ["matmulNT", "min(4u * q + 3u, dim.depth - 1u)", "min(4u * q + 2u, dim.depth - 1u)", "wrong element of a row"],

@@ -3,7 +3,7 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "../../engine/errors.ts";
+import { nearest, UsageError } from "../../engine/errors.ts";
 import { testFolder } from "../run/bundle.ts";
 import { hostMutations } from "./host-list.ts";
 import { kernelMutationsOf, kernelVerdicts } from "./in-kernels.ts";
@@ -24,25 +24,27 @@ function line({ good, cells }: Verdict): void {
 
 /** What to try: every word is the name of an op, or a part of a path. */
 function chosen(words: readonly string[]) {
-  const kernels = kernelMutationsOf(words);
+  const { tried: kernels, left } = kernelMutationsOf(words);
   const host = hostMutationsOf(words);
-  const lost = words.find(
-    (word) => kernels.every(({ op }) => op !== word) && host.every(({ file }) => !file.includes(word)),
-  );
-  if (lost !== undefined)
+  const ops = [...new Set(mutations.map(({ op }) => op))];
+  const files = [...new Set([...mutations, ...hostMutations].map(({ file }) => file))];
+  const lost = words.find((word) => !ops.includes(word) && !files.some((file) => file.includes(word)));
+  if (lost !== undefined) {
+    const near = nearest(lost, [...ops, ...files]);
     throw new UsageError(
-      `no fault of "${lost}"; there are some of the ops ${[...new Set(mutations.map(({ op }) => op))].join(", ")}, ` +
-        `and of the files ${[...new Set(hostMutations.map(({ file }) => file))].join(", ")}`,
+      `no fault of "${lost}"${near ? ` (did you mean ${near}?)` : ""}; a word is one of ${ops.length} ops, as softmax, or a part of a path, as train/ or kernels/matmul`,
     );
-  return { kernels, host };
+  }
+  return { kernels, host, left };
 }
 
 async function main(): Promise<void> {
   const started = performance.now();
-  const { kernels, host } = chosen(process.argv.slice(2));
+  const { kernels, host, left } = chosen(process.argv.slice(2));
   console.log(
     `${kernels.length} faults in kernels, ${host.length} on the host side\n     where, fault, caught by the test, after so many cases`,
   );
+  if (left > 0) console.log(`     ${left} more are of kernels for matrix units, which this adapter has none of`);
   for await (const verdict of hostVerdicts(root, host)) line(verdict);
   for await (const verdict of kernelVerdicts(kernels)) line(verdict);
   rmSync(join(root, testFolder), { recursive: true, force: true });
