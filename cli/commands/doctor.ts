@@ -12,6 +12,7 @@ const uses: Record<string, string> = {
   subgroups: "reductions, matmul and attention; needed",
   "subgroup-size-control": "the same number of lanes in every kernel",
   "shader-f16": "storing tensors in half precision",
+  "chromium-experimental-subgroup-matrix": "products of large matrices with --precision amp",
   "timestamp-query": "emotionclip profile",
 };
 
@@ -105,7 +106,7 @@ const isSize = (limit: string) => /Size$/.test(limit);
 
 function page({ adapter, subgroups, features, limits, missing, engine, adapters, system }: Diagnosis): string {
   const [least, most] = subgroups;
-  const row = (label: string, value: string) => `  ${label.padEnd(36)}${value}`;
+  const row = (label: string, value: string) => `  ${label.padEnd(38)}${value}`;
   const title = (text: string) => `\n${pc.bold(text)}`;
   const others = Object.keys(uses).filter((feature) => features.includes(feature));
   const lines = [

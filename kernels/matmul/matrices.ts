@@ -16,7 +16,7 @@ export function matrixFor(
 }
 
 /** Whether a device can run a tile of matrices: it has some of a size that fills it, and threads and memory for it. */
-export function fits(structure: MatrixStructure, device: DeviceFacts): boolean {
+export function runsTile(structure: MatrixStructure, device: DeviceFacts): boolean {
   const { down, across, rows, cols, KT } = structure;
   const matrix = matrixFor(structure, device);
   if (!matrix || down * across * device.subgroup > device.workgroupSize) return false;
@@ -34,6 +34,6 @@ export function matrixChoice({ M, N, K, batch, split }: Extent, device: DeviceFa
   if (device.software || K < least.depth || M * N * K * (split === undefined ? products : 1) < least.work)
     return undefined;
   const tiles = (rows: number, cols: number) => Math.ceil(M / rows) * Math.ceil(N / cols) * products;
-  const enough = (["mx128", "mx64", "mx32"] as const).filter((name) => fits(structures[name], device));
+  const enough = (["mx128", "mx64", "mx32"] as const).filter((name) => runsTile(structures[name], device));
   return enough.find((name) => tiles(structures[name].rows, structures[name].cols) >= 256) ?? enough.at(-1);
 }

@@ -117,7 +117,7 @@ export function epilogue(kernel: EmittedKernel): string[] {
     if (!types[role]) continue;
     if (access === "vec") lines.push(`  ${role}[i] = vec4<${types[role]}>(${value});`);
     else
-      for (const j of range(4))
+      for (const j of eachOf(4))
         lines.push(`  if (col + ${j}u < dim.cols) { ${role}[i + ${j}u] = ${types[role]}(${value}[${j}]); }`);
   }
   return [...lines, "}", ""];
@@ -139,8 +139,8 @@ export function finish(kernel: EmittedKernel, count: number): string[] {
   const lines = gainOf(kernel);
   if (types.bias) lines.push("  let shift = biasQuad(col);");
   if (types.residual)
-    for (const r of range(count)) lines.push(`  let rest${r} = residualQuad(cBase, row + ${r}u, col);`);
-  for (const r of range(count))
+    for (const r of eachOf(count)) lines.push(`  let rest${r} = residualQuad(cBase, row + ${r}u, col);`);
+  for (const r of eachOf(count))
     lines.push(
       `  store(cBase, row + ${r}u, col, total${r}${extras(kernel, (name) => (name === "rest" ? `, rest${r}` : `, ${name}`))});`,
     );
@@ -190,11 +190,11 @@ export function position(operand: "a" | "b", access: Access, row?: string): stri
   return row === undefined ? base : `${base} + ${row} * ${stride(operand, access)}`;
 }
 
-export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+export const eachOf = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /** The sums of a tile, four columns of each row: total0, total1, … of panels, total0_1, … of the levels above. */
 export const totals = (rows: number, levels: number): string[] =>
-  range(levels + 1).flatMap((level) => range(rows).map((r) => `  var ${totalOf(r, level)} = vec4f();`));
+  eachOf(levels + 1).flatMap((level) => eachOf(rows).map((r) => `  var ${totalOf(r, level)} = vec4f();`));
 
 const totalOf = (row: number, level: number): string => `total${row}${level ? `_${level}` : ""}`;
 
@@ -202,18 +202,18 @@ const totalOf = (row: number, level: number): string => `total${row}${level ? `_
 export const panels = (rows: number): string[] => [
   `  for (var panel = start; panel < end; panel += ${PANEL}u) {`,
   `  let stop = min(panel + ${PANEL}u, end);`,
-  ...range(rows).map((r) => `  var s${r} = vec4f();`),
+  ...eachOf(rows).map((r) => `  var s${r} = vec4f();`),
 ];
 
 /** Closes it: the panel's sums are added, full levels carried upwards, and after the last panel all levels joined. */
 export const endOfPanel = (rows: number, levels: number): string[] => [
-  ...range(rows).map((r) => `  total${r} += s${r};`),
-  ...range(levels).map((level) => {
-    const moves = range(rows).map(
+  ...eachOf(rows).map((r) => `  total${r} += s${r};`),
+  ...eachOf(levels).map((level) => {
+    const moves = eachOf(rows).map(
       (r) => `${totalOf(r, level + 1)} += ${totalOf(r, level)}; ${totalOf(r, level)} = vec4f();`,
     );
     return `  if ((stop - start) % ${PANEL * FAN ** (level + 1)}u == 0u) { ${moves.join(" ")} }`;
   }),
   "  }",
-  ...range(levels).flatMap((level) => range(rows).map((r) => `  total${r} += ${totalOf(r, level + 1)};`)),
+  ...eachOf(levels).flatMap((level) => eachOf(rows).map((r) => `  total${r} += ${totalOf(r, level + 1)};`)),
 ];

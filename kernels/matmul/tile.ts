@@ -24,7 +24,7 @@ import {
   structures,
   tileOf,
 } from "./structures.ts";
-import { fits, matrixChoice, matrixFor } from "./matrices.ts";
+import { runsTile, matrixChoice, matrixFor } from "./matrices.ts";
 import { chooseStructure } from "./table.ts";
 
 /** Where one operand lies: element (n, h, row, column) is at offset + n·strideN + h·strideH + row·ld + column. */
@@ -213,7 +213,7 @@ const most = 65535;
  */
 function offered(structure: ProductStructure, { M, N, K }: Shape, device: DeviceFacts): boolean {
   if (structure.mode === "sg") return !device.software || structure.rows <= 8 || M * N * K >= structure.rows * 2 ** 14;
-  if (structure.mode === "mx") return fits(structure, device);
+  if (structure.mode === "mx") return runsTile(structure, device);
   const threads = structure.TX * structure.TY;
   return threads <= device.workgroupSize && (!device.software || threads <= 64 || M * N * K >= 2 ** 18);
 }

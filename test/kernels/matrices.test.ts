@@ -6,7 +6,7 @@ import type { DeviceFacts, MatrixSize } from "../../engine/declare/facts.ts";
 import { explain } from "../../engine/device/pipeline.ts";
 import { compute, tensor } from "../../engine/index.ts";
 import { cast, matmul, matmulNT, matmulTN, ops } from "../../kernels/index.ts";
-import { fits, matrixChoice, matrixFor } from "../../kernels/matmul/matrices.ts";
+import { runsTile, matrixChoice, matrixFor } from "../../kernels/matmul/matrices.ts";
 import { type MatrixStructure, structures } from "../../kernels/matmul/structures.ts";
 import { madeUp, textsOf } from "../kit/texts.ts";
 import { gaussian, halved, uniform } from "./derive.ts";
@@ -109,7 +109,8 @@ test("every tile compiles for the sizes that devices have", async () => {
 });
 
 test("a device runs the tiles that its matrices fill, and that it has memory and threads for", () => {
-  const names = (device: DeviceFacts) => tiles.flatMap(([name, structure]) => (fits(structure, device) ? [name] : []));
+  const names = (device: DeviceFacts) =>
+    tiles.flatMap(([name, structure]) => (runsTile(structure, device) ? [name] : []));
   for (const matrix of sizes) assert.equal(names(gpuOf([matrix])), ["mx32", "mx64", "mx128"]);
   assert.equal(names({ ...gpuOf(sizes), workgroupBytes: 32768 }), ["mx32", "mx64"]);
   assert.equal(names(gpuOf([])), []);

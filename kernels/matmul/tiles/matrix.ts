@@ -4,7 +4,7 @@
 // when a matrix is loaded. Each subgroup keeps its block of outputs in matrices, whose elements cannot be reached: at the end they
 // pass through workgroup memory, one row of matrices at a time, to the lanes that finish them.
 import { ShapeError } from "../../../engine/errors.ts";
-import { along, entry, extras, gainOf, position, range } from "../parts.ts";
+import { along, entry, extras, gainOf, position, eachOf } from "../parts.ts";
 import type { EmittedKernel, MatrixStructure } from "../structures.ts";
 
 /** Halves behind each row in workgroup memory, so that rows of 32 or 64 do not begin in the same bank. */
@@ -58,7 +58,7 @@ export function matrixTile(kernel: EmittedKernel, structure: MatrixStructure): s
     `  let col0 = tile.y * ${cols}u;`,
     `  let rowIn = own / ${across}u * ${blocks.down * m}u;`,
     `  let colIn = own % ${across}u * ${wide}u;`,
-    ...range(blocks.down * blocks.across).map((i) => `  var y${i}: subgroup_matrix_result<f32, ${n}, ${m}>;`),
+    ...eachOf(blocks.down * blocks.across).map((i) => `  var y${i}: subgroup_matrix_result<f32, ${n}, ${m}>;`),
     `  for (var step = start; step < end; step += ${KT}u) {`,
     ...operands.flatMap(({ name, width, isAlong }) => copied(name, width, isAlong, kernel, KT, threads)),
     "    workgroupBarrier();",
@@ -66,7 +66,7 @@ export function matrixTile(kernel: EmittedKernel, structure: MatrixStructure): s
     "    workgroupBarrier();",
     "  }",
     ...gainOf(kernel),
-    ...range(blocks.down).flatMap((i) => finished(kernel, blocks, i)),
+    ...eachOf(blocks.down).flatMap((i) => finished(kernel, blocks, i)),
     "}",
   ];
 }
@@ -109,13 +109,13 @@ function multiplied(
     b.isAlong ? `(colIn + ${j * n}u) * ${bPitch}u + k / 4u` : `k * ${bPitch}u + (colIn + ${j * n}u) / 4u`;
   return [
     `    for (var k = 0u; k < ${KT}u; k += ${k}u) {`,
-    ...range(across).map(
+    ...eachOf(across).map(
       (j) =>
         `      let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${n}, ${k}>, ${b.isAlong ? "col_major" : "row_major"}>(&bTile, ${bAt(j)}, ${bPitch}u);`,
     ),
-    ...range(down).flatMap((i) => [
+    ...eachOf(down).flatMap((i) => [
       `      let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${k}, ${m}>, ${a.isAlong ? "row_major" : "col_major"}>(&aTile, ${aAt(i)}, ${aPitch}u);`,
-      ...range(across).map((j) => {
+      ...eachOf(across).map((j) => {
         const y = `y${i * across + j}`;
         return `      ${y} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, ${y});`;
       }),
@@ -129,7 +129,7 @@ function finished(kernel: EmittedKernel, { m, n, down, across, wide }: Blocks, i
   const { types } = kernel;
   const given = extras(kernel, (name) => `, ${name}`);
   return [
-    ...range(across).map(
+    ...eachOf(across).map(
       (j) => `  subgroupMatrixStore<row_major>(&sums, own * ${m * wide}u + ${j * n}u, y${i * across + j}, ${wide}u);`,
     ),
     "  workgroupBarrier();",

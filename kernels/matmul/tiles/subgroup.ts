@@ -1,5 +1,5 @@
 // The tile of one subgroup, which owns `rows` x 4·SG columns.
-import { endOfPanel, entry, finish, panels, position, range, totals } from "../parts.ts";
+import { endOfPanel, entry, finish, panels, position, eachOf, totals } from "../parts.ts";
 import type { EmittedKernel } from "../structures.ts";
 
 const axes = [..."xyzw"];
@@ -15,16 +15,16 @@ export function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }):
   lines.push(`  let row = tile.x * ${rows}u;`, "  let col = (tile.y * SG + lane) * 4u;");
   if (form === "TN") lines.push(`  let aAt = ${position("a", access)};`);
   else
-    for (const i of range(loads))
+    for (const i of eachOf(loads))
       lines.push(`  let aAt${i} = ${position("a", access, `min(row + ${i}u * SG + lane, dim.rows - 1u)`)};`);
   if (form === "NT")
-    for (const j of range(4))
+    for (const j of eachOf(4))
       lines.push(`  let bAt${j} = ${position("b", access, `min(col + ${j}u, dim.cols - 1u)`)};`);
   else lines.push(`  let bAt = ${position("b", access)};`);
   lines.push(...totals(rows, kernel.levels));
   if (kernel.types.residual) lines.push(...touch(rows, subgroup));
   lines.push(...panels(rows), "  for (var q = panel / 4u; q < (stop + 3u) / 4u; q++) {");
-  for (const j of range(4))
+  for (const j of eachOf(4))
     lines.push(
       form === "NT"
         ? `    let t${j} = bQuad(bAt${j}, q, end);`
@@ -33,7 +33,7 @@ export function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }):
   if (form === "NT")
     for (const [j, axis] of axes.entries())
       lines.push(
-        `    let b${j} = vec4f(${range(4)
+        `    let b${j} = vec4f(${eachOf(4)
           .map((t) => `t${t}.${axis}`)
           .join(", ")});`,
       );
@@ -48,8 +48,8 @@ export function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }):
  */
 function touch(rows: number, subgroup: number): string[] {
   const line = 16;
-  const quads = range(Math.ceil(rows / subgroup)).flatMap((i) =>
-    range(Math.ceil((4 * subgroup) / line)).map(
+  const quads = eachOf(Math.ceil(rows / subgroup)).flatMap((i) =>
+    eachOf(Math.ceil((4 * subgroup) / line)).map(
       (at) => `residualQuad(cBase, row + ${i}u * SG + lane, tile.y * SG * 4u + ${at * line}u).x`,
     ),
   );
@@ -58,8 +58,8 @@ function touch(rows: number, subgroup: number): string[] {
 
 /** a[M, K]: lane l holds four k's of row l. */
 function rowsOfA(rows: number, subgroup: number): string[] {
-  const lines = range(Math.ceil(rows / subgroup)).map((i) => `    let a${i} = aQuad(aAt${i}, q, end);`);
-  for (const r of range(rows)) {
+  const lines = eachOf(Math.ceil(rows / subgroup)).map((i) => `    let a${i} = aQuad(aAt${i}, q, end);`);
+  for (const r of eachOf(rows)) {
     const steps = axes.map((axis, k) => `s${r} = fma(vec4f(x.${axis}), b${k}, s${r});`);
     lines.push(
       "    {",
@@ -74,19 +74,19 @@ function rowsOfA(rows: number, subgroup: number): string[] {
 /** a[K, M]: vec4 number i of the step holds four rows of k = i / (rows / 4). */
 function columnsOfA(rows: number, subgroup: number): string[] {
   const quads = rows / 4;
-  const lines = range(Math.ceil(rows / subgroup)).map((i) => {
+  const lines = eachOf(Math.ceil(rows / subgroup)).map((i) => {
     const at = `(${i}u * SG + lane)`;
     return `    let a${i} = aRow(aAt, 4u * q + ${at} / ${quads}u % 4u, end, row + 4u * (${at} % ${quads}u));`;
   });
-  for (const quad of range(quads)) {
+  for (const quad of eachOf(quads)) {
     lines.push("    {");
-    for (const k of range(4)) {
+    for (const k of eachOf(4)) {
       const at = k * quads + quad;
       lines.push(`      let x${k} = subgroupBroadcast(a${Math.floor(at / subgroup)}, ${at % subgroup}u);`);
     }
     for (const [j, axis] of axes.entries()) {
       const sum = `s${4 * quad + j}`;
-      for (const k of range(4)) lines.push(`      ${sum} = fma(vec4f(x${k}.${axis}), b${k}, ${sum});`);
+      for (const k of eachOf(4)) lines.push(`      ${sum} = fma(vec4f(x${k}.${axis}), b${k}, ${sum});`);
     }
     lines.push("    }");
   }

@@ -1,5 +1,5 @@
 // The tile of a workgroup, whose invocations own `rows` x 4 outputs each out of workgroup memory.
-import { along, endOfPanel, entry, finish, panels, position, range, totals } from "../parts.ts";
+import { along, endOfPanel, entry, finish, panels, position, eachOf, totals } from "../parts.ts";
 import { type Access, type EmittedKernel, type ProductForm, type ProductStructure, tileOf } from "../structures.ts";
 
 /**
@@ -33,7 +33,7 @@ export function workgroupTile(kernel: EmittedKernel, structure: Extract<ProductS
     `      let i = k * (${tile.rows}u + PAD) + rowIn;`,
     `      let j = k * (${tile.cols}u + PAD) + colIn;`,
     "      let b = vec4f(bTile[j], bTile[j + 1u], bTile[j + 2u], bTile[j + 3u]);",
-    ...range(own).map((r) => `      s${r} = fma(vec4f(aTile[i + ${r}u]), b, s${r});`),
+    ...eachOf(own).map((r) => `      s${r} = fma(vec4f(aTile[i + ${r}u]), b, s${r});`),
     "    }",
     "    workgroupBarrier();",
     "  }",
@@ -62,7 +62,7 @@ function copy(
       `      let m = t / ${KT / 4}u;`,
       `      let q = t % ${KT / 4}u;`,
       `      let v = ${operand}Quad(${position(operand, access, `min(${origin} + m, ${limit} - 1u)`)}, step / 4u + q, end);`,
-      ...range(4).map((j) => `      ${operand}Tile[(4u * q + ${j}u) * ${pitch} + m] = v[${j}];`),
+      ...eachOf(4).map((j) => `      ${operand}Tile[(4u * q + ${j}u) * ${pitch} + m] = v[${j}];`),
       "    }",
     ];
   return [
@@ -70,7 +70,7 @@ function copy(
     `      let k = t / ${width / 4}u;`,
     `      let m = t % ${width / 4}u * 4u;`,
     `      let v = ${operand}Row(${position(operand, access)}, step + k, end, ${origin} + m);`,
-    ...range(4).map((j) => `      ${operand}Tile[k * ${pitch} + m + ${j}u] = v[${j}];`),
+    ...eachOf(4).map((j) => `      ${operand}Tile[k * ${pitch} + m + ${j}u] = v[${j}];`),
     "    }",
   ];
 }
