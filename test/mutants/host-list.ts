@@ -362,6 +362,30 @@ export const hostMutations: readonly HostMutation[] = [
     "recall",
     "a class that is only predicted makes UAR NaN",
   ]),
+  ...of("train/frozen-towers.ts", [
+    "cli/kept-recipe",
+    "!own.some(trains)",
+    "!own.every(trains)",
+    "a tower that trains in part counts as frozen",
+  ]),
+  ...of("data/features/frame-rows.ts", [
+    "train/kept-towers",
+    "+ numbers.indexOf(frame)",
+    "+ frame",
+    "rows of other frames where not all are kept",
+  ]),
+  ...of("data/features/kept-rows.ts", [
+    "train/kept-towers",
+    "const row = item - badBefore(this.done.bad, item);",
+    "const row = item;",
+    "rows behind a bad frame are those of the next",
+  ]),
+  ...of("data/features/batches.ts", [
+    "train/kept-towers",
+    "if (!rows().readInto(draw.index, numbers, out)) await this.#failing(draw);",
+    "rows().readInto(draw.index, numbers, out);",
+    "a clip with a bad frame is trained on",
+  ]),
   ...of("model/emotionclip/emotionclip.ts", [
     "parity/parity",
     "return unit(this.backbone.forward(tokens_BW, ends_B, through));",
