@@ -87,11 +87,9 @@ export const hostMutations: readonly HostMutation[] = [
     ["train/micro-batch", "Math.ceil(batch / micro)", "Math.floor(batch / micro)", "last part dropped"],
     ["model/family", "parameters.filter(([name]) => family.trains(name))", "parameters", "frozen parameters train"],
     ["train/training", "bad: later(bad)", "bad: later(norm)", "the norm is reported as bad"],
-    ["train/optimizer", "eps = 1e-6", "eps = 1e-8", "PyTorch's epsilon, not the published one"],
-    ["train/optimizer", "beta1, beta2, eps, decay,", "beta1, beta2, eps, decay: 0,", "no weight decay"],
     [
       "train/training",
-      "let values = (this.average ? 3 : 2) * this.parameters",
+      "let values = (momentsFor(this.settings) + (this.average ? 1 : 0)) * this.parameters",
       "let values = this.parameters",
       "one moment in the space check",
     ],
@@ -355,6 +353,11 @@ export const hostMutations: readonly HostMutation[] = [
     "classes as often as they are",
   ]),
   ...of("data/faces/sets.ts", ["data/faces", "trained.has(id)", "false", "clips that are trained on and tested"]),
+  ...of(
+    "train/optimizers/named.ts",
+    ["train/optimizer", "eps = 1e-6", "eps = 1e-8", "PyTorch's epsilon, not the published one"],
+    ["train/optimizer", "eps, ...common });", "eps, ...common, decay: 0 });", "no weight decay"],
+  ),
   ...of("data/faces/augment.ts", ["parity/parity", "cos * x - sin * y", "cos * x + sin * y", "the other way around"]),
   ...of("eval/recognition/figures.ts", [
     "eval/recognition",
