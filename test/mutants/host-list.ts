@@ -104,9 +104,8 @@ export const hostMutations: readonly HostMutation[] = [
     "train/loss.ts",
     ["train/loss", "{ beta, form }); //", "{ beta: 10, form }); //", "beta is not passed on"],
     ["train/loss", "{ beta, form }); //", "{ beta }); //", "form is not passed on"],
-    ["train/loss", "exp(logitScale)); //", "logitScale); //", "logarithm of the scale"],
-    ["train/loss", "sub(sameOf(texts_B), eye(B))", "sameOf(texts_B)", "a pair with a twin loses itself"],
-    ["train/loss", "exp(logitScale)), removed_BB", "logitScale), removed_BB", "logarithm of the scale"],
+    ["train/loss", "exp(logitScale)), w_BB", "logitScale), w_BB", "logarithm of the scale"],
+    ["train/loss", "sub(same_BB, eye(B))", "same_BB", "a pair with a twin loses itself"],
   ),
   ...of(
     "model/emotionclip/groups.ts",
