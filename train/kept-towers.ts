@@ -196,6 +196,8 @@ export class KeptTowers {
       this.#open.push(rows);
       const found = rows.next;
       meter.say(foundText(tower, found, samples, folder));
+      if (rows.cut > 0)
+        meter.say(`${rows.cut} bytes behind them there were torn or damaged: they are cut off and made again`);
       if (!rows.isComplete) await make(rows);
       if (!rows.isComplete)
         meter.say(

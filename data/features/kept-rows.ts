@@ -40,6 +40,8 @@ export class KeptRows {
     /** Undefined where nothing is left to be done. */
     private readonly files: { readonly features: AppendFile; readonly batches: AppendFile } | undefined,
     private done: Done,
+    /** Bytes of rows that were there and are cut off, for they were torn or damaged. */
+    readonly cut: number,
   ) {}
 
   /** The item to go on with. */
@@ -71,11 +73,11 @@ export class KeptRows {
     const paths = [names.rows, names.pieces].map((name) => join(folder, name));
     const sizes = await Promise.all(paths.map(sizeOf));
     if (next === shape.samples && sizes[0] === length && sizes[1] === bytes)
-      return new KeptRows(folder, shape, undefined, { next, bad });
+      return new KeptRows(folder, shape, undefined, { next, bad }, 0);
     const features = await AppendFile.open(paths[0], length);
     try {
       const batches = await AppendFile.open(paths[1], bytes);
-      return new KeptRows(folder, shape, { features, batches }, { next, bad });
+      return new KeptRows(folder, shape, { features, batches }, { next, bad }, Math.max(0, sizes[0] - length));
     } catch (error) {
       await features.close();
       throw error;

@@ -188,6 +188,7 @@ test("what was kept before a stop stays, a torn end is made again, and what is w
     truncateSync(rows("parts"), 5000);
     const again = await filled("parts");
     assert.ok(again.isWhole);
+    assert.match(again.said.join("\n"), /5000 bytes behind them there were torn or damaged/);
     assert.ok(again.said.includes("features of frames 0 of 156"), again.said.join("\n"));
     assert.equal(readFileSync(rows("parts")), readFileSync(rows("whole")));
 
