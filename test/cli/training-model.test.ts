@@ -22,6 +22,7 @@ import {
 } from "../../model/index.ts";
 import { type Resolved, resolveRecipe } from "../../train/recipe.ts";
 import { type PresetName, presetLayer } from "../../train/recipes/index.ts";
+import { goldenPath } from "../kit/golden.ts";
 import { refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
@@ -131,6 +132,28 @@ test("CLIP alone begins a model of the family that is named; what it lacks is ne
   const unnamed = await drafted({}, clipFile);
   assert.is(unnamed.family.name, "EmotionCLIP");
 });
+
+/** What files of CLIP do not tell. */
+const temporal = { frames: 3, positions: 8, layers: 1, heads: 2, headWidth: 6, hidden: 16 };
+const told = { temporal, vision: { heads: 2 }, text: { heads: 2 } };
+
+for (const [file, kind, activation] of [
+  ["openai_clip.pth", "OpenAI CLIP", "quickGelu"],
+  ["openclip_backbone.pth", "OpenCLIP backbone", "gelu"],
+  ["openclip_training.pt", "OpenCLIP training checkpoint", "gelu"],
+] as const)
+  test(`${kind} begins an EmoCLIP of a configuration that says the rest`, async () => {
+    const { family, weights, config } = await drafted(
+      { pretrained: goldenPath(`emotionclip/checkpoints/${file}`) },
+      (root) => {
+        writeFileSync(join(root, "rest.json"), JSON.stringify(told));
+        return { model: join(root, "rest.json") };
+      },
+    );
+    assert.equal([family.name, weights!.report.kind, weights!.report.missing], ["EmoCLIP", kind, []]);
+    assert.ok(weights!.report.fresh.every((name) => name.startsWith("temporal.")));
+    assert.is((config as EmoClipConfig).activation, activation);
+  });
 
 test("the configuration beside weights of CLIP tells towers of either family", async () => {
   const towers = vitB32.vision;
