@@ -10,6 +10,7 @@ import { type OfficialTraining, readOfficialTraining } from "../train/official.t
 import { officialLayer } from "../train/official-recipe.ts";
 import { freshParts } from "../train/fresh.ts";
 import { keptLines, keptRecipe } from "./kept-recipe.ts";
+import { idleValues } from "../train/idle-values.ts";
 import { largestBase, scheduleOf } from "../train/rates.ts";
 import {
   type Layer,
@@ -79,6 +80,8 @@ export async function prepare(
   const text = await tokenize(draft, recipe, source.captions);
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
+  const kinds = source.shares.map(({ kind }) => kind);
+  for (const line of idleValues(drafted, kinds)) say(`warning: ${line}`);
   for (const warning of source.warnings) say(`warning: ${warning}`);
   const prepared = { ...drafted, text, source, remarks };
   for (const fault of scheduleFaults(prepared)) say(`warning: ${fault}`);

@@ -4,8 +4,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
 import { EmoClip, emoClip, type EmoClipConfig, emotionClip, Init, named } from "../../model/index.ts";
+import { idleValues } from "../../train/idle-values.ts";
 import { Learner } from "../../train/learner.ts";
 import { locked } from "../../train/locks.ts";
+import { resolveRecipe } from "../../train/recipe.ts";
+import { presetLayer } from "../../train/recipes/index.ts";
 import { planStep } from "../../train/step-plan.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { sharedGpu } from "../kernels/derive.ts";
@@ -105,6 +108,23 @@ test("equal captions are negatives of each other, or masked; where no two are eq
   assert.ok(Math.abs((await lossOf("masked", alike, 2)) - masked) < 1e-6);
   const differing = ["he laughs", "she weeps", "she laughs", "they shout"];
   assert.is(await lossOf("masked", differing), await lossOf("negatives", differing));
+});
+
+test("what is given on purpose and that nothing reads is told, with what does", () => {
+  const of = (values: object, kinds: string[], from = "") =>
+    idleValues(resolveRecipe([presetLayer("stage"), { values, from: (name) => from || `--${name}` }]), kinds);
+  assert.equal(of({ momentum: 0.5, leaveOut: "fear" }, ["shards"]), [
+    "--momentum has no effect here; it goes with optimizer sgd",
+    "--leaveOut has no effect here; it goes with clips of faces",
+  ]);
+  assert.equal(of({ momentum: 0.5, optimizer: "sgd", leaveOut: "fear" }, ["shards", "clips of faces"]), []);
+  assert.equal(of({ optimizer: "sgd", beta1: 0.5 }, ["shards"]), [
+    "--beta1 has no effect here; it goes with optimizer adamw or adam",
+  ]);
+  assert.equal(of({ every: 4, texts: "classes" }, ["shards"], "a.yaml"), [
+    "a.yaml: texts has no effect here; it goes with clips of faces",
+  ]);
+  assert.equal(of({}, ["shards"]), []);
 });
 
 test("a step whose inputs number no texts cannot mask them, and says so", () => {
