@@ -15,6 +15,7 @@ import type { Description, Family, Takes } from "../model/family.ts";
 import { describe, families, type Known, modelNamed, type NamedModel, readConfig } from "../model/families.ts";
 import { Init } from "../model/params.ts";
 import { locked } from "../train/locks.ts";
+import { weightsAt } from "./embedded-weights.ts";
 import { isOwn, type Recipe, type Resolved } from "../train/recipe.ts";
 
 /** A model before it has memory. Its vocabulary is settled by `tokenized`, for the small ones learn theirs from the captions. */
@@ -32,7 +33,7 @@ export interface Draft {
 /** Opens the file of weights, if any, and decides the configuration: a file tells its own where nobody names a model. Needs no GPU. */
 export async function draftModel(resolved: Resolved): Promise<Draft> {
   const { resume, pretrained } = resolved.recipe;
-  const path = resume ?? pretrained;
+  const path = resume ?? (pretrained === null ? null : weightsAt(pretrained));
   const draft = path === null ? await newModel(resolved.recipe) : await modelOfFile(path, resolved);
   return { ...draft, family: locked(draft.family, resolved.recipe) };
 }

@@ -14,6 +14,7 @@ import { checkpointStory } from "../chosen-by.ts";
 import { classesOf, templatesOf } from "../class-file.ts";
 import { testedFaces } from "../data-folder.ts";
 import { batchFlag, CONFIG, maxBad, oneOf, whole } from "../flags.ts";
+import { weightsAt } from "../embedded-weights.ts";
 import type { Context } from "../gpu.ts";
 import { tellRemarks } from "../inputs.ts";
 import {
@@ -169,7 +170,11 @@ async function withCheckpointOf(
   words: { classes: ReturnType<typeof classesInWords>; templates: readonly string[] },
   chosen: Readonly<Record<string, string | readonly string[]>>,
 ): Promise<void> {
-  const { plan, close } = await openPlan({ checkpoint: flags.checkpoint!, config: flags.config, gpu: flags.gpu });
+  const { plan, close } = await openPlan({
+    checkpoint: weightsAt(flags.checkpoint!),
+    config: flags.config,
+    gpu: flags.gpu,
+  });
   const notes = tellRemarks(plan);
   const progress = new Progress({
     phases: [
@@ -207,7 +212,7 @@ async function withCheckpointOf(
           ? `mean of ${prompts} prompts over ${words.classes.length} classes`
           : "one prompt a class",
       ties: "the first class",
-      checkpoint: await checkpointStory(flags.checkpoint!),
+      checkpoint: await checkpointStory(weightsAt(flags.checkpoint!)),
     };
     const about = { model: basename(flags.checkpoint!), choices, notes };
     const page = recognitionPage(folds, found, request, words, about);

@@ -33,6 +33,7 @@ export const programs = {
   api: { api: "test/api/main.ts" },
   "package-proof": { "package-proof": "test/package/main.ts" },
   compositions: { compositions: "test/compositions/main.ts" },
+  "stage-clip": { "stage-clip": "bench/stage-clip.ts" },
   reliability: { reliability: "test/reliability/main.ts" },
 };
 

@@ -31,7 +31,7 @@ export async function tokenizerOf(
   const { context, vocabulary } = "text" in taken ? taken.text : taken; // a configuration of version 0.1 has them below text
   if (bpe !== undefined || vocabulary === clipVocabulary) return (await openTokenizer(bpe, vocabulary)).rows(context);
   const name = basename(file.path);
-  const words = await storedWords(file);
+  const words = await wordsWith(file);
   if (!words)
     throw new UsageError(
       `${name}: has a vocabulary of ${vocabulary}, whose words are not stored with it (${wordsFile}); give the byte-pair table it was trained with: --bpe`,
@@ -59,7 +59,10 @@ export async function loadTokenizer(
 }
 
 /** Words in a file's metadata, or in words.json beside it; the checkpoints of a run have one beside their folders. */
-async function storedWords({ path, content }: Pick<WeightFile, "path" | "content">): Promise<string[] | undefined> {
+export async function wordsWith({
+  path,
+  content,
+}: Pick<WeightFile, "path" | "content">): Promise<string[] | undefined> {
   const metadata = content instanceof Map ? content.get("__metadata__") : undefined;
   const stored = metadata instanceof Map ? metadata.get("words") : undefined;
   if (typeof stored === "string") return wordsIn(new TextEncoder().encode(stored), basename(path));

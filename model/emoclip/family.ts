@@ -7,6 +7,7 @@ import type { Family } from "../family.ts";
 import { emoClipB32, type EmoClipConfig, parseEmoClip } from "./config.ts";
 import { decideEmoClip, describeEmoClip, type EmoClipOverride, emoClipRules } from "./describe.ts";
 import { EmoClip } from "./emoclip.ts";
+import { emoClipStage } from "./stage.ts";
 
 const name = "EmoCLIP-ViT-B-32";
 
@@ -26,6 +27,7 @@ export const emoClip: Family<EmoClipConfig, EmoClip> = {
   },
   published,
   framed: (config, frames) => ({ ...config, temporal: { ...config.temporal, frames } }),
+  small: { "emoclip-stage": emoClipStage },
   towers: ({ embed, vision, text, activation }) => ({ embed, vision, text, activation }),
   parse: parseEmoClip,
   override(json, where) {

@@ -14,7 +14,7 @@ import { isHuggingFaceConfig } from "./hugging-face-config.ts";
 import { configFromValue } from "./official-config.ts";
 import { placeOf } from "../clip/place.ts";
 import { preset, presetNames } from "./presets.ts";
-import { stageModel, tinyModel } from "./stage.ts";
+import { clipStage, stageModel, tinyModel } from "./stage.ts";
 
 const frameNumbers = "visual_head.position_ids";
 const scales = ["logit_scale", "backbone.logit_scale"] as const;
@@ -89,7 +89,7 @@ export const emotionClip: Family<ModelConfig, EmotionClip> = {
   preset: (name) => towers(preset(name)) as Partial<ModelConfig>,
   published: preset,
   framed: (config, frames) => ({ ...config, head: { ...config.head, frames } }),
-  small: { stage: stageModel, tiny: tinyModel },
+  small: { stage: stageModel, tiny: tinyModel, "clip-stage": clipStage },
   choices,
   towers,
   parse: configFromValue,

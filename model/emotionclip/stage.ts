@@ -1,4 +1,5 @@
 // The small model of the main job, for the embedded data set.
+import { stageTowers } from "../clip/stage.ts";
 import type { ModelConfig } from "./config.ts";
 import { takes } from "../../engine/takes.ts";
 
@@ -44,3 +45,10 @@ export function tinyModel(vocabulary: number): ModelConfig {
     head: { ...stage.head, frames: 2, heads: 2, feedForward: 32 },
   };
 }
+
+/** A CLIP: single pictures, and nothing beside the towers. */
+export const clipStage = (vocabulary: number): ModelConfig => ({
+  ...stageTowers(vocabulary),
+  head: { kind: "mean", frames: 1, layers: 1, heads: 4, feedForward: 128, dropout: 0 },
+  subject: "none",
+});

@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openOwnFaces } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
-import { drawFaceClip, faceFrames, faceSide, planFace } from "../../data/stage/faces/clip.ts";
+import { drawFaceClip, drawPicture, faceFrames, faceSide, planFace } from "../../data/stage/faces/clip.ts";
 import { expressionNames, expressions } from "../../data/stage/faces/expressions.ts";
 import { ensureFaces, filesOfFaces, facesPlace, missingFaces } from "../../data/stage/faces/on-disk.ts";
 import { expressionTexts } from "../../data/stage/faces/words.ts";
@@ -31,11 +31,16 @@ test("a clip follows from seed, split and index: the same bytes each time, other
   assert.is(new Set(others).size, 4);
 });
 
-test("a clip is eight square pictures, of the pictures one", () => {
+test("a clip is eight square pictures; a picture is one moment, or the middle of two side by side", () => {
   const clip = drawFaceClip(planFace(seed, "test", 3));
   assert.is(clip.length, faceFrames);
   assert.ok(clip.every((picture) => picture.length === 3 * faceSide ** 2));
-  assert.is(drawFaceClip(planFace(seed, "pictures", 3)).length, 1);
+  const shown = plans(100, "pictures").map(({ frames }) => frames.length);
+  assert.equal([...new Set(shown)].sort(), [1, 2]);
+  const [pair] = plans(100, "pictures").filter(({ frames }) => frames.length === 2);
+  const [left] = drawFaceClip(pair);
+  const picture = drawPicture(pair);
+  assert.equal(picture.subarray(0, 3 * 24), left.subarray(3 * 12, 3 * 36));
 });
 
 test("in every ten clips each of the ten expressions occurs once", () => {

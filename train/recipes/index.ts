@@ -9,6 +9,7 @@ import {
   emoClipPreset,
   emoClipSupervisedPreset,
 } from "./emoclip.ts";
+import { clipStagePreset, emoClipStagePreset } from "./emoclip-stage.ts";
 import { paperPreset } from "./paper.ts";
 import type { Preset } from "./preset.ts";
 import { stagePreset } from "./stage.ts";
@@ -23,6 +24,8 @@ export const presets = {
   "emoclip-ferv39k": emoClipFerv39kPreset,
   "emoclip-supervised": emoClipSupervisedPreset,
   "emoclip-loo": emoClipLooPreset,
+  "clip-stage": clipStagePreset,
+  "emoclip-stage": emoClipStagePreset,
 } as const satisfies Readonly<Record<string, Preset>>;
 
 /** A preset by name, as "stage" or "paper". */

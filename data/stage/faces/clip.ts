@@ -13,7 +13,10 @@ import { faceCaption } from "./words.ts";
 export const faceSide = 48;
 export const faceFrames = 8;
 
-/** Parts of the data: clips to train on and to test with, of other people; and single pictures that a CLIP learns from. */
+/**
+ * Parts of the data: clips to train on and to test with, of other people; and pictures that a CLIP learns from. Of these many are two
+ * moments side by side, for one alone gives words such as "fades" nothing to mean.
+ */
 export const faceSplits = ["train", "test", "pictures"] as const;
 export type FaceSplit = (typeof faceSplits)[number];
 
@@ -62,17 +65,22 @@ export function planFace(seed: number, split: FaceSplit, index: number): FacePla
     caption: faceCaption(who, expressions[expression].course, motions, random),
     who,
     motions,
-    frames: split === "pictures" ? [frames[telling(motions, random)]] : frames,
+    frames: split === "pictures" ? moments(motions, random).map((t) => frames[t]) : frames,
     light: random.uniform(0.75, 1.1),
     backdrop: [random.pick(backdrops), random.pick(backdrops)],
   };
 }
 
-/** Number of a frame in which something of the expression is seen: photographs are taken then. */
-function telling(motions: readonly Motion[], random: Random): number {
+/** Share of pictures that are two moments side by side. */
+const paired = 0.6;
+
+/** Numbers of the frames that a picture shows: one in which something of the expression is seen, and perhaps one well before or behind it. */
+function moments(motions: readonly Motion[], random: Random): number[] {
   const all = Array.from({ length: faceFrames }, (_, t) => t);
   const seen = all.filter((t) => motions.some(({ levels }) => levels[t] > 0.4));
-  return random.pick(seen.length > 0 ? seen : all);
+  const first = random.pick(seen.length > 0 ? seen : all);
+  const others = all.filter((t) => Math.abs(t - first) > 2);
+  return random.chance(paired) ? [first, random.pick(others)].sort((a, b) => a - b) : [first];
 }
 
 /** What the face does in each frame beside its expression, and where it is. */
@@ -122,4 +130,17 @@ export function drawFaceClip({ frames, who, light, backdrop }: FacePlan): Uint8A
     drawPortrait(canvas, who, face, place);
     return canvas.data.map((value) => Math.min(255, Math.round(value * light)));
   });
+}
+
+/** One picture of all moments of a clip: the middle of each, side by side. */
+export function drawPicture(plan: FacePlan): Uint8Array {
+  const drawn = drawFaceClip(plan);
+  const width = faceSide / drawn.length;
+  const out = new Uint8Array(3 * faceSide * faceSide);
+  for (const [n, picture] of drawn.entries())
+    for (let y = 0; y < faceSide; y++) {
+      const from = 3 * (y * faceSide + (faceSide - width) / 2);
+      out.set(picture.subarray(from, from + 3 * width), 3 * (y * faceSide + n * width));
+    }
+  return out;
 }

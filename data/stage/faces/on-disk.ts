@@ -6,14 +6,14 @@ import { commitFolder, makeFolder, writeNew } from "../../formats/disk.ts";
 import { encodeJpeg } from "../../pixels/jpeg.ts";
 import { inOrder, range } from "../../threads/in-order.ts";
 import { type Meter, orStopped, type StopRequest, unlessStopped } from "../../threads/long-work.ts";
-import { drawFaceClip, type FacePlan, faceSide, faceSizes, type FaceSplit, planFace } from "./clip.ts";
+import { drawFaceClip, drawPicture, type FacePlan, faceSide, faceSizes, type FaceSplit, planFace } from "./clip.ts";
 import { expressionTexts } from "./words.ts";
 
 /** Seed of the embedded faces: everyone trains on the same clips. */
 const facesSeed = 2022;
 
 /** Changes with every change of what is drawn or said, so that clips of an older version are not trained on. */
-export const facesVersion = 1;
+export const facesVersion = 2;
 
 /** Clips that are drawn and coded at the same time. */
 const ahead = 8;
@@ -53,7 +53,7 @@ export async function ensureFaces(place: FacesPlace, progress: Meter, stop: Stop
   await makeFolder(join(folder, ".."));
   const made = commitFolder(folder, async (temporary) => {
     const lines: string[] = [];
-    const drawn = inOrder(range(0, clips), ahead, (index) => writeClip(temporary, planFace(facesSeed, split, index)));
+    const drawn = inOrder(range(0, clips), ahead, (index) => writeClip(temporary, split, index));
     for await (const { key, expression, caption } of unlessStopped(drawn, stop)) {
       lines.push(`${key}\t${expression}\t-\t${caption}\n`);
       progress.at(lines.length, split);
@@ -64,10 +64,12 @@ export async function ensureFaces(place: FacesPlace, progress: Meter, stop: Stop
   return orStopped(made.then(() => folder));
 }
 
-async function writeClip(folder: string, plan: FacePlan): Promise<FacePlan> {
+async function writeClip(folder: string, split: FaceSplit, index: number): Promise<FacePlan> {
+  const plan = planFace(facesSeed, split, index);
+  const pictures = split === "pictures" ? [drawPicture(plan)] : drawFaceClip(plan);
   const path = join(folder, plan.key);
   await makeFolder(path);
-  for (const [t, data] of drawFaceClip(plan).entries())
+  for (const [t, data] of pictures.entries())
     await writeNew(join(path, `${t}.jpg`), await encodeJpeg({ data, width: faceSide, height: faceSide }, quality));
   return plan;
 }
