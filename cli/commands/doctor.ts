@@ -12,7 +12,7 @@ const uses: Record<string, string> = {
   subgroups: "reductions, matmul and attention; needed",
   "subgroup-size-control": "the same number of lanes in every kernel",
   "shader-f16": "storing tensors in half precision",
-  "chromium-experimental-subgroup-matrix": "products of large matrices with --precision amp",
+  "chromium-experimental-subgroup-matrix": "large products of halves, in mixed precision",
   "timestamp-query": "emotionclip profile",
 };
 
