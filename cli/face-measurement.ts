@@ -14,12 +14,11 @@ import { reportPrompts, type ZeroShotClass, zeroShotClassifier, zeroShotLogits }
 import { reportLines } from "../data/tokenizer/report.ts";
 import type { Recipe } from "../train/recipe.ts";
 import type { Trainer } from "../train/trainer.ts";
-import { classesOf } from "./class-file.ts";
 import { once, type Say } from "./clips.ts";
 import { trainingPlace } from "./data-folder.ts";
+import { faceWords } from "./face-part.ts";
 import { facesIn, type GivenFaces, listedFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
 import { leftOut, type Measurement } from "./measure.ts";
-import { classesInWords } from "./recognition.ts";
 
 /** What of a recipe decides such a measurement. */
 export type FaceMeasure = Pick<
@@ -36,7 +35,7 @@ export async function faceMeasurement(given: GivenFaces, recipe: FaceMeasure, he
   const opened = await openFaces(given, "test", { ...recipe, prefer: "all" }, say);
   await refuseTrained(opened, recipe);
   const { set, called } = opened;
-  const words = classesInWords(set.classes, recipe.classes === null ? undefined : await classesOf(recipe.classes));
+  const words = await faceWords(called, set.classes, recipe.classes, say);
   const apart = recipe.leaveOut === null ? -1 : numberOf(recipe.leaveOut.toLowerCase(), set.classes);
   return async (trainer, stop, tell) => {
     const found = await orStopped(scored(trainer, opened, words, recipe, { stop, tell, say }));

@@ -6,6 +6,7 @@ import type { FoundClip } from "../data/faces/survey.ts";
 import { framesLookedAt } from "../data/faces/window.ts";
 import { quoted } from "../data/formats/json.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
+import type { ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
 import { classesOf } from "./class-file.ts";
 import type { Say } from "./clips.ts";
 import { type GivenFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
@@ -52,6 +53,25 @@ export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOp
   };
 }
 
+/** Texts of a set's classes: those of a file, which may say more classes than this set has, or our own. */
+export async function faceWords(
+  called: string,
+  classes: readonly string[],
+  file: string | null,
+  say: Say,
+): Promise<ZeroShotClass[]> {
+  if (file === null) return classesInWords(classes, undefined);
+  const given = await classesOf(file);
+  const strange = given.filter(({ name }) => !classes.includes(name));
+  if (strange.length === given.length) return classesInWords(classes, given); // which says what is wrong
+  if (strange.length > 0)
+    say(`${called}: has no class ${strange.map(({ name }) => quoted(name)).join(", ")}, of which ${file} has texts`);
+  return classesInWords(
+    classes,
+    given.filter(({ name }) => classes.includes(name)),
+  );
+}
+
 export type TextsOf = (clip: FoundClip) => readonly string[];
 
 /** Clips that are left of those that are there, and why the others are not. */
@@ -87,8 +107,7 @@ export class FaceChoice {
       this.keep(({ caption }) => caption !== undefined, "without a caption");
       return ({ caption }) => [caption!];
     }
-    const given = file === null ? undefined : await classesOf(file);
-    const words = classesInWords(set.classes, given);
+    const words = await faceWords(this.called, set.classes, file, this.say);
     return ({ label }) => words[label].texts;
   }
 

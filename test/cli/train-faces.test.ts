@@ -28,7 +28,8 @@ writeFileSync(join(root, "own", "train.csv"), own.join("\n"));
 writeFileSync(join(root, "own", "test.csv"), "name,class\ntest-0,glad\n");
 writeFileSync(join(root, "own", "again.csv"), "name,class\nclip-0,glad\ntest-0,sad\n");
 writeFileSync(join(root, "own", "gone.csv"), "name,class\nclip-0,glad\nclip-9,sad\nclip-8,sad\n");
-writeFileSync(join(root, "texts.yaml"), sevenClasses.map((word) => `${word}: [${word}, a face of ${word}]`).join("\n"));
+const texts = [...sevenClasses, "contempt"].map((word) => `${word}: [${word}, a face of ${word}]`);
+writeFileSync(join(root, "texts.yaml"), texts.join("\n"));
 writeFileSync(join(root, "few.yaml"), "happiness: glad\nsadness: sad\n");
 writeFileSync(join(root, "empty.yaml"), sevenClasses.map((word) => `${word}: " "`).join("\n"));
 
@@ -84,6 +85,7 @@ runs(
       stderr,
       /dfew train, fold 1: 3 of 11 clips of happiness \(--leave-out\) are left out: train-0, train-1/,
     );
+    assert.match(stderr, /dfew train, fold 1: has no class "contempt", of which texts\.yaml has texts/);
     assert.match(stderr, /dfew test, fold 1: list DFEW_set_1_test\.txt/);
     assert.match(stdout, /dfew train, fold 1: happiness 0, sadness 2, neutral 1, anger 2/);
     assert.match(stdout, /best UAR .* at step \d, chosen by UAR on dfew:DFEW, its test split, fold 1/);
