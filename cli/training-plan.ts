@@ -12,16 +12,7 @@ import { freshParts } from "../train/fresh.ts";
 import { keptLines, keptRecipe } from "./kept-recipe.ts";
 import { idleValues } from "../train/idle-values.ts";
 import { largestBase, scheduleOf } from "../train/rates.ts";
-import {
-  type Layer,
-  type Recipe,
-  type Resolved,
-  resolveRecipe,
-  dashed,
-  isOwn,
-  recipeParts,
-  recipeSchema,
-} from "../train/recipe.ts";
+import { type Layer, type Recipe, type Resolved, resolveRecipe } from "../train/recipe.ts";
 import { warmupFaults } from "../train/schedule.ts";
 import { once, type Say } from "./clips.ts";
 import { trainingPlace } from "./data-folder.ts";
@@ -73,27 +64,20 @@ export async function prepare(
     remarks.push(line);
     hear(line);
   });
-  for (const line of [...weightLines(draft, recipe), ...keptLines(drafted), ...idleFaces(drafted, folder)]) say(line);
+  for (const line of [...weightLines(draft, recipe), ...keptLines(drafted)]) say(line);
   const source = await openSource(recipe, folder, draft.takes, say);
   if (recipe.batch > source.perEpoch)
     throw new UsageError(`--batch-size: a batch of ${recipe.batch} clips, but there are only ${source.perEpoch}`);
   const text = await tokenize(draft, recipe, source.captions);
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
-  const kinds = source.shares.map(({ kind }) => kind);
+  const isOnFaces = recipe.valData !== null && facesIn(trainingPlace(recipe.valData).folder) !== undefined;
+  const kinds = [...source.shares.map(({ kind }) => kind), ...(isOnFaces ? ["clips of faces"] : [])];
   for (const line of idleValues(drafted, kinds)) say(`warning: ${line}`);
   for (const warning of source.warnings) say(`warning: ${warning}`);
   const prepared = { ...drafted, text, source, remarks };
   for (const fault of scheduleFaults(prepared)) say(`warning: ${fault}`);
   return prepared;
-}
-
-/** Values about clips of faces that somebody gave where there are none of these. */
-function idleFaces({ recipe, from }: Resolved, folder: string): string[] {
-  const measured = recipe.valData === null ? [] : [trainingPlace(recipe.valData).folder];
-  if ([...folder.split("::"), ...measured].some((source) => facesIn(source))) return [];
-  const idle = recipeParts.Faces.filter((name) => isOwn(from[name]) && recipe[name] !== recipeSchema[name].value);
-  return idle.length === 0 ? [] : [`${idle.map(dashed).join(", ")}: of clips of faces, and there are none here`];
 }
 
 /** What is to be said of the schedule. Errors: UsageError for one that does not fit into the run. */

@@ -120,7 +120,7 @@ runs("values about faces are said to be idle where there are no faces", async ()
     },
   );
   assert.is(code, 0, stderr);
-  assert.match(stderr, /every, resample: of clips of faces, and there are none here/);
+  assert.match(stderr, /--every has no effect here; it goes with clips of faces/);
 });
 
 const refused: readonly [words: string[], code: number, what: RegExp][] = [
