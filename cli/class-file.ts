@@ -6,7 +6,7 @@ import { readTextLines } from "../data/footage/lines.ts";
 import { type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { parseYaml } from "../data/formats/yaml.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import { emotionTemplates, type ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
+import { compoundOf, emotionTemplates, type ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
 
 /** Most classes of one call, and most characters of a text. */
 const most = { classes: 10_000, text: 100_000 };
@@ -26,7 +26,14 @@ export async function classesOf(given: string): Promise<ZeroShotClass[]> {
     if (seen.has(name)) throw refuse(`the class ${quoted(name)} twice`);
     seen.add(name);
   }
-  return classes;
+  return classes.map((each) => compoundIn(each, classes));
+}
+
+/** A class whose one text is "a+b", of other classes by their names, is the mean of these. */
+function compoundIn(known: ZeroShotClass, classes: readonly ZeroShotClass[]): ZeroShotClass {
+  const words = known.texts.length === 1 ? known.texts[0].split("+").map((word) => word.trim()) : [];
+  const parts = words.flatMap((word) => classes.find((each) => each !== known && each.name === word) ?? []);
+  return words.length > 1 && parts.length === words.length ? compoundOf(known.name, parts) : known;
 }
 
 const plain = (name: string): ZeroShotClass => ({ name, texts: [name] });

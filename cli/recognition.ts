@@ -15,7 +15,13 @@ import { KeptFeatures, type ListedFeatures } from "../eval/features/clips.ts";
 import { faceClips, viewKey } from "../eval/features/face-clips.ts";
 import { foldRows, publishedOn, type RecognitionPage } from "../eval/recognition/page.ts";
 import { type FoldScores, recognitionOver } from "../eval/recognition/protocol.ts";
-import { type ZeroShotClass, zeroShotClassifier, zeroShotLogits } from "../eval/zero-shot/zero-shot.ts";
+import {
+  type Average,
+  compoundOf,
+  type ZeroShotClass,
+  zeroShotClassifier,
+  zeroShotLogits,
+} from "../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../model/family.ts";
 
 /** Which clips are recognised, and how they are shown. */
@@ -28,6 +34,7 @@ export interface RecognitionRequest {
   readonly folds: readonly number[];
   readonly list?: string;
   readonly root?: string;
+  readonly emotions?: "single" | "compound";
   readonly every: number;
   readonly window: "random" | "centre";
   readonly seed: number;
@@ -50,13 +57,13 @@ export interface OpenFold {
 
 /** Opens the lists of all folds. Errors: as openFaceSet; FormatError where no clip of a fold is there, or test folds share clips. */
 export async function openFolds(request: RecognitionRequest): Promise<OpenFold[]> {
-  const { set: name, data, split, list, root } = request;
+  const { set: name, data, split, list, root, emotions } = request;
   const folds: OpenFold[] = [];
   for (const fold of request.folds) {
     const set =
       name === "own"
         ? await openOwnFaces(list ?? data, root ?? data)
-        : await openFaceSet(name, data, { split, fold, list, root });
+        : await openFaceSet(name, data, { split, fold, list, root, emotions });
     const survey = await surveyFaces(set);
     if (survey.clips.length === 0)
       throw new FormatError(
@@ -109,16 +116,20 @@ export const recognisedSets = [...faceSetNames, "own"] as const;
 /** The set's classes in words: those given, each by its name, or our own descriptions. */
 export function classesInWords(of: readonly string[], given: readonly ZeroShotClass[] | undefined): ZeroShotClass[] {
   if (!given) {
-    const lacking = of.filter((name) => !Object.hasOwn(faceDescriptions, plainly(name)));
+    const own = of.map((name) => composed(name, ours));
+    const lacking = of.filter((_, c) => !own[c]);
     if (lacking.length > 0)
       throw new UsageError(
         `--classes: there is no text of ours for ${lacking.map((name) => quoted(name)).join(", ")}; a file says them in words`,
       );
-    return of.map((name) => ({ name, texts: [faceDescriptions[plainly(name)]] }));
+    return own.map((each) => each!);
   }
   const known = new Map(given.map((each) => [each.name, each]));
-  const lacking = of.filter((name) => !known.has(name));
-  const strange = given.filter(({ name }) => !of.includes(name));
+  const found = of.map((name) => composed(name, (word) => known.get(word)));
+  const lacking = of.filter((_, c) => !found[c]);
+  const used = new Set(of.flatMap((name) => [name, ...name.split("_")]));
+  const isPart = ({ texts }: ZeroShotClass) => given.some(({ of: parts }) => parts?.includes(texts));
+  const strange = given.filter((each) => !used.has(each.name) && !isPart(each));
   if (lacking.length + strange.length > 0)
     throw new UsageError(
       `--classes: the set has ${of.join(", ")}; ` +
@@ -127,13 +138,29 @@ export function classesInWords(of: readonly string[], given: readonly ZeroShotCl
           ...(strange.length > 0 ? [`${strange.map(({ name }) => quoted(name)).join(", ")} are none of them`] : []),
         ].join("; "),
     );
-  return of.map((name) => known.get(name)!);
+  return found.map((each) => each!);
+}
+
+/** A class of our own words. */
+function ours(word: string): ZeroShotClass | undefined {
+  const name = plainly(word);
+  return Object.hasOwn(faceDescriptions, name) ? { name: word, texts: [faceDescriptions[name]] } : undefined;
+}
+
+/** A class by its name; one that is not known, and is called a_b, is the mean of a and b. */
+function composed(name: string, known: (word: string) => ZeroShotClass | undefined): ZeroShotClass | undefined {
+  const whole = known(name);
+  const words = name.split("_");
+  if (whole || words.length === 1) return whole;
+  const parts = words.flatMap((word) => known(word) ?? []);
+  return parts.length === words.length ? compoundOf(name, parts) : undefined;
 }
 
 /** Texts and templates of the classes. */
 export interface Words {
   readonly classes: readonly ZeroShotClass[];
   readonly templates: readonly string[];
+  readonly average: Average;
 }
 
 /** A model that recognises, the hash of what its features depend on, and who hears of the work. */
@@ -150,10 +177,10 @@ export async function recogniseWith(
   recogniser: Recogniser,
   folds: readonly OpenFold[],
   request: RecognitionRequest,
-  { classes, templates }: Words,
+  { classes, templates, average }: Words,
 ): Promise<{ scores: FoldScores[]; bad: string[] } | undefined> {
   const { model, tokenizer, progress } = recogniser;
-  const classifier = await zeroShotClassifier(model, tokenizer, classes, templates);
+  const classifier = await zeroShotClassifier(model, tokenizer, classes, templates, { average });
   progress.start(
     "clips",
     folds.reduce((sum, { survey }) => sum + survey.clips.length, 0),
@@ -166,7 +193,8 @@ export async function recogniseWith(
     const found = await featuresOfFold(recogniser, { fold, set, survey }, request, at);
     if (!found) return undefined;
     const labels = Int32Array.from(found.kept, (i) => survey.clips[i].label);
-    scores.push({ fold, scores_NC: zeroShotLogits(found.features, classifier), labels });
+    const ids = found.kept.map((i) => survey.clips[i].id);
+    scores.push({ fold, scores_NC: zeroShotLogits(found.features, classifier), labels, ids });
     bad.push(...found.bad.map(({ reason }) => reason));
     before += survey.clips.length;
   }

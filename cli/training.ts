@@ -64,6 +64,8 @@ const averageFile = "checkpoint-ema.safetensors";
 /** What a finished training comes to; results.json holds the same. */
 export interface TrainingOutcome {
   readonly steps: number;
+  /** Steps that changed nothing, for their numbers were not finite. */
+  readonly skipped: { readonly count: number; readonly steps: readonly number[] };
   readonly seconds: number;
   readonly parameters: number;
   readonly frozen: number;
@@ -127,6 +129,7 @@ export async function runTraining(
     if (trainer.average) await run.finish(trainer.averageEntries(), told, averageFile);
     const outcome = {
       steps: done.steps,
+      skipped: { count: done.skipped.length, steps: done.skipped },
       seconds: (performance.now() - began) / 1000,
       parameters: trainer.parameters,
       frozen: trainer.frozen,
@@ -204,7 +207,7 @@ function reportOf(
 /** What results.json tells besides the outcome: the recipe with its sources, the clips, and what went on. */
 async function resultsOf(
   { recipe, from, source, remarks }: PreparedTraining,
-  { skipped, moves, restarts, best }: Done,
+  { moves, restarts, best }: Done,
   folder: string,
   bad: readonly BadSample[],
 ) {
@@ -216,7 +219,6 @@ async function resultsOf(
     from,
     clips: { found: source.found, trained: source.samples, bad: bad.map(({ reason }) => reason) },
     training: await faultsIn(join(folder, "metrics.jsonl")),
-    skipped: { count: skipped.length, steps: skipped },
     warnings: remarks,
     ...(moves.length > 0 && { moves }),
     ...(restarts.length > 0 && { restarts }),

@@ -8,6 +8,7 @@ import type { GpuOptions } from "../../engine/index.ts";
 import { frameWeightsHash } from "../../eval/features/kept.ts";
 import { averaged } from "../../eval/recognition/averaged.ts";
 import { recognitionText } from "../../eval/recognition/page.ts";
+import { averages } from "../../eval/zero-shot/zero-shot.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import { checkpointStory } from "../chosen-by.ts";
@@ -26,6 +27,7 @@ import {
   recogniseWith,
   recognitionPage,
   type RecognitionRequest,
+  type Words,
 } from "../recognition.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -42,6 +44,8 @@ interface Flags {
   list?: string;
   root?: string;
   classes?: string;
+  average: string;
+  emotions: string;
   templates?: string;
   only?: string;
   every?: string;
@@ -72,6 +76,8 @@ export function command({ gpu }: Context): Command {
     .option("--list <file>", "a list instead of the data set's own: path, frames and label, or name,class")
     .option("--root <folder>", "where frames of listed clips lie; of listed paths only the last parts count")
     .option("--classes <classes>", "a,b,c or a file that says them in words (default: descriptions of our own)")
+    .option("--emotions <kind>", "of mafw: single, or compound, whose classes are those of the lists", "single")
+    .option("--average <what>", "what several prompts of a class are averaged in: features, or logits", "features")
     .option("--templates <file>", "prompts with {} for the text: a .txt file, or emotion for built-in ones")
     .option("--only <class>", "clips of this class alone, among the texts of all: a model that was trained without it")
     .option("--every <k>", `of a clip every k-th frame is looked at (default: 4, of ${embeddedName} 1)`)
@@ -131,15 +137,18 @@ async function recognise(name: string, flags: Flags, called?: string): Promise<v
     seed: whole("seed", flags.seed, 0, Number.MAX_SAFE_INTEGER),
     maxBad: flags.maxBad,
     only: flags.only,
+    emotions: oneOf("--emotions", flags.emotions, ["single", "compound"]),
     cache: flags.cache,
     ...(flags.batchSize !== undefined && { batch: batchFlag(flags.batchSize) }),
   };
+  if (request.emotions === "compound" && set !== "mafw")
+    throw new UsageError(`--emotions compound: mafw has lists of them, ${set} has not`);
   if (set === "own" && request.list === undefined) throw new UsageError("--list: own needs a list name,class");
   const folds = await openFolds(request);
   const given = flags.classes === undefined ? undefined : await classesOf(flags.classes);
   const classes = classesInWords(folds[0].set.classes, features === undefined ? given : asNamed(folds[0].set.classes));
   const templates = flags.templates === undefined ? ["{}"] : await templatesOf(flags.templates);
-  const words = { classes, templates };
+  const words = { classes, templates, average: oneOf("--average", flags.average, averages) };
   const some: Record<string, string> =
     flags.only === undefined ? {} : { clips: `of ${folds[0].set.classes[folds[0].only!]} alone` };
   const chosen = {
@@ -167,7 +176,7 @@ async function withCheckpointOf(
   flags: Flags,
   request: RecognitionRequest,
   folds: Awaited<ReturnType<typeof openFolds>>,
-  words: { classes: ReturnType<typeof classesInWords>; templates: readonly string[] },
+  words: Words,
   chosen: Readonly<Record<string, string | readonly string[]>>,
 ): Promise<void> {
   const { plan, close } = await openPlan({
@@ -209,8 +218,9 @@ async function withCheckpointOf(
       texts: flags.classes ?? "descriptions of our own",
       averaging:
         prompts > words.classes.length
-          ? `mean of ${prompts} prompts over ${words.classes.length} classes`
+          ? `mean ${words.average === "logits" ? "logit " : ""}of ${prompts} prompts over ${words.classes.length} classes`
           : "one prompt a class",
+      ...(words.classes.some(({ of }) => of) && { compounds: "means of the embeddings of their classes" }),
       ties: "the first class",
       checkpoint: await checkpointStory(weightsAt(flags.checkpoint!)),
     };

@@ -137,13 +137,14 @@ async function run(
   progress.end();
   lasting.close();
   if (!outcome) return printStopped(`the same command goes on from the checkpoint in ${folder}`);
-  const { steps, parameters, frozen, after, best, files } = outcome;
+  const { steps, skipped, parameters, frozen, after, best, files } = outcome;
   const kept = frozen > 0 ? `, ${frozen.toLocaleString("en")} more as they were` : "";
   for (const [figure, value, note = ""] of after) print(`${figure}  ${(100 * value).toFixed(2)}  ${note}`.trimEnd());
   if (best)
     print(`best ${best.name}  ${(100 * best.value).toFixed(2)}  at step ${best.step}, chosen by ${chosenBy(recipe)}`);
   print(
-    `${steps} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
+    `${steps - skipped.count} updates of ${parameters.toLocaleString("en")} parameters${kept}\n` +
+      `${skipped.count > 0 ? `${skipped.count} of ${steps} steps changed nothing: their numbers were not finite (results.json, skipped)\n` : ""}` +
       `${files.map((file) => `${join(folder, file)}\n`).join("")}${clock((performance.now() - began) / 1000)} in all`,
   );
 }

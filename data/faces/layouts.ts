@@ -32,7 +32,7 @@ export interface FaceLayout {
    * Below the data set's folder, the first of these that is there; none where folders are the list. Where some have captions and others
    * all clips, those that are preferred come first.
    */
-  lists(split: string, fold: number, prefer: "all" | "captions"): readonly string[];
+  lists(split: string, fold: number, prefer: "all" | "captions", emotions?: "single" | "compound"): readonly string[];
   /** Below the data set's folder, where frames lie, and how many last parts of a listed path name a clip there. */
   readonly frames: string;
   readonly parts: number;
@@ -62,10 +62,10 @@ const known = {
     numbered: elevenInLists,
     folds: 5,
     splits: ["train", "test"],
-    lists: (split, fold, prefer) =>
+    lists: (split, fold, prefer, emotions = "single") =>
       (prefer === "captions" ? ["with_caption", "no_caption"] : ["no_caption", "with_caption"])
         .flatMap((kind) => [`${kind}_new`, kind])
-        .map((kind) => `Train_Test_Set/single/${kind}/set_${fold}/${split}.txt`),
+        .map((kind) => `Train_Test_Set/${emotions}/${kind}/set_${fold}/${split}.txt`),
     frames: "data/faces",
     parts: 1,
   },

@@ -26,6 +26,8 @@ export interface FaceSetOptions {
   readonly list?: string;
   /** Of a data set that has both: the list of all clips (unless given), or that of those with captions. */
   readonly prefer?: "all" | "captions";
+  /** Of a data set that has both: clips of one emotion (unless given), or of several, whose classes are those of all its lists. */
+  readonly emotions?: "single" | "compound";
   /** Where the frames of listed clips lie, instead of the data set's own place. */
   readonly root?: string;
 }
@@ -51,17 +53,20 @@ async function openSplit(name: FaceSetName, folder: string, options: FaceSetOpti
   checkPart(name, split, fold);
   const root = options.root ?? join(folder, layout.frames);
   const list = options.list ?? listOf(name, folder, options);
-  const known = layout.lists(split, fold, "all");
+  const known = layout.lists(split, fold, "all", options.emotions);
   if (list === undefined && known.length > 0)
     throw new FormatError(`${name}: none of ${known.join(", ")} is there; --list names another`);
   const found = list === undefined ? walked(root, split) : await readFaceLines(list);
+  const areCompound = options.emotions === "compound" && list !== undefined;
+  const classes = areCompound ? await compounds(name, folder, list) : layout.classes;
+  const how = { ...layout, classes, numbered: areCompound ? [] : layout.numbered };
   return {
     name,
     split,
     fold,
-    classes: layout.classes,
+    classes,
     root,
-    ...clipsOf(found, layout, root, list === undefined ? split : relative(folder, list)),
+    ...clipsOf(found, how, root, list === undefined ? split : relative(folder, list)),
   };
 }
 
@@ -77,12 +82,28 @@ function checkPart(name: FaceSetName, split: string, fold: number): void {
 function listOf(
   name: FaceSetName,
   folder: string,
-  { split, fold = 1, prefer = "all" }: Pick<FaceSetOptions, "split" | "fold" | "prefer">,
+  { split, fold = 1, prefer = "all", emotions }: Pick<FaceSetOptions, "split" | "fold" | "prefer" | "emotions">,
 ): string | undefined {
   const { lists } = layouts[name];
-  return lists(split, fold, prefer)
+  return lists(split, fold, prefer, emotions)
     .map((each) => join(folder, each))
     .find((each) => existsSync(each));
+}
+
+/** The classes of all lists of compound emotions that are there, and of this one, as these have them. */
+async function compounds(name: FaceSetName, folder: string, list: string): Promise<string[]> {
+  const { folds, splits } = layouts[name];
+  const all = new Set([list]);
+  for (let fold = 1; fold <= folds; fold++)
+    for (const split of splits) all.add(listOf(name, folder, { split, fold, emotions: "compound" }) ?? list);
+  const words = new Set<string>();
+  for (const path of all)
+    for (const { label, place } of (await readFaceLines(path)).clips) {
+      if (typeof label === "number")
+        throw new FormatError(`${place}: the class is the number ${label}, expected words, such as anger_disgust`);
+      words.add(label);
+    }
+  return [...words].sort();
 }
 
 /** Refuses two splits that share a clip: what is tested would have been trained on. Errors: FormatError that names clip and lines. */

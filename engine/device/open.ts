@@ -90,7 +90,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (!(deadline > 0)) throw new UsageError(`openGpu: deadline ${deadline}: seconds, more than 0`);
   if (!(Number.isInteger(inFlight) && inFlight > 0))
     throw new UsageError(`openGpu: inFlight ${inFlight}: segments, a whole number from 1`);
-  useTaskStore(here.tasks);
+  useTaskStore(here.tasks, here.idle);
   const { adapter, software, missing } = await findAdapter(options);
   const { info } = adapter;
   if (missing.length)

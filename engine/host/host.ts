@@ -7,6 +7,8 @@ import type { TaskStore } from "../record/tasks.ts";
 export interface Host {
   /** A variable of the asynchronous task that asks, where the host can tell tasks apart. */
   readonly tasks?: TaskStore;
+  /** Calls `act` whenever nothing is left to do in the program: what still waits then would wait for ever. */
+  idle?(act: () => void): void;
   /**
    * The adapter whose name contains `name` (any, where it is empty), with these of Dawn's toggles. Errors: GpuError.
    */

@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { readFileSync } from "node:fs";
 import { homedir, totalmem } from "node:os";
 import { join } from "node:path";
+import program from "node:process";
 import { create, globals } from "webgpu";
 import { GpuError } from "../errors.ts";
 import type { Host } from "./host.ts";
@@ -51,4 +52,6 @@ function tuned(adapter: string): ReadonlyMap<string, string> {
 const current = new AsyncLocalStorage<unknown>();
 const tasks = { get: () => current.getStore(), set: (value: unknown) => current.enterWith(value) };
 
-export const host: Host = { tasks, adapter, memory: totalmem, cacheFolder, tunedPath, tuned, wait: throttled };
+const idle = (act: () => void) => void program.on("beforeExit", act);
+
+export const host: Host = { tasks, idle, adapter, memory: totalmem, cacheFolder, tunedPath, tuned, wait: throttled };

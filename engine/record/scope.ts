@@ -366,6 +366,15 @@ export class Scope implements Disposable, OpenScope {
     return data;
   }
 
+  starve(): void {
+    const reads = this.#reads;
+    this.#reads = [];
+    const why =
+      `later: this read comes when ${this.title} runs, which is still open, and nothing else is left to do: it would never come; ` +
+      "await it behind the brace of the scope, or read with `await x.data()` inside";
+    for (const { settle } of reads) settle(Promise.reject(new ShapeError(why)));
+  }
+
   /** Moves a value to the enclosing scope when this one ends (or makes it persistent if there is none). */
   keep(value: Value): void {
     takes("keep(value: value)", arguments);

@@ -11,6 +11,8 @@ export interface OpenScope extends Owner {
   touches(value: Value, isWritten: boolean): boolean;
   /** Notes that this memory changed. */
   note(value: Value): void;
+  /** Nothing is left to do in the program, and it is still open: whoever waits for what it reads is told so. */
+  starve(): void;
 }
 
 /** A variable of an asynchronous task: what one task sets, others do not see. */
@@ -28,11 +30,14 @@ const oneTask = (): TaskStore => {
 let store = oneTask();
 let tellsTasksApart = false;
 
-/** Keeps the innermost scope of each task in `given`; done once, when a device is opened. */
-export function useTaskStore(given: TaskStore | undefined): void {
+/** Keeps the innermost scope of each task in `given`, and hears of `idle`; done once, when a device is opened. */
+export function useTaskStore(given: TaskStore | undefined, idle?: (act: () => void) => void): void {
   if (!given || tellsTasksApart) return;
   given.set(store.get());
   store = given;
+  idle?.(() => {
+    for (const scope of open) scope.starve();
+  });
   tellsTasksApart = true;
 }
 

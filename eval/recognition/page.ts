@@ -16,6 +16,7 @@ export interface RecognitionPage {
   readonly folds: readonly {
     readonly fold: number;
     readonly clips: number;
+    readonly told: RecognitionResult["folds"][number]["told"];
     readonly war: number;
     readonly uar: number;
     readonly uarOfLabels: number;

@@ -3,6 +3,7 @@ import { takes } from "../../engine/takes.ts";
 import { extent, type Matrix, requireFinite } from "../matrix.ts";
 import { spread } from "../paper/spread.ts";
 import { bestColumn } from "../probes/metrics.ts";
+import { probabilities } from "../zero-shot/zero-shot.ts";
 import { type Recognition, recognition } from "./figures.ts";
 
 /**
@@ -20,6 +21,8 @@ export function firstLargest(scores_NC: Matrix): Int32Array {
 export interface FoldResult extends Recognition {
   readonly fold: number;
   readonly clips: number;
+  /** Of each clip the softmax over the classes, and which clip it is where that is known. */
+  readonly told: readonly { readonly id?: string; readonly label: number; readonly probabilities: readonly number[] }[];
 }
 
 /** A mean over folds, and how far they are apart. */
@@ -41,13 +44,22 @@ export interface FoldScores {
   readonly fold: number;
   readonly scores_NC: Matrix;
   readonly labels: ArrayLike<number>;
+  /** Names of the clips, where they are known. */
+  readonly ids?: readonly string[];
 }
 
 /** Recognition by fold, and over the folds. */
 export function recognitionOver(folds: readonly FoldScores[]): RecognitionResult {
-  const results = folds.map(({ fold, scores_NC, labels }): FoldResult => {
+  const results = folds.map(({ fold, scores_NC, labels, ids }): FoldResult => {
     const [clips, classes] = extent(scores_NC, "scores");
-    return { fold, clips, ...recognition(labels, firstLargest(scores_NC), classes) };
+    const found = recognition(labels, firstLargest(scores_NC), classes);
+    const { data } = probabilities(scores_NC);
+    const told = Array.from({ length: clips }, (_, n) => ({
+      ...(ids && { id: ids[n] }),
+      label: labels[n],
+      probabilities: Array.from(data.subarray(n * classes, (n + 1) * classes), (p) => Number(p.toFixed(6))),
+    }));
+    return { fold, clips, told, ...found };
   });
   return {
     folds: results,

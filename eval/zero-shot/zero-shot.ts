@@ -15,7 +15,20 @@ export interface ZeroShotClass {
   readonly name: string;
   /** What stands for the class: each text goes through every template. */
   readonly texts: readonly string[];
+  /** Of a compound, the texts of each class that it is the mean of; `texts` are all of these. */
+  readonly of?: readonly (readonly string[])[];
 }
+
+/** What several prompts of a class are averaged in: features, which are then of unit length again, or logits. */
+export const averages = ["features", "logits"] as const;
+export type Average = (typeof averages)[number];
+
+/** A class that is the mean of others. */
+export const compoundOf = (name: string, parts: readonly ZeroShotClass[]): ZeroShotClass => ({
+  name,
+  texts: parts.flatMap(({ texts }) => texts),
+  of: parts.map(({ texts }) => texts),
+});
 
 /** Scores are cosines times this, whatever the model's own temperature. */
 const scale = 100;
@@ -55,16 +68,20 @@ export function reportPrompts(
  */
 export function classifierOf(features_NE: Matrix, counts: readonly number[]): Matrix {
   takes("classifierOf(features: matrix, counts: numbers, ...)", arguments);
-  const [N, E] = extent(features_NE, "prompts");
+  const [N] = extent(features_NE, "prompts");
   const sum = counts.reduce((a, b) => a + b, 0);
   if (sum !== N || counts.some((count) => count < 1))
     throw new ShapeError(`prompts: ${N} rows for classes of ${counts.slice(0, 8).join(", ")} prompts`);
-  const { data } = normalizeRows(features_NE);
+  return normalizeRows(meansOf(normalizeRows(features_NE), counts));
+}
+
+/** Means of so many rows in turn. */
+function meansOf({ shape: [, E], data }: Matrix, counts: readonly number[]): Matrix {
   const means = new Float64Array(counts.length * E);
   let row = 0;
   for (const [c, count] of counts.entries())
     for (let k = 0; k < count; k++, row++) for (let e = 0; e < E; e++) means[c * E + e] += data[row * E + e] / count;
-  return normalizeRows(matrix(counts.length, E, means));
+  return matrix(counts.length, E, means);
 }
 
 /** Classes of whose texts the tokenizer knows no word: a score for them would look like an answer. */
@@ -86,28 +103,38 @@ export function whyUnknown(tokenizer: Tokenizer, classes: readonly ZeroShotClass
   return `${shown} are the same to this model: it knows no word of them`;
 }
 
-/** The classifier [C, E] of a model for some classes. Classes that it has no word for are a UsageError. */
+/**
+ * The classifier [C, E] of a model for some classes: rows of unit length; with `average: "logits"` means of such rows, so that a logit is
+ * the mean over a class's prompts. A compound is the mean of its classes. Classes that it has no word for are a UsageError.
+ */
 export async function zeroShotClassifier(
   model: VideoText,
   tokenizer: Tokenizer,
   classes: readonly ZeroShotClass[],
   templates: readonly string[] = ["{}"],
-  options?: EncodeOptions,
+  options: EncodeOptions & { readonly average?: Average } = {},
 ): Promise<Matrix> {
   takes(
     "zeroShotClassifier(model: { takes: object, encodeVideo: function, encodeText: function, ... }, " +
       "tokenizer: { encode: function, ... }, classes: { name: text, texts: text[], ... }[], " +
-      "templates?: text[], options?: { batch?: count, at?: function })",
+      'templates?: text[], options?: { batch?: count, at?: function, average?: "features" | "logits" })',
     arguments,
   );
   const unknown = whyUnknown(tokenizer, classes);
   if (unknown) throw new UsageError(unknown);
-  const prompts = classes.map((each) => promptsOf(each, templates));
-  const features = await encodeTexts(model, tokenizer, prompts.flat(), options);
-  return classifierOf(
-    features,
-    prompts.map(({ length }) => length),
+  const parts = classes.map(({ name, texts, of = [texts] }) =>
+    of.map((own) => promptsOf({ name, texts: own }, templates)),
   );
+  const { average = "features", ...encoding } = options;
+  const features = await encodeTexts(model, tokenizer, parts.flat(2), encoding);
+  const counts = parts.flat().map(({ length }) => length);
+  const rows = average === "logits" ? meansOf(normalizeRows(features), counts) : classifierOf(features, counts);
+  if (parts.every(({ length }) => length === 1)) return rows;
+  const means = meansOf(
+    rows,
+    parts.map(({ length }) => length),
+  );
+  return average === "logits" ? means : normalizeRows(means);
 }
 
 /** Two classes whose prompts are one and the same to the model, such as words that it does not know; undefined where all differ. */

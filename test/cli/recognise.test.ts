@@ -186,6 +186,44 @@ test("several texts a class are averaged, from a YAML file; a random window is d
   assert.equal([page.choices.averaging, page.choices.seed], ["mean of 14 prompts over 7 classes", 4]);
 });
 
+test("compound emotions are the means of their classes; logits may be averaged; the softmax of each clip is told", async () => {
+  const folder = join(root, "MAFW");
+  for (const [fold, label] of [
+    "anger_disgust",
+    "fear_surprise",
+    "anger_disgust",
+    "sadness_fear",
+    "anger_fear",
+  ].entries()) {
+    const lists = join(folder, "Train_Test_Set", "compound", "no_caption", `set_${fold + 1}`);
+    mkdirSync(lists, { recursive: true });
+    writeFileSync(join(lists, "test.txt"), `0000${fold}.mp4 ${label}\n`);
+    mkdirSync(join(folder, "data", "faces", `0000${fold}`), { recursive: true });
+    const data = Uint8Array.from({ length: 3 * 40 * 40 }, (_, k) => (k * (fold + 3)) % 256);
+    const path = join(folder, "data", "faces", `0000${fold}`, "1.png");
+    writeFileSync(path, await encodePng({ data, width: 40, height: 40 }));
+  }
+  const file = join(root, "compounds.yaml");
+  writeFileSync(file, classes.map((name) => `${name}: [${name}, ${name} ${classes[1]}]`).join("\n"));
+  const words = ["mafw", "--emotions", "compound", "--data", folder, "--checkpoint", checkpoint, "--classes", file];
+  const page = await pageOf(...words, "--average", "logits", "--fold", "1");
+  assert.equal(
+    page.classes.map(({ name }) => name),
+    ["anger_disgust", "anger_fear", "fear_surprise", "sadness_fear"],
+  );
+  assert.equal(page.classes[0].texts, ["anger", "anger sadness", "disgust", "disgust sadness"]);
+  assert.equal(
+    [page.choices.averaging, page.choices.compounds],
+    ["mean logit of 16 prompts over 4 classes", "means of the embeddings of their classes"],
+  );
+  const [{ id, label, probabilities }] = page.folds[0].told;
+  assert.equal([id, label, probabilities.length], ["00000", 0, 4]);
+  assert.ok(Math.abs(probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-5);
+  const refused = await recognise("dfew", "--emotions", "compound", "--data", set, "--checkpoint", checkpoint);
+  assert.equal([refused.code, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /mafw has lists of them, dfew has not/);
+});
+
 test("features of any model go through the same protocol, and through a head before", async () => {
   const rows = (values: number[][]) =>
     Buffer.concat([

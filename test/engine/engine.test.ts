@@ -35,6 +35,7 @@ import { fromHalf, toHalf } from "../../engine/half.ts";
 import { useRunner } from "../../engine/record/runner.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 import { openTestGpu } from "../kit/gpu.ts";
+import { failure } from "../kit/refusal.ts";
 
 const gpu = await sharedGpu();
 
@@ -383,6 +384,15 @@ test("parameters in a flat group receive their gradients in place, whatever thei
     for (let k = 0; k < member.numel; k++) assert.is(at(i, k), 2);
     for (let k = member.numel; k < 64; k++) assert.is(at(i, k), 9, "the padding between members stays as it was");
   });
+});
+
+test("a read that is awaited inside its own open scope is refused once nothing else is left to do", async () => {
+  using scope = new Scope();
+  const read = failure(later(copy(fill({ n: 3, value: 1 }))));
+  process.emit("beforeExit", 0); // as Node says that nothing is left
+  assert.match((await read).message, /^later: .*never come; await it behind the brace of the scope/);
+  assert.equal(Array.from(await fill({ n: 2, value: 1 }).data()).length, 2, "the scope goes on");
+  void scope;
 });
 
 test("a loss that depends on nothing trainable is refused", () => {

@@ -11,6 +11,7 @@ import { matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
   classifierOf,
+  compoundOf,
   probabilities,
   promptsOf,
   rankedClasses,
@@ -138,6 +139,25 @@ test("texts become a classifier through their templates", async () => {
   assert.ok(deviation(got.data, want.data, { rtol: 0, atol: 1e-5 }).share <= 1);
   for (let c = 0; c < 2; c++)
     assert.ok(Math.abs(Math.hypot(...want.data.subarray(c * config.embed, (c + 1) * config.embed)) - 1) < 1e-12);
+
+  // a compound is the mean of its classes; averaged logits are those of the mean of unit rows
+  const both = [...classes, compoundOf("a_b", classes)];
+  const E = config.embed;
+  const all = Float64Array.from(features.data);
+  for (const average of ["features", "logits"] as const) {
+    const rows = (await zeroShotClassifier(model, tokenizer, both, templates, { average })).data;
+    const parts = [all.subarray(0, 4 * E), all.subarray(4 * E)].map((own) => {
+      const mean = Array.from(
+        { length: E },
+        (_, e) => own.reduce((sum, v, i) => sum + (i % E === e ? v : 0), 0) / (own.length / E),
+      );
+      return average === "logits" ? mean : mean.map((v) => v / Math.hypot(...mean));
+    });
+    const mean = parts[0].map((v, e) => (v + parts[1][e]) / 2);
+    const wanted = average === "logits" ? mean : mean.map((v) => v / Math.hypot(...mean));
+    assert.ok(deviation(rows.subarray(2 * E), wanted, { rtol: 0, atol: 1e-5 }).share <= 1, average);
+    assert.ok(deviation(rows.subarray(0, E), parts[0], { rtol: 0, atol: 1e-5 }).share <= 1, average);
+  }
 });
 
 test("prompts put the text where the template says, more than once if it does", () => {
