@@ -148,6 +148,7 @@ const context = { gpu: () => gpuOptions({}), run: runCommand };
 /** The flags of the programs that are no subcommands. */
 const programs: Record<string, readonly string[]> = {
   api: [],
+  "stage-clip": [],
   "package-proof": ["--adapter", "--node", "--keep"],
   test: ["--adapter", "--only"],
   mutants: ["--adapter", "--filter", "--json"],
