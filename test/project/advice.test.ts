@@ -61,6 +61,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     "--steps",
     "--override",
     "--max-old-space-size",
+    "--expose-gc",
     "--disable-proto",
     "--frozen-intrinsics",
     "--disallow-code-generation-from-strings",

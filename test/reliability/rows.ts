@@ -6,7 +6,7 @@ import { features } from "./features.ts";
 import { pairs } from "./pairs.ts";
 import { clocks, closedStreams, environment, frozen, lock, signals } from "./process.ts";
 import type { Row } from "./row.ts";
-import { elsewhere, hostMemory, locks, threads } from "./same-bits.ts";
+import { collections, elsewhere, hostMemory, locks, threads } from "./same-bits.ts";
 import { shortSoak } from "./soak.ts";
 
 export const rows: readonly Row[] = [
@@ -32,6 +32,7 @@ export const rows: readonly Row[] = [
   environment,
   threads,
   hostMemory,
+  collections,
   locks,
   noNetwork,
   shortSoak,

@@ -3,7 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "no
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { checkpointName, checkpointSteps } from "../../model/checkpoint/folder.ts";
-import { type Finding, firstFault, type Row, Tally } from "./row.ts";
+import { type Finding, firstFault, type Row, type Scale, Tally } from "./row.ts";
 import {
   difference,
   type Ended,
@@ -51,6 +51,24 @@ export const hostMemory: Row = {
     const most = Math.max(ended.peak, ...[...logs.matchAll(/"rss":(\d+)/g)].map(([, bytes]) => Number(bytes)));
     const fault = await difference(folder, ended);
     return { measured: fault ?? `${Math.round(most / 1e6)} MB, same bits`, ok: fault === undefined && most <= 500e6 };
+  },
+};
+
+/** The collector looks twenty times a second: what only it held a reference to is gone. */
+const collecting = "setInterval(() => globalThis.gc(), 50).unref();";
+
+export const collections: Row = {
+  name: "forced collections",
+  bar: "the collector runs every 50 ms: 0 crashes, 0 hangs, same bits",
+  async measure({ kills }: Scale): Promise<Finding> {
+    const tally = new Tally();
+    const flags = ["--steps", "4"];
+    for (let k = 1; k <= Math.ceil(kills / 4); k++) {
+      const folder = site("collections");
+      const ended = await train({ folder, flags, node: ["--expose-gc"], hook: collecting });
+      tally.note(`run ${k}`, await difference(folder, ended, flags));
+    }
+    return tally.finding("runs under forced collections, same bits");
   },
 };
 
