@@ -21,7 +21,8 @@ const more = {
   pretrained: {
     check: path,
     value: null,
-    about: "weights to begin with: CLIP of OpenAI, OpenCLIP or Hugging Face, or EmotionCLIP",
+    about:
+      "weights to begin with: CLIP of OpenAI, OpenCLIP or Hugging Face, EmotionCLIP or EmoCLIP; or the embedded clip-stage",
   },
   resume: {
     check: path,
@@ -70,7 +71,7 @@ const more = {
     value: "stage",
     about:
       "shards, plain WebDataset tars or a folder in the official layout: a path, with {00..99}, {a,b} or *; clips of faces as dfew:FOLDER, " +
-      "ferv39k:, mafw:, afew: or own:LIST.csv; several separated by ::; or the embedded sets stage and tiny",
+      "ferv39k:, mafw:, afew: or own:LIST.csv; several separated by ::; or the embedded sets stage, tiny, stage-faces and stage-pictures",
   },
   trainDataUpsamplingFactors: {
     check: path,

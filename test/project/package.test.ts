@@ -70,10 +70,11 @@ test("it holds what its package.json names, and a licence, a readme and a list o
     assert.ok(files.includes(path), path);
 });
 
-test("it holds nothing else: no sources, tests, weights, data or maps", () => {
+test("it holds nothing else: no sources, tests, data or maps, and of weights the small CLIP of the embedded faces alone", () => {
   const wanted =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|cli\/launch\/\w+\.mjs|docs\/examples\/[\w.-]+)$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|build\/[\w-]+\.js|build\/types\/.+\.d\.ts|cli\/launch\/\w+\.mjs|docs\/examples\/[\w.-]+|data\/stage\/faces\/clip\.safetensors)$/;
   for (const path of files) assert.match(path, wanted);
+  assert.ok(files.includes("data/stage/faces/clip.safetensors"));
   assert.not.match("engine/device/gpu.ts", wanted);
   assert.not.match("build/cli.js.map", wanted);
 });
