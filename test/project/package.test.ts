@@ -48,6 +48,7 @@ test.before(() => {
     "test",
     join("cli", "launch"),
     join("docs", "examples"),
+    join("data", "stage", "faces", "clip.safetensors"),
   ])
     cpSync(name, join(project, name), { recursive: true });
   run(process.execPath, [join("cli", "launch", "build.mjs"), join(project, "build")]);
