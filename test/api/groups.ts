@@ -361,6 +361,7 @@ export const inside: Readonly<Record<string, readonly string[]>> = {
     "history",
     "note",
     "touches",
+    "starve",
     "read",
     "keep",
     "ended",
