@@ -57,7 +57,7 @@ function descent(name: string, { steps, floor = 0, ...rest }: Descent, least = 0
   const { warmup, start } = warm(rest);
   if (warmup + least > steps || warmup === steps)
     throw new UsageError(
-      `schedule.${name}: ${warmup} steps of warm-up${least ? ` and ${least} of cooldown` : ""} do not fit into ${steps}`,
+      `schedule.${name}: ${warmup} steps of warm-up${least ? ` and ${least} of cooldown` : ""} do not fit into ${steps}; a smaller warmup (--warmup) does, or more steps`,
     );
   return { steps, floor, warmup, start };
 }
