@@ -7,6 +7,7 @@ import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { EngineError, UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import { type Cell, differences } from "../eval/paper/grid.ts";
+import type { Restart } from "../train/loop.ts";
 import { type Layer, type Recipe, type RecipeName, recipeNames, resolveRecipe } from "../train/recipe.ts";
 import { read } from "../train/runs/runs.ts";
 import type { Say } from "./clips.ts";
@@ -107,6 +108,8 @@ export async function checkCells(runs: readonly CellRun[]): Promise<void> {
 /** What the runs work with. */
 export interface AblationPlace {
   readonly gpu: Gpu;
+  /** GPUs that were lost on the way of this run. */
+  readonly restarts: readonly Restart[];
   readonly progress: Meter;
   readonly stop: StopRequest;
   readonly say: Say;
@@ -117,14 +120,14 @@ export interface AblationPlace {
 
 /** Trains one; false when a stop was requested on the way. */
 export async function trainCell(run: CellRun, place: AblationPlace): Promise<boolean> {
-  const { gpu, progress, stop, clips, probes, say } = place;
+  const { gpu, restarts, progress, stop, clips, probes, say } = place;
   const drafted = await draftRecipe(run.layers);
   try {
     const { prepared, choice } = await onDevice(gpu, await prepare(drafted, clips, say), say);
     if (choice) say(choice.why);
     const { measure, about } = probes;
     const training = { folder: run.folder, override: [], measurement: measure, measured: about };
-    return (await runTraining(prepared, training, { gpu, progress, stop })) !== undefined;
+    return (await runTraining(prepared, training, { gpu, progress, stop, restarts })) !== undefined;
   } finally {
     await drafted.draft.close();
   }

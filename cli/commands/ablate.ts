@@ -21,6 +21,7 @@ import { openProbes } from "../probes.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
 import { baseLayers, chosenCells, gridFor, leftOutText } from "../grid-flags.ts";
+import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { checkRunName } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -37,6 +38,7 @@ interface Flags extends Record<string, unknown> {
   seeds: string;
   probeData?: string;
   evalBold?: string;
+  restarts: string;
   json?: boolean;
 }
 
@@ -49,6 +51,7 @@ export function command({ gpu }: Context): Command {
     .option("--betas <list>", "beta of Figure 6; that of the full method is --beta", reducedGrid.betas.join(","))
     .option("--seeds <n>", "trainings of each cell, from --seed on", "3")
     .option("--name <name>", "folder under runs/ with a run for every cell and seed", "ablation")
+    .option(...RESTARTS)
     .option("--json", "one JSON object instead of text")
     .optionsGroup("Measured:")
     .option("--probe-data <folder>", "labelled shards with splits train and test (default: those of --train-data)")
@@ -83,7 +86,7 @@ async function ablate(flags: Flags, options: GpuOptions): Promise<void> {
       `${runs.length - open.length} are finished, ${open.length} to train`,
     ...(flags.cells === undefined ? leftOutText(cells, grid) : []),
   ]);
-  const data = { clips: recipe.trainData, probeData, bold };
+  const data = { clips: recipe.trainData, probeData, bold, most: restartsOf(flags.restarts) };
   const goesOn = open.length === 0 || (await trainAll(open, data, layers, options, () => leaveTables(folder, grid)));
   if (!goesOn) return printStopped("the same command goes on from there");
   const ablation = await leaveTables(folder, grid);
@@ -105,6 +108,8 @@ async function leaveTables(folder: string, grid: GridSetting) {
 }
 
 interface Data {
+  /** Times that a lost GPU is opened again. */
+  readonly most: number;
   readonly clips: string;
   readonly probeData?: string;
   readonly bold?: string;
@@ -113,7 +118,7 @@ interface Data {
 /** Trains the runs in order; false when a stop was requested on the way. */
 async function trainAll(
   runs: readonly CellRun[],
-  { clips: given, probeData, bold }: Data,
+  { clips: given, probeData, bold, most }: Data,
   layers: readonly Layer[],
   options: GpuOptions,
   onTrained: () => Promise<unknown>,
@@ -127,19 +132,20 @@ async function trainAll(
   const { recipe, draft } = await draftRecipe(layers);
   await draft.close();
   const probes = await openProbes({ clips, probeData, bold }, recipe, draft.takes.frames, say);
-  const gpu = await openGpu(options);
+  const lasting = new LastingGpu(() => openGpu(options), most, { say: (line) => progress.say(line), stop });
   const began = performance.now();
   try {
     for (const [i, run] of runs.entries()) {
       progress.say(`${i + 1} of ${runs.length}: ${run.folder}`);
-      if (!(await trainCell(run, { gpu, progress, stop, say, clips, probes }))) return false;
+      const place = { progress, stop, say, clips, probes };
+      if (!(await lasting.use((gpu, restarts) => trainCell(run, { gpu, restarts, ...place })))) return false;
       await onTrained();
     }
     progress.say(`${runs.length} trainings in ${clock((performance.now() - began) / 1000)}`);
     return true;
   } finally {
     progress.end();
-    gpu.close();
+    lasting.close();
   }
 }
 

@@ -1,5 +1,7 @@
 // The quick part of `npm run reliability`: what only a whole training in a process of its own can show. Everything else of the table has
 // its tests beside its module.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { lostDevice } from "./hooks.ts";
@@ -7,7 +9,7 @@ import { clipsFault } from "./same-bits.ts";
 import { unwritable } from "./disk.ts";
 import { Tally, triedOf } from "./row.ts";
 import { rows } from "./rows.ts";
-import { difference, lastLines, site, train } from "./site.ts";
+import { difference, emotionclip, lastLines, site, train } from "./site.ts";
 import { grown, soak, soakText } from "./soak.ts";
 
 test("a run that loses its GPU twice goes on from its checkpoints and ends with the same bits", async () => {
@@ -15,6 +17,16 @@ test("a run that loses its GPU twice goes on from its checkpoints and ends with 
   const ended = await train({ folder, hook: lostDevice({ at: 15, when: "after", times: 2 }) });
   assert.match(ended.err, /the GPU was lost .*restart 1 of 3.*restart 2 of 3/s, lastLines(ended));
   assert.is(await difference(folder, ended), undefined);
+});
+
+test("an ablation that loses its GPU goes on with the training it was at", async () => {
+  const folder = site("ablation");
+  const words = "ablate --preset tiny --steps 4 --warmup 1 --cells vanilla --seeds 1 --name lost".split(" ");
+  const ended = await emotionclip(words, { folder, hook: lostDevice({ at: 15, when: "after" }) });
+  assert.is(ended.code, 0, lastLines(ended));
+  assert.match(ended.err, /the GPU was lost .*restart 1 of 3/);
+  const results = readFileSync(join(folder, "runs", "lost", "vanilla-2022", "results.json"), "utf8");
+  assert.is(JSON.parse(results).restarts.length, 1);
 });
 
 test("odd surroundings and Node's own locks change no bit", async () => {
