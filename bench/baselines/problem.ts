@@ -30,11 +30,10 @@ export function finished(device: GPUDevice): Promise<void> {
   const lost = device.lost.then(({ message }): never => {
     throw new GpuError(`its device was lost: ${message}`);
   });
-  lost.catch(() => {});
   const deadline = new Deadline(60_000, () => 0);
   return throttled(
-    device.queue.onSubmittedWorkDone().then(() => {}),
-    lost,
+    Promise.race([device.queue.onSubmittedWorkDone().then(() => {}), lost]),
+    () => () => {},
     0.5,
     () => (deadline.passed() ? new GpuError("its device made no progress for 60 s") : undefined),
   );

@@ -1,15 +1,15 @@
 // Faults of a device. The first one ends all work: every later call and every wait throws it.
 import { EngineError, GpuError } from "../errors.ts";
+import { type Hearing, orFault } from "../host/or-fault.ts";
 
 /** How long a loss that explains a rejection may come after it, in ms. */
 const lossAfter = 200;
 
 export class Faults {
-  /** Rejects with the first fault. */
-  readonly happened: Promise<never>;
+  /** Who waits now, and will hear of the first fault. */
+  readonly #waiting = new Set<(fault: EngineError) => void>();
   #first: EngineError | undefined;
   #told = false;
-  #reject!: (error: EngineError) => void;
   /** Pipelines whose compilation has not been confirmed yet. */
   readonly #compiling = new Set<Promise<void>>();
 
@@ -18,10 +18,6 @@ export class Faults {
     /** Where the device was, in words. */
     readonly where: () => string,
   ) {
-    this.happened = new Promise<never>((_, reject) => {
-      this.#reject = reject;
-    });
-    this.happened.catch(() => {});
     device.addEventListener("uncapturederror", (event) => {
       const error = new GpuError(`the GPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`);
       // a kernel that did not compile explains itself better than the command that used it
@@ -37,7 +33,20 @@ export class Faults {
   fail(error: EngineError): void {
     if (this.#first) return;
     this.#first = error;
-    this.#reject(error);
+    for (const heard of [...this.#waiting]) heard(error);
+  }
+
+  /** The first fault for somebody who waits; what comes back ends that. */
+  readonly hear: Hearing = (heard) => {
+    this.#waiting.add(heard);
+    const first = this.#first;
+    if (first) queueMicrotask(() => this.#waiting.has(heard) && heard(first));
+    return () => void this.#waiting.delete(heard);
+  };
+
+  /** How many wait now. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   get first(): EngineError | undefined {
@@ -67,7 +76,7 @@ export class Faults {
   async causeOf(rejection: unknown): Promise<EngineError> {
     if (!this.#first && !(rejection instanceof EngineError)) {
       const moment = new Promise<void>((resolve) => setTimeout(resolve, lossAfter));
-      await Promise.race([this.happened.catch(() => {}), moment]);
+      await orFault(moment, this.hear, () => () => {}).catch(() => {});
     }
     this.fail(rejection instanceof EngineError ? rejection : this.#refused(rejection));
     return this.#first!;

@@ -213,7 +213,7 @@ export class Gpu implements Runner {
     const deadline = new Deadline(this.deadline * 1000, () => this.#flight.progress);
     const late = () => (deadline.passed() ? this.#noProgress() : undefined);
     try {
-      return await here.wait(promise, this.#faults.happened, this.facts.software ? 0.5 : 0.1, late);
+      return await here.wait(promise, this.#faults.hear, this.facts.software ? 0.5 : 0.1, late);
     } catch (error) {
       throw await this.#faults.causeOf(error);
     }

@@ -1,6 +1,7 @@
 // The engine in a browser: navigator.gpu, no files.
 import { type EngineError, GpuError, UsageError } from "../errors.ts";
 import type { Host } from "./host.ts";
+import { type Hearing, orFault } from "./or-fault.ts";
 
 /** What of the page the engine uses; the types of the DOM are not the project's. */
 const { navigator } = globalThis as unknown as { navigator: { gpu?: GPU; deviceMemory?: number } };
@@ -27,25 +28,14 @@ function noFiles(): never {
 const look = 250;
 
 /** The browser's own loop settles promises; only the deadline is ours. */
-async function wait<T>(
-  promise: Promise<T>,
-  fault: Promise<never>,
-  _ms: number,
-  late: () => EngineError | undefined,
-): Promise<T> {
-  let timer: ReturnType<typeof setInterval> | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setInterval(() => {
+const wait = <T>(promise: Promise<T>, hear: Hearing, _ms: number, late: () => EngineError | undefined): Promise<T> =>
+  orFault(promise, hear, (fail) => {
+    const timer = setInterval(() => {
       const error = late();
-      if (error) reject(error);
+      if (error) fail(error);
     }, look);
+    return () => clearInterval(timer);
   });
-  try {
-    return await Promise.race([promise, fault, tooLate]);
-  } finally {
-    clearInterval(timer);
-  }
-}
 
 export const host: Host = {
   adapter,

@@ -3,6 +3,7 @@
 
 import type { EngineError } from "../errors.ts";
 import type { TaskStore } from "../record/tasks.ts";
+import type { Hearing } from "./or-fault.ts";
 
 export interface Host {
   /** A variable of the asynchronous task that asks, where the host can tell tasks apart. */
@@ -21,6 +22,6 @@ export interface Host {
   tunedPath(adapter: string): string;
   /** Kernel choices by shape class, kept for this adapter; empty where there are none: tuning is never needed to run. */
   tuned(adapter: string): ReadonlyMap<string, string>;
-  /** Settles with `promise`, looking every `ms`; rejects when `fault` does, or with what `late` says at a look. */
-  wait<T>(promise: Promise<T>, fault: Promise<never>, ms: number, late: () => EngineError | undefined): Promise<T>;
+  /** Settles with `promise`, looking every `ms`; rejects when a fault is heard, or with what `late` says at a look. */
+  wait<T>(promise: Promise<T>, hear: Hearing, ms: number, late: () => EngineError | undefined): Promise<T>;
 }

@@ -16,6 +16,8 @@ import {
   UsageError,
 } from "../../engine/index.ts";
 import { Flight } from "../../engine/device/flight.ts";
+import { Faults } from "../../engine/device/faults.ts";
+import { throttled } from "../../engine/host/wait.ts";
 import { Deadline } from "../../engine/host/deadline.ts";
 import { during, useRunner } from "../../engine/record/runner.ts";
 import { sharedGpu } from "../kernels/derive.ts";
@@ -273,6 +275,35 @@ test("slices of a segment are progress", () => {
 test("a bound or a deadline that is no number is refused", async () => {
   for (const options of [{ inFlight: 0 }, { inFlight: 1.5 }, { deadline: 0 }, { deadline: Number.NaN }])
     assert.instance(await failure(openTestGpu(options)), UsageError);
+});
+
+/** Faults of a device that nothing happens to by itself. */
+const quiet = () => {
+  const device = { addEventListener: () => {}, lost: new Promise(() => {}) } as unknown as GPUDevice;
+  return new Faults(device, () => "nowhere");
+};
+
+test("a wait leaves nothing behind with the device, however it ends", async () => {
+  const faults = quiet();
+  const wait = <T>(promise: Promise<T>, late: () => GpuError | undefined = () => undefined) =>
+    throttled(promise, faults.hear, 0, late);
+  for (let i = 0; i < 100; i++) assert.is(await wait(Promise.resolve(i)), i);
+  assert.match((await failure(wait(Promise.reject(new Error("no"))))).message, /^no$/);
+  assert.match((await failure(wait(new Promise(() => {}), () => new GpuError("too late")))).message, /too late/);
+  assert.is(faults.waiting, 0);
+});
+
+test("all who wait hear of the first fault, and who begins to wait later does too", async () => {
+  const faults = quiet();
+  const waits = [1, 2, 3].map(() => failure(throttled(new Promise(() => {}), faults.hear, 0, () => undefined)));
+  assert.is(faults.waiting, 3);
+  faults.fail(new GpuError("first"));
+  faults.fail(new GpuError("second"));
+  for (const error of await Promise.all(waits)) assert.match(error.message, /^first$/);
+  const later = failure(throttled(new Promise(() => {}), faults.hear, 0, () => undefined));
+  assert.match((await later).message, /^first$/);
+  assert.is(await throttled(Promise.resolve("there before"), faults.hear, 0, () => undefined), "there before");
+  assert.is(faults.waiting, 0);
 });
 
 test.run();
