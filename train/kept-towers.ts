@@ -7,7 +7,7 @@ import { CaptionRows, captionsOf } from "../data/features/caption-rows.ts";
 import { frameChunks } from "../data/features/frame-chunks.ts";
 import { FrameNumbers, FrameRows } from "../data/features/frame-rows.ts";
 import { KeptRows } from "../data/features/kept-rows.ts";
-import { makeFolder } from "../data/formats/disk.ts";
+import { checkSpace, makeFolder } from "../data/formats/disk.ts";
 import { Lock } from "../data/formats/lock.ts";
 import { cellsOf, type Side } from "../data/pixels/side.ts";
 import type { View } from "../data/pixels/view.ts";
@@ -198,7 +198,11 @@ export class KeptTowers {
       meter.say(foundText(tower, found, samples, folder));
       if (rows.cut > 0)
         meter.say(`${rows.cut} bytes behind them there were torn or damaged: they are cut off and made again`);
-      if (!rows.isComplete) await make(rows);
+      const lacking = samples - found;
+      if (lacking > 0) {
+        await checkSpace(folder, lacking * 4 * model.embed, `room for features of ${lacking} ${itemsOf[tower]}`);
+        await make(rows);
+      }
       if (!rows.isComplete)
         meter.say(
           `stopped: features of ${rows.next} of ${samples} ${itemsOf[tower]} are kept; the same command goes on there`,

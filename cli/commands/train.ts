@@ -165,7 +165,9 @@ function printBegin(
 async function rateOf({ recipe }: PreparedTraining, gpu: Gpu): Promise<number | undefined> {
   if (recipe.model === "tiny") return undefined;
   const rate = await matmulRate(gpu);
-  print(`a matrix product has ${(rate / 1e9).toFixed(0)} GFLOP/s here, measured now: steps say their share of it`);
+  print(
+    `a matrix product has ${Number((rate / 1e9).toPrecision(2))} GFLOP/s here, measured now: steps say their share of it`,
+  );
   return rate;
 }
 
