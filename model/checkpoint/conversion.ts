@@ -4,9 +4,11 @@ import { basename } from "node:path";
 import { quoted } from "../../data/formats/json.ts";
 import { CheckpointError, FormatError } from "../../engine/errors.ts";
 import { contentToJson } from "./content-json.ts";
+import { clipVocabulary } from "../../data/tokenizer/vocabulary.ts";
 import { describe, familiesText, type Known, metadataOf, type Usual } from "../families.ts";
 import { narrowed } from "./narrow.ts";
 import { planLoad } from "./plan.ts";
+import { wordsWith } from "./tokenizer.ts";
 import { resizePositions } from "../clip/positions.ts";
 import type { FileDtype } from "../../data/formats/dtypes.ts";
 import type { SafetensorsEntry } from "../../data/formats/safetensors.ts";
@@ -72,9 +74,11 @@ export async function planConversion(
     return entryOf(seen, to, name, dtype, finite);
   });
   const kept = new Set(names);
+  const words = plan && plan.model.takes.vocabulary !== clipVocabulary ? await wordsWith(file) : undefined;
   const metadata = {
     format: "pt",
     ...(plan && metadataOf(plan)),
+    ...(words && { words: JSON.stringify(words) }),
     ...(part === "all" && { content: contentToJson(file.content, (name) => kept.has(name)) }),
   };
   const open = plan ? [] : [`${known.reason || "no model is known"}: the result has no configuration`];

@@ -2,13 +2,14 @@
 // nothing behind.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { watchDisk } from "../../data/formats/disk.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { fromHalf, toHalf } from "../../engine/half.ts";
 import { loadModel } from "../../model/checkpoint/load.ts";
+import { wordsWith } from "../../model/checkpoint/tokenizer.ts";
 import { describe } from "../../model/families.ts";
 import { EmotionClip } from "../../model/emotionclip/emotionclip.ts";
 import { configFromValue } from "../../model/emotionclip/official-config.ts";
@@ -62,6 +63,15 @@ async function opened<T>(path: string, body: (file: WeightFile) => Promise<T>): 
     await file.close();
   }
 }
+
+test("words that a small model was trained with go along", async () => {
+  const clip = resolve("data/stage/faces/clip.safetensors");
+  const words = await opened(clip, wordsWith);
+  assert.ok(words && words.length > 50);
+  const out = join(fresh(), "model.safetensors");
+  await convert(clip, out, "--dtype", "f32");
+  assert.equal(await opened(out, wordsWith), words);
+});
 
 test("the official checkpoint becomes safetensors with the same bits, and loads without flags", async () => {
   const out = join(fresh(), "model.safetensors");
