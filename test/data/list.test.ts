@@ -261,8 +261,8 @@ test("the command: a missing sentiment is said once, the other source's flags ar
     assert.ok(sheet.width > 400 && sheet.height > 5 * 32, `${sheet.width}x${sheet.height}`);
     const wrong: [RegExp, ...string[]][] = [
       [/exists; name a folder that does not/, list, out],
-      [/--held-out says something of the official set, not a list/, list, `${out}2`, "--held-out", "0.1"],
-      [/--fps says something of a list, not a folder/, folder, `${out}2`, "--fps", "4"],
+      [/--held-out says something of another source, not of a list/, list, `${out}2`, "--held-out", "0.1"],
+      [/--fps says something of another source, not of a folder/, folder, `${out}2`, "--fps", "4"],
       [/one folder is made; name it once/, list, `${out}2`, "--out", `${out}3`],
       [/missing argument out/, list],
     ];
