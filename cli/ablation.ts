@@ -13,6 +13,7 @@ import { read } from "../train/runs/runs.ts";
 import type { Say } from "./clips.ts";
 import { leftToDevice, onDevice } from "./memory.ts";
 import type { Probes } from "./probes.ts";
+import { interruptible } from "./terminal/stop.ts";
 import { runTraining } from "./training.ts";
 import { draftRecipe, prepare } from "./training-plan.ts";
 
@@ -123,7 +124,9 @@ export async function trainCell(run: CellRun, place: AblationPlace): Promise<boo
   const { gpu, restarts, progress, stop, clips, probes, say } = place;
   const drafted = await draftRecipe(run.layers);
   try {
-    const { prepared, choice } = await onDevice(gpu, await prepare(drafted, clips, say), say);
+    if (stop.requested !== undefined) return false;
+    const before = await interruptible(() => prepare(drafted, clips, say));
+    const { prepared, choice } = await onDevice(gpu, before, say);
     if (choice) say(choice.why);
     const { measure, about } = probes;
     const training = { folder: run.folder, override: [], measurement: measure, measured: about };

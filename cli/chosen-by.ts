@@ -2,16 +2,18 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { foldsOf, faceSplitsOf } from "../data/faces/layouts.ts";
-import { checkpointName, checkpointSteps, readManifest, stepOf } from "../model/checkpoint/folder.ts";
+import { checkpointSteps, stepOf } from "../model/checkpoint/folder.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { readRunRecord } from "../train/runs/run-state.ts";
+import { trainingPlace } from "./data-folder.ts";
 import { facesIn } from "./face-source.ts";
 
 /** "UAR on dfew:DFEW, its test split, fold 1"; undefined where no figure chooses. */
 export function chosenBy({ best, valData, fold }: Pick<Recipe, "best" | "valData" | "fold">): string | undefined {
   if (best === null || best === undefined) return undefined;
   if (valData === null || valData === undefined) return `${best}, measured during training`;
-  const faces = facesIn(valData);
+  if (/^(ema )?bold /.test(best)) return `${best}, probes of BoLD`;
+  const faces = facesIn(trainingPlace(valData).folder);
   if (!faces) return `${best} on ${valData}, clips held out`;
   if (faces.set === "own") return `${best} on ${valData}`;
   const folds = foldsOf(faces.set) > 1 ? `, fold ${fold}` : "";
@@ -30,7 +32,7 @@ export async function checkpointStory(path: string): Promise<string> {
     place.step ?? (existsSync(join(place.run, "checkpoint.safetensors")) ? undefined : await newest(place.run));
   const which = step === undefined ? "the last step" : `step ${step}`;
   if (by === undefined) return `${which} of ${basename(place.run)}: no measurement chose it`;
-  const best = step === undefined ? record.state.best?.step : await bestAt(place.run, step);
+  const best = record.state.best?.step;
   const isBest = best !== undefined && best === (step ?? record.state.step);
   return isBest
     ? `${which} of ${basename(place.run)}, chosen by ${by}`
@@ -50,7 +52,3 @@ function placeOf(path: string): { run: string; step?: number } | undefined {
 }
 
 const newest = async (run: string): Promise<number | undefined> => (await checkpointSteps(run))[0];
-
-/** The step of the best checkpoint, as the one of this step has it. */
-const bestAt = async (run: string, step: number): Promise<number | undefined> =>
-  (await readManifest(join(run, checkpointName(step))).catch(() => undefined))?.best?.step;

@@ -4,7 +4,9 @@ import { numberOf } from "../data/faces/listed.ts";
 import { refuseShared } from "../data/faces/sets.ts";
 import { Loader } from "../data/shards/loader.ts";
 import { orStopped, type StopRequest, unlessStopped } from "../data/threads/long-work.ts";
-import { HealthError, UsageError } from "../engine/errors.ts";
+import { quoted } from "../data/formats/json.ts";
+import { squareOf } from "../data/pixels/side.ts";
+import { HealthError } from "../engine/errors.ts";
 import { featureRows, videoFeatures } from "../eval/features/encode.ts";
 import { joinRows } from "../eval/matrix.ts";
 import type { NotedRow } from "../eval/probes/probe-table.ts";
@@ -12,6 +14,7 @@ import { recognition } from "../eval/recognition/figures.ts";
 import { firstLargest } from "../eval/recognition/protocol.ts";
 import { reportPrompts, type ZeroShotClass, zeroShotClassifier, zeroShotLogits } from "../eval/zero-shot/zero-shot.ts";
 import { reportLines } from "../data/tokenizer/report.ts";
+import type { Takes } from "../model/family.ts";
 import type { Recipe } from "../train/recipe.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { once, type Say } from "./clips.ts";
@@ -30,15 +33,23 @@ export type FaceMeasure = Pick<
 const AT_ONCE = 8;
 
 /** Opens the clips that are tested. Errors: those of the lists; FormatError where some of them are trained on. */
-export async function faceMeasurement(given: GivenFaces, recipe: FaceMeasure, hear: Say): Promise<Measurement> {
+export async function faceMeasurement(
+  given: GivenFaces,
+  recipe: FaceMeasure,
+  takes: Takes,
+  hear: Say,
+): Promise<Measurement> {
   const say = once(hear);
+  const side = squareOf(takes.side, `--val-data: ${given.set}: faces are shown`);
   const opened = await openFaces(given, "test", { ...recipe, prefer: "all" }, say);
   await refuseTrained(opened, recipe);
   const { set, called } = opened;
   const words = await faceWords(called, set.classes, recipe.classes, say);
   const apart = recipe.leaveOut === null ? -1 : numberOf(recipe.leaveOut.toLowerCase(), set.classes);
+  if (apart < 0 && recipe.leaveOut !== null)
+    say(`${called}: has no class ${quoted(recipe.leaveOut)} (--leave-out), so its recall is not measured`);
   return async (trainer, stop, tell) => {
-    const found = await orStopped(scored(trainer, opened, words, recipe, { stop, tell, say }));
+    const found = await orStopped(scored(trainer, side, opened, words, recipe, { stop, tell, say }));
     if (!found) return undefined;
     const { war, uar, classes } = recognition(found.labels, found.predicted, words.length);
     const note = `${called}: ${found.labels.length} clips`;
@@ -69,14 +80,13 @@ interface Hearers {
 /** The true classes of the clips that could be read, and those that the model tells. */
 async function scored(
   { model, tokenizer }: Trainer,
+  side: number,
   { set, survey, called }: OpenFaces,
   words: readonly ZeroShotClass[],
   { every, maxBad, workers }: FaceMeasure,
   { stop, tell, say }: Hearers,
 ): Promise<{ labels: Int32Array; predicted: Int32Array }> {
-  const { frames, side, colours } = model.takes;
-  if (typeof side !== "number")
-    throw new UsageError(`--val-data: ${called}: faces are shown in squares; this model takes rectangles`);
+  const { frames, colours } = model.takes;
   for (const line of reportLines(reportPrompts(tokenizer, words, ["{}"]), tokenizer, "texts of classes"))
     say(`${called}: ${line}`);
   const classifier = await zeroShotClassifier(model, tokenizer, words, ["{}"]);

@@ -1,23 +1,22 @@
 // Clips of faces as a source of training: which of a set's clips are trained on, and what is said of each.
 import { createHash } from "node:crypto";
 import { FaceClips } from "../data/faces/clip-set.ts";
-import { numberOf } from "../data/faces/listed.ts";
 import type { FoundClip } from "../data/faces/survey.ts";
 import { framesLookedAt } from "../data/faces/window.ts";
 import { quoted } from "../data/formats/json.ts";
-import { FormatError, nearest, UsageError } from "../engine/errors.ts";
+import { squareOf } from "../data/pixels/side.ts";
+import { FormatError, UsageError } from "../engine/errors.ts";
 import type { ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
 import { classesOf } from "./class-file.ts";
 import type { Say } from "./clips.ts";
-import { type GivenFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
+import { classNumber, type GivenFaces, type OpenFaces, openFaces, preferenceOf } from "./face-source.ts";
 import { classesInWords } from "./recognition.ts";
-import type { PartOptions, SourcePart } from "./source-part.ts";
+import { type PartOptions, shownBy, type SourcePart } from "./source-part.ts";
 
 /** Opens the split of a face set that is trained on. Errors: those of its lists; UsageError for captions that there are not. */
 export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOptions): Promise<SourcePart> {
-  const { frames, side, colours } = shape;
-  if (typeof side !== "number")
-    throw new UsageError(`--train-data: ${given.set}: faces are shown in squares; this model takes rectangles`);
+  const { frames, colours } = shape;
+  const side = squareOf(shape.side, `--train-data: ${given.set}: faces are shown`);
   const opened = await openFaces(given, "train", { ...recipe, prefer: preferenceOf(recipe) }, say);
   const { set, survey, called } = opened;
   const choice = new FaceChoice(survey.clips, called, say);
@@ -33,7 +32,7 @@ export async function facePart(given: GivenFaces, { recipe, shape, say }: PartOp
     name: called,
     set: clips,
     view: {
-      ...{ frames, side, resize: side, sampling: "random", crop: "centre" },
+      ...{ frames, side, resize: side, ...shownBy(recipe) },
       ...(colours === "clip" && { numbers: "floats" }),
     },
     found: set.clips.length,
@@ -86,21 +85,16 @@ export class FaceChoice {
 
   leaveOutClass(word: string | null, classes: readonly string[]): void {
     if (word === null) return;
-    const label = numberOf(word.toLowerCase(), classes);
-    if (label < 0) {
-      const near = nearest(word.toLowerCase(), classes);
-      throw new UsageError(
-        `--leave-out: ${this.called} has no class ${quoted(word)}${near ? ` (did you mean ${near}?)` : `; it has ${classes.join(", ")}`}`,
-      );
-    }
+    const label = classNumber("--leave-out", this.called, word, classes);
     this.keep((clip) => clip.label !== label, `of ${classes[label]} (--leave-out)`);
   }
 
-  /** What is said of each clip. */
+  /** What is said of each clip. Errors: FormatError where no clip is left. */
   async texts(
     { texts, classes: file }: Pick<PartOptions["recipe"], "texts" | "classes">,
     { set }: OpenFaces,
   ): Promise<TextsOf> {
+    if (this.clips.length === 0) throw new FormatError(noClip(this.called));
     if (texts === "captions") {
       if (set.clips.every(({ caption }) => caption === undefined))
         throw new UsageError(noCaptions(this.called, set.name));
@@ -130,9 +124,11 @@ export class FaceChoice {
     this.clips = this.clips.filter(isKept);
     this.leftOut[which] = gone.length;
     this.say(`${this.called}: ${gone.length} of ${before} clips ${which} are left out: ${named(gone)}`);
-    if (this.clips.length === 0) throw new FormatError(`${this.called}: no clip is left to train on`);
+    if (this.clips.length === 0) throw new FormatError(noClip(this.called));
   }
 }
+
+const noClip = (called: string): string => `${called}: no clip is left to train on`;
 
 const named = (clips: readonly FoundClip[]): string =>
   `${clips

@@ -28,6 +28,8 @@ export interface FaceShards extends Pick<Recipe, "fold" | "every" | "texts" | "c
 interface Item {
   readonly from: OpenFaces;
   readonly clip: FoundClip;
+  /** Its place in the list. */
+  readonly number: number;
   readonly textsOf: TextsOf;
 }
 
@@ -38,22 +40,23 @@ export async function shardsOfFaces(given: GivenFaces, out: string, options: Fac
     warn([line]);
   });
   const items: Record<"train" | "test", Item[]> = { train: [], test: [] };
-  for (const split of ["train", "test"] as const) {
+  const parts = splitsOf(given);
+  if (parts.length === 1) say(`${given.set}: a list has no splits; all its clips become ${parts[0]}`);
+  let categories: readonly string[] = [];
+  for (const split of parts) {
     const from = await openFaces(given, split, { ...options, prefer: preferenceOf(options) }, say);
     const choice = new FaceChoice(from.survey.clips, from.called, say);
     const textsOf = await choice.texts(options, from);
-    items[split] = choice.clips.map((clip) => ({ from, clip, textsOf }));
+    items[split] = choice.clips.map((clip, number) => ({ from, clip, number, textsOf }));
+    categories = from.set.classes;
   }
   say(`face sets do not tell frames a second; ${options.fps} is written (--fps)`);
   const count = items.train.length + items.test.length;
   const progress = new Progress({ phases: [["write shards", count * 0.02]] });
   const make = (item: Item) => clipOfFaces(item, options);
   const clips = new ClipsInMaking({ count, what: "clips", maxBad: options.maxBad, make }, progress, gracefulStop());
-  const categories = items.train[0].from.set.classes;
-  const splits = await writtenShards(resolve(out), (split) => clips.of(items[split]), {
-    perShard: options.perShard,
-    categories,
-  });
+  const how = { perShard: options.perShard, categories, parts };
+  const splits = await writtenShards(resolve(out), (split) => clips.of(items[split]), how);
   progress.end();
   if (!splits) return printStopped("nothing was written");
   const sheet = await writeContactSheet(resolve(out), splits);
@@ -62,8 +65,18 @@ export async function shardsOfFaces(given: GivenFaces, out: string, options: Fac
   );
 }
 
+/** One's own list is one split. */
+const splitsOf = ({ set }: GivenFaces): readonly ("train" | "test")[] =>
+  set === "own" ? ["train"] : ["train", "test"];
+
+/** The key of a clip in shards: its name, with a number where the name has letters that keys have not. */
+function keyOfFaces(id: string, number: number): string {
+  const key = id.replace(/[^\w@+=,/-]/g, "+");
+  return key === id ? key : `${key}/${number}`;
+}
+
 /** Every k-th frame as it is; of several texts the first. Errors: FormatError for frames of several sizes. */
-async function clipOfFaces({ from: { set }, clip, textsOf }: Item, { every, fps }: FaceShards): Promise<Clip> {
+async function clipOfFaces({ from: { set }, clip, number, textsOf }: Item, { every, fps }: FaceShards): Promise<Clip> {
   const names = clip.frames.filter((_, i) => i % every === 0).map((name) => `${clip.folder}/${name}`);
   const frames = names.map((name) => readBytes(set.root, name, fileLimits.picture));
   const sizes = await Promise.all(frames.map((bytes, i) => sizeOfPicture(bytes, names[i])));
@@ -73,7 +86,7 @@ async function clipOfFaces({ from: { set }, clip, textsOf }: Item, { every, fps 
       `${names[other]}: is ${sizes[other].width}x${sizes[other].height}, the first frame ${sizes[0].width}x${sizes[0].height}; a clip of shards has one size`,
     );
   return {
-    key: clip.id.replace(/[^\w@+=,/-]/g, "+"),
+    key: keyOfFaces(clip.id, number),
     caption: textsOf(clip)[0],
     sentiment: [0, 0, 0, 0, 0, 0, 0],
     boxes: frames.map(() => []),

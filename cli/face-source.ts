@@ -3,8 +3,10 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { foldsOf, type FaceSetName, faceSetNames, faceSplitsOf } from "../data/faces/layouts.ts";
+import { numberOf } from "../data/faces/listed.ts";
 import { type FaceSet, type FaceSetOptions, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
 import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
+import { quoted } from "../data/formats/json.ts";
 import { FormatError, nearest, UsageError } from "../engine/errors.ts";
 import type { Recipe } from "../train/recipe.ts";
 import type { Say } from "./clips.ts";
@@ -83,6 +85,16 @@ export function listedFaces(
 
 const hasNoFolds = ({ set }: GivenFaces): boolean => set === "own" || foldsOf(set) === 1;
 
+/** The number of a class that a flag names. Errors: UsageError for a class that there is not. */
+export function classNumber(flag: string, called: string, word: string, classes: readonly string[]): number {
+  const label = numberOf(word.toLowerCase(), classes);
+  if (label >= 0) return label;
+  const near = nearest(word.toLowerCase(), classes);
+  throw new UsageError(
+    `${flag}: ${called} has no class ${quoted(word)}${near ? ` (did you mean ${near}?)` : `; it has ${classes.join(", ")}`}`,
+  );
+}
+
 /** "dfew test, fold 1": a split in words. */
-export const calledOf = ({ name, split, fold }: FaceSet): string =>
+const calledOf = ({ name, split, fold }: FaceSet): string =>
   `${name} ${split}${name !== "own" && foldsOf(name as FaceSetName) > 1 ? `, fold ${fold}` : ""}`;

@@ -29,6 +29,23 @@ export const boxRule = (): Option =>
 /** What is said of footage whose masks are all empty. */
 export const NO_SUBJECT = "no frame shows the subject: give its place with --boxes";
 
+/** Those of some flags that were given. */
+const given = (command: Command, attributes: readonly string[]): Option[] =>
+  command.options.filter((option) => {
+    const name = option.attributeName();
+    return attributes.includes(name) && command.getOptionValueSource(name) === "cli";
+  });
+
+/** Refuses flags that were given and that say something of what is not there: `whose` says of what, and of what not. */
+export function refuseFlags(command: Command, attributes: readonly string[], whose: string): void {
+  const [first] = given(command, attributes);
+  if (first) throw new UsageError(`${first.long} says something of ${whose}`);
+}
+
+/** A sentence for each of these flags that was given, where nothing reads it. */
+export const idleFlags = (command: Command, attributes: readonly string[], when: string): string[] =>
+  given(command, attributes).map(({ long }) => `${long} has no effect here; it goes with ${when}`);
+
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const digits = /^\d+$/;
 

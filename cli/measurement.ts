@@ -8,6 +8,7 @@ import { UsageError } from "../engine/errors.ts";
 import { openEvaluator } from "../eval/probes/benchmark-evaluator.ts";
 import { retrieval } from "../eval/probes/evaluate.ts";
 import type { NotedRow } from "../eval/probes/probe-table.ts";
+import type { Takes } from "../model/family.ts";
 import type { Recipe } from "../train/recipe.ts";
 import type { Say } from "./clips.ts";
 import { trainingPlace } from "./data-folder.ts";
@@ -19,7 +20,7 @@ import { leftOut, type Measurement } from "./measure.ts";
 export async function openMeasurement(
   recipe: Pick<Recipe, "valData" | "evalEvery" | "maxBad"> & FaceMeasure,
   bold: string | undefined,
-  frames: number,
+  takes: Takes,
   say: Say,
 ): Promise<Measurement | undefined> {
   if (bold !== undefined && recipe.evalEvery === 0) throw new UsageError("--eval-bold goes with --eval-every");
@@ -28,10 +29,10 @@ export async function openMeasurement(
   if (recipe.valData !== null) {
     const { folder } = trainingPlace(recipe.valData);
     const faces = facesIn(folder);
-    found.push(await (faces ? faceMeasurement(faces, recipe, say) : ofShards(folder, say)));
+    found.push(await (faces ? faceMeasurement(faces, recipe, takes, say) : ofShards(folder, say)));
   }
   if (bold !== undefined) {
-    const evaluator = await openEvaluator("bold", bold, frames, say);
+    const evaluator = await openEvaluator("bold", bold, takes.frames, say);
     const rule = (tell: Say) => ({ maxBad: recipe.maxBad, onBad: leftOut(tell) });
     found.push((trainer, stop, tell) => evaluator(trainer.model, rule(tell), stop));
   }

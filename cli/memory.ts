@@ -39,7 +39,10 @@ export function fitStep(step: StepToFit, memory: string, { facts, store }: Gpu):
 const chosenNames = ["micro", "gradCheckpointing", "precision"] as const;
 
 /** Settings that are only known where the GPU is open. */
-export const leftToDevice = ({ precision, memory }: Recipe): (typeof chosenNames)[number][] =>
+export const leftToDevice = ({
+  precision,
+  memory = null,
+}: Pick<Recipe, "precision"> & Partial<Pick<Recipe, "memory">>): (typeof chosenNames)[number][] =>
   memory === null ? (precision === "f32" ? [] : ["precision"]) : [...chosenNames];
 
 /** A training as this GPU takes it. */

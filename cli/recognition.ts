@@ -2,14 +2,15 @@
 import { basename } from "node:path";
 import { faceDescriptions } from "../data/faces/descriptions.ts";
 import { type FaceSetName, faceSetNames, foldsOf } from "../data/faces/layouts.ts";
-import { numberOf, plainly } from "../data/faces/listed.ts";
+import { plainly } from "../data/faces/listed.ts";
 import { type FaceSet, openFaceSet, openOwnFaces } from "../data/faces/sets.ts";
 import { type FaceSurvey, surveyFaces, surveyNotes } from "../data/faces/survey.ts";
 import { quoted } from "../data/formats/json.ts";
 import { readNpyFile } from "../data/formats/npy.ts";
+import { squareOf } from "../data/pixels/side.ts";
 import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
-import { FormatError, nearest, UsageError } from "../engine/errors.ts";
+import { FormatError, UsageError } from "../engine/errors.ts";
 import { type Matrix, matrix, requireFinite } from "../eval/matrix.ts";
 import { KeptFeatures, type ListedFeatures } from "../eval/features/clips.ts";
 import { faceClips, viewKey } from "../eval/features/face-clips.ts";
@@ -23,6 +24,7 @@ import {
   zeroShotLogits,
 } from "../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../model/family.ts";
+import { classNumber } from "./face-source.ts";
 
 /** Which clips are recognised, and how they are shown. */
 export interface RecognitionRequest {
@@ -77,13 +79,7 @@ export async function openFolds(request: RecognitionRequest): Promise<OpenFold[]
 
 /** A fold with the clips of one class. Errors: UsageError for a class that there is not, FormatError where it has no clip. */
 function ofClass(word: string, { fold, set, survey }: OpenFold): OpenFold {
-  const only = numberOf(word.toLowerCase(), set.classes);
-  if (only < 0) {
-    const near = nearest(word.toLowerCase(), set.classes);
-    throw new UsageError(
-      `--only: ${set.name} has no class ${quoted(word)}${near ? ` (did you mean ${near}?)` : `; it has ${set.classes.join(", ")}`}`,
-    );
-  }
+  const only = classNumber("--only", set.name, word, set.classes);
   const clips = survey.clips.filter(({ label }) => label === only);
   if (clips.length === 0)
     throw new FormatError(`--only: no clip of ${set.name} ${set.split}, fold ${fold}, is of ${set.classes[only]}`);
@@ -208,9 +204,8 @@ async function featuresOfFold(
   { split, every, window, seed, maxBad, batch, cache }: RecognitionRequest,
   at: (done: number) => void,
 ): Promise<ListedFeatures | undefined> {
-  const { frames: length, side, colours = "imagenet" } = model.takes;
-  if (typeof side !== "number")
-    throw new UsageError("recognise: faces are shown in squares; this model takes rectangles");
+  const { frames: length, colours = "imagenet" } = model.takes;
+  const side = squareOf(model.takes.side, "recognise: faces are shown");
   const view = { length, every, side, colours, window, augment: false };
   const clips = survey.clips.map((clip) => ({ root: set.root, clip }));
   const input = viewKey(view, seed);

@@ -1,8 +1,9 @@
 // The work of `emotionclip regress` before and after the fits: rows of features for rows of scores, and predictions as a table.
 import { dirname } from "node:path";
 import type { FaceView } from "../data/faces/clips.ts";
+import { squareOf } from "../data/pixels/side.ts";
 import type { StopRequest } from "../data/threads/long-work.ts";
-import { FormatError, UsageError } from "../engine/errors.ts";
+import { FormatError } from "../engine/errors.ts";
 import { KeptFeatures } from "../eval/features/clips.ts";
 import { viewKey } from "../eval/features/face-clips.ts";
 import { frameWeightsHash } from "../eval/features/kept.ts";
@@ -60,9 +61,8 @@ export async function rowsFromClips(
 ): Promise<FoundRows | undefined> {
   const { told, file } = table;
   if (!told.path) throw new FormatError(`${file}: has no column path, where the clips lie`);
-  const { frames: length, side, colours = "imagenet" } = plan.model.takes;
-  if (typeof side !== "number")
-    throw new UsageError("regress: clips are shown in squares; this model takes rectangles");
+  const { frames: length, colours = "imagenet" } = plan.model.takes;
+  const side = squareOf(plan.model.takes.side, "regress: clips are shown");
   const view: FaceView = { length, every, side, colours, window: "centre", augment: false };
   const { clips, counts } = await ownClips(told.path, folder, view, { seed: 0, whole: plan.model.takes.whole });
   const kept = await KeptFeatures.open(

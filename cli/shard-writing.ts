@@ -52,17 +52,17 @@ export class ClipsInMaking<T> {
   }
 }
 
-/** The splits test and train in a new folder, whole or not at all; undefined when a stop was requested on the way. */
+/** The splits test and train, or those of them that there are, in a new folder, whole or not at all; undefined when a stop was requested on the way. */
 export async function writtenShards(
   target: string,
   clips: (split: "train" | "test") => AsyncIterable<Clip>,
-  options: WriteOptions,
+  { parts = ["test", "train"], ...options }: WriteOptions & { readonly parts?: readonly ("train" | "test")[] },
 ): Promise<ShardIndex[] | undefined> {
   const made: ShardIndex[] = [];
   await makeFolder(dirname(target));
   await removeLeftovers(dirname(target), `${basename(target)}.tmp-`);
   const work = commitFolder(target, async (temporary) => {
-    for (const split of ["test", "train"] as const)
+    for (const split of (["test", "train"] as const).filter((each) => parts.includes(each)))
       made.push(await writeShards(temporary, split, clips(split), options));
   });
   return orStopped(work.then(() => made));

@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { isFolder } from "../data/footage/files.ts";
 import { TrainingSet } from "../data/official/training-set.ts";
 import type { Colours } from "../data/pixels/image.ts";
-import { rowsOf, type Side } from "../data/pixels/side.ts";
+import { rowsOf, type Side, squareOf } from "../data/pixels/side.ts";
 import { publishedResize, type View, viewOf } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
 import { indexName } from "../data/shards/index-file.ts";
@@ -104,7 +104,7 @@ const storedPart = (
   { recipe, shape }: Pick<PartOptions, "recipe" | "shape">,
 ): SourcePart => ({
   ...{ kind, name, set, facts, found: set.samples, digest: digestOf(set) },
-  view: { ...viewOf({ frames: shape.frames, image: shape.side }), ...choices(recipe) },
+  view: { ...viewOf({ frames: shape.frames, image: shape.side }), ...shownBy(recipe) },
 });
 
 function plainPart(paths: readonly string[], name: string, { recipe, shape, say }: PartOptions): SourcePart {
@@ -137,13 +137,12 @@ function silentIn(set: ShardSet, { sentiment, captions, boxed }: SourcePart["fac
 const LOOKED_AT = 20_000;
 
 function officialPart(folder: string, { recipe, shape: { frames, side } }: PartOptions): SourcePart {
-  if (typeof side !== "number")
-    throw new UsageError("--train-data: the official layout is shown in squares; this model takes rectangles");
+  squareOf(side, "--train-data: the official layout is shown");
   if (recipe.shortClips === "leave-out")
     throw new UsageError("--short-clips: the official layout repeats frames of short clips; shards can leave them out");
   const { videos, index, sentiment, boxes, longerThan, shorterThan } = recipe;
   const { minCharacters: characters, maxNeutral: neutral, minPerson: person } = recipe;
-  const view: View = { frames, side: rowsOf(side), resize: publishedResize(side), ...choices(recipe) };
+  const view: View = { frames, side: rowsOf(side), resize: publishedResize(side), ...shownBy(recipe) };
   const files = { videos, index, sentiment, boxes };
   const set = TrainingSet.open(folder, { ...files, frames, longerThan, shorterThan, characters, neutral, person });
   const looked = spread(set.samples, LOOKED_AT);
@@ -176,4 +175,5 @@ function digestOfEntries({ entries }: TrainingSet): string {
 const spread = (count: number, most: number): number[] =>
   Array.from({ length: Math.min(count, most) }, (_, k) => (count <= most ? k : Math.floor((k * count) / most)));
 
-const choices = ({ sampling, crop }: Recipe) => ({ sampling, crop });
+/** Which frames of a clip are shown, and which part of each; of faces their window and their centre are, whatever a recipe says. */
+export const shownBy = ({ sampling, crop }: Recipe) => ({ sampling, crop });

@@ -44,7 +44,7 @@ export async function draftRecipe(
     const official = await readOfficialTraining(file, family.groups(parameters));
     const [preset, ...others] = layers;
     const continued = resolveRecipe([preset, officialLayer(official, basename(resume)), ...others]);
-    return { ...keptRecipe(continued, draft), draft, official };
+    return { ...keptRecipe(choicesFor(draft.family, continued), draft), draft, official };
   } catch (error) {
     await draft.close();
     throw error;

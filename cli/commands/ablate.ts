@@ -24,7 +24,7 @@ import { baseLayers, chosenCells, gridFor, leftOutText } from "../grid-flags.ts"
 import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { checkRunName } from "../run-name.ts";
 import { clock, Progress } from "../terminal/progress.ts";
-import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { gracefulStop, interruptible, printStopped } from "../terminal/stop.ts";
 import { printResult, warn } from "../terminal/streams.ts";
 import { familyNamedBy } from "../training-model.ts";
 import { draftRecipe } from "../training-plan.ts";
@@ -131,7 +131,7 @@ async function trainAll(
   if (clips === undefined) return end(progress, false);
   const { recipe, draft } = await draftRecipe(layers);
   await draft.close();
-  const probes = await openProbes({ clips, probeData, bold }, recipe, draft.takes.frames, say);
+  const probes = await interruptible(() => openProbes({ clips, probeData, bold }, recipe, draft.takes.frames, say));
   const lasting = new LastingGpu(() => openGpu(options), most, { say: (line) => progress.say(line), stop });
   const began = performance.now();
   try {

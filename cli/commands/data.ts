@@ -15,7 +15,9 @@ import { print, printResult } from "../terminal/streams.ts";
 
 export function command(): Command {
   const check = new Command("check")
-    .description("compare shards with their index, and read every clip; exit 3 where something is wrong")
+    .description(
+      "compare shards with their index, and read every clip; exit 3 where something is wrong (of faces it counts what is)",
+    )
     .argument(
       "<folder>",
       "shards with <split>-index.json; or faces as dfew:FOLDER, whose lists are held against the disk",

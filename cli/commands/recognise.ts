@@ -14,7 +14,7 @@ import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import { checkpointStory } from "../chosen-by.ts";
 import { classesOf, templatesOf } from "../class-file.ts";
 import { testedFaces } from "../data-folder.ts";
-import { batchFlag, CONFIG, maxBad, oneOf, whole } from "../flags.ts";
+import { batchFlag, CONFIG, maxBad, oneOf, idleFlags, whole } from "../flags.ts";
 import { weightsAt } from "../embedded-weights.ts";
 import type { Context } from "../gpu.ts";
 import { tellRemarks } from "../inputs.ts";
@@ -59,6 +59,8 @@ interface Flags {
   maxBad: number;
   cache?: string;
   json?: boolean;
+  /** What is to be said of flags that nothing reads. */
+  idle: readonly string[];
 }
 
 export function command({ gpu }: Context): Command {
@@ -94,8 +96,18 @@ export function command({ gpu }: Context): Command {
     .option("--cache <folder>", "where features are kept (default: in the user's cache folder)")
     .option("--json", "one JSON object instead of text")
     .addOption(maxBad())
-    .action((set: string, flags: Flags) => run(set, { ...flags, gpu: gpu() }));
+    .action((set: string, flags: Flags, command: Command) => {
+      const idle = flags.features === undefined ? [] : idleFlags(command, ofModels, "--checkpoint");
+      warn(idle);
+      return run(set, { ...flags, idle, gpu: gpu() });
+    });
 }
+
+/** Flags that say something of a model and of what it is shown. */
+const ofModels = [
+  ...["config", "bpe", "classes", "templates", "average", "averageFrames"],
+  ...["every", "window", "seed", "batchSize", "cache", "maxBad"],
+];
 
 /** The set of drawn faces, which is made here where it is missing. */
 const embeddedName = "stage-faces";
@@ -163,7 +175,11 @@ async function recognise(name: string, flags: Flags, called?: string): Promise<v
       texts: textFeatures!,
       projection: flags.projection,
     });
-    const about = { model: features, choices: { ...some, folds: chosen.folds, texts: textFeatures! }, notes: [] };
+    const about = {
+      model: features,
+      choices: { ...some, folds: chosen.folds, texts: textFeatures! },
+      notes: flags.idle,
+    };
     return printResult(flags.json, recognitionPage(folds, { scores, bad: [] }, request, words, about), recognitionText);
   }
   await withCheckpointOf(flags, request, folds, words, chosen);

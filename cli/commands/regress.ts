@@ -19,7 +19,7 @@ import {
 } from "../../eval/regression/protocol.ts";
 import { readScores, type ScoreFile } from "../../eval/regression/scores-file.ts";
 import { openPlan } from "../../model/checkpoint/open-model.ts";
-import { batchFlag, CONFIG, maxBad, oneOf, real, whole } from "../flags.ts";
+import { batchFlag, CONFIG, maxBad, oneOf, real, idleFlags, whole } from "../flags.ts";
 import type { Context } from "../gpu.ts";
 import { tellRemarks } from "../inputs.ts";
 import { type FoundRows, predictionsCsv, rowsFromClips, rowsFromFile } from "../regression.ts";
@@ -70,10 +70,16 @@ export function command({ gpu }: Context): Command {
     .option("--out <file>", "also write truth and predictions of every row, as .csv")
     .option("--json", "one JSON object instead of text")
     .addOption(maxBad())
-    .action((path: string, flags: Flags) => run(path, { ...flags, gpu: gpu() }));
+    .action((path: string, flags: Flags, command: Command) => {
+      const idle = flags.features === undefined ? [] : idleFlags(command, ofClips, "--checkpoint");
+      return run(path, { ...flags, gpu: gpu() }, idle);
+    });
 }
 
-async function run(path: string, flags: Flags): Promise<void> {
+/** Flags that say something of how clips become features. */
+const ofClips = ["clips", "config", "every", "batchSize", "cache", "maxBad"];
+
+async function run(path: string, flags: Flags, idle: readonly string[]): Promise<void> {
   const { features, checkpoint } = flags;
   if ((features === undefined) === (checkpoint === undefined))
     throw new UsageError("regress: either --checkpoint or --features says where features come from");
@@ -105,7 +111,7 @@ async function run(path: string, flags: Flags): Promise<void> {
     progress.end();
     if (!fits) return printStopped("the features are kept, the same command only fits");
     if (flags.out !== undefined) await replaceFile(flags.out, predictionsCsv(table, found.rows, fits.results));
-    const notes = [...table.notes, ...found.notes, ...aboutParts(told, by), ...fits.notes];
+    const notes = [...idle, ...table.notes, ...found.notes, ...aboutParts(told, by), ...fits.notes];
     warn([...notes, ...found.bad.slice(0, 10).map((reason) => `left out: ${reason}`)]);
     const page: RegressionPage = {
       file: table.file,

@@ -12,7 +12,7 @@ import { published } from "../../data/official/index-file.ts";
 import { TrainingSet } from "../../data/official/training-set.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { isOneSentiment } from "../../train/vanishing.ts";
-import { real, whole } from "../flags.ts";
+import { real, refuseFlags, whole } from "../flags.ts";
 import { writeContactSheet } from "../contact-sheet.ts";
 import { facesIn } from "../face-source.ts";
 import { shardsOfFaces } from "../face-shards.ts";
@@ -149,14 +149,6 @@ function outOf(second: string | undefined, flag: string | undefined): string {
   if (second !== undefined && flag !== undefined)
     throw new UsageError(`${quoted(second)} and --out ${quoted(flag)}: one folder is made; name it once`);
   return out;
-}
-
-function refuseFlags(command: Command, attributes: readonly string[], whose: string): void {
-  const given = command.options.find((option) => {
-    const name = option.attributeName();
-    return attributes.includes(name) && command.getOptionValueSource(name) === "cli";
-  });
-  if (given) throw new UsageError(`${given.long} says something of ${whose}`);
 }
 
 async function shardsOfOfficialSet(folder: string, out: string, flags: Flags): Promise<void> {

@@ -6,6 +6,7 @@ import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { stageModel } from "../../model/index.ts";
 import { openEvaluator } from "../../eval/probes/benchmark-evaluator.ts";
 import { precisionOn } from "../half.ts";
+import { leftToDevice } from "../memory.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
 import { settingNamed, settingsOf, withSettings } from "../settings.ts";
 import { captionLines, checkJob, type Job, openJob, phasesOf, type Run, runJob } from "../job.ts";
@@ -78,7 +79,7 @@ async function start(
   const only = compare ? undefined : await freshName(name);
   const runs = arms.map((arm) => runOf(job, arm, only ?? `${name}-${arm.subject}-${arm.seed}`, overrides));
   const [first] = runs;
-  await checkJob({ ...first, override: [...overrides, ...(first.settings.precision === "f32" ? [] : ["precision"])] });
+  await checkJob({ ...first, override: [...overrides, ...leftToDevice(first.settings)] });
   warn(captionLines(job));
   const results: ComparedRun[] = [];
   for (const run of runs) {

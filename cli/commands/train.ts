@@ -119,8 +119,7 @@ async function run(
     return printStopped("the same command goes on making the data set");
   }
   const before = await interruptible(() => prepare(drafted, clips, say));
-  const { frames } = draft.takes;
-  const measurement = await interruptible(() => openMeasurement(recipe, evalBold, frames, say));
+  const measurement = await interruptible(() => openMeasurement(recipe, evalBold, draft.takes, say));
   const folder = join("runs", await freshName(name));
   await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
   const lasting = new LastingGpu(() => openGpu(options), most, { say, stop });

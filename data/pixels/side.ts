@@ -1,10 +1,17 @@
 // Sizes of frames and of grids: one number for a square, [height, width] for a rectangle.
+import { UsageError } from "../../engine/errors.ts";
 
 /** Pixels or patches: the side of a square, or height and width. */
 export type Side = number | readonly [height: number, width: number];
 
 export const rowsOf = (side: Side): number => (typeof side === "number" ? side : side[0]);
 export const columnsOf = (side: Side): number => (typeof side === "number" ? side : side[1]);
+
+/** The side of a square; `what` says what is shown in squares alone. Errors: UsageError for a rectangle. */
+export function squareOf(side: Side, what: string): number {
+  if (typeof side !== "number") throw new UsageError(`${what} in squares; this model takes rectangles`);
+  return side;
+}
 
 /** Rows and columns. */
 export const pairOf = (side: Side): readonly [height: number, width: number] => [rowsOf(side), columnsOf(side)];

@@ -54,6 +54,27 @@ test("shards have both splits, every k-th frame, texts of the classes and the cl
   assert.equal({ ...(meta as object) }, { emotion: "sadness", set: "dfew", fold: 1, every: 2 });
 });
 
+test("one's own list has no splits: its clips are stored once, each under a key of its own", async () => {
+  const names = ["山田", "鈴木", "a b", "plain"];
+  for (const [i, name] of names.entries()) await writeFaces(join(root, "own", name), 3, i);
+  writeFileSync(join(root, "own", "list.csv"), `name,class,caption\n${names.map((n) => `${n},glad,${n}`).join("\n")}`);
+  const { code, stderr } = await call("shards", "own:own/list.csv", "mine");
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /own: a list has no splits; all its clips become train/);
+  assert.not.ok(existsSync(join(root, "mine", "test-index.json")));
+  const set = await openShards(join(root, "mine"), "train");
+  assert.equal(
+    [0, 1, 2, 3].map((i) => [set.nameOf(i), set.info(i).caption]),
+    [
+      ["++/0", "山田"],
+      ["++/1", "鈴木"],
+      ["a+b/2", "a b"],
+      ["plain", "plain"],
+    ],
+  );
+  for (const made of ["mine", "own"]) rmSync(join(root, made), { recursive: true });
+});
+
 test("what cannot be made is refused, and nothing is written", async () => {
   const faults: [string[], number, RegExp][] = [
     [["shards", "dfew:DFEW", "none"], 2, /--texts captions: dfew train, fold 1 has none/],

@@ -36,7 +36,7 @@ const rows = Array.from({ length: 24 }, (_, n) => {
 table("scores.csv", ["id,subject,blunt,other,flat,remark:skip", ...rows]);
 
 test("a score that features tell is found on strangers; what is missing or flat is said", async () => {
-  const page = await pageOf("scores.csv", "--features", "f.npy", "--steps", "5", "--out", "out.csv");
+  const page = await pageOf("scores.csv", "--features", "f.npy", "--steps", "5", "--out", "out.csv", "--every", "2");
   assert.equal([page.rows, page.width, page.subjects, page.scores], [24, 3, 6, ["blunt", "other"]]);
   const [mean, linear, head] = page.models;
   assert.equal([mean.model, linear.model, head.model], ["mean", "linear", "head"]);
@@ -45,6 +45,8 @@ test("a score that features tell is found on strangers; what is missing or flat 
   const notes = page.notes.join("\n");
   assert.match(notes, /left out, for they are the same wherever they are given: "flat"/);
   assert.match(notes, /missing, of 24 rows: other 1/);
+  assert.match(notes, /^--every has no effect here; it goes with --checkpoint$/m);
+  assert.not.match(notes, /--(clips|max-bad|batch-size|config) has no effect/);
   assert.match(notes, /rows are matched by id/);
   assert.match(notes, /6 subjects are few/);
   const csv = readFileSync(join(root, "out.csv"), "utf8").split("\n");

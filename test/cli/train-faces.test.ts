@@ -1,9 +1,10 @@
 // `emotionclip train` on clips of faces: texts, classes, measuring on the way, and what is refused before anything is written.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { checkpointStory, chosenBy } from "../../cli/chosen-by.ts";
 import { report, runCommand } from "../../cli/cli.ts";
 import { sevenClasses, writeDfew, writeFaces } from "../kit/face-set.ts";
 import { failure } from "../kit/refusal.ts";
@@ -99,6 +100,19 @@ runs(
     assert.equal(faces.texts.anger, ["anger", "a face of anger"]);
     assert.match(results.chosenBy, /UAR on dfew:DFEW, its test split, fold 1/);
     assert.is(JSON.parse(readFileSync(join(root, "runs", "loo", "config.json"), "utf8")).leaveOut, "happy");
+    const folder = join(root, "runs", "loo");
+    const by = "UAR on dfew:DFEW, its test split, fold 1";
+    for (const name of readdirSync(folder).filter((each) => /^ckpt-\d+$/.test(each))) {
+      const step = Number(name.slice(5));
+      const isBest = step === results.best.step;
+      const told = isBest ? `chosen by ${by}` : `not the best one by ${by}, which is of step ${results.best.step}`;
+      assert.is(await checkpointStory(join(folder, name)), `step ${step} of loo, ${told}`);
+    }
+    const last = results.best.step === 3 ? `chosen by ${by}` : `not the best one by ${by}, which is of step 2`;
+    assert.is(await checkpointStory(folder), `the last step of loo, ${last}`);
+    assert.match(await checkpointStory(join(root, "texts.yaml")), /by whoever made it/);
+    assert.is(chosenBy({ best: "ema bold mAP", valData: "dfew:DFEW", fold: 1 }), "ema bold mAP, probes of BoLD");
+    assert.match(chosenBy({ best: "WAR", valData: "stage-faces", fold: 1 })!, /^WAR on stage-faces$/);
   },
 );
 
