@@ -7,6 +7,7 @@ import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { frozenTowersOf } from "../../train/frozen-towers.ts";
 import { keptPhase } from "../../train/kept-towers.ts";
 import { type Layer, type Recipe, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
+import { choicesFor } from "../../train/choices.ts";
 import { presets, recipePresets } from "../../train/recipes/index.ts";
 import { chosenBy } from "../chosen-by.ts";
 import { trainingFolder, trainingPlace } from "../data-folder.ts";
@@ -25,6 +26,7 @@ import { gracefulStop, interruptible, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
 import { shareLines } from "../train-source.ts";
 import { checkRun, runTraining } from "../training.ts";
+import { familyNamedBy } from "../training-model.ts";
 import { draftRecipe, prepare, type PreparedTraining } from "../training-plan.ts";
 
 interface Flags extends Record<string, unknown> {
@@ -78,7 +80,9 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const { recipe, from } = resolveRecipe(layers);
   if (printConfig) {
     const isWhole = recipe.resume === null && !recipe.cacheFeatures;
-    const drafted = isWhole ? { recipe, from } : await withoutDraft(layers);
+    const drafted = isWhole
+      ? choicesFor(await familyNamedBy(recipe.model), { recipe, from })
+      : await withoutDraft(layers);
     return printResult(json, { preset, ...drafted }, recipeText);
   }
   const overrides = overridesOf(flags.override, recipeNamed);
