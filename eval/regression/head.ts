@@ -1,5 +1,5 @@
 // The head for symptoms of EmoCLIP's official code: Linear, ReLU, Linear over a video feature, under the root of the mean squared error.
-import { compute, later, persistent, Tape, type Tensor } from "../../engine/index.ts";
+import { compute, free, later, persistent, Tape, type Tensor } from "../../engine/index.ts";
 import { linear, mul, relu, scale, sqrt, square, sub, sum } from "../../kernels/index.ts";
 import type { Linear } from "../../model/clip/linear.ts";
 import { allocate, Init, named } from "../../model/index.ts";
@@ -54,26 +54,32 @@ export async function trainHead(
   const shards = allocate(groups, Adam.moments);
   init.fill();
   const optimizer = new Adam(groups, shards, { decay, eps: 1e-6 });
-  const [x, y, known] = [x_NE.data, y_NQ.data, known_NQ].map((data, i) =>
-    persistent(Float32Array.from(data), [N, i === 0 ? E : Q]),
-  );
-  const count = known_NQ.reduce((all, one) => all + one, 0);
-  const update = (step: number) => {
-    using tape = new Tape();
-    const loss = rootMeanSquare(symptomHead(x, head), y, known, count);
-    tape.gradients(loss);
-    optimizer.step(step, lr);
-    return later(loss);
+  const rows: Tensor[] = [];
+  const kept = (data: ArrayLike<number>, width: number): Tensor => {
+    const made = persistent(Float32Array.from(data), [N, width]);
+    rows.push(made);
+    return made;
   };
+  const count = known_NQ.reduce((all, one) => all + one, 0);
   try {
+    const [x, y, known] = [kept(x_NE.data, E), kept(y_NQ.data, Q), kept(known_NQ, Q)];
+    const update = (step: number) => {
+      using tape = new Tape();
+      const loss = rootMeanSquare(symptomHead(x, head), y, known, count);
+      tape.gradients(loss);
+      optimizer.step(step, lr);
+      return later(loss);
+    };
     for (let step = 1; step <= steps; step++) {
       const loss = update(step);
       if (step % together === 0 || step === steps) requireFinite(await loss, `loss of the head at step ${step}`);
       if (isStopped()) return undefined;
     }
-    const predicted = await compute(() => symptomHead(x, head));
+    const predicted = (await compute(() => symptomHead(x, head))) as Float32Array;
+    requireFinite(predicted, "predictions of the head");
     return matrix(N, Q, Float64Array.from(predicted));
   } finally {
+    free(...rows);
     for (const shard of shards.get("head")!) shard.free();
   }
 }

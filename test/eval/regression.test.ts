@@ -4,13 +4,14 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
 import { type Matrix, matrix } from "../../eval/matrix.ts";
-import { usualHead } from "../../eval/regression/head.ts";
+import { trainHead, usualHead } from "../../eval/regression/head.ts";
 import { linearProbe } from "../../eval/regression/linear.ts";
 import { heldOutParts } from "../../eval/regression/parts.ts";
 import { type ModelName, regress, type ScoredRows } from "../../eval/regression/protocol.ts";
 import { sharedGpu } from "../kernels/derive.ts";
+import { refusal } from "../kit/refusal.ts";
 
-await sharedGpu();
+const gpu = await sharedGpu();
 
 type Rows = readonly (readonly number[])[];
 
@@ -181,6 +182,27 @@ test("the head learns what no line can", async () => {
   assert.ok(line < 0.5 && head > 0.85, `line ${line}, head ${head}`);
   const again = (await regress(scored, bySubject({ subjects }), options(["head"])))!.results[0];
   assert.equal(again.predicted, results[1].predicted);
+});
+
+test("a head gives back all memory of the GPU, also where it is stopped or its loss is no number", async () => {
+  const x = asMatrix(draw(12, 3));
+  const settings = { ...usualHead, hidden: 8, steps: 4 };
+  const fit = (y: Matrix, isStopped = false) =>
+    trainHead(x, y, new Float32Array(12).fill(1), settings, () => isStopped);
+  const y = asMatrix(draw(12, 1));
+  await fit(y);
+  const before = { ...gpu.store.live };
+  for (let i = 0; i < 3; i++) await fit(y);
+  assert.is(await fit(y, true), undefined);
+  await refusal(fit(matrix(12, 1, new Float64Array(12).fill(1e30))));
+  assert.equal({ ...gpu.store.live }, before);
+});
+
+test("predictions that are no numbers are refused, and no row is left out in silence", async () => {
+  const settings = { ...usualHead, hidden: 8, steps: 1, lr: 1e30 };
+  const known = new Float32Array(12).fill(1);
+  const error = await refusal(trainHead(asMatrix(draw(12, 3)), asMatrix(draw(12, 1)), known, settings, () => false));
+  assert.match(error.message, /^predictions of the head: value \d+ of 12 is -?(NaN|Infinity)/);
 });
 
 test("a score that does not vary where it is fitted has no prediction there, and that is said", async () => {
