@@ -21,7 +21,8 @@ export interface FaceSurvey {
   readonly sizes: readonly { readonly width: number; readonly height: number; readonly count: number }[];
 }
 
-const PICTURE = /\.(jpe?g|png|webp)$/i;
+/** Whether a file of this name in a clip's folder is one of its frames. */
+export const isFrame = (name: string): boolean => /\.(jpe?g|png|webp)$/i.test(name);
 
 /** Clips of which a picture is measured. */
 const MEASURED = 24;
@@ -43,7 +44,7 @@ export async function surveyFaces({ root, clips }: FaceSet): Promise<FaceSurvey>
 
 function framesOf(root: string, { folder, place }: FaceClip): string[] {
   try {
-    return listNames(root, folder, place).filter((name) => PICTURE.test(name));
+    return listNames(root, folder, place).filter(isFrame);
   } catch (error) {
     if (error instanceof FormatError) return [];
     throw error;

@@ -2,20 +2,21 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import type { FaceView } from "../../data/faces/clips.ts";
+import { isFrame } from "../../data/faces/survey.ts";
 import { readFootage } from "../../data/footage/footage.ts";
 import { quoted } from "../../data/formats/json.ts";
+import { refuse } from "../../data/formats/regular.ts";
 import { footageResize } from "../../data/pixels/view.ts";
 import { FormatError } from "../../engine/errors.ts";
 import type { ClipsToShow } from "./clips.ts";
 import { faceClips } from "./face-clips.ts";
 
-const PICTURE = /\.(jpe?g|png|webp)$/i;
-
 /** What a path of a list is. */
 type Found =
   | { readonly kind: "folder"; readonly frames: readonly string[] }
   | { readonly kind: "film" }
-  | { readonly kind: "none" };
+  /** What keeps us from it, where that is more than that nothing lies there. */
+  | { readonly kind: "none"; readonly fault?: NodeJS.ErrnoException };
 
 /** Clips and how many of them are what. */
 export interface OwnClips {
@@ -51,7 +52,7 @@ export async function ownClips(
     show: async (i) => {
       const each = found[i];
       if (each.kind === "film") return readFootage(places[i], { frames, side, resize });
-      if (each.kind === "none") throw new FormatError(`${quoted(paths[i])} is neither a folder of pictures nor a film`);
+      if (each.kind === "none") return refused(paths[i], each.fault);
       return faces.show(i);
     },
     told: (i) => (found[i].kind === "folder" ? faces.told(i) : { what: paths[i], files: [places[i]] }),
@@ -61,9 +62,20 @@ export async function ownClips(
 }
 
 async function look(place: string): Promise<Found> {
-  const info = await stat(place).catch(() => undefined);
-  if (info?.isFile()) return { kind: "film" };
-  const names = info?.isDirectory() ? await readdir(place) : [];
-  const frames = names.filter((name) => PICTURE.test(name) && !name.startsWith(".")).sort();
-  return frames.length > 0 ? { kind: "folder", frames } : { kind: "none" };
+  try {
+    const info = await stat(place);
+    if (info.isFile()) return { kind: "film" };
+    const names = info.isDirectory() ? await readdir(place) : [];
+    const frames = names.filter((name) => isFrame(name) && !name.startsWith(".")).sort();
+    return frames.length > 0 ? { kind: "folder", frames } : { kind: "none" };
+  } catch (error) {
+    const fault = error as NodeJS.ErrnoException;
+    return { kind: "none", ...(fault.code !== "ENOENT" && { fault }) };
+  }
+}
+
+/** The system's reason, where it has one. */
+function refused(path: string, fault: NodeJS.ErrnoException | undefined): never {
+  if (fault) return refuse(quoted(path), fault);
+  throw new FormatError(`${quoted(path)} is neither a folder of pictures nor a film`);
 }
