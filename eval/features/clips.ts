@@ -92,11 +92,10 @@ export class KeptFeatures {
   async fill(model: VideoText, options: ListedOptions): Promise<void> {
     const { frames, side } = model.takes;
     const { batch: size = clipsAtOnce(frames, side), maxBad, at, stop } = options;
-    const earlier = this.cache.bad.length;
     const batches = readAhead(untilStopped(this.#batches(size), stop));
     const rowsOf = async (batch: Batch) => {
       const { next, bad, shown } = batch;
-      this.#judge(earlier + this.#reasons.size, maxBad);
+      await this.#judge(maxBad);
       const pixels = () => together(shown, frames * cellsOf(side));
       const rows = shown.length > 0 ? await compute(() => videoFeatures(model, pixels())) : new Float32Array(0);
       return { next, bad, rows: rows as Float32Array };
@@ -113,15 +112,20 @@ export class KeptFeatures {
     const kept = [...range(0, this.clips.length)].filter((i) => !left.has(i));
     const bad: { index: number; reason: string }[] = [];
     for (const index of this.cache.bad) bad.push({ index, reason: await this.#reason(index) });
-    this.#judge(bad.length, maxBad);
+    await this.#judge(maxBad);
     return { features: await this.cache.read(), kept, bad };
   }
 
-  #judge(bad: number, maxBad: number): void {
+  /** Of all clips that cannot be read, whichever process met them. */
+  async #judge(maxBad: number): Promise<void> {
     const { length } = this.clips;
-    if (bad <= maxBad * length && bad < length) return;
-    const first = [...this.#reasons.values()].slice(0, 5).join("; ");
-    throw new HealthError(`${bad} of ${length} clips cannot be read, more than --max-bad allows: ${first}`);
+    const bad = [...new Set([...this.cache.bad, ...this.#reasons.keys()])];
+    if (bad.length / length <= maxBad && bad.length < length) return;
+    const first: string[] = [];
+    for (const index of bad.slice(0, 5)) first.push(await this.#reason(index));
+    throw new HealthError(
+      `${bad.length} of ${length} clips cannot be read, more than --max-bad allows: ${first.join("; ")}`,
+    );
   }
 
   /** Of a clip that an earlier process has met it is asked again. */
