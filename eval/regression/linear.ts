@@ -1,6 +1,8 @@
 // The linear probe of regression: ridge on standardised features. How strong its penalty is, is chosen within the rows that it is fitted
 // on, by the error on groups of them that are left out in turn.
+import { setImmediate as turn } from "node:timers/promises";
 import { column, type Matrix, matrix, takeRows } from "../matrix.ts";
+import { meanOf } from "../mean.ts";
 import { cholesky, gram, type Rows, centredColumns, solveCholesky } from "../probes/linear-algebra.ts";
 import { decide, fitRidge } from "../probes/probes.ts";
 import { rowsBy } from "./parts.ts";
@@ -16,23 +18,36 @@ export interface Probed {
   readonly errors: readonly number[];
 }
 
-/** Fitted on x_ND, y of the rows `fit`, whose groups are left out in turn for the penalty; predicts the rows `held`. */
-export function linearProbe(
+/**
+ * Every score y_QN fitted on x_ND by itself, on the rows `fit`, whose groups are left out in turn for the penalty; predicts the rows
+ * `held`. What depends on rows alone is computed once for all scores, and others have their turn between penalties.
+ */
+export async function linearProbes(
   x_ND: Matrix,
-  y_N: ArrayLike<number>,
+  y_QN: readonly ArrayLike<number>[],
   { fit, held, groups, penalties }: LinearRequest,
-): Probed {
+): Promise<Probed[]> {
   const x = takeRows(x_ND, fit);
-  const y = matrix(
-    fit.length,
-    1,
-    Float64Array.from(fit, (n) => y_N[n]),
-  );
-  const errors = penalties.length === 1 ? [] : leftOutErrors(x, y.data, groups, penalties);
-  const penalty = errors.length === 0 ? penalties[0] : bestPenalty(penalties, errors);
-  const model = fitRidge(x, y, { alpha: penalty });
-  return { predicted: column(decide(model, takeRows(x_ND, held)), 0), penalty, errors };
+  const y = y_QN.map((all) => Float64Array.from(fit, (n) => all[n]));
+  const errors = penalties.length === 1 ? y.map(() => []) : await leftOutErrors(x, y, groups, penalties);
+  const chosen = errors.map((of) => (of.length === 0 ? penalties[0] : bestPenalty(penalties, of)));
+  const others = takeRows(x_ND, held);
+  const predicted: Float64Array[] = [];
+  for (const [alpha, scores] of rowsBy([...y.keys()], (q) => chosen[q])) {
+    await turn();
+    const found = decide(fitRidge(x, columns(scores.map((q) => y[q])), { alpha }), others);
+    for (const [i, q] of scores.entries()) predicted[q] = column(found, i);
+  }
+  return y.map((_, q) => ({ predicted: predicted[q], penalty: chosen[q], errors: errors[q] }));
 }
+
+/** Columns of one length as a matrix. */
+const columns = (of: readonly Float64Array[]): Matrix =>
+  matrix(
+    of[0].length,
+    of.length,
+    Float64Array.from({ length: of[0].length * of.length }, (_, i) => of[i % of.length][Math.floor(i / of.length)]),
+  );
 
 export interface LinearRequest {
   readonly fit: readonly number[];
@@ -49,27 +64,35 @@ function bestPenalty(penalties: readonly number[], errors: readonly number[]): n
 }
 
 /**
- * The mean squared error of each penalty on groups left out in turn. No model is fitted anew for it: where H gives the fitted values
- * H y of all rows, the errors of a group that is left out are (I − H)⁻¹ (y − H y) on its rows (the PRESS identity, by blocks).
+ * The mean squared error of each penalty on groups left out in turn, for each score. No model is fitted anew for it: where H gives the
+ * fitted values H y of all rows, the errors of a group that is left out are (I − H)⁻¹ (y − H y) on its rows (the PRESS identity, by blocks).
  */
-function leftOutErrors(
+async function leftOutErrors(
   { shape: [N, D], data }: Matrix,
-  y_N: ArrayLike<number>,
+  scores: readonly Float64Array[],
   groups: readonly unknown[],
   penalties: readonly number[],
-): number[] {
+): Promise<number[][]> {
   const { x } = centredColumns(data, N, D);
   const products = gram(x);
-  const mean = Array.from(y_N).reduce((sum, value) => sum + value, 0) / N;
-  const y = Float64Array.from(y_N, (value) => value - mean);
-  const members = rowsBy([...groups.keys()], (n) => groups[n]);
-  return penalties.map((penalty) => {
-    const half = halfOf(x, cholesky(products, D, penalty, 1));
-    const left = residuals(half, N, D, y);
-    let sum = 0;
-    for (const rows of members.values()) sum += squaredError(half, N, D, left, rows);
-    return sum / N;
+  const centred = scores.map((y) => {
+    const mean = meanOf(y);
+    return y.map((value) => value - mean);
   });
+  const members = rowsBy([...groups.keys()], (n) => groups[n]);
+  const errors: number[][] = scores.map(() => []);
+  for (const penalty of penalties) {
+    await turn();
+    const half = halfOf(x, cholesky(products, D, penalty, 1));
+    const left = centred.map((y) => residuals(half, N, D, y));
+    const sums = scores.map(() => 0);
+    for (const rows of members.values()) {
+      const factor = withoutGroup(half, N, D, rows);
+      for (const [q, of] of left.entries()) sums[q] += squaredError(factor, of, rows);
+    }
+    for (const [q, sum] of sums.entries()) errors[q].push(sum / N);
+  }
+  return errors;
 }
 
 /** Rows h_n = L⁻¹ x_n, so that H = h hᵀ + 1/N. */
@@ -96,8 +119,8 @@ function residuals(half: Float64Array, N: number, D: number, y: Float64Array): F
   });
 }
 
-/** The squared errors of a group that is left out, summed. */
-function squaredError(half: Float64Array, N: number, D: number, left: Float64Array, rows: readonly number[]): number {
+/** The Cholesky factor of I − H on the rows of a group. */
+function withoutGroup(half: Float64Array, N: number, D: number, rows: readonly number[]): Float64Array {
   const G = rows.length;
   const rest = new Float64Array(G * G);
   for (let a = 0; a < G; a++)
@@ -106,7 +129,12 @@ function squaredError(half: Float64Array, N: number, D: number, left: Float64Arr
       for (let d = 0; d < D; d++) product += half[rows[a] * D + d] * half[rows[b] * D + d];
       rest[a * G + b] = (a === b ? 1 : 0) - product;
     }
+  return cholesky(rest, G, 0, 1);
+}
+
+/** The squared errors of a group that is left out, summed. */
+function squaredError(factor: Float64Array, left: Float64Array, rows: readonly number[]): number {
   const errors = Float64Array.from(rows, (n) => left[n]);
-  solveCholesky(cholesky(rest, G, 0, 1), G, errors);
+  solveCholesky(factor, rows.length, errors);
   return errors.reduce((sum, error) => sum + error * error, 0);
 }

@@ -5,7 +5,7 @@ import { column, type Matrix, matrix } from "../matrix.ts";
 import { meanOf } from "../mean.ts";
 import { type RegressionFigures, regressionFigures } from "./figures.ts";
 import { type HeadSettings, trainHead } from "./head.ts";
-import { linearProbe } from "./linear.ts";
+import { linearProbes, type Probed } from "./linear.ts";
 import { type HeldOut, rowsBy } from "./parts.ts";
 import { type Standard, standardised, standardOf } from "./standard.ts";
 
@@ -77,6 +77,7 @@ export async function regress(
   for (const part of parts) {
     const view = viewOf(scored, part);
     notes.push(...unfit(scored, part, view));
+    if (options.models.includes("linear") && options.penalties.length > 1) notes.push(...alone(scored, part, view));
     for (const { model, predicted, chosen } of all) {
       await turn();
       const found = options.isStopped() ? undefined : await fitted(model, scored, part, view, options);
@@ -97,16 +98,24 @@ interface PartView {
   readonly scores: Standard;
   /** Whether a score varies among the rows that are fitted on. */
   readonly fits: readonly boolean[];
+  /** Scores that vary, those together that are known in the same rows. */
+  readonly known: readonly KnownRows[];
+}
+
+/** Rows that are fitted on, and the numbers of the scores that are known in these and no others. */
+interface KnownRows {
+  readonly rows: readonly number[];
+  readonly scores: readonly number[];
 }
 
 function viewOf({ features, scores }: ScoredRows, { fit }: HeldOut): PartView {
   const [, Q] = scores.shape;
   const standard = standardOf(scores, fit);
-  const fits = Array.from({ length: Q }, (_, q) => {
-    const known = fit.map((n) => scores.data[n * Q + q]).filter((value) => !Number.isNaN(value));
-    return new Set(known).size > 1;
-  });
-  return { x: standardised(features, standardOf(features, fit)), scores: standard, fits };
+  const rows = Array.from({ length: Q }, (_, q) => fit.filter((n) => !Number.isNaN(scores.data[n * Q + q])));
+  const fits = rows.map((of, q) => new Set(of.map((n) => scores.data[n * Q + q])).size > 1);
+  const varying = rows.flatMap((_, q) => (fits[q] ? [q] : []));
+  const known = [...rowsBy(varying, (q) => rows[q].join()).values()].map((of) => ({ rows: rows[of[0]], scores: of }));
+  return { x: standardised(features, standardOf(features, fit)), scores: standard, fits, known };
 }
 
 /** Scores that cannot be learnt in a part: their predictions are lacking, not guessed. */
@@ -116,6 +125,17 @@ const unfit = ({ names }: ScoredRows, { name }: HeldOut, { fits }: PartView): st
       ? []
       : [`without ${name}: ${score} does not vary among the rows that are fitted on; no prediction of it there`],
   );
+
+/** Scores whose penalty is not chosen on people although they are known, for there is one among the rows that are fitted on. */
+function alone({ names, subjects }: ScoredRows, { name }: HeldOut, { known }: PartView): string[] {
+  const of = known.filter(({ rows }) => subjects && new Set(rows.map((n) => subjects[n])).size === 1);
+  const scores = of.flatMap((each) => each.scores).sort((a, b) => a - b);
+  if (scores.length === 0) return [];
+  const which = scores.map((q) => names[q]).join(", ");
+  return [
+    `without ${name}: one subject is fitted on, so the penalty of ${which} is by the squared error on single rows left out`,
+  ];
+}
 
 interface Fitted {
   predicted(n: number, q: number): number;
@@ -132,7 +152,7 @@ async function fitted(
 ): Promise<Fitted | undefined> {
   const { mean, deviation } = view.scores;
   if (model === "mean") return { predicted: (_, q) => mean[q] };
-  if (model === "linear") return probed(scored, part, view, options.penalties);
+  if (model === "linear") return probed(scored, part, view, options);
   const [N, Q] = scored.scores.shape;
   const y = standardised(scored.scores, view.scores);
   const seen = new Set(part.fit);
@@ -148,23 +168,24 @@ async function fitted(
   return found && { predicted: (n, q) => mean[q] + deviation[q] * found.data[n * Q + q] };
 }
 
-function probed(
+async function probed(
   { scores, names, subjects }: ScoredRows,
-  { fit, held }: HeldOut,
-  { x, fits }: PartView,
-  penalties: readonly number[],
-): Fitted {
-  const chosen: Record<string, number> = {};
+  { held }: HeldOut,
+  { x, known }: PartView,
+  { penalties, isStopped }: RegressionOptions,
+): Promise<Fitted | undefined> {
+  const found: Probed[] = [];
+  for (const { rows, scores: of } of known) {
+    if (isStopped()) return undefined;
+    const y = of.map((q) => column(scores, q));
+    const fits = await linearProbes(x, y, { fit: rows, held, groups: groupsOf(rows, subjects), penalties });
+    for (const [i, q] of of.entries()) found[q] = fits[i];
+  }
   const place = new Map(held.map((n, i) => [n, i]));
-  const columns = names.map((name, q) => {
-    if (!fits[q]) return undefined;
-    const y = column(scores, q);
-    const rows = fit.filter((n) => !Number.isNaN(y[n]));
-    const { predicted, penalty } = linearProbe(x, y, { fit: rows, held, groups: groupsOf(rows, subjects), penalties });
-    chosen[name] = penalty;
-    return predicted;
-  });
-  return { predicted: (n, q) => columns[q]![place.get(n)!], penalties: chosen };
+  return {
+    predicted: (n, q) => found[q].predicted[place.get(n)!],
+    penalties: Object.fromEntries(names.flatMap((name, q) => (found[q] ? [[name, found[q].penalty]] : []))),
+  };
 }
 
 /** Rows of a subject are left out together; where there is one subject, or none is known, each row by itself. */

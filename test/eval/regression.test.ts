@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { Random } from "../../data/philox.ts";
 import { type Matrix, matrix } from "../../eval/matrix.ts";
 import { trainHead, usualHead } from "../../eval/regression/head.ts";
-import { linearProbe } from "../../eval/regression/linear.ts";
+import { linearProbes } from "../../eval/regression/linear.ts";
 import { heldOutParts } from "../../eval/regression/parts.ts";
 import { type ModelName, regress, type ScoredRows } from "../../eval/regression/protocol.ts";
 import { sharedGpu } from "../kernels/derive.ts";
@@ -61,7 +61,7 @@ const near = (got: ArrayLike<number>, wanted: ArrayLike<number>, within: number,
     );
 };
 
-test("errors on groups that are left out are those of models fitted anew without them", () => {
+test("errors on groups that are left out are those of models fitted anew without them", async () => {
   for (const [N, D] of [
     [14, 3],
     [9, 20],
@@ -86,10 +86,21 @@ test("errors on groups that are left out are those of models fitted anew without
       return squares.reduce((a, b) => a + b) / N;
     });
     const request = { fit: [...x.keys()], held: [0], groups, penalties };
-    const { errors, penalty } = linearProbe(asMatrix(x), y, request);
+    const [{ errors, penalty }] = await linearProbes(asMatrix(x), [y], request);
     near(errors, wanted, 1e-9, `${N} x ${D}`);
     assert.is(penalty, penalties[wanted.indexOf(Math.min(...wanted))]);
   }
+});
+
+test("scores that are probed together are each what they are by themselves", async () => {
+  const x = draw(14, 3);
+  const scores = [0, 1, 2].map((d) => x.map((row) => row[d] + (0.1 + d) * random.uniform()));
+  const request = { fit: [...x.keys()].slice(2), held: [0, 1], groups: x.slice(2).map((_, n) => n % 4) };
+  const penalties = [0.01, 1, 30, 1000];
+  const together = await linearProbes(asMatrix(x), scores, { ...request, penalties });
+  assert.ok(new Set(together.map(({ penalty }) => penalty)).size > 1);
+  for (const [q, score] of scores.entries())
+    assert.equal(await linearProbes(asMatrix(x), [score], { ...request, penalties }), [together[q]]);
 });
 
 /** Five subjects of four rows each; two scores, of which the second lacks some. */
@@ -213,6 +224,19 @@ test("a score that does not vary where it is fitted has no prediction there, and
   const [first, second] = results[0].parts;
   assert.equal([first.scores[0].rows, first.scores[0].mae, second.scores[0].rows], [0, null, 4]);
   assert.equal([second.scores[0].pcc, second.scores[0].mae !== null], [null, true]);
+});
+
+test("where one subject is fitted on, that single rows are left out for the penalty is said, but not where nothing is chosen", async () => {
+  const scored = sample((row) => row[0]);
+  const subjects = scored.subjects.map((person) => (person === "p0" ? "p0" : "p1"));
+  const two = { ...scored, subjects };
+  const notesOf = async (models: readonly ModelName[], penalties: number[]) =>
+    (await regress(two, bySubject({ subjects }), { ...options(models), penalties }))!.notes;
+  assert.equal(await notesOf(["linear"], [1, 10]), [
+    "without p0: one subject is fitted on, so the penalty of a, b is by the squared error on single rows left out",
+    "without p1: one subject is fitted on, so the penalty of a, b is by the squared error on single rows left out",
+  ]);
+  assert.equal([await notesOf(["linear"], [1]), await notesOf(["mean"], [1, 10])], [[], []]);
 });
 
 test("groups are whole subjects; a subject on both sides of a fold or split, and a single one, are refused", () => {
