@@ -120,7 +120,7 @@ async function run(path: string, flags: Flags, idle: readonly string[]): Promise
       width: scored.features.shape[1],
       subjects: scored.subjects ? new Set(scored.subjects).size : null,
       scores: table.names,
-      choices: choicesOf(by, parts, asked, flags),
+      choices: choicesOf(by, parts, told, asked, flags),
       models: fits.results.map(({ predicted: _, ...rest }) => rest),
       bad: found.bad,
       notes,
@@ -199,6 +199,7 @@ const aboutParts = ({ subject }: ReturnType<typeof toldOf>, by: HeldOutBy): stri
 function choicesOf(
   by: HeldOutBy,
   parts: readonly HeldOut[],
+  told: ReturnType<typeof toldOf>,
   { penalties, head, models: of, groups }: Asked,
   flags: Flags,
 ) {
@@ -212,12 +213,18 @@ function choicesOf(
       flags.features === undefined ? `every ${flags.every}. frame of folders, centre; films evenly` : "as given",
     scaling: "features and scores standardised by what is fitted on",
     ...(of.includes("linear") && {
-      linear: `ridge, penalty of ${penalties.join(", ")} by the squared error on subjects left out of what is fitted on`,
+      linear: linearChoice(penalties, told.subject !== undefined),
     }),
     ...(of.includes("head") && {
       head: `Linear ${head.hidden}, ReLU, Linear; Adam, rate ${head.lr}, decay ${head.decay}, ${head.steps} updates on all rows, seed ${head.seed}`,
     }),
   };
+}
+
+function linearChoice(penalties: readonly number[], knowsSubjects: boolean): string {
+  if (penalties.length === 1) return `ridge, penalty ${penalties[0]}, given`;
+  const left = knowsSubjects ? ["subjects", ""] : ["single rows", ", for no subject is known"];
+  return `ridge, penalty of ${penalties.join(", ")} by the squared error on ${left[0]} left out of what is fitted on${left[1]}`;
 }
 
 /** Does the work with a GPU open, where one is needed. */

@@ -64,6 +64,22 @@ test("as text: choices, figures of all, of subjects and of what was held out", a
   assert.match(stdout, /subjects +rows[\s\S]*held out +fitted +read +MAE of blunt, other\n {2}1 +16 +8/);
 });
 
+test("the page says what was left out for the penalty: subjects, single rows where none are known, nothing for one penalty", async () => {
+  const cells = rows.map((row) => row.split(","));
+  table("folds.csv", ["id,fold,blunt", ...cells.map(([id, , blunt], n) => `${id},${n % 3},${blunt}`)]);
+  const linearOf = async (...words: string[]) =>
+    (await pageOf(...words, "--features", "f.npy", "--models", "linear")).choices.linear;
+  assert.is(
+    await linearOf("scores.csv", "--penalties", "1,10"),
+    "ridge, penalty of 1, 10 by the squared error on subjects left out of what is fitted on",
+  );
+  assert.is(
+    await linearOf("folds.csv", "--penalties", "1,10"),
+    "ridge, penalty of 1, 10 by the squared error on single rows left out of what is fitted on, for no subject is known",
+  );
+  assert.is(await linearOf("scores.csv", "--penalties", "10"), "ridge, penalty 10, given");
+});
+
 test("clips of a list go through a model once, and a clip that is not there is counted and named", async () => {
   for (let n = 0; n < 6; n++) {
     const clip = join(root, "clips", `c${n}`);
