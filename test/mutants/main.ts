@@ -28,7 +28,10 @@ function chosen(words: readonly string[]) {
   const host = hostMutationsOf(words);
   const ops = [...new Set(mutations.map(({ op }) => op))];
   const files = [...new Set([...mutations, ...hostMutations].map(({ file }) => file))];
-  const lost = words.find((word) => !ops.includes(word) && !files.some((file) => file.includes(word)));
+  const lost = words.find((word) => {
+    const { tried, left } = kernelMutationsOf([word]);
+    return tried.length + left + hostMutationsOf([word]).length === 0;
+  });
   if (lost !== undefined) {
     const near = nearest(lost, [...ops, ...files]);
     throw new UsageError(
