@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hungDevice, lostDevice, outOfMemory, poisonedUploads } from "./hooks.ts";
-import { type Finding, firstFault, type Row, type Scale, Tally, triedOf } from "./row.ts";
+import { type Finding, firstFault, nothingTried, type Row, type Scale, Tally, triedOf } from "./row.ts";
 import { difference, type Ended, finished, lastLines, runFolder, site, train } from "./site.ts";
 
 /** Exit code 4 with a sentence and no stack. */
@@ -21,9 +21,12 @@ export const lost: Row = {
   bar: "before or after each submit: restarted from the last checkpoint, same bits; without --restarts exit 4",
   async measure(scale: Scale): Promise<Finding> {
     const tally = new Tally();
-    const { err } = await train({ hook: lostDevice({ at: 0, when: "before" }) });
-    const submits = Number(/submits: (\d+)/.exec(err)?.[1]);
+    const counting = await train({ hook: lostDevice({ at: 0, when: "before" }) });
+    if (counting.code !== 0) return { measured: lastLines(counting), ok: false };
+    const submits = Number(/submits: (\d+)/.exec(counting.err)?.[1]);
     const between = Math.ceil(submits / saves);
+    const nothing = nothingTried("submits", submits, between, scale);
+    if (nothing) return nothing;
     let losses = 0;
     for (const at of triedOf(between, scale))
       for (const when of ["before", "after"] as const) {

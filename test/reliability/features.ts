@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { failingDisk } from "./hooks.ts";
-import { type Finding, firstFault, type Row, type Scale, Tally, triedOf } from "./row.ts";
+import { type Finding, firstFault, nothingTried, type Row, type Scale, Tally, triedOf } from "./row.ts";
 import { differenceTo, type Ended, lastLines, type Launch, site, stateOf, train, until } from "./site.ts";
 
 /** Both towers are frozen, so both have features. */
@@ -26,6 +26,8 @@ export const features: Row = {
     const first = await trained(whole, { hook: failingDisk({ folder: "features", at: 0, code: "" }) });
     if (first.code !== 0) return { measured: lastLines(first), ok: false };
     const calls = Number(/calls on the disk: (\d+)/.exec(first.err)?.[1]);
+    const nothing = nothingTried("calls on the disk", calls, calls, scale);
+    if (nothing) return nothing;
     const wanted = await stateOf(whole);
     const tally = new Tally();
     for (const at of triedOf(calls, scale)) {

@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { lostDevice } from "./hooks.ts";
 import { clipsFault } from "./same-bits.ts";
 import { unwritable } from "./disk.ts";
-import { Tally, triedOf } from "./row.ts";
+import { nothingTried, Tally, triedOf } from "./row.ts";
 import { rows } from "./rows.ts";
 import { difference, emotionclip, lastLines, site, train } from "./site.ts";
 import { grown, soak, soakText } from "./soak.ts";
@@ -75,6 +75,16 @@ test("passes that begin with each number of the stride try every call once", () 
     [1, 2, 3, 4, 5, 6, 7, 8],
   );
   assert.equal(triedOf(2, { ...scale, stride: 1, from: 3 }), []);
+});
+
+test("a row that counted nothing, or of which nothing is tried, has missed its bar", () => {
+  const scale = { kills: 1, damages: 1, stride: 1, from: 3 };
+  assert.is(nothingTried("submits", 30, 3, scale), undefined);
+  assert.is(nothingTried("submits", Number.NaN, Number.NaN, scale)?.measured, "no submits were counted");
+  assert.equal(nothingTried("submits", 20, 2, scale), {
+    measured: "nothing was tried: --from 3 is beyond the 2 that there are",
+    ok: false,
+  });
 });
 
 test("growth is told by what grew", () => {

@@ -27,6 +27,13 @@ export interface Row {
   measure(scale: Scale): Promise<Finding>;
 }
 
+/** What a row has missed whose counting run counted nothing, or of which the scale leaves nothing to try; undefined where all is well. */
+export function nothingTried(what: string, counted: number, last: number, scale: Scale): Finding | undefined {
+  if (!(counted > 0)) return { measured: `no ${what} were counted`, ok: false };
+  if (triedOf(last, scale).length > 0) return undefined;
+  return { measured: `nothing was tried: --from ${scale.from} is beyond the ${last} that there are`, ok: false };
+}
+
 export const skipped = (why: string): Finding => ({ measured: `not tried: ${why}`, ok: true, isSkipped: true });
 
 /** Counts what was tried and keeps what went wrong. */
