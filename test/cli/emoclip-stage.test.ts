@@ -32,6 +32,28 @@ test("the shipped CLIP knows every word of captions and class texts", async () =
   assert.equal([...new Set(lacking)], [], "npx emotionclip train --preset clip-stage, then npm run stage-clip");
 });
 
+test("npm run stage-clip makes the shipped weights of themselves; what is wrong ends without a stack; no adapter is looked for", async () => {
+  const launched = (...words: string[]) =>
+    runProgram(join("cli", "launch", "launch.mjs"), ["stage-clip", ...words], {
+      env: { EMOTIONCLIP_ADAPTER: "no such adapter" },
+    });
+  const shipped = join("data", "stage", "faces", "clip.safetensors");
+  const to = join(root, "clip.safetensors");
+  const { code, stderr } = await launched(shipped, to);
+  assert.is(code, 0, stderr);
+  assert.ok(readFileSync(to).equals(readFileSync(shipped)));
+  const faults: [string[], number, RegExp][] = [
+    [[shipped], 2, /^error: stage-clip: expected a run's folder and a file to write$/m],
+    [[join(root, "gone"), to], 3, /^error: gone: no such file$/m],
+  ];
+  for (const [words, exit, message] of faults) {
+    const found = await launched(...words);
+    assert.equal([found.code, found.stdout], [exit, ""], found.stderr);
+    assert.match(found.stderr, message);
+    assert.not.match(found.stderr, /^\s+at /m);
+  }
+});
+
 test("a short training on drawn faces lowers the loss, and its run recognises; frozen weights alone do too", async () => {
   const { list } = filesOfFaces(await faces("train", 48));
   const tested = await faces("test", 20);
