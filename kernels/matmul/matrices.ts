@@ -1,7 +1,7 @@
 // Which products of halves go to a device's matrices, and to which of its sizes.
 import type { DeviceFacts, MatrixSize } from "../../engine/declare/facts.ts";
 import { type MatrixStructure, type StructureName, structures } from "./structures.ts";
-import type { Extent } from "./table.ts";
+import { type Extent, productsOf } from "./table.ts";
 
 /** The device's largest matrices that fill a subgroup's block; undefined where it has none. */
 export function matrixFor(
@@ -29,8 +29,9 @@ export function runsTile(structure: MatrixStructure, device: DeviceFacts): boole
 const least = { work: 2 ** 30, depth: 128 } as const;
 
 /** The tile of matrices for a product of halves on a GPU; undefined where other tiles are as quick. */
-export function matrixChoice({ M, N, K, batch, split }: Extent, device: DeviceFacts): StructureName | undefined {
-  const products = split ?? (batch ? batch[0] * (batch[1] ?? 1) : 1);
+export function matrixChoice(extent: Extent, device: DeviceFacts): StructureName | undefined {
+  const { M, N, K, split } = extent;
+  const products = productsOf(extent);
   if (device.software || K < least.depth || M * N * K * (split === undefined ? products : 1) < least.work)
     return undefined;
   const tiles = (rows: number, cols: number) => Math.ceil(M / rows) * Math.ceil(N / cols) * products;

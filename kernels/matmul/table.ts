@@ -12,7 +12,8 @@ export interface Extent {
   readonly split?: number;
 }
 
-const products = ({ batch, split }: Extent): number => split ?? (batch ? batch[0] * (batch[1] ?? 1) : 1);
+/** How many products there are: parts of K, or of a batch. */
+export const productsOf = ({ batch, split }: Extent): number => split ?? (batch ? batch[0] * (batch[1] ?? 1) : 1);
 
 /** Sizes by powers of four: 1, 2..4, 5..16, 17..64, ... */
 const bucket = (size: number): number => Math.ceil(Math.log2(Math.max(size, 1)) / 2);
@@ -20,7 +21,7 @@ const bucket = (size: number): number => Math.ceil(Math.log2(Math.max(size, 1)) 
 /** "matmul|NT|m5 n4 k4": products that share a choice. Batches are bucketed, and vec4 loads are told from others. */
 export function classOf(form: ProductForm, extent: Extent): string {
   const { M, N, K } = extent;
-  const many = products(extent) > 1 ? ` z${bucket(products(extent))}` : "";
+  const many = productsOf(extent) > 1 ? ` z${bucket(productsOf(extent))}` : "";
   return `matmul|${form}|m${bucket(M)} n${bucket(N)} k${bucket(K)}${many}${ragged(extent) ? " ragged" : ""}`;
 }
 
@@ -39,7 +40,7 @@ export function chooseStructure(form: ProductForm, extent: Extent, device: Devic
  */
 function rasteriser(extent: Extent): StructureName {
   const { M, N, K } = extent;
-  if (M <= 24 || M * N * K * products(extent) < 2 ** 22) return "sg8";
+  if (M <= 24 || M * N * K * productsOf(extent) < 2 ** 22) return "sg8";
   const filled = Math.ceil(M / 32) * 32 <= 1.1 * Math.ceil(M / 16) * 16;
   return filled && !ragged(extent) ? "sg32" : "sg16";
 }
@@ -47,7 +48,7 @@ function rasteriser(extent: Extent): StructureName {
 /** The largest tile that still gives every core some workgroups (about a thousand on large GPUs). */
 function gpu(extent: Extent): StructureName {
   const { M, N } = extent;
-  const tiles = (rows: number, cols: number) => Math.ceil(M / rows) * Math.ceil(N / cols) * products(extent);
+  const tiles = (rows: number, cols: number) => Math.ceil(M / rows) * Math.ceil(N / cols) * productsOf(extent);
   if (M > 64 && tiles(128, 64) >= 1024) return "wg128";
   return M > 32 && N > 32 && tiles(64, 64) >= 256 ? "wg64" : "wg32";
 }

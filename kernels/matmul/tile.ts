@@ -25,7 +25,7 @@ import {
   tileOf,
 } from "./structures.ts";
 import { runsTile, matrixChoice, matrixFor } from "./matrices.ts";
-import { chooseStructure } from "./table.ts";
+import { chooseStructure, productsOf } from "./table.ts";
 
 /** Where one operand lies: element (n, h, row, column) is at offset + n·strideN + h·strideH + row·ld + column. */
 export interface TileLayout {
@@ -194,13 +194,11 @@ const rowsFirst = ({ M, N, K }: Shape): boolean => N * K > 2 ** 17 || M > 8 * mo
 function gridOf(shape: Shape, structure: ProductStructure, subgroup: number): readonly number[] {
   const tile = tileOf(structure, subgroup);
   const [rows, cols] = [ceilDiv(shape.M, tile.rows), ceilDiv(shape.N, tile.cols)];
-  const batches = shape.split ?? (shape.batch ? shape.batch[0] * (shape.batch[1] ?? 1) : undefined);
-  const flat = batches === undefined && rowsFirst(shape);
-  const grid = flat ? [Math.min(rows, most), cols, ceilDiv(rows, most)] : [cols, rows, batches ?? 1];
+  const count = productsOf(shape);
+  const flat = !shape.batch && shape.split === undefined && rowsFirst(shape);
+  const grid = flat ? [Math.min(rows, most), cols, ceilDiv(rows, most)] : [cols, rows, count];
   if (Math.max(...grid) > most)
-    throw new LimitError(
-      `${batches ?? 1} products of ${shape.M} x ${shape.N}: at most ${most} and ${most} tiles a side`,
-    );
+    throw new LimitError(`${count} products of ${shape.M} x ${shape.N}: at most ${most} and ${most} tiles a side`);
   return grid;
 }
 
