@@ -1,12 +1,11 @@
 // Features of somebody's own with labels of their own: rows of both matched, split, and what probes make of each column.
-import { quoted } from "../../data/formats/json.ts";
 import { Random } from "../../data/philox.ts";
 import { FormatError } from "../../engine/errors.ts";
 import { type Matrix, matrix, takeRows } from "../matrix.ts";
-import { listed } from "../probes/not-defined.ts";
 import { labelsTask, labelTask, type Protocol, type Task, valuesTask } from "../probes/protocol.ts";
 import { takeTargets } from "../probes/benchmark-targets.ts";
 import type { SplitFeatures, Targets } from "../probes/outcome.ts";
+import { rowsBySplit } from "./column-split.ts";
 import { type LabelColumn, type LabelFile, readLabels } from "./labels-file.ts";
 import { type Match, matchNotes, matchRows, readFeatureRows } from "./rows.ts";
 
@@ -66,13 +65,8 @@ function splitsOf(table: LabelFile, matched: readonly Match[], seed: number) {
   const n = matched.length;
   if (table.splits) {
     const of = matched.map(({ label }) => table.splits![label]);
-    const others = [...new Set(of)].filter((name) => name !== "train").sort();
-    if (others.length === 0 || !of.includes("train"))
-      throw new FormatError(
-        `${table.file}: column "split" has ${listed([...new Set(of)].map((name) => quoted(name)))}; probes are fitted on "train" and read on another one`,
-      );
-    const splits = ["train", ...others].map((name) => [name, rowsWhere(of, name)] as const);
-    return { splits: new Map(splits), note: `splits by column split: ${["train", ...others].join(", ")}` };
+    const splits = rowsBySplit(of, table.file, "probes");
+    return { splits, note: `splits by column split: ${[...splits.keys()].join(", ")}` };
   }
   if (n < 2) throw new FormatError(`${table.file}: ${n} row; probes need some to be fitted on and some to be read on`);
   const count = Math.max(1, Math.round(heldOut * n));
@@ -82,8 +76,6 @@ function splitsOf(table: LabelFile, matched: readonly Match[], seed: number) {
   const note = `no column split: ${count} of ${n} rows, drawn by --seed ${seed}, are the split test`;
   return { splits: new Map([["train", rest] as const, ["test", test] as const]), note };
 }
-
-const rowsWhere = (list: readonly string[], name: string) => list.flatMap((each, i) => (each === name ? [i] : []));
 
 /** Flags are probed together, numbers together, classes column by column. */
 function tasksOf(columns: readonly LabelColumn[]): { task: Task; targets: Targets }[] {

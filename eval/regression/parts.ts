@@ -2,7 +2,7 @@
 import { quoted } from "../../data/formats/json.ts";
 import { Random } from "../../data/philox.ts";
 import { FormatError, UsageError } from "../../engine/errors.ts";
-import { listed } from "../probes/not-defined.ts";
+import { rowsBySplit } from "../features/column-split.ts";
 
 /** How rows are held out. */
 export const heldOutBy = ["subject", "groups", "fold", "split"] as const;
@@ -49,7 +49,7 @@ export function heldOutParts(
     throw new FormatError(
       `${told.file}: all ${of.length} rows are of the ${by} ${quoted(names[0])}; one is held out in turn, so there must be two or more`,
     );
-  const parts = names.map((name) => ({ name, ...partsWhere(of, (each) => each === name) }));
+  const parts = names.map((name) => partOf(of, name));
   return by === "fold" ? apart(told, parts) : parts;
 }
 
@@ -73,9 +73,9 @@ function wordsOf(told: RowsTold, column: "subject" | "fold" | "split"): readonly
   return of;
 }
 
-function partsWhere(of: readonly string[], isHeld: (name: string) => boolean): Pick<HeldOut, "fit" | "held"> {
+function partOf(of: readonly string[], name: string): HeldOut {
   const numbers = Array.from(of.keys());
-  return { fit: numbers.filter((i) => !isHeld(of[i])), held: numbers.filter((i) => isHeld(of[i])) };
+  return { name, fit: numbers.filter((i) => of[i] !== name), held: numbers.filter((i) => of[i] === name) };
 }
 
 /** Subjects shuffled by the seed and dealt out: each is whole in one group. */
@@ -91,16 +91,10 @@ function grouped(subjects: readonly string[], groups: number, seed: number): str
 }
 
 function splitParts(told: RowsTold): HeldOut[] {
-  const of = wordsOf(told, "split");
-  const others = [...new Set(of)].filter((name) => name !== "train").sort();
-  if (others.length === 0 || !of.includes("train"))
-    throw new FormatError(
-      `${told.file}: column "split" has ${listed([...new Set(of)].map((name) => quoted(name)))}; models are fitted on "train" and read on another one`,
-    );
-  const { held: fit } = partsWhere(of, (each) => each === "train");
+  const [[, fit], ...others] = rowsBySplit(wordsOf(told, "split"), told.file, "models");
   return apart(
     told,
-    others.map((name) => ({ name, fit, held: partsWhere(of, (each) => each === name).held })),
+    others.map(([name, held]) => ({ name, fit, held })),
   );
 }
 

@@ -6,8 +6,6 @@ export interface Standard {
   readonly mean: Float64Array;
   /** 1 of a column that does not vary. */
   readonly deviation: Float64Array;
-  /** Rows in which each column is known. */
-  readonly known: Float64Array;
 }
 
 /** Over the rows of these numbers; NaN is not known. */
@@ -26,7 +24,7 @@ export function standardOf({ shape: [, D], data }: Matrix, rows: readonly number
     const found = Math.sqrt(sum / Math.max(1, known[d]));
     return found > 1e-9 * Math.abs(mean[d]) ? found : 1;
   });
-  return { mean, deviation, known };
+  return { mean, deviation };
 }
 
 /** (x − mean) / deviation of every row; what is not known stays NaN. */

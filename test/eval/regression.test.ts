@@ -259,6 +259,11 @@ test("groups are whole subjects; a subject on both sides of a fold or split, and
   refused(() => heldOutParts(told(["a", "a"]), "subject", { groups: 2, seed: 1 }), /all 2 rows are of the subject "a"/);
   refused(() => heldOutParts(told(subject), "groups", { groups: 7, seed: 1 }), /7 groups of 6 subjects/);
   refused(() => heldOutParts({ ...told(subject), split: fold }, "split", { groups: 2, seed: 1 }), /"split" has/);
+  const split = ["val", "train", "test", "train", "val"];
+  assert.equal(heldOutParts({ file: "x.csv", split }, "split", { groups: 2, seed: 1 }), [
+    { name: "test", fit: [1, 3], held: [2] },
+    { name: "val", fit: [1, 3], held: [0, 4] },
+  ]);
   const whole = heldOutParts({ file: "x.csv", fold: subject }, "fold", { groups: 2, seed: 1 });
   assert.is(whole.length, 6);
 });
