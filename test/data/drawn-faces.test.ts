@@ -1,6 +1,6 @@
 // The embedded faces: clips of drawn faces that follow from their numbers, captions and class texts.
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -12,6 +12,7 @@ import { expressionNames, expressions } from "../../data/stage/faces/expressions
 import { ensureFaces, filesOfFaces, facesPlace, missingFaces } from "../../data/stage/faces/on-disk.ts";
 import { expressionTexts } from "../../data/stage/faces/words.ts";
 import { wordsOf } from "../../data/tokenizer/words.ts";
+import { inTemporary } from "../kit/temporary.ts";
 
 const seed = 2022;
 const plans = (count: number, split: "train" | "test" | "pictures" = "train") =>
@@ -109,5 +110,34 @@ test("on disk they are a set of face clips with its list and texts; a stop on th
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test("what a killed draw left is removed by the next one; that of one who lives stays", () =>
+  inTemporary(async (folder) => {
+    const [dead, alive] = [`test.tmp-${2 ** 30}-1`, `test.tmp-${process.ppid}-1`];
+    for (const left of [dead, alive]) mkdirSync(join(folder, left, "00000"), { recursive: true });
+    const meter = { start() {}, say() {}, at() {} };
+    await ensureFaces({ ...facesPlace(folder, "test"), clips: 1 }, meter, { requested: undefined });
+    assert.equal(readdirSync(folder), ["test", alive]);
+  }));
+
+test("of two who want a split at once one draws it, and the other waits; a stop ends the waiting", () =>
+  inTemporary(async (folder) => {
+    const place = { ...facesPlace(folder, "test"), clips: 2 };
+    const heard: string[] = [];
+    const stop: { requested: number | undefined } = { requested: undefined };
+    const stopping = { start() {}, say: () => (stop.requested = 130), at() {} };
+    let third: Promise<unknown> | undefined;
+    const start = (phase: string) => {
+      heard.push(phase);
+      third ??= ensureFaces(place, stopping, stop);
+    };
+    const meter = { start, say: (line: string) => heard.push(line), at() {} };
+    const both = [meter, meter].map((each) => ensureFaces(place, each, { requested: undefined }));
+    assert.equal(await Promise.all(both), [place.folder, place.folder]);
+    assert.is(await third, undefined);
+    assert.is(heard.filter((line) => line === "make data").length, 1);
+    assert.is(heard.filter((line) => /in use by .*; waiting until it is free$/.test(line)).length, 1);
+    assert.equal(readdirSync(folder), ["test"]);
+  }));
 
 test.run();

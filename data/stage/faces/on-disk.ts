@@ -1,8 +1,11 @@
 // The drawn faces on disk, as a set of face clips is: a folder of frames for each clip, and a list of path, class, nothing and caption
 // between tabs. Made once, seeded; afterwards it is read like anybody's.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { commitFolder, makeFolder, writeNew } from "../../formats/disk.ts";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { BusyError } from "../../../engine/errors.ts";
+import { commitFolder, makeFolder, removeLeftovers, writeNew } from "../../formats/disk.ts";
+import { Lock } from "../../formats/lock.ts";
 import { encodeJpeg } from "../../pixels/jpeg.ts";
 import { inOrder, range } from "../../threads/in-order.ts";
 import { type Meter, orStopped, type StopRequest, unlessStopped } from "../../threads/long-work.ts";
@@ -45,23 +48,55 @@ export const facesPlace = (folder: string, split: FaceSplit): FacesPlace => ({
 /** Clips that are still to be made. */
 export const missingFaces = ({ folder, clips }: FacesPlace): number => (existsSync(folder) ? 0 : clips);
 
-/** Makes the split where it is missing; returns its folder, or undefined when a stop was requested on the way. It appears whole. */
+/**
+ * Makes the split where it is missing; returns its folder, or undefined when a stop was requested on the way. It appears whole. Of two
+ * who want it at once one makes it, and the other waits.
+ */
 export async function ensureFaces(place: FacesPlace, progress: Meter, stop: StopRequest): Promise<string | undefined> {
-  const { folder, split, clips } = place;
+  const { folder } = place;
   if (missingFaces(place) === 0) return folder;
+  await makeFolder(dirname(folder));
+  const lock = await lockOnceFree(dirname(folder), progress, stop);
+  if (!lock) return undefined;
+  try {
+    if (missingFaces(place) === 0) return folder;
+    await removeLeftovers(dirname(folder), `${basename(folder)}.tmp-`);
+    return await orStopped(drawn(place, progress, stop));
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Milliseconds between two looks at a lock that somebody else has. */
+const patience = 200;
+
+/** The lock of a folder, once nobody else has it; undefined when a stop was requested first. */
+async function lockOnceFree(folder: string, progress: Meter, stop: StopRequest): Promise<Lock | undefined> {
+  for (let looks = 0; stop.requested === undefined; looks++) {
+    try {
+      return await Lock.take(folder, (line) => progress.say(line));
+    } catch (error) {
+      if (!(error instanceof BusyError)) throw error;
+      if (looks === 0) progress.say(`${error.message}; waiting until it is free`);
+      await pause(patience);
+    }
+  }
+  return undefined;
+}
+
+async function drawn({ folder, split, clips }: FacesPlace, progress: Meter, stop: StopRequest): Promise<string> {
   progress.start("make data", clips);
-  await makeFolder(join(folder, ".."));
-  const made = commitFolder(folder, async (temporary) => {
+  await commitFolder(folder, async (temporary) => {
     const lines: string[] = [];
-    const drawn = inOrder(range(0, clips), ahead, (index) => writeClip(temporary, split, index));
-    for await (const { key, expression, caption } of unlessStopped(drawn, stop)) {
+    const plans = inOrder(range(0, clips), ahead, (index) => writeClip(temporary, split, index));
+    for await (const { key, expression, caption } of unlessStopped(plans, stop)) {
       lines.push(`${key}\t${expression}\t-\t${caption}\n`);
       progress.at(lines.length, split);
     }
     await writeNew(filesOfFaces(temporary).texts, `${JSON.stringify(expressionTexts, undefined, 2)}\n`);
     await writeNew(filesOfFaces(temporary).list, lines.join(""));
   });
-  return orStopped(made.then(() => folder));
+  return folder;
 }
 
 async function writeClip(folder: string, split: FaceSplit, index: number): Promise<FacePlan> {
