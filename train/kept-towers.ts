@@ -8,12 +8,14 @@ import { frameChunks } from "../data/features/frame-chunks.ts";
 import { FrameNumbers, FrameRows } from "../data/features/frame-rows.ts";
 import { KeptRows } from "../data/features/kept-rows.ts";
 import { checkSpace, makeFolder } from "../data/formats/disk.ts";
+import { quoted } from "../data/formats/json.ts";
 import { Lock } from "../data/formats/lock.ts";
 import { cellsOf, type Side } from "../data/pixels/side.ts";
 import type { View } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
+import { HealthError } from "../engine/errors.ts";
 import { cacheFolder, compute, tensor } from "../engine/index.ts";
 import { named } from "../model/params.ts";
 import { asClips, pixelTensors } from "../model/pixels.ts";
@@ -143,9 +145,17 @@ export class KeptTowers {
     const pace = paceFrom(rows.next, "frames/s");
     for await (const { chunk, rows: all } of encoded) {
       for (const each of chunk.reasons) tally.add(each);
-      await rows.append(without(all, chunk.bad, chunk.from, chunk.until, model.embed), chunk.until, chunk.bad);
-      meter.at(chunk.until, pace(chunk.until));
+      const { from, until, bad } = chunk;
+      const made = without(all, bad, from, until, model.embed);
+      refuseNotFinite(made, model.embed, (row) => this.#frameAt(numbers, itemOfRow(row, from, bad)));
+      await rows.append(made, until, bad);
+      meter.at(until, pace(until));
     }
+  }
+
+  #frameAt(numbers: FrameNumbers, item: number): string {
+    const [piece] = numbers.pieces(item, item + 1);
+    return `frame ${piece.numbers[0]} of ${this.clips.set.nameOf(piece.index)}`;
   }
 
   async #fillCaptions(meter: Meter, stop: StopRequest): Promise<boolean> {
@@ -167,7 +177,9 @@ export class KeptTowers {
         const [t] = await compute(() => [
           model.encodeText(tensor(tokens_BW, [size, model.takes.context], "u32"), tensor(ends_B, [size], "u32")),
         ]);
-        await rows.append((t as Float32Array).subarray(0, (until - at) * model.embed), until);
+        const made = (t as Float32Array).subarray(0, (until - at) * model.embed);
+        refuseNotFinite(made, model.embed, (row) => `the caption ${quoted(some[row])}`);
+        await rows.append(made, until);
         meter.at(until, pace(until));
       }
     });
@@ -252,6 +264,23 @@ function without(all: Float32Array, bad: readonly number[], from: number, until:
   const kept = new Float32Array(rows.length * width);
   for (const [k, row] of rows.entries()) kept.set(row, k * width);
   return kept;
+}
+
+/** The item of a row of a piece, whose bad items have none. */
+function itemOfRow(row: number, from: number, bad: readonly number[]): number {
+  let item = from + row;
+  for (const each of bad) if (each <= item) item++;
+  return item;
+}
+
+/** Refuses rows to be kept: a device that errs once would otherwise err in every epoch of every training from then on. */
+function refuseNotFinite(rows: Float32Array, width: number, nameOf: (row: number) => string): void {
+  const at = rows.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new HealthError(
+    `the features of ${nameOf(Math.floor(at / width))} are not finite (${rows[at]}); they are not kept, and neither are those made with them\n` +
+      "  the same command makes them again; where it ends like this too, the weights of the tower are at fault",
+  );
 }
 
 function paceFrom(first: number, unit: string): (done: number) => string {

@@ -15,6 +15,8 @@ import { openShards } from "../../data/shards/shards.ts";
 import { writeShards } from "../../data/shards/writer.ts";
 import type { Meter } from "../../data/threads/long-work.ts";
 import { HealthError } from "../../engine/errors.ts";
+import { type Tensor, tensor } from "../../engine/index.ts";
+import { add } from "../../kernels/index.ts";
 import { emoClip, type EmoClipConfig, emotionClip } from "../../model/index.ts";
 import type { Family } from "../../model/family.ts";
 import { type KeptClips, KeptTowers } from "../../train/kept-towers.ts";
@@ -235,6 +237,44 @@ test("more clips with frames that cannot be read than are allowed end the making
     assert.instance(error, HealthError);
     assert.match(error.message, /1 of 24 samples have frames that cannot be read \(4\.2 %\), allowed are 4\.0 %/);
     await strict.close();
+    trainer.free();
+  }));
+
+test("rows that are not finite end the making of features by name, and nothing of their piece is kept", () =>
+  inTemporary(async (folder) => {
+    const { set, digest } = await shardsIn(folder);
+    const trainer = new Trainer(tiny, tokenizer, own, both[0][0]);
+    const { model } = trainer;
+    const { encodeFrames, encodeText } = model;
+    const spoiled = <T extends unknown[]>(encode: (...given: T) => Tensor, row: number) => {
+      return (...given: T) => {
+        const rows = encode.apply(model, given);
+        const spots = Float32Array.from({ length: rows.shape.reduce((a, b) => a * b) }, () => 0);
+        spots[row * model.embed + 3] = Number.NaN;
+        return add(rows, tensor(spots, rows.shape));
+      };
+    };
+    const kept = async (message?: RegExp) => {
+      const towers = new KeptTowers(trainer, { set, view: viewBy("random"), digest }, { ...rule, folder });
+      if (message) {
+        const error = await failure(towers.fill(meter().heard, never));
+        assert.instance(error, HealthError);
+        assert.match(error.message, message);
+      } else assert.ok(await towers.fill(meter().heard, never));
+      await towers.close();
+      const sizes = readdirSync(folder).flatMap((name) =>
+        /-tower-/.test(name) ? [readFileSync(join(folder, name, "features.f32")).length] : [],
+      );
+      return sizes.map((size) => size / 4 / model.embed);
+    };
+    // of the frames the first after the bad one, and behind the end of the captions, of which there are four
+    model.encodeFrames = spoiled(encodeFrames, 52);
+    assert.equal(await kept(/^the features of frame 0 of clip-8 are not finite \(NaN\); they are not kept/), [0]);
+    model.encodeFrames = encodeFrames;
+    model.encodeText = spoiled(encodeText, 1);
+    assert.equal(await kept(/^the features of the caption "he waits" are not finite \(NaN\)/), [155, 0]);
+    model.encodeText = encodeText;
+    assert.equal(await kept(), [155, 4]);
     trainer.free();
   }));
 
