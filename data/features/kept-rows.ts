@@ -12,7 +12,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskError, FormatError, ShapeError } from "../../engine/errors.ts";
-import { orMissing } from "../formats/cause.ts";
+import { causeOf, orMissing } from "../formats/cause.ts";
 import { AppendFile, makeFolder, replaceFile } from "../formats/disk.ts";
 import { parseJson } from "../formats/json.ts";
 
@@ -100,9 +100,11 @@ export class KeptRows {
     await batches.append(`${JSON.stringify({ next, bad, sha256: sha256(bytes) })}\n`);
   }
 
-  /** All rows, one after another. Errors: DiskError where the file has another length. */
+  /** All rows, one after another. Errors: DiskError where the file cannot be read or has another length. */
   async all(): Promise<Float32Array<ArrayBuffer>> {
-    const { buffer, byteOffset, byteLength } = await readFile(join(this.folder, names.rows));
+    const { buffer, byteOffset, byteLength } = await readFile(join(this.folder, names.rows)).catch((error) => {
+      throw this.#unreadable(error);
+    });
     if (byteLength !== this.bytes)
       throw new DiskError(`${this.folder}: ${names.rows} has ${byteLength} bytes instead of ${this.bytes}`);
     return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
@@ -114,15 +116,30 @@ export class KeptRows {
     return bad[badBefore(bad, item)] === item;
   }
 
-  /** Puts the row of an item that is done and not bad into `out` at row `at`: one read from the file, nothing is held. */
+  /**
+   * Puts the row of an item that is done and not bad into `out` at row `at`: one read from the file, nothing is held. Errors: DiskError
+   * where the file is gone, fails or was cut.
+   */
   readInto(item: number, out: Float32Array, at: number): void {
     const { width } = this.shape;
-    this.#descriptor ??= openSync(join(this.folder, names.rows), "r");
     const bytes = new Uint8Array(out.buffer, out.byteOffset + 4 * at * width, 4 * width);
     const row = item - badBefore(this.done.bad, item);
-    const read = readSync(this.#descriptor, bytes, 0, bytes.length, row * bytes.length);
+    const read = this.#read(bytes, row * bytes.length);
     if (read !== bytes.length)
       throw new DiskError(`${this.folder}: ${names.rows} ends within row ${row}; it was cut while it was read`);
+  }
+
+  #read(bytes: Uint8Array, at: number): number {
+    try {
+      this.#descriptor ??= openSync(join(this.folder, names.rows), "r");
+      return readSync(this.#descriptor, bytes, 0, bytes.length, at);
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
+  }
+
+  #unreadable(error: unknown): DiskError {
+    return new DiskError(`${this.folder}: ${names.rows} cannot be read: ${causeOf(error)}`, { cause: error });
   }
 
   /** Closes its files; what was added stays. */
