@@ -17,7 +17,9 @@ export interface FaceSurvey {
   readonly missing: readonly string[];
   /** Clips with another number of frames than the list says. */
   readonly other: readonly { readonly id: string; readonly listed: number; readonly found: number }[];
-  /** Sizes of the first pictures of some clips, most frequent first. */
+  /** Paths of first pictures of some clips that are no pictures; another clip may have such ones too. */
+  readonly unreadable: readonly string[];
+  /** Sizes of the others, most frequent first. */
   readonly sizes: readonly { readonly width: number; readonly height: number; readonly count: number }[];
 }
 
@@ -39,7 +41,7 @@ export async function surveyFaces({ root, clips }: FaceSet): Promise<FaceSurvey>
     if (frames.length > 0 && clip.listed !== undefined && clip.listed !== frames.length)
       other.push({ id: clip.id, listed: clip.listed, found: frames.length });
   }
-  return { clips: found, missing, other, sizes: await sizesOf(root, found) };
+  return { clips: found, missing, other, ...(await sizesOf(root, found)) };
 }
 
 function framesOf(root: string, { folder, place }: FaceClip): string[] {
@@ -51,21 +53,26 @@ function framesOf(root: string, { folder, place }: FaceClip): string[] {
   }
 }
 
-async function sizesOf(root: string, clips: readonly FoundClip[]): Promise<FaceSurvey["sizes"]> {
+async function sizesOf(root: string, clips: readonly FoundClip[]): Promise<Pick<FaceSurvey, "unreadable" | "sizes">> {
   const step = Math.max(1, Math.floor(clips.length / MEASURED));
   const counts = new Map<string, { width: number; height: number; count: number }>();
+  const unreadable: string[] = [];
   for (let i = 0; i < clips.length; i += step) {
     const { folder, frames } = clips[i];
-    const size = await sizeAt(root, `${folder}/${frames[0]}`);
-    if (!size) continue;
+    const name = `${folder}/${frames[0]}`;
+    const size = await sizeAt(root, name);
+    if (!size) {
+      unreadable.push(name);
+      continue;
+    }
     const { width, height } = size;
     const key = `${width}x${height}`;
     counts.set(key, { width, height, count: (counts.get(key)?.count ?? 0) + 1 });
   }
-  return [...counts.values()].sort((a, b) => b.count - a.count);
+  return { unreadable, sizes: [...counts.values()].sort((a, b) => b.count - a.count) };
 }
 
-/** Undefined of what is no picture: whoever shows the clip says so, counts it, and decides whether it is one too many. */
+/** Undefined of what is no picture: whoever shows the clip counts it, and decides whether it is one too many. */
 async function sizeAt(root: string, name: string): Promise<{ width: number; height: number } | undefined> {
   try {
     return await sizeOfPicture(readBytes(root, name, fileLimits.picture), name);
@@ -76,7 +83,7 @@ async function sizeAt(root: string, name: string): Promise<{ width: number; heig
 }
 
 /** What is to be said of a survey, a sentence each: counts, and the first ten names. */
-export function surveyNotes({ clips, missing, other, sizes }: FaceSurvey): string[] {
+export function surveyNotes({ clips, missing, other, unreadable, sizes }: FaceSurvey): string[] {
   const named = (names: readonly string[]) =>
     names.slice(0, 10).join(", ") + (names.length > 10 ? ` and ${names.length - 10} more` : "");
   const notes: string[] = [];
@@ -87,13 +94,18 @@ export function surveyNotes({ clips, missing, other, sizes }: FaceSurvey): strin
       `${other.length} clips have other numbers of frames than listed: ` +
         named(other.map(({ id, listed, found }) => `${id} (${found}, listed ${listed})`)),
     );
+  if (unreadable.length > 0)
+    notes.push(
+      `${unreadable.length} of ${lookedAt(sizes) + unreadable.length} pictures looked at cannot be read: ${named(unreadable)}`,
+    );
   if (sizes.length > 0) notes.push(picturesText(sizes));
   return notes;
 }
 
+const lookedAt = (sizes: FaceSurvey["sizes"]): number => sizes.reduce((sum, { count }) => sum + count, 0);
+
 function picturesText(sizes: FaceSurvey["sizes"]): string {
   const list = sizes.slice(0, 4).map(({ width, height }) => `${width}x${height}`);
-  const looked = sizes.reduce((sum, { count }) => sum + count, 0);
   const square = sizes.every(({ width, height }) => width === height);
   const wide = sizes.some(({ width, height }) => width >= 1.25 * height);
   const cropped =
@@ -104,5 +116,5 @@ function picturesText(sizes: FaceSurvey["sizes"]): string {
         : wide
           ? "wider than high: whole frames rather than face crops, which is what this family of models is shown"
           : "of several shapes, as a detector's boxes are";
-  return `pictures of ${looked} clips: ${list.join(", ")}${sizes.length > 4 ? ", …" : ""}; ${cropped}`;
+  return `pictures of ${lookedAt(sizes)} clips: ${list.join(", ")}${sizes.length > 4 ? ", …" : ""}; ${cropped}`;
 }

@@ -225,6 +225,23 @@ test("what the disk has of a list is counted and named, and of the pictures what
     assert.match(notes, /24x24; all alike and square, as aligned face crops are/);
   }));
 
+test("a first picture that cannot be read is counted and named; the others are measured", () =>
+  inTemporary(async (root) => {
+    write(root, {
+      "DFEW_set_1_test.txt": "a 1 0\nb 1 1\nc 1 2",
+      "DFEW_Frame_Face/a/1.png": await grey(24, 100),
+      "DFEW_Frame_Face/b/1.png": "no picture",
+      "DFEW_Frame_Face/c/1.png": await grey(24, 100),
+    });
+    const survey = await surveyFaces(await opened("dfew", root, "test"));
+    assert.equal([survey.clips.length, survey.unreadable], [3, ["b/1.png"]]);
+    const notes = surveyNotes(survey);
+    assert.equal(notes[0], "1 of 3 pictures looked at cannot be read: b/1.png");
+    assert.match(notes[1], /^pictures of 2 clips: 24x24;/);
+    write(root, { "DFEW_Frame_Face/b/1.png": await grey(24, 100) });
+    assert.not(surveyNotes(await surveyFaces(await opened("dfew", root, "test"))).some((note) => /cannot/.test(note)));
+  }));
+
 test("a path that leads out of the set is no clip of it", () =>
   inTemporary(async (root) => {
     write(root, { "list.txt": "../../../etc 3 0\n", "DFEW_Frame_Face/x/1.png": await grey(8, 0) });
