@@ -1,4 +1,5 @@
 // One showing of one clip, wherever the clip lies: what the hands of a loader are asked, and what they answer.
+import { resolve } from "node:path";
 import { type FaceClipPlace, facesOfAnyDraw, facesOfDraw, seenFaces, wordsOfFaces } from "./faces/clips.ts";
 import { chooseOf, drawFootage, sentenceLength, type SentencePlace, SentenceReader } from "./official/footage.ts";
 import { Canvas } from "./pixels/canvas.ts";
@@ -31,6 +32,22 @@ export const framesOfDraw = (place: ClipPlace, view: View, draw: RandomDraw): In
 /** Numbers of the frames of a clip that some draw may choose, each once. */
 export const framesOfAnyDraw = (place: ClipPlace, view: View): Int32Array =>
   place.kind === "faces" ? facesOfAnyDraw(place, view) : framesToChooseFrom(view, lengthOf(place));
+
+/**
+ * What of a place its pictures follow from, without what is said of the clip. Of stored clips it tells where they lie in their tar files,
+ * of the others which files and frames they are.
+ */
+export function picturesOf(place: ClipPlace): object {
+  if (place.kind === "stored") return place;
+  const root = resolve(place.root);
+  if (place.kind === "faces") {
+    const { kind, folder, frames, how } = place;
+    return { kind, root, folder, frames, how };
+  }
+  const { kind, entry, videos, rule } = place;
+  const { videoId, startFrame, endFrame } = entry;
+  return { kind, root, videos, videoId, startFrame, endFrame, rule };
+}
 
 /** What a clip says. */
 export interface ClipWords {

@@ -13,6 +13,7 @@ import { Lock } from "../data/formats/lock.ts";
 import { cellsOf, type Side } from "../data/pixels/side.ts";
 import type { View } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
+import { picturesOf } from "../data/showing.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
 import { HealthError } from "../engine/errors.ts";
@@ -26,7 +27,7 @@ import type { Trainer } from "./trainer.ts";
 export interface KeptClips {
   readonly set: ClipSet;
   readonly view: View;
-  /** sha256 of which clips these are. */
+  /** sha256 of which clips these are, and of what they say. */
   readonly digest: string;
 }
 
@@ -111,11 +112,9 @@ export class KeptTowers {
   }
 
   async #fillFrames(meter: Meter, stop: StopRequest): Promise<boolean> {
-    const { set, view, digest } = this.clips;
+    const { set, view } = this.clips;
     const numbers = new FrameNumbers(set, view);
-    const shown = createHash("sha256").update(JSON.stringify([digest, view]));
-    for (let i = 0; i < set.samples; i++) shown.update(JSON.stringify(set.placeOf(i)));
-    const rows = await this.#rows("image", numbers.count, shown.digest("hex"), meter, async (rows) => {
+    const rows = await this.#rows("image", numbers.count, picturesIn(this.clips), meter, async (rows) => {
       const tally = new Tally(
         set.samples,
         { maxBad: this.options.maxBad, onBad: ({ reason }) => meter.say(`cannot be kept: ${reason}`) },
@@ -236,6 +235,15 @@ export class KeptTowers {
     }
     return hash.digest("hex");
   }
+}
+
+/** sha256 of which pictures the clips have. Only stored clips need the digest: where they lie does not tell what lies there. */
+function picturesIn({ set, view, digest }: KeptClips): string {
+  let isStored = false;
+  for (let i = 0; i < set.samples && !isStored; i++) isStored = set.placeOf(i).kind === "stored";
+  const hash = createHash("sha256").update(JSON.stringify([isStored ? digest : "", view]));
+  for (let i = 0; i < set.samples; i++) hash.update(JSON.stringify(picturesOf(set.placeOf(i))));
+  return hash.digest("hex");
 }
 
 const badBefore = (index: number, set: ClipSet): BadSample => ({

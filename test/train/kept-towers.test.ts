@@ -11,6 +11,7 @@ import { FeatureBatches } from "../../data/features/batches.ts";
 import type { View } from "../../data/pixels/view.ts";
 import type { Clip } from "../../data/shards/clip.ts";
 import { Loader } from "../../data/shards/loader.ts";
+import { picturesOf } from "../../data/showing.ts";
 import { openShards } from "../../data/shards/shards.ts";
 import { writeShards } from "../../data/shards/writer.ts";
 import type { Meter } from "../../data/threads/long-work.ts";
@@ -221,6 +222,56 @@ test("other weights, clips or views have rows of their own", () =>
     ]);
     assert.is(new Set([image, text, ...others]).size, 6); // the captions of seed 1 are the same in all
   }));
+
+test("what is said of clips is no matter to the rows of their frames: other texts find them all", () =>
+  inTemporary(async (folder) => {
+    await writeDfew(folder, "train", [0, 1, 2]);
+    const listed = await openFaceSet("dfew", folder, { split: "train" });
+    const { clips } = await surveyFaces(listed);
+    const kept = async (says: string, every: number) => {
+      const trainer = new Trainer(emoClipTiny, tokenizer, own, both[1][0]);
+      const how = { every, window: "random", augment: false } as const;
+      const set = new FaceClips(clips, { root: listed.root, how, textsOf: () => [says] });
+      const view: View = { ...viewBy("random"), numbers: "floats" };
+      const towers = new KeptTowers(trainer, { set, view, digest: says }, { ...rule, folder: join(folder, "kept") });
+      assert.ok(await towers.fill(meter().heard, never));
+      await towers.close();
+      trainer.free();
+      return towers.kept;
+    };
+    const [image, text] = await kept("he waits", 2);
+    const [same, other] = await kept("she laughs", 2);
+    assert.equal([same.folder, same.found], [image.folder, image.items]);
+    assert.equal([other.folder === text.folder, other.found], [false, 0]);
+    const [sparser] = await kept("he waits", 3);
+    assert.equal([sparser.folder === image.folder, sparser.found], [false, 0]);
+  }));
+
+test("of a sentence its frames and the drawing of boxes are its pictures; text, scores and sentiment are not", () => {
+  const entry = {
+    videoId: "v",
+    duration: 3,
+    startFrame: 2,
+    endFrame: 9,
+    text: "he waits",
+    neutralScore: 0,
+    hasPerson: 1,
+  };
+  const place = { kind: "sentence", entry, sentiment: [1, 0], root: "r", videos: "videos", rule: "compat" } as const;
+  const spoken = {
+    ...place,
+    sentiment: [0, 1],
+    entry: { ...entry, text: "she laughs", neutralScore: 0.5, duration: 4 },
+  };
+  assert.equal(picturesOf(spoken), picturesOf(place));
+  for (const other of [
+    { ...place, entry: { ...entry, startFrame: 3 } },
+    { ...place, rule: "exact" } as const,
+    { ...place, videos: "others" },
+    { ...place, root: "s" },
+  ])
+    assert.not.equal(picturesOf(other), picturesOf(place));
+});
 
 test("more clips with frames that cannot be read than are allowed end the making of features, and each is named", () =>
   inTemporary(async (folder) => {
