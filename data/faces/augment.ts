@@ -21,36 +21,12 @@ export const drawTurn = (random: Random): Turn => ({
 });
 
 /**
- * Planes of `height` rows and `width` columns turned about their centre, each pixel that of the nearest source, 0 where there is none
- * (of normalised pixels the mean grey); then mirrored.
+ * Of each pixel of a picture that is turned about its centre, then mirrored, the number of the nearest source, -1 where there is none. All
+ * frames of a clip have the same ones.
  */
-export function turned(planes: Float32Array, height: number, width: number, turn: Turn): Float32Array {
-  takes(
-    "turned(planes: Float32Array, height: size, width: size, turn: { angle: number, flip: flag, ... }, ...)",
-    arguments,
-  );
-  const from = sourcesOf(height, width, turn);
-  const pixels = height * width;
-  const out = new Float32Array(planes.length);
-  for (let at = 0; at < planes.length; at += pixels)
-    for (let k = 0; k < pixels; k++) if (from[k] >= 0) out[at + k] = planes[at + from[k]];
-  return out;
-}
-
-/** The mean colour in bytes, which is nearest to 0 once it is normalised. */
-const grey = MEAN.map((mean) => Math.round(255 * mean));
-
-/** The same of a picture [height, width, 3] in bytes; where there is no source it has the mean colour. */
-export function turnedBytes(picture: Uint8Array, height: number, width: number, turn: Turn): Uint8Array {
-  const from = sourcesOf(height, width, turn);
-  return Uint8Array.from({ length: picture.length }, (_, i) => {
-    const [k, c] = [Math.floor(i / 3), i % 3];
-    return from[k] >= 0 ? picture[3 * from[k] + c] : grey[c];
-  });
-}
-
-/** For each pixel of the turned picture the number of its source, -1 where there is none. */
-function sourcesOf(height: number, width: number, { angle, flip }: Turn): Int32Array {
+export function sourcesOf(height: number, width: number, turn: Turn): Int32Array {
+  takes("sourcesOf(height: size, width: size, turn: { angle: number, flip: flag, ... }, ...)", arguments);
+  const { angle, flip } = turn;
   const radians = (angle * Math.PI) / 180;
   const [cos, sin] = [Math.cos(radians), Math.sin(radians)];
   const from = new Int32Array(height * width).fill(-1);
@@ -63,6 +39,26 @@ function sourcesOf(height: number, width: number, { angle, flip }: Turn): Int32A
       if (column >= 0 && column < width && row >= 0 && row < height) from[to] = row * width + column;
     }
   return from;
+}
+
+/** Planes whose pixels are those of their sources, 0 where there is none (of normalised pixels the mean grey). */
+export function turned(planes: Float32Array, from: Int32Array): Float32Array {
+  const pixels = from.length;
+  const out = new Float32Array(planes.length);
+  for (let at = 0; at < planes.length; at += pixels)
+    for (let k = 0; k < pixels; k++) if (from[k] >= 0) out[at + k] = planes[at + from[k]];
+  return out;
+}
+
+/** The mean colour in bytes, which is nearest to 0 once it is normalised. */
+const grey = MEAN.map((mean) => Math.round(255 * mean));
+
+/** The same of a picture [height, width, 3] in bytes; where there is no source it has the mean colour. */
+export function turnedBytes(picture: Uint8Array, from: Int32Array): Uint8Array {
+  const out = new Uint8Array(picture.length);
+  for (let k = 0; k < from.length; k++)
+    for (let c = 0; c < 3; c++) out[3 * k + c] = from[k] >= 0 ? picture[3 * from[k] + c] : grey[c];
+  return out;
 }
 
 /** The nearest whole number, halves to the even one. */

@@ -6,7 +6,7 @@ import { rowsOf } from "../pixels/side.ts";
 import type { ShownPixels, View } from "../pixels/view.ts";
 import type { RandomDraw } from "../sampling.ts";
 import { fileLimits, readBytes } from "../sets/files.ts";
-import { drawTurn, turned, turnedBytes, type Turn } from "./augment.ts";
+import { drawTurn, sourcesOf, turned, turnedBytes, type Turn } from "./augment.ts";
 import { facePicture } from "./picture.ts";
 import type { FoundClip } from "./survey.ts";
 import { framesLookedAt, wrappedWindow } from "./window.ts";
@@ -119,10 +119,11 @@ async function drawnFaces(
   const size = 3 * view.side ** 2;
   const out = new (view.colours === "clip" ? Float32Array : Uint8Array)(indices.length * size);
   const numbers = Array.from(indices);
+  const from = turn && sourcesOf(view.side, view.side, turn);
   for (const [t, index] of numbers.entries()) {
     const before = numbers.indexOf(index);
     if (before < t) out.copyWithin(t * size, before * size, (before + 1) * size);
-    else out.set(await faceAt(root, `${folder}/${frames[index]}`, view, turn), t * size);
+    else out.set(await faceAt(root, `${folder}/${frames[index]}`, view, from), t * size);
   }
   return out;
 }
@@ -131,14 +132,14 @@ async function faceAt(
   root: string,
   name: string,
   { side, colours }: FaceView,
-  turn: Turn | undefined,
+  from: Int32Array | undefined,
 ): Promise<Float32Array | Uint8Array> {
   const image = await decodeImage(readBytes(root, name, fileLimits.picture), name);
   if (colours === "imagenet") {
     const size = shortSideSize(image, side);
     const { data } = resizeCrop(image, size, centred(size, side));
-    return turn ? turnedBytes(data, side, side, turn) : data;
+    return from ? turnedBytes(data, from) : data;
   }
   const planes = facePicture(image, side);
-  return turn ? turned(planes, side, side, turn) : planes;
+  return from ? turned(planes, from) : planes;
 }

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { turned, turnedBytes } from "../../data/faces/augment.ts";
+import { sourcesOf, turned, turnedBytes } from "../../data/faces/augment.ts";
 import { FaceClips, type FaceClipsOptions } from "../../data/faces/clip-set.ts";
 import { openFaceSet } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
@@ -122,10 +122,8 @@ test("a picture in bytes is turned as its planes are; what has no source is the 
     { angle: 5.5, flip: false },
     { angle: -30, flip: true },
   ]) {
-    const [want, got] = [
-      turned(planesOf(picture), height, width, turn),
-      planesOf(turnedBytes(picture, height, width, turn)),
-    ];
+    const from = sourcesOf(height, width, turn);
+    const [want, got] = [turned(planesOf(picture), from), planesOf(turnedBytes(picture, from))];
     // a byte is 1/255 of a range that is some 4.4 deviations wide: half of it is what rounding the mean colour costs
     for (const [i, value] of want.entries()) assert.ok(value === 0 ? Math.abs(got[i]) < 0.01 : got[i] === value);
   }

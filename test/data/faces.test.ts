@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import fc from "fast-check";
-import { turned } from "../../data/faces/augment.ts";
+import { sourcesOf, turned } from "../../data/faces/augment.ts";
 import { chosenFrames, showFaces } from "../../data/faces/clips.ts";
 import { facePicture } from "../../data/faces/picture.ts";
 import type { FaceSetName } from "../../data/faces/layouts.ts";
@@ -285,8 +285,9 @@ test("a flat picture stays flat through the filter, and a turn of none changes n
   for (let c = 0; c < 3; c++)
     for (let i = 0; i < 256; i++) assert.ok(Math.abs(planes[256 * c + i] - (128 / 255 - mean[c]) / std[c]) < 1e-6);
   const noise = Float32Array.from({ length: 2 * 12 }, (_, i) => Math.sin(i));
-  assert.equal(turned(noise, 3, 4, { angle: 0, flip: false }), noise);
-  const twice = turned(turned(noise, 3, 4, { angle: 0, flip: true }), 3, 4, { angle: 0, flip: true });
+  assert.equal(turned(noise, sourcesOf(3, 4, { angle: 0, flip: false })), noise);
+  const mirrored = sourcesOf(3, 4, { angle: 0, flip: true });
+  const twice = turned(turned(noise, mirrored), mirrored);
   assert.equal(twice, noise);
 });
 

@@ -1,6 +1,6 @@
 // Checks of EmoCLIP's golden tables: sampling of frames, pictures, turns, figures, tokens, names.
 import { basename } from "node:path";
-import { turned } from "../../../data/faces/augment.ts";
+import { sourcesOf, turned } from "../../../data/faces/augment.ts";
 import { facePicture } from "../../../data/faces/picture.ts";
 import { wrappedWindow } from "../../../data/faces/window.ts";
 import { openTokenizer } from "../../../data/tokenizer/clip.ts";
@@ -173,11 +173,11 @@ export const turns: Check = {
     for (let i = 0; i < angles.length; i++)
       verdict.compare(
         `rotated.${i}`,
-        turned(planes, height, width, { angle: angles[i], flip: false }),
+        turned(planes, sourcesOf(height, width, { angle: angles[i], flip: false })),
         folder.tensor(file, `rotated.${i}`).data,
         { rtol: 0, atol: 0 },
       );
-    const mirrored = turned(planes, height, width, { angle: 0, flip: true });
+    const mirrored = turned(planes, sourcesOf(height, width, { angle: 0, flip: true }));
     verdict.compare("hflip", mirrored, folder.tensor(file, "hflip").data, { rtol: 0, atol: 0 });
     verdict.input("x", "angles");
   },
