@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import type { FoundClip } from "../data/faces/survey.ts";
 import { sizeOfPicture } from "../data/pixels/image.ts";
 import { fileLimits, readBytes } from "../data/sets/files.ts";
-import type { Clip } from "../data/shards/clip.ts";
+import { type Clip, UNSAID_SENTIMENT } from "../data/shards/clip.ts";
 import type { ShardIndex } from "../data/shards/index-file.ts";
 import { FormatError } from "../engine/errors.ts";
 import type { Recipe } from "../train/recipe.ts";
@@ -88,7 +88,7 @@ async function clipOfFaces({ from: { set }, clip, number, textsOf }: Item, { eve
   return {
     key: keyOfFaces(clip.id, number),
     caption: textsOf(clip)[0],
-    sentiment: [0, 0, 0, 0, 0, 0, 0],
+    sentiment: [...UNSAID_SENTIMENT],
     boxes: frames.map(() => []),
     fps,
     ...sizes[0],

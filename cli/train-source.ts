@@ -4,7 +4,7 @@ import type { BadSampleRule } from "../data/bad-samples.ts";
 import { epochLength } from "../data/sampling.ts";
 import { type Held, heldBy, Loader } from "../data/shards/loader.ts";
 import { pathsOf } from "../data/sources/paths.ts";
-import { Several, sharesOf } from "../data/sources/several.ts";
+import { Several, sharesOfPart } from "../data/sources/several.ts";
 import type { View } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
 import { UsageError } from "../engine/errors.ts";
@@ -113,7 +113,14 @@ function freeName(name: string, parts: readonly SourcePart[]): string {
 type Weighted = SourcePart & { readonly factor: number };
 
 const shareOf = ({ name, kind, found, set, factor, faces }: Weighted, { together }: Recipe): SourceShare => ({
-  ...{ name, kind, found, trained: set.samples, factor, perEpoch: epochLength(sharesOf({ set, factor }), together) },
+  ...{
+    name,
+    kind,
+    found,
+    trained: set.samples,
+    factor,
+    perEpoch: epochLength(sharesOfPart({ set, factor }), together),
+  },
   ...(faces && { faces }),
 });
 

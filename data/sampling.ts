@@ -38,6 +38,10 @@ export interface Share {
   readonly factor: number;
 }
 
+/** What an epoch shows of a set that may not say: all of it, once. */
+export const sharesOf = (set: { readonly samples: number; readonly shares?: readonly Share[] }): readonly Share[] =>
+  set.shares ?? [{ samples: set.samples, factor: 1 }];
+
 /** What an epoch shows, in order. */
 export interface Epoch {
   /** Numbers of the samples; those of a source follow those of the ones before it. */

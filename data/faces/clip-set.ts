@@ -1,6 +1,6 @@
 // Clips of faces as a loader takes them: each with what is said of it and, where classes are to come equally often, by its class.
 import type { ClipSet } from "../shards/batch.ts";
-import type { Share } from "../sampling.ts";
+import { type Share, sharesOf } from "../sampling.ts";
 import type { FaceClipPlace, FaceShowing } from "./clips.ts";
 import type { FoundClip } from "./survey.ts";
 
@@ -24,7 +24,7 @@ export class FaceClips implements ClipSet {
     private readonly options: FaceClipsOptions,
   ) {
     this.clips = options.balanced ? clips.toSorted((a, b) => a.label - b.label) : clips;
-    this.shares = options.balanced ? balancedShares(this.clips) : [{ samples: clips.length, factor: 1 }];
+    this.shares = options.balanced ? balancedShares(this.clips) : sharesOf({ samples: clips.length });
   }
 
   get samples(): number {

@@ -6,6 +6,7 @@ import { rowsOf } from "../pixels/side.ts";
 import type { ShownPixels, View } from "../pixels/view.ts";
 import type { RandomDraw } from "../sampling.ts";
 import { fileLimits, readBytes } from "../sets/files.ts";
+import { UNSAID_SENTIMENT } from "../shards/clip.ts";
 import { drawTurn, sourcesOf, turned, turnedBytes, type Turn } from "./augment.ts";
 import { facePicture } from "./picture.ts";
 import type { FoundClip } from "./survey.ts";
@@ -43,9 +44,6 @@ export interface FaceClipPlace {
   readonly how: FaceShowing;
 }
 
-/** Face sets have no sentiment: seven logits of 0. */
-const UNSAID = [0, 0, 0, 0, 0, 0, 0];
-
 /** A showing as a loader's hand gives it; nowhere is a subject marked. Errors: FormatError for a frame that cannot be read. */
 export async function seenFaces(
   place: FaceClipPlace,
@@ -67,7 +65,7 @@ interface FaceWords {
 
 export function wordsOfFaces({ texts }: FaceClipPlace, { seed, epoch, index }: RandomDraw): FaceWords {
   const at = texts.length > 1 ? new Random(seed, `texts ${epoch}`, index).below(texts.length) : 0;
-  return { caption: texts[at], sentiment: UNSAID };
+  return { caption: texts[at], sentiment: UNSAID_SENTIMENT };
 }
 
 const faceViewOf = ({ how }: FaceClipPlace, { frames: length, side, numbers }: View): FaceView => ({

@@ -83,6 +83,8 @@ function tableOf(text: string, file: string): FaceList {
     names = row.names;
     clips.push(clipIn(row, file));
   });
+  const twice = columns.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice !== undefined) throw new FormatError(`${file}: the header has the column ${quoted(twice)} twice`);
   const passedOver = names.filter((name) => !columns.includes(name));
   const notes =
     passedOver.length > 0 ? [`${file}: columns that are passed over: ${passedOver.map(quoted).join(", ")}`] : [];

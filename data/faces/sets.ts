@@ -118,11 +118,11 @@ export function refuseShared(train: FaceSet, test: FaceSet): void {
   );
 }
 
-/** A data set of one's own: a list name,class below a folder of folders. Classes are in alphabetical order unless given. */
+/** A data set of one's own: a list name,class below a folder of folders. Classes are in alphabetical order. */
 export async function openOwnFaces(
   list: string,
   root: string,
-  { classes, split = "test" }: { readonly classes?: readonly string[]; readonly split?: string } = {},
+  { split = "test" }: { readonly split?: string } = {},
 ): Promise<FaceSet> {
   const found = await readFaceLines(list);
   const words = found.clips.map(({ label, place }) => {
@@ -130,9 +130,9 @@ export async function openOwnFaces(
       throw new FormatError(`${place}: the class is the number ${label}, expected its name`);
     return label;
   });
-  const of = classes ?? [...new Set(words)].sort();
-  const layout = { classes: of, numbered: of, parts: 1 };
-  return { name: "own", split, fold: 1, classes: of, root, ...clipsOf(found, layout, root, basename(list)) };
+  const classes = [...new Set(words)].sort();
+  const layout = { classes, numbered: classes, parts: 1 };
+  return { name: "own", split, fold: 1, classes, root, ...clipsOf(found, layout, root, basename(list)) };
 }
 
 /** Folders of a split, class and clip below one another, as a list. */

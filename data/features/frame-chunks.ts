@@ -28,7 +28,7 @@ export interface ChunkOptions {
   readonly size: number;
 }
 
-/** Chunks under way, the one that is given out included. */
+/** Chunks under way beside the one that is given out. */
 const AHEAD = 2;
 
 /** All chunks from a frame on. */
@@ -43,11 +43,8 @@ export async function* frameChunks(numbers: FrameNumbers, options: ChunkOptions)
   const begins = function* () {
     for (let at = from; at < numbers.count; at += size) yield at;
   };
-  try {
-    yield* inOrder(begins(), AHEAD, (at) => chunkAt(at, numbers, options, pool));
-  } finally {
-    await pool.close("no more frames are wanted");
-  }
+  const close = () => pool.close("no more frames are wanted");
+  yield* inOrder(begins(), AHEAD, (at) => chunkAt(at, numbers, options, pool), close);
 }
 
 async function chunkAt(

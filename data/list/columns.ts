@@ -2,7 +2,7 @@
 import { FormatError, nearest } from "../../engine/errors.ts";
 import { quoted } from "../formats/json.ts";
 import type { TableRow } from "../sets/table.ts";
-import { clipLimits, type Labels, logitsOf, SENTIMENTS } from "../shards/clip.ts";
+import { clipLimits, type Labels, logitsOf, SENTIMENTS, UNSAID_SENTIMENT } from "../shards/clip.ts";
 import { Unfit } from "./account.ts";
 
 const logits = SENTIMENTS.map((name) => `sentiment_${name}`);
@@ -97,7 +97,7 @@ function sentimentIn(file: string, names: readonly string[]): Columns["sentiment
 const sentimentReaders: Record<Columns["sentiment"], (row: TableRow) => number[]> = {
   names: (row) => logitsOf(row.oneOf("sentiment", SENTIMENTS)),
   logits: (row) => logits.map((name) => row.real(name, -1e4, 1e4)),
-  missing: () => SENTIMENTS.map(() => 0),
+  missing: () => [...UNSAID_SENTIMENT],
 };
 
 /** What a cell says, or the fault of this kind that it is. */

@@ -6,6 +6,9 @@ import { parseJson } from "../formats/json.ts";
 /** Sentiment classes, in the order of the official logits file. */
 export const SENTIMENTS = ["anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"] as const;
 
+/** The logits of a text whose sentiment nobody told: seven of 0. */
+export const UNSAID_SENTIMENT: readonly number[] = SENTIMENTS.map(() => 0);
+
 /** `logit`: a classifier's are below 100; at 10⁴ all of the loss is still far inside f32. `value`: of valence and the like. */
 export const clipLimits = {
   jsonBytes: 2 ** 20,

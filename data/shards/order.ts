@@ -1,5 +1,5 @@
 // In which order clips are shown: a function of (seed, epoch, position) alone.
-import { type Epoch, epochLength, epochOf, type Share } from "../sampling.ts";
+import { type Epoch, epochLength, epochOf, sharesOf } from "../sampling.ts";
 import type { BatchPlan, ClipSet } from "./batch.ts";
 
 /** What decides an order. */
@@ -51,6 +51,3 @@ export class Order {
     return { indices, showings: new Int32Array(indices.length).fill(epoch) };
   }
 }
-
-/** Samples that an epoch shows. */
-const sharesOf = ({ samples, shares = [{ samples, factor: 1 }] }: ClipSet): readonly Share[] => shares;

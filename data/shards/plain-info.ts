@@ -2,7 +2,7 @@
 import { FormatError } from "../../engine/errors.ts";
 import { Fields } from "../formats/fields.ts";
 import { parseJson } from "../formats/json.ts";
-import { captionIn, type CheckedInfo, checkBoxes, clipLimits, logitsOf, SENTIMENTS } from "./clip.ts";
+import { captionIn, type CheckedInfo, checkBoxes, clipLimits, logitsOf, SENTIMENTS, UNSAID_SENTIMENT } from "./clip.ts";
 
 /** Frames a second where nobody says; training does not ask. */
 const FPS = 8;
@@ -26,7 +26,7 @@ export function parsePlainInfo({ json, text }: PlainWords, name: string, frames:
   const size = told("width") && told("height");
   return {
     caption: text ? captionOf(text, `${name}.txt`) : captionIn(fields),
-    sentiment: told("sentiment") ? sentimentIn(fields) : SENTIMENTS.map(() => 0),
+    sentiment: told("sentiment") ? sentimentIn(fields) : [...UNSAID_SENTIMENT],
     boxes: told("boxes")
       ? fields.list("boxes", frames, frames).map((list, frame) => checkBoxes(list, frame, fields))
       : Array.from({ length: frames }, () => []),

@@ -1,5 +1,5 @@
 // Several sets of clips as one, whose clips are numbered through, each shown by its factor.
-import type { Share } from "../sampling.ts";
+import { type Share, sharesOf } from "../sampling.ts";
 import type { ClipPlace } from "../showing.ts";
 import type { ClipSet } from "../shards/batch.ts";
 
@@ -12,8 +12,8 @@ interface Part {
 }
 
 /** What an epoch shows of a part: of one that is several itself, of each of those. */
-export const sharesOf = ({ set, factor }: Pick<Part, "set" | "factor">): readonly Share[] =>
-  (set.shares ?? [{ samples: set.samples, factor: 1 }]).map((share) => ({ ...share, factor: factor * share.factor }));
+export const sharesOfPart = ({ set, factor }: Pick<Part, "set" | "factor">): readonly Share[] =>
+  sharesOf(set).map((share) => ({ ...share, factor: factor * share.factor }));
 
 /** Their labels are of one kind for none of them to be mistaken: there are none. */
 export class Several implements ClipSet {
@@ -22,7 +22,7 @@ export class Several implements ClipSet {
   readonly samples: number;
 
   constructor(private readonly parts: readonly Part[]) {
-    this.shares = parts.flatMap(sharesOf);
+    this.shares = parts.flatMap(sharesOfPart);
     this.samples = this.shares.reduce((sum, { samples }) => sum + samples, 0);
   }
 

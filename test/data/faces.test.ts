@@ -141,6 +141,7 @@ test("a table of one's own: quotes, quoted commas, any case, GBK, captions; clas
     assert.equal((await openOwnFaces(list, root)).clips[0].id, "\u773c");
     const faults: [string, RegExp][] = [
       ["name,klass\na,b", /own\.csv: the header \(row 0\) has no column "class", but "klass"/],
+      ["name,class,Caption,caption\na,b,c,d", /own\.csv: the header has the column "caption" twice/],
       ["name,class\na,", /own\.csv: row 1 \(line 2\), column "class" is empty/],
       ["name,class\na,b,c", /own\.csv: row 1 \(line 2\) has 3 cells, expected 2/],
       ['name,class\n"a,b', /own\.csv: row 1.* is not valid CSV: a quote without an end/],

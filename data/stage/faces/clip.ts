@@ -17,8 +17,7 @@ export const faceFrames = 8;
  * Parts of the data: clips to train on and to test with, of other people; and pictures that a CLIP learns from. Of these many are two
  * moments side by side, for one alone gives words such as "fades" nothing to mean.
  */
-export const faceSplits = ["train", "test", "pictures"] as const;
-export type FaceSplit = (typeof faceSplits)[number];
+export type FaceSplit = "train" | "test" | "pictures";
 
 /** Clips of each part. */
 export const faceSizes: Readonly<Record<FaceSplit, number>> = { train: 1000, test: 300, pictures: 8000 };
