@@ -64,7 +64,15 @@ function layerOf(cell: Cell, seed: number, base: Recipe, folder: string): Layer 
 }
 
 /** Values that change no figure. */
-const free: readonly RecipeName[] = ["workers", "checkpointEvery", "keep", "micro", "evalEvery", "best"];
+const free: readonly RecipeName[] = [
+  "workers",
+  "checkpointEvery",
+  "keep",
+  "micro",
+  "evalEvery",
+  "best",
+  "cacheFeatures",
+];
 
 const resultsShape = v.looseObject({ recipe: v.record(v.string(), v.unknown()) });
 const configShape = v.record(v.string(), v.unknown());

@@ -97,7 +97,7 @@ const page = "report.html";
 
 /** The tables of all finished runs in the folder; they lie there as a page and as JSON, also while others are trained. */
 async function leaveTables(folder: string, grid: GridSetting) {
-  const runs = await finishedRuns(folder);
+  const runs = await finishedRuns(folder, (line) => warn([line]));
   const measured = runs.every(({ own }) => own === undefined) ? "stage" : "own";
   const figures = runs.map(({ folder: path, figures }) => ({ folder: path, figures }));
   const ablation = { ...ablationOf(runs, grid, measured), runs: figures };

@@ -50,7 +50,7 @@ async function run(flags: Flags): Promise<void> {
   const beta = real("beta", flags.beta, 0, 1e6);
   await checkPlace(flags.html);
   const results = await readResults(flags.results);
-  const runs = await finishedRuns(flags.runs);
+  const runs = await finishedRuns(flags.runs, (line) => warn([line]));
   const shown = flags.checkpoint === undefined ? undefined : await reweightingOf(flags.checkpoint, beta, flags);
   if (shown === "stopped") return printStopped("the same command goes on making the data set");
   const comparison = compare(runs, results, shown);

@@ -317,4 +317,29 @@ test("finished runs are found one and two levels below; unfinished ones are not;
     }
   }));
 
+test("a finished run whose model has no temporal head is passed over, counted and named; kept features are no other setting", () =>
+  inTemporary(async (folder) => {
+    const put = (path: string, config: object) => {
+      mkdirSync(join(folder, path), { recursive: true });
+      writeFileSync(join(folder, path, "config.json"), JSON.stringify({ ...defaults, data: "/clips/v2", ...config }));
+      const outcome = { before: [], after: [["mAP", 0.1]], seconds: 1 };
+      writeFileSync(join(folder, path, "results.json"), JSON.stringify(outcome));
+    };
+    put("emoclip", { model: { temporal: { layers: 2 } } });
+    put("made", { model: { head: { kind: "mean" } } });
+    put("kept", { model: { head: { kind: "mean" } }, cacheFeatures: true });
+    const said: string[] = [];
+    const found = await finishedRuns(folder, (line) => said.push(line));
+    assert.equal(
+      found.map((each) => each.folder),
+      [join(folder, "kept"), join(folder, "made")],
+    );
+    assert.is(found[0].setting, found[1].setting);
+    assert.equal(said, [
+      `${folder}: 1 finished run of a model without a temporal head, passed over: ${join(folder, "emoclip")}`,
+    ]);
+    put("torn", { model: { head: { kind: 3 } } });
+    assert.match((await refusal(finishedRuns(folder))).message, /torn: config\.json: model\.head\.kind/);
+  }));
+
 test.run();

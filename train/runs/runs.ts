@@ -55,18 +55,29 @@ const free: readonly RecipeName[] = [
   "evalEvery",
   "maxBad",
   "micro",
+  "cacheFeatures",
 ];
 
 const most = 2 ** 20;
 
-/** All finished runs below `folder` that measured something, in the order of their names; none where there is no such folder. */
-export async function finishedRuns(folder: string): Promise<RunSummary[]> {
+/**
+ * All finished runs below `folder` that measured something, in the order of their names; none where there is no such folder. Of those
+ * whose model has no temporal head the paper's tables have no row: they are counted and named to `say`.
+ */
+export async function finishedRuns(folder: string, say: (line: string) => void = () => {}): Promise<RunSummary[]> {
   const found: RunSummary[] = [];
+  const without: string[] = [];
   for (const path of await foldersBelow(folder, 2)) {
     if (!existsSync(join(path, "results.json")) || !existsSync(join(path, "config.json"))) continue;
     const run = await readRun(path);
-    if (run.figures.length > 0) found.push(run);
+    if (run === undefined) without.push(path);
+    else if (run.figures.length > 0) found.push(run);
   }
+  if (without.length > 0)
+    say(
+      `${folder}: ${without.length} finished run${without.length > 1 ? "s" : ""} of a model without a temporal head, ` +
+        `passed over: ${without.slice(0, 3).join(", ")}${without.length > 3 ? ", …" : ""}`,
+    );
   return found;
 }
 
@@ -98,7 +109,7 @@ const configShape = v.object({
   steps: v.number(),
   batch: v.number(),
   data: v.string(),
-  model: v.looseObject({ head: v.looseObject({ kind: v.string() }) }),
+  model: v.looseObject({ head: v.optional(v.looseObject({ kind: v.string() })) }),
 });
 /** Figures of merit as files hold them, with a note where they have one: what is no number is null there. */
 export const figureRows = v.array(
@@ -138,12 +149,15 @@ const resultsShape = v.object({
   data: v.optional(runDataShape),
 });
 
-async function readRun(folder: string): Promise<RunSummary> {
+/** A finished run; undefined for one whose model has no temporal head. */
+async function readRun(folder: string): Promise<RunSummary | undefined> {
   const readHere = <S extends v.GenericSchema>(name: string, shape: S) =>
     read(join(folder, name), shape, `${folder}: ${name}`);
   const settings = await readHere("config.json", v.record(v.string(), v.unknown()));
   const { seed, subject, beta, steps, batch, data, model } = await readHere("config.json", configShape);
   const { after, data: about } = await readHere("results.json", resultsShape);
+  const { head } = model;
+  if (head === undefined) return undefined;
   const others = recipeNames
     .filter((name) => !free.includes(name))
     .filter((name) => (settings[name] ?? recipeSchema[name].value) !== recipeSchema[name].value)
@@ -152,11 +166,11 @@ async function readRun(folder: string): Promise<RunSummary> {
     folder,
     subject,
     beta,
-    head: model.head.kind,
+    head: head.kind,
     text: towerState(settings, settings.freshText, settings.lockText),
     frames: towerState(settings, settings.freshImage, settings.lockImage),
     seed,
-    setting: [`${steps} steps of ${batch} on ${basename(data)}`, ...others, `model ${sizesOf(model)}`].join(", "),
+    setting: [`${steps} steps of ${batch} on ${basename(data)}`, ...others, `model ${sizesOf(model, head)}`].join(", "),
     figures: after,
     ...ownName(about, basename(data)),
   };
@@ -177,9 +191,9 @@ function ownName(about: RunData | undefined, folder: string): { own?: string } {
 }
 
 /** Six digits of the model's configuration without what a comparison varies. */
-function sizesOf(model: Record<string, unknown> & { head: Record<string, unknown> }): string {
+function sizesOf(model: Record<string, unknown>, head: Record<string, unknown>): string {
   const { subject: _, saam: __, ...rest } = model;
-  const text = JSON.stringify({ ...rest, head: { ...model.head, kind: undefined } });
+  const text = JSON.stringify({ ...rest, head: { ...head, kind: undefined } });
   return createHash("sha256").update(text).digest("hex").slice(0, 6);
 }
 
