@@ -71,9 +71,10 @@ export async function prepare(
   const text = await tokenize(draft, recipe, source.captions);
   const report = reportTexts(text.tokenizer, source.captions, source.keyOf);
   for (const line of reportLines(report, text.tokenizer, "captions")) say(line);
-  const isOnFaces = recipe.valData !== null && facesIn(trainingPlace(recipe.valData).folder) !== undefined;
-  const kinds = [...source.shares.map(({ kind }) => kind), ...(isOnFaces ? ["clips of faces"] : [])];
-  for (const line of idleValues(drafted, kinds)) say(`warning: ${line}`);
+  const measuresFaces = recipe.valData !== null && facesIn(trainingPlace(recipe.valData).folder) !== undefined;
+  const kinds = source.shares.map(({ kind }) => kind);
+  for (const line of idleValues(drafted, { kinds, measuresFaces, groups: trainedGroups(draft) }))
+    say(`warning: ${line}`);
   for (const warning of source.warnings) say(`warning: ${warning}`);
   const prepared = { ...drafted, text, source, remarks };
   for (const fault of scheduleFaults(prepared)) say(`warning: ${fault}`);
@@ -110,6 +111,10 @@ function weightLines(draft: Draft, recipe: Recipe): string[] {
   const anew = fresh > 0 ? [`${fresh} of ${parameters.size} parameters begin at random, as the recipe asks`] : [];
   return [`begins with ${basename(file.path)}: ${report.kind}`, ...remarksOf(report), ...told, ...anew];
 }
+
+/** Groups of the parameters that train, in a model that is not made yet. */
+const trainedGroups = ({ family, config }: Draft) =>
+  family.groups([...named(family.build(config, new Init(0)))].filter(([name]) => family.trains(name)));
 
 /** What stays as it is and is nothing yet. */
 function randomLines({ family, config }: Draft): string[] {

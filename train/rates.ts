@@ -4,19 +4,21 @@ import type { Group } from "../model/params.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
 import { schedule } from "./ramps.ts";
 import { learningRate, paperSchedule, type Schedule, stepSchedule } from "./schedule.ts";
-import { epochsIn, type Recipe } from "./recipe.ts";
+import { epochsIn, type Recipe, type RecipeName } from "./recipe.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a recipe says of its parameter groups. */
 export type GroupSettings = Settings & Partial<Recipe>;
 
-type Named = Pick<Group, "name" | "decay">;
+/** What rates and decays ask of a group. */
+export type Named = Pick<Group, "name" | "decay">;
 
 /** Gains, biases and the logit scale do not decay; the others have the head's value or that of the towers. */
 export function decaysOf(groups: readonly Named[], settings: GroupSettings): PerGroup {
   const { decay, wdBackbone = null, wdHead = null } = settings;
   if (wdBackbone === null && wdHead === null) return decay;
-  const of = ({ name, decay: decays }: Named) => (decays ? ((isOfHead(name) ? wdHead : wdBackbone) ?? decay) : 0);
+  const own = { wdBackbone, wdHead };
+  const of = (group: Named) => (group.decay ? (own[decayNameOf(group)] ?? decay) : 0);
   return Object.fromEntries(groups.map((group) => [group.name, of(group)]));
 }
 
@@ -25,16 +27,25 @@ export function basesOf(groups: readonly Named[], settings: GroupSettings): PerG
   const { lr, lrBackboneGb = null, lrBackboneRest = null, lrHeadGb = null, lrHeadRest = null } = settings;
   const given = { lrBackboneGb, lrBackboneRest, lrHeadGb, lrHeadRest };
   if (Object.values(given).every((rate) => rate === null)) return lr;
-  const of = ({ name }: Named) => {
-    const [gains, rest] = isOfHead(name) ? [lrHeadGb, lrHeadRest] : [lrBackboneGb, lrBackboneRest];
-    return (name.endsWith("_gb") ? gains : rest) ?? lr;
-  };
-  return Object.fromEntries(groups.map((group) => [group.name, of(group)]));
+  return Object.fromEntries(groups.map((group) => [group.name, given[rateNameOf(group)] ?? lr]));
 }
 
 /** The largest of the rates before the schedule that a recipe gives. */
 export const largestBase = ({ lr, lrBackboneGb, lrBackboneRest, lrHeadGb, lrHeadRest }: Recipe): number =>
   Math.max(...[lrBackboneGb, lrBackboneRest, lrHeadGb, lrHeadRest].map((rate) => rate ?? lr));
+
+/** Which of a recipe's own rates and decays some of these groups have. */
+export const readValues = (groups: readonly Named[]): ReadonlySet<RecipeName> =>
+  new Set(groups.flatMap((group): RecipeName[] => [rateNameOf(group), ...(group.decay ? [decayNameOf(group)] : [])]));
+
+const rateNameOf = ({ name }: Named) => {
+  const [gains, rest] = isOfHead(name)
+    ? (["lrHeadGb", "lrHeadRest"] as const)
+    : (["lrBackboneGb", "lrBackboneRest"] as const);
+  return name.endsWith("_gb") ? gains : rest;
+};
+
+const decayNameOf = ({ name }: Named): "wdHead" | "wdBackbone" => (isOfHead(name) ? "wdHead" : "wdBackbone");
 
 const isOfHead = (group: string) => group.startsWith("temporal");
 

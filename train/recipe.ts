@@ -307,6 +307,14 @@ export type Sources = Readonly<Record<RecipeName, string>>;
 /** Whether somebody gave a value on purpose: a flag, or a recipe file; not a default, a preset or a checkpoint. */
 export const isOwn = (source: string): boolean => /^--|\.(ya?ml|json)$/.test(source);
 
+/** Whether a value was given on purpose and says something: a recipe file, which may say all, gives what is no default. */
+export const isGiven = (name: RecipeName, { recipe, from }: Resolved): boolean =>
+  isOwn(from[name]) && (from[name].startsWith("--") || recipe[name] !== recipeSchema[name].value);
+
+/** Where a value stands, for a message: "--lr", or "recipe.yaml: lr". */
+export const placeOf = (name: RecipeName, from: string): string =>
+  from.startsWith("--") ? from : `${from}: ${dashed(name)}`;
+
 /** Some values, where they are from, and what messages call them. */
 export interface Layer {
   readonly values: Partial<Record<RecipeName, unknown>>;
@@ -351,8 +359,7 @@ export function resolveRecipe(layers: readonly Layer[]): Resolved {
 function check(name: RecipeName, value: unknown, from: string): void {
   const { success, issues } = v.safeParse(recipeSchema[name].check as v.GenericSchema, value);
   if (success) return;
-  const place = from.startsWith("--") ? from : `${from}: ${dashed(name)}`;
-  throw new UsageError(`${place} is ${shown(value)}: ${issues[0].message}`);
+  throw new UsageError(`${placeOf(name, from)} is ${shown(value)}: ${issues[0].message}`);
 }
 
 const shown = (value: unknown): string =>

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SafetensorsFile } from "../../data/formats/safetensors.ts";
-import { EmoClip, emoClip, type EmoClipConfig, emotionClip, Init, named } from "../../model/index.ts";
-import { idleValues } from "../../train/idle-values.ts";
+import { EmoClip, emoClip, type EmoClipConfig, emotionClip, type Family, Init, named } from "../../model/index.ts";
+import { idleValues, type ReadBy } from "../../train/idle-values.ts";
 import { Learner } from "../../train/learner.ts";
 import { locked } from "../../train/locks.ts";
 import { resolveRecipe } from "../../train/recipe.ts";
@@ -112,7 +112,7 @@ test("equal captions are negatives of each other, or masked; where no two are eq
 
 test("what is given on purpose and that nothing reads is told, with what does", () => {
   const of = (values: object, kinds: string[], from = "") =>
-    idleValues(resolveRecipe([presetLayer("stage"), { values, from: (name) => from || `--${name}` }]), kinds);
+    idleValues(resolveRecipe([presetLayer("stage"), { values, from: (name) => from || `--${name}` }]), { kinds });
   assert.equal(of({ momentum: 0.5, leaveOut: "fear" }, ["shards"]), [
     "--momentum has no effect here; it goes with optimizer sgd",
     "--leaveOut has no effect here; it goes with clips of faces",
@@ -125,6 +125,33 @@ test("what is given on purpose and that nothing reads is told, with what does", 
     "a.yaml: texts has no effect here; it goes with clips of faces",
   ]);
   assert.equal(of({}, ["shards"]), []);
+});
+
+test("a value that clips of faces, their measurement or the groups that train do not read is told, and one that they read is not", () => {
+  const told = (values: object, by: ReadBy) =>
+    idleValues(resolveRecipe([presetLayer("stage"), { values, from: (name) => `--${name}` }]), by).map(
+      (line) => line.split(" ")[0],
+    );
+  const onFaces = { kinds: ["clips of faces"] };
+  const measured = { kinds: ["shards"], measuresFaces: true };
+  assert.equal(told({ crop: "centre", sampling: "uniform" }, onFaces), ["--sampling", "--crop"]);
+  assert.equal(told({ crop: "centre", sampling: "uniform" }, { kinds: ["shards", "clips of faces"] }), []);
+  const ofFaces = { augment: true, window: "centre", resample: true, texts: "classes" };
+  assert.equal(told(ofFaces, measured), ["--window", "--augment", "--texts", "--resample"]);
+  assert.equal(told(ofFaces, onFaces), []);
+  assert.equal(told({ every: 2, fold: 2, leaveOut: "fear", classes: "a.txt" }, measured), []);
+  assert.equal(told({ classes: "a.txt" }, onFaces), ["--classes"]);
+  assert.equal(told({ classes: "a.txt", texts: "classes" }, onFaces), []);
+  const rates = { lrBackboneGb: 1, lrBackboneRest: 1, lrHeadGb: 1, lrHeadRest: 1, wdBackbone: 1, wdHead: 1 };
+  const groupsOf = (family: Family, config: object, trains = family.trains) =>
+    family.groups([...named(family.build(config, new Init(0)))].filter(([name]) => trains(name)));
+  const of = (groups: ReturnType<typeof groupsOf>) => told(rates, { kinds: ["shards"], groups });
+  assert.equal(of(groupsOf(emotionClip, tiny)), []);
+  const isHead = (name: string) => name.includes("visual_head") || name === "logit_scale";
+  assert.equal(of(groupsOf(emotionClip, tiny, isHead)), ["--lrBackboneGb", "--wdBackbone"]);
+  const small = emoClip.small!["emoclip-stage"](30);
+  assert.equal(of(groupsOf(emoClip, small)), ["--lrBackboneGb", "--lrBackboneRest", "--lrHeadGb", "--wdBackbone"]);
+  assert.equal(of(groupsOf(emoClip, small, () => true)), ["--lrBackboneGb", "--lrHeadGb"]);
 });
 
 test("a step whose inputs number no texts cannot mask them, and says so", () => {
