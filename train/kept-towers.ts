@@ -114,14 +114,16 @@ export class KeptTowers {
   async #fillFrames(meter: Meter, stop: StopRequest): Promise<boolean> {
     const { set, view } = this.clips;
     const numbers = new FrameNumbers(set, view);
-    const rows = await this.#rows("image", numbers.count, picturesIn(this.clips), meter, async (rows) => {
-      const tally = new Tally(
-        set.samples,
-        { maxBad: this.options.maxBad, onBad: ({ reason }) => meter.say(`cannot be kept: ${reason}`) },
-        "have frames that cannot be read",
-      );
-      for (const frame of rows.bad) tally.add(badBefore(numbers.clipOf(frame), set));
-      await this.#encodeFrames(rows, numbers, tally, meter, stop);
+    const tally = new Tally(
+      set.samples,
+      { maxBad: this.options.maxBad, onBad: ({ reason }) => meter.say(`cannot be kept: ${reason}`) },
+      "have frames that cannot be read",
+    );
+    const rows = await this.#rows("image", numbers.count, picturesIn(this.clips), meter, {
+      found: (rows) => {
+        for (const frame of rows.bad) tally.add(badBefore(numbers.clipOf(frame), set));
+      },
+      make: (rows) => this.#encodeFrames(rows, numbers, tally, meter, stop),
     });
     this.#frames = new FrameRows(numbers, rows, this.trainer.model.embed);
     return rows.isComplete;
@@ -165,7 +167,7 @@ export class KeptTowers {
     const shown = createHash("sha256");
     for (let at = 0; at < captions.length; at += size)
       shown.update(bytesOf(tokenizer.encode(captions.slice(at, at + size))));
-    const rows = await this.#rows("text", captions.length, shown.digest("hex"), meter, async (rows) => {
+    const make = async (rows: KeptRows) => {
       meter.start(keptPhase.text, captions.length, rows.next);
       const pace = paceFrom(rows.next, "captions/s");
       for (let at = rows.next; at < captions.length && stop.requested === undefined; at += size) {
@@ -181,18 +183,19 @@ export class KeptTowers {
         await rows.append(made, until);
         meter.at(until, pace(until));
       }
-    });
+    };
+    const rows = await this.#rows("text", captions.length, shown.digest("hex"), meter, { make });
     this.#captions = new CaptionRows(captions, rows, model.embed);
     return rows.isComplete;
   }
 
-  /** The rows of a tower for what it is shown, with what is lacking made by `make` under the folder's lock. */
+  /** The rows of a tower for what it is shown: those that are there are judged by `found`, what is lacking is made by `make` under the folder's lock. */
   async #rows(
     tower: keyof FrozenTowers,
     samples: number,
     shown: string,
     meter: Meter,
-    make: (rows: KeptRows) => Promise<void>,
+    { found: judge, make }: RowsWork,
   ): Promise<KeptRows> {
     const { model, family } = this.trainer;
     const weights = await this.#weightsOf(tower);
@@ -206,7 +209,8 @@ export class KeptTowers {
       const rows = await KeptRows.open(folder, shape, manifest);
       this.#open.push(rows);
       const found = rows.next;
-      meter.say(foundText(tower, found, samples, folder));
+      meter.say(foundText(tower, rows, samples, folder));
+      judge?.(rows);
       if (rows.cut > 0)
         meter.say(`${rows.cut} bytes behind them there were torn or damaged: they are cut off and made again`);
       const lacking = samples - found;
@@ -237,6 +241,13 @@ export class KeptTowers {
   }
 }
 
+/** What is done with a tower's rows once they are open. */
+interface RowsWork {
+  /** Errors where too many of them could not be read. */
+  readonly found?: (rows: KeptRows) => void;
+  readonly make: (rows: KeptRows) => Promise<void>;
+}
+
 /** sha256 of which pictures the clips have. Only stored clips need the digest: where they lie does not tell what lies there. */
 function picturesIn({ set, view, digest }: KeptClips): string {
   let isStored = false;
@@ -256,10 +267,16 @@ export const keptPhase = { image: "features of frames", text: "features of capti
 
 const itemsOf = { image: "frames", text: "captions" } as const;
 
-function foundText(tower: keyof FrozenTowers, found: number, samples: number, folder: string): string {
+function foundText(
+  tower: keyof FrozenTowers,
+  { next: found, bad }: Pick<KeptRows, "next" | "bad">,
+  samples: number,
+  folder: string,
+): string {
   const items = itemsOf[tower];
-  if (found === samples) return `features of all ${samples} ${items} are kept in ${folder}`;
-  return `the ${tower} tower is frozen: features of ${samples} ${items} are made once and kept in ${folder}${found > 0 ? `, where ${found} are already` : ""}`;
+  const unread = bad.length > 0 ? `but for ${bad.length} that could not be read` : "";
+  if (found === samples) return `features of all ${samples} ${items}${unread && `, ${unread},`} are kept in ${folder}`;
+  return `the ${tower} tower is frozen: features of ${samples} ${items} are made once and kept in ${folder}${found > 0 ? `, where ${found} are already${unread && `, ${unread}`}` : ""}`;
 }
 
 /** The rows of a chunk but those of its bad frames. */

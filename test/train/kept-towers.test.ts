@@ -288,6 +288,13 @@ test("more clips with frames that cannot be read than are allowed end the making
     assert.instance(error, HealthError);
     assert.match(error.message, /1 of 24 samples have frames that cannot be read \(4\.2 %\), allowed are 4\.0 %/);
     await strict.close();
+    const complete = meter();
+    const stricter = new KeptTowers(trainer, clips, { workers: 0, maxBad: 1 / 25, folder });
+    const refused = await failure(stricter.fill(complete.heard, never));
+    assert.instance(refused, HealthError);
+    assert.match(refused.message, /1 of 24 samples have frames that cannot be read \(4\.2 %\), allowed are 4\.0 %/);
+    assert.match(complete.said.join("\n"), /features of all 156 frames, but for 1 that could not be read, are kept in/);
+    await stricter.close();
     trainer.free();
   }));
 
