@@ -412,6 +412,42 @@ test("other settings are refused by name, and accepted when overridden", async (
   assert.equal(JSON.parse(await readFile(join(path, "config.json"), "utf8")), other);
 });
 
+test("overrides that need moments which the checkpoints lack are refused before anything is written", async () => {
+  const path = fresh();
+  const recipe = { ...settings, optimizer: "adamw", lockImage: true, unlockText: false, lockLayers: 2 };
+  const open = async (others: object) => {
+    const override = ["optimizer", "lockImage", "unlockText", "lockLayers"];
+    await (await RunFolder.open(path, { ...recipe, ...others }, { override })).close();
+  };
+  await open({});
+  await open({ optimizer: "sgd" }); // without a checkpoint it is as good as new
+  await open({});
+  const run = await RunFolder.open(path, recipe);
+  await run.resume();
+  await save(run, 2, new Float32Array(40), new Float32Array(40), null);
+  await run.close();
+  const files = () => Promise.all(["config.json", "overrides.jsonl"].map((name) => readFile(join(path, name), "utf8")));
+  const before = await files();
+  for (const [changed, told] of [
+    [{ optimizer: "sgd" }, 'optimizer "adamw" -> "sgd"'],
+    [{ lockImage: false }, "lockImage true -> false"],
+    [{ unlockText: true }, "unlockText false -> true"],
+    [{ lockLayers: 1 }, "lockLayers 2 -> 1"],
+  ] as const) {
+    const error = await refusal(open(changed));
+    assert.instance(error, UsageError);
+    assert.ok(error.message.startsWith(`${path}: ${told}: its checkpoints have no moments for that`), error.message);
+    assert.match(
+      (await refusal(RunFolder.check(path, { ...recipe, ...changed }, 1000, { override: Object.keys(changed) })))
+        .message,
+      /no moments for that/,
+    );
+    assert.equal(await files(), before);
+  }
+  await open({});
+  await open({ optimizer: "adam", lockLayers: 3 });
+});
+
 test("what was overridden stands in the log at the first step it holds for, also after a kill", async () => {
   const path = fresh();
   await job(path);

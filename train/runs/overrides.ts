@@ -18,6 +18,17 @@ export async function addOverride(run: string, override: Override): Promise<void
   if (lines.at(-1) !== lines.at(-2)) await replaceFile(join(run, overridesName), lines.join(""));
 }
 
+/**
+ * Whether a setting that changes from one JSON value to another asks for moments that a checkpoint of before does not hold: those of
+ * another optimiser, or of parameters that did not train.
+ */
+export function needsOtherMoments(name: string, before = "null", now = "null"): boolean {
+  if (name === "optimizer") return (before === '"sgd"') !== (now === '"sgd"'); // adam and adamw have the same
+  if (name === "lockImage" || name === "lockText") return now !== "true";
+  if (name === "unlockImage" || name === "unlockText") return now === "true";
+  return name === "lockLayers" && Number(now) < Number(before);
+}
+
 /** All of a run in their order; a damaged line is none. */
 export async function readOverrides(run: string): Promise<Override[]> {
   const path = join(run, overridesName);

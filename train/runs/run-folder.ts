@@ -32,7 +32,7 @@ import {
   type Written,
 } from "../../data/formats/disk.ts";
 import { EventFile, eventFileName } from "./event-file.ts";
-import { addOverride, type Override, readOverrides } from "./overrides.ts";
+import { addOverride, needsOtherMoments, type Override, readOverrides } from "./overrides.ts";
 import { metadataOf, readConfig } from "../../model/families.ts";
 import { recipeSchema } from "../recipe.ts";
 import { Lock } from "../../data/formats/lock.ts";
@@ -312,6 +312,12 @@ async function changesIn(
   if (refused.length)
     throw new UsageError(
       `${path}: its run began with other settings: ${refused.map(told).join(", ")}; use another folder, or --override ${refused.join(",")}`,
+    );
+  const lacking = changed.filter((key) => needsOtherMoments(key, before.get(key), now.get(key)));
+  if (lacking.length > 0 && (await checkpointSteps(path)).length > 0)
+    throw new UsageError(
+      `${path}: ${lacking.map(told).join(", ")}: its checkpoints have no moments for that, so the run cannot go on with it; ` +
+        `another run can begin with its weights: --pretrained ${path}`,
     );
   return changed.map(told);
 }
