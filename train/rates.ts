@@ -1,4 +1,5 @@
 // Learning rates and decays of a recipe's parameter groups, and its schedule: functions of the update's number alone.
+import { UsageError } from "../engine/errors.ts";
 import { takes } from "../engine/takes.ts";
 import type { Group } from "../model/params.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
@@ -49,7 +50,7 @@ const decayNameOf = ({ name }: Named): "wdHead" | "wdBackbone" => (isOfHead(name
 
 const isOfHead = (group: string) => group.startsWith("temporal");
 
-/** The schedule of a run, `stepsPerEpoch` of whose updates are an epoch. Errors: UsageError for a warm-up that does not fit into it. */
+/** The schedule of a run, `stepsPerEpoch` of whose updates are an epoch. Errors: UsageError for a warm-up that does not fit into it, or milestones that are none. */
 export function scheduleOf(settings: GroupSettings, stepsPerEpoch: number): Schedule {
   const { schedule: name = "steps-cosine", steps, warmup, lrEnd: floor, epochs = 0 } = settings;
   const { cooldown = 0, stepEvery = 0, stepGamma: gamma = 0.1, milestones } = settings;
@@ -58,13 +59,18 @@ export function scheduleOf(settings: GroupSettings, stepsPerEpoch: number): Sche
   if (name === "constant") return schedule.constant({ warmup });
   if (name === "step") return schedule.step({ warmup, every: stepEvery, gamma });
   if (name === "milestones")
-    return schedule.milestones({
-      warmup,
-      at: epochsIn(milestones ?? "")!.map((epoch) => epoch * stepsPerEpoch),
-      gamma,
-    });
+    return schedule.milestones({ warmup, at: milestonesOf(milestones).map((epoch) => epoch * stepsPerEpoch), gamma });
   if (name === "cooldown") return schedule.cooldown({ warmup, steps, floor, cooldown });
   return schedule[name]({ warmup, steps, floor });
+}
+
+/** Errors: UsageError for what is no list of epochs that rise; a recipe has been checked, settings of the library have not. */
+function milestonesOf(given: unknown): number[] {
+  const epochs = typeof given === "string" ? epochsIn(given) : undefined;
+  if (epochs) return epochs;
+  throw new UsageError(
+    `schedule milestones: milestones is ${JSON.stringify(given) ?? "not given"}; expected epochs, whole numbers that rise, as "15,35,50"`,
+  );
 }
 
 /** The rates of a run, by what its settings or its recipe say of them: each a function of the updates before it. */

@@ -182,6 +182,13 @@ test("every schedule of the library can be named, and is the library's", () => {
     schedule.milestones({ warmup: 10, at: [21, 35], gamma: 0.1 }),
   );
   refused({ schedule: "milestones" }, /schedule milestones and milestones go together/);
+  for (const milestones of [undefined, null, "5,3", "a", [3, 5]]) {
+    const given = { ...defaults, schedule: "milestones", milestones } as never;
+    assert.throws(
+      () => recipeRates(given, [], 7),
+      (error: Error) => error instanceof UsageError && /milestones is .*; expected epochs/.test(error.message),
+    );
+  }
   for (const milestones of ["5,3", "3,3", "0", "1.5", "a", ""])
     refused({ schedule: "milestones", milestones }, /recipe.yaml: milestones is .*: expected whole numbers that rise/);
   assert.throws(() => of({ schedule: "linear", warmup: 200 }), /200 steps of warm-up do not fit into 100/);
