@@ -140,7 +140,7 @@ export async function runTraining(
     const results = {
       ...(await resultsOf(prepared, done, folder, bad)),
       ...(measured && { data: measured }),
-      ...(kept && { features: kept.kept }),
+      ...(kept?.kept.length && { features: kept.kept }),
       before: [],
       ...outcome,
     };

@@ -1,6 +1,6 @@
 // Values of a recipe that were given on purpose and that nothing reads: they are told, for whoever gave them expects something of them.
 import { type Named, readValues } from "./rates.ts";
-import { isGiven, placeOf, type Recipe, type RecipeName, type Resolved } from "./recipe.ts";
+import { isGiven, givenBy, type Recipe, type RecipeName, type Resolved } from "./recipe.ts";
 
 /** What reads the values of a recipe besides the recipe's own choices. */
 export interface ReadBy {
@@ -95,6 +95,6 @@ export function idleValues(resolved: Resolved, by: ReadBy): string[] {
     .flatMap(({ names, when }) =>
       names
         .filter((name) => isGiven(name, resolved))
-        .map((name) => `${placeOf(name, from[name])} has no effect here; it goes with ${when}`),
+        .map((name) => `${givenBy(name, from[name])} has no effect here; it goes with ${when}`),
     );
 }

@@ -9,11 +9,11 @@ import { FrameNumbers, FrameRows } from "../data/features/frame-rows.ts";
 import { KeptRows } from "../data/features/kept-rows.ts";
 import { checkSpace, makeFolder } from "../data/formats/disk.ts";
 import { quoted } from "../data/formats/json.ts";
-import { Lock } from "../data/formats/lock.ts";
 import { cellsOf, type Side } from "../data/pixels/side.ts";
 import type { View } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
 import { picturesOf } from "../data/showing.ts";
+import { lockOnceFree } from "../data/threads/lock-once-free.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
 import { HealthError } from "../engine/errors.ts";
@@ -119,12 +119,19 @@ export class KeptTowers {
       { maxBad: this.options.maxBad, onBad: ({ reason }) => meter.say(`cannot be kept: ${reason}`) },
       "have frames that cannot be read",
     );
-    const rows = await this.#rows("image", numbers.count, picturesIn(this.clips), meter, {
-      found: (rows) => {
-        for (const frame of rows.bad) tally.add(badBefore(numbers.clipOf(frame), set));
+    const rows = await this.#rows(
+      "image",
+      numbers.count,
+      picturesIn(this.clips),
+      { meter, stop },
+      {
+        found: (rows) => {
+          for (const frame of rows.bad) tally.add(badBefore(numbers.clipOf(frame), set));
+        },
+        make: (rows) => this.#encodeFrames(rows, numbers, tally, meter, stop),
       },
-      make: (rows) => this.#encodeFrames(rows, numbers, tally, meter, stop),
-    });
+    );
+    if (!rows) return false;
     this.#frames = new FrameRows(numbers, rows, this.trainer.model.embed);
     return rows.isComplete;
   }
@@ -184,19 +191,23 @@ export class KeptTowers {
         meter.at(until, pace(until));
       }
     };
-    const rows = await this.#rows("text", captions.length, shown.digest("hex"), meter, { make });
+    const rows = await this.#rows("text", captions.length, shown.digest("hex"), { meter, stop }, { make });
+    if (!rows) return false;
     this.#captions = new CaptionRows(captions, rows, model.embed);
     return rows.isComplete;
   }
 
-  /** The rows of a tower for what it is shown: those that are there are judged by `found`, what is lacking is made by `make` under the folder's lock. */
+  /**
+   * The rows of a tower for what it is shown: those that are there are judged by `found`, what is lacking is made by `make` under the
+   * folder's lock, which is waited for: of two trainings on one tower one makes them. Undefined when a stop was requested first.
+   */
   async #rows(
     tower: keyof FrozenTowers,
     samples: number,
     shown: string,
-    meter: Meter,
+    { meter, stop }: { readonly meter: Meter; readonly stop: StopRequest },
     { found: judge, make }: RowsWork,
-  ): Promise<KeptRows> {
+  ): Promise<KeptRows | undefined> {
     const { model, family } = this.trainer;
     const weights = await this.#weightsOf(tower);
     const shape = { samples, width: model.embed };
@@ -204,7 +215,8 @@ export class KeptTowers {
     const key = createHash("sha256").update(JSON.stringify(manifest)).digest("hex").slice(0, 16);
     const folder = join(this.options.folder ?? join(cacheFolder(), "features"), `${tower}-tower-${key}`);
     await makeFolder(folder);
-    const lock = await Lock.take(folder, (line) => meter.say(line));
+    const lock = await lockOnceFree(folder, meter, stop);
+    if (!lock) return undefined;
     try {
       const rows = await KeptRows.open(folder, shape, manifest);
       this.#open.push(rows);

@@ -312,7 +312,7 @@ export const isGiven = (name: RecipeName, { recipe, from }: Resolved): boolean =
   isOwn(from[name]) && (from[name].startsWith("--") || recipe[name] !== recipeSchema[name].value);
 
 /** Where a value stands, for a message: "--lr", or "recipe.yaml: lr". */
-export const placeOf = (name: RecipeName, from: string): string =>
+export const givenBy = (name: RecipeName, from: string): string =>
   from.startsWith("--") ? from : `${from}: ${dashed(name)}`;
 
 /** Some values, where they are from, and what messages call them. */
@@ -359,7 +359,7 @@ export function resolveRecipe(layers: readonly Layer[]): Resolved {
 function check(name: RecipeName, value: unknown, from: string): void {
   const { success, issues } = v.safeParse(recipeSchema[name].check as v.GenericSchema, value);
   if (success) return;
-  throw new UsageError(`${placeOf(name, from)} is ${shown(value)}: ${issues[0].message}`);
+  throw new UsageError(`${givenBy(name, from)} is ${shown(value)}: ${issues[0].message}`);
 }
 
 const shown = (value: unknown): string =>

@@ -8,6 +8,7 @@ import { FaceClips } from "../../data/faces/clip-set.ts";
 import { openFaceSet } from "../../data/faces/sets.ts";
 import { surveyFaces } from "../../data/faces/survey.ts";
 import { FeatureBatches } from "../../data/features/batches.ts";
+import { Lock } from "../../data/formats/lock.ts";
 import type { View } from "../../data/pixels/view.ts";
 import type { Clip } from "../../data/shards/clip.ts";
 import { Loader } from "../../data/shards/loader.ts";
@@ -334,6 +335,37 @@ test("rows that are not finite end the making of features by name, and nothing o
     model.encodeText = encodeText;
     assert.equal(await kept(), [155, 4]);
     trainer.free();
+  }));
+
+test("rows that another training holds are waited for, and said; a stop ends the waiting", () =>
+  inTemporary(async (folder) => {
+    const [family, config] = both[0];
+    const kept = join(folder, "kept");
+    const from = { ...(await shardsIn(folder)), view: viewBy("uniform") };
+    const towers = () => new KeptTowers(new Trainer(config, tokenizer, own, family), from, { ...rule, folder: kept });
+    const first = towers();
+    assert.ok(await first.fill(meter().heard, never));
+    await first.close();
+    const image = readdirSync(kept).find((name) => name.startsWith("image-tower-"))!;
+    for (const ends of ["release", "stop"] as const) {
+      const lock = await Lock.take(join(kept, image), () => {});
+      const { heard, stop, said } = meter();
+      const waiting = towers().fill(
+        {
+          ...heard,
+          say: (line) => {
+            heard.say(line);
+            if (!line.endsWith("; waiting until it is free")) return;
+            if (ends === "stop") stop.requested = 130;
+            else void lock.release();
+          },
+        },
+        stop,
+      );
+      assert.is(await waiting, ends === "release");
+      assert.is(said.filter((line) => /in use by process \d+ .*; waiting until it is free$/.test(line)).length, 1);
+      await lock.release();
+    }
   }));
 
 test.run();

@@ -2,12 +2,10 @@
 // between tabs. Made once, seeded; afterwards it is read like anybody's.
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { BusyError } from "../../../engine/errors.ts";
 import { commitFolder, makeFolder, removeLeftovers, writeNew } from "../../formats/disk.ts";
-import { Lock } from "../../formats/lock.ts";
 import { encodeJpeg } from "../../pixels/jpeg.ts";
 import { inOrder, range } from "../../threads/in-order.ts";
+import { lockOnceFree } from "../../threads/lock-once-free.ts";
 import { type Meter, orStopped, type StopRequest, unlessStopped } from "../../threads/long-work.ts";
 import { drawFaceClip, drawPicture, type FacePlan, faceSide, faceSizes, type FaceSplit, planFace } from "./clip.ts";
 import { expressionTexts } from "./words.ts";
@@ -65,23 +63,6 @@ export async function ensureFaces(place: FacesPlace, progress: Meter, stop: Stop
   } finally {
     await lock.release();
   }
-}
-
-/** Milliseconds between two looks at a lock that somebody else has. */
-const patience = 200;
-
-/** The lock of a folder, once nobody else has it; undefined when a stop was requested first. */
-async function lockOnceFree(folder: string, progress: Meter, stop: StopRequest): Promise<Lock | undefined> {
-  for (let looks = 0; stop.requested === undefined; looks++) {
-    try {
-      return await Lock.take(folder, (line) => progress.say(line));
-    } catch (error) {
-      if (!(error instanceof BusyError)) throw error;
-      if (looks === 0) progress.say(`${error.message}; waiting until it is free`);
-      await pause(patience);
-    }
-  }
-  return undefined;
 }
 
 async function drawn({ folder, split, clips }: FacesPlace, progress: Meter, stop: StopRequest): Promise<string> {
