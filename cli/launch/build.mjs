@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { programs, settings } from "./bundle.mjs";
+import { isOneFile, programs, settings } from "./bundle.mjs";
 import { install } from "./install.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -16,22 +16,33 @@ const layers = ["engine", "kernels", "model", "data", "train", "eval", "bench", 
 await install(root, (line) => process.stderr.write(`${line}\n`));
 rmSync(join(root, out), { recursive: true, force: true });
 const { build } = await import("esbuild");
-const { metafile } = await build({
-  ...settings,
-  sourcemap: false,
-  logLevel: "error",
-  absWorkingDir: root,
-  entryPoints: { ...programs.cli, ...Object.fromEntries(layers.map((layer) => [layer, `${layer}/index.ts`])) },
-  outdir: out,
-  chunkNames: "chunk-[hash]",
-  metafile: true,
-});
+const libraries = Object.fromEntries(layers.map((layer) => [layer, `${layer}/index.ts`]));
+const outputs = [
+  ...(await built(programs.cli, !isOneFile("cli"))),
+  ...(await built({ ...programs.example, ...libraries }, true)),
+];
 await types();
 standAlone(join(root, out, "types"));
-const bytes = Object.values(metafile.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
+const bytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0);
 process.stdout.write(
   `${out}: ${layers.length} layers and the command line, ${Math.round(bytes / 1024)} kB, and their types\n`,
 );
+
+/** Builds some entries; what was written, with its bytes. */
+async function built(entryPoints, splitting) {
+  const { metafile } = await build({
+    ...settings,
+    splitting,
+    sourcemap: false,
+    logLevel: "error",
+    absWorkingDir: root,
+    entryPoints,
+    outdir: out,
+    chunkNames: "chunk-[hash]",
+    metafile: true,
+  });
+  return Object.values(metafile.outputs);
+}
 
 /** TypeScript only writes declarations; a mistake in any type ends the build. */
 function types() {

@@ -38,6 +38,7 @@ async function main() {
     throw usage(`Node ${process.versions.node} is too old; 20.9 or later is needed`);
   const { command, rest, wanted } = parse(process.argv.slice(2));
   const program = command !== undefined && Object.hasOwn(programs, command) && command !== "cli" ? command : "cli";
+  const isCommandLine = program === "cli" || program === "example";
   await install(root, say);
   const isHelp =
     command === undefined || worksOnFiles(command, rest) || rest.some((word) => word === "--help" || word === "-h");
@@ -46,7 +47,7 @@ async function main() {
   const env = { UV_THREADPOOL_SIZE: poolSize, ...process.env, ...adapter?.env };
   if (adapter) env.EMOTIONCLIP_ADAPTER = adapter.name;
   if (command === "doctor") env.EMOTIONCLIP_ADAPTERS = (await adapterNames(root)).join("\n");
-  const code = await run(entry, program === "cli" && command !== undefined ? [command, ...rest] : rest, env);
+  const code = await run(entry, isCommandLine && command !== undefined ? [command, ...rest] : rest, env);
   if (code === 4) forgetAdapters(root);
   process.exit(code);
 }
@@ -59,11 +60,15 @@ function worksOnFiles(command, rest) {
   return WITHOUT_GPU.has(command);
 }
 
-/** The tests start the command line too; if it cannot be built, they say so where they need it. */
+/** The tests start the command line too, with and without examples; if it cannot be built, they say so where they need it. */
 async function build(program) {
-  if (program !== "cli") {
-    await bundle(root, "cli").catch((error) => {
-      rmSync(join(root, "dist", "cli.js"), { force: true });
+  for (const [other, entry] of [
+    ["cli", "cli.js"],
+    ["example", "example-cli.js"],
+  ]) {
+    if (program === other || (other === "example" && program !== "test")) continue;
+    await bundle(root, other).catch((error) => {
+      rmSync(join(root, "dist", entry), { force: true });
       say(error.message);
     });
   }

@@ -50,7 +50,7 @@ const given: Record<string, string[]> = {
 };
 
 /** As a user runs it, behind the launcher, which has built the command line before the tests. */
-const example = (...words: string[]) => runProgram(join("dist", "cli.js"), ["example", ...words]);
+const example = (...words: string[]) => runProgram(join("dist", "example-cli.js"), ["example", ...words]);
 
 for (const name of examples) {
   const most = name === "10-gpt.ts" ? 100 : 40;
