@@ -25,21 +25,19 @@ export function ablationText({ table1, table3, figure6, statements, setting, lef
   ].join("\n");
 }
 
-/** Least width of the column of statements. */
 const CLAIM = 54;
 
 /** The paper's statements, each with what its figures and ours differ by. */
 export function statementLines(statements: readonly Statement[]): string[] {
-  const run = statements.filter(({ verdict }) => verdict !== "not run");
-  const width = Math.max(CLAIM, ...run.map(({ claim }) => claim.length + 2));
   const line = (statement: Statement) => {
     const { claim, figure, published, ours } = statement;
-    return `  ${claim.padEnd(width)}${figure.padEnd(5)}${publishedChange(published).padStart(10)}${change(ours).padStart(16)}  ${verdictText(statement)}`.trimEnd();
+    return `  ${claim.padEnd(CLAIM)}${figure.padEnd(5)}${publishedChange(published).padStart(10)}${change(ours).padStart(16)}  ${verdictText(statement)}`.trimEnd();
   };
+  const run = statements.filter(({ verdict }) => verdict !== "not run");
   const others = new Set(statements.filter(({ verdict }) => verdict === "not run").map(({ claim }) => claim));
   return [
     "What the paper says of its parts: difference, and ours with its standard error over seeds, in points",
-    `  ${"".padEnd(width + 5)}${"published".padStart(10)}${"ours".padStart(16)}`,
+    `  ${"".padEnd(CLAIM + 5)}${"published".padStart(10)}${"ours".padStart(16)}`,
     ...run.map(line),
     ...Array.from(others, (claim) => `  ${claim}: not run`),
     ...(run.length > 0 ? [`  ${clearness}`] : []),
