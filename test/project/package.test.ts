@@ -67,7 +67,14 @@ test("it holds what its package.json names, and a licence, a readme and a list o
   );
   for (const path of [...entries, ...Object.values(manifest.bin)])
     assert.ok(files.includes(path.replace(/^\.\//, "")), path);
-  for (const path of ["LICENSE", "README.md", "CHANGELOG.md", "build/cli.js", "build/example-cli.js", "build/loader-worker.js"])
+  for (const path of [
+    "LICENSE",
+    "README.md",
+    "CHANGELOG.md",
+    "build/cli.js",
+    "build/example-cli.js",
+    "build/loader-worker.js",
+  ])
     assert.ok(files.includes(path), path);
 });
 

@@ -47,7 +47,13 @@ const departure = (losses: readonly number[]) =>
     .find((each) => !(Math.abs(each.loss - each.want) <= each.allowed));
 
 test("the example's losses are those of float64, step by step", async () => {
-  const { code, stdout, stderr } = await runProgram(join("dist", "example-cli.js"), ["example", "10", path, `${steps}`, "1"]);
+  const { code, stdout, stderr } = await runProgram(join("dist", "example-cli.js"), [
+    "example",
+    "10",
+    path,
+    `${steps}`,
+    "1",
+  ]);
   assert.is(code, 0, stderr.slice(-4000));
   const losses = [...stdout.matchAll(/^step \d+ {2}loss (\S+)$/gm)].map(([, loss]) => Number(loss));
   assert.is(losses.length, steps);
