@@ -108,6 +108,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/regress.ts"),
   },
   {
+    name: "sentiment",
+    about: "the seven sentiment logits of texts, by a RoBERTa classifier: what SNCE weighs negatives by",
+    takesEmpty: true,
+    load: () => import("./commands/sentiment.ts"),
+  },
+  {
     name: "attention",
     about: "what a checkpoint looks at: its subject token in each frame, or its class token among frames",
     load: () => import("./commands/attention.ts"),

@@ -28,5 +28,11 @@ export type { ShardEntry, ShardIndex } from "./shards/index-file.ts";
 export { type WriteOptions, writeShards } from "./shards/writer.ts";
 export { openShards, type Sample, ShardReader, type ShardSet } from "./shards/shards.ts";
 export { ClipTokenizer, openTokenizer, type Tokenizer } from "./tokenizer/clip.ts";
+export {
+  type ByteLevelTable,
+  ByteLevelTokenizer,
+  openByteLevel,
+  type TokenRow,
+} from "./tokenizer/byte-level.ts";
 export { vocabularyOf, WordTokenizer, wordsOf } from "./tokenizer/words.ts";
 export { type TrainingSample, TrainingSet, type TrainingSetOptions } from "./official/training-set.ts";

@@ -57,6 +57,7 @@ export { type LogitBatch, reweight, type Reweighting } from "./paper/reweighting
 export { type Savgol, savgol, smooth, type Smoothing } from "./probes/savgol.ts";
 export { score, type ScoreOptions } from "./probes/score.ts";
 export type { ClassTable, Figure, SplitFeatures, Targets, TaskResult } from "./probes/outcome.ts";
+export { type SentimentLogits, sentimentLogits, type SentimentOptions } from "./sentiment.ts";
 export type { RunSummary } from "../train/runs/runs.ts";
 export { loadTokenizer, tokenizerOf } from "../model/checkpoint/tokenizer.ts";
 export {

@@ -30,6 +30,9 @@ export { emoClipB32, type EmoClipConfig, type TemporalConfig } from "./emoclip/c
 export { EmoClip } from "./emoclip/emoclip.ts";
 export { emoClip } from "./emoclip/family.ts";
 export { TemporalModule, type TemporalSizes } from "./emoclip/temporal.ts";
+export type { RobertaConfig } from "./roberta/config.ts";
+export { openRoberta, type RobertaFiles } from "./roberta/open.ts";
+export { RobertaClassifier } from "./roberta/roberta.ts";
 export { emotionClip } from "./emotionclip/family.ts";
 export { type FrameTensors, pixelTensors } from "./pixels.ts";
 export { allocate, type Group, Init, named } from "./params.ts";

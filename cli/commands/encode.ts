@@ -4,8 +4,6 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { Argument, Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
-import { readTextLines } from "../../data/footage/lines.ts";
-import { looksLikeFile } from "../../data/footage/not-texts.ts";
 import { reportLines, reportTexts, type TextsReport } from "../../data/tokenizer/report.ts";
 import { npyBytes } from "../../data/formats/npy.ts";
 import { UsageError } from "../../engine/errors.ts";
@@ -26,6 +24,7 @@ import {
   withInputs,
 } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
+import { type Text, textsOf } from "../text-inputs.ts";
 import { Progress } from "../terminal/progress.ts";
 import { printResult, warn } from "../terminal/streams.ts";
 import type { Context } from "../gpu.ts";
@@ -122,22 +121,6 @@ async function preparedTexts(given: readonly Text[], { bpe }: Flags, plan: LoadP
   const texts = reportTexts(tokenizer, ids, (i) => given[i].place);
   const encode: Prepared["encode"] = (model, options) => encodeTexts(model, tokenizer, ids, options);
   return { ids, odd: { unseen: [], short: [] }, texts, warnings: reportLines(texts, tokenizer), encode };
-}
-
-/** A text, and what messages call it. */
-interface Text {
-  readonly text: string;
-  readonly place: string;
-}
-
-/** The lines of a file, or the words themselves where nothing has that name; they may be none, as in a script's empty variable. */
-async function textsOf(given: string, i: number): Promise<Text[]> {
-  const found = given === "" ? undefined : await stat(given).catch(() => undefined);
-  if (found?.isDirectory())
-    throw new UsageError(`${given}: is a folder; if it is a text, write it into a .txt file, one text a line`);
-  if (!found && !looksLikeFile(given)) return [{ text: given, place: `input ${i + 1}` }];
-  const { name, lines } = await readTextLines(given);
-  return lines.map((text, line) => ({ text, place: `${name} line ${line + 1}` }));
 }
 
 /** The features, and what each row is of: beside a .npy in JSON, inside a .safetensors as metadata. */

@@ -168,6 +168,7 @@ export const pages: Readonly<Record<string, Page>> = {
           "textRows",
         ],
       },
+      { title: "Sentiment of texts", entries: ["model/roberta/"] },
       {
         title: "Its parts",
         entries: ["model/clip/", "SubjectBlock", "model/emotionclip/temporal-encoder.ts", "Dropout"],
@@ -282,6 +283,7 @@ export const pages: Readonly<Record<string, Page>> = {
       "its numbers; suffixes say what rows and columns are ([DESIGN.md](../DESIGN.md#axes)). Labels are whole numbers from 0.",
     groups: [
       { title: "Features of a model", entries: ["eval/features/encode.ts", "extractFeatures", "attentionMaps"] },
+      { title: "Sentiment of texts", entries: ["sentimentLogits"] },
       { title: "Zero-shot recognition", entries: ["eval/zero-shot/", "loadTokenizer", "tokenizerOf"] },
       {
         title: "Linear evaluation",

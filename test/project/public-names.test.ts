@@ -48,9 +48,9 @@ const names: Record<string, string> = {
     parseSafetensors pixelTensors prepareLoad preset presetNames safetensorsBytes safetensorsSize save stageModel textRows vitB32
     Family FrameTensors Passed SubjectTower Takes VideoText Content ShardedFile StoredTensor WeightFile WeightOptions
     ConfigOverride Description Dropping FileDtype Group HeadConfig Linear LoadModuleOptions LoadOptions LoadPlan LoadReport Loaded LoadedModule Mix ModelConfig SaamConfig SafetensorsEntry SaveOptions Saved Subject TemporalHead
-    TensorInfo TextConfig VisionConfig`,
+    TensorInfo TextConfig VisionConfig openRoberta RobertaClassifier RobertaConfig RobertaFiles`,
   data: `
-    ClipTokenizer TrainingSet WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
+    ByteLevelTable ByteLevelTokenizer TokenRow openByteLevel ClipTokenizer TrainingSet WordTokenizer vocabularyOf wordsOf Loader MEAN SENTIMENTS STD ShardReader badSamples benchmarkBatches benchmarkNames
     benchmarkSplits boxesFrom boxesOf centreOffset decodeImage forEvaluation forTraining frameInto indexShards
     letterbox linspaceFrames loadSample maskFullSizeInto maskInto nobody normaliseInto openBenchmark openBoxes
     openShards openTokenizer readFootage resize resizeCrop scaleBox shortSideSize switchTable writeShards
@@ -65,7 +65,7 @@ const names: Record<string, string> = {
     OfficialTraining PerGroup PresetName Ramp Rates Recipe Resolved SGDSettings Schedule Settings StepDown StepNumbers StepPlan StepReport
     UpdateSettings WarmUp`,
   eval: `
-    recognition regressionFigures ClassRecall Recognition RegressionFigures accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
+    SentimentLogits SentimentOptions sentimentLogits recognition regressionFigures ClassRecall Recognition RegressionFigures accuracy anyLabelAccuracy attentionMaps averagePrecision averageRecall bootstrap bootstrapAll cacheName
     classifierOf compare confusion decide emotionTemplates encodeImages encodeTexts encodeVideos extractFeatures
     f1PerLabel FeatureCache fitOneVsRest fitRidge fitSoftmax joinTargets loadTokenizer macroAveragePrecision macroR2
     macroRocAuc matrix mse normalizeRows npyBytes oneVsRestScores pearson predictClasses probabilities probeStage
