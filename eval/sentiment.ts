@@ -2,7 +2,7 @@
 import { quoted } from "../data/formats/json.ts";
 import { SENTIMENTS } from "../data/shards/clip.ts";
 import { piped } from "../data/threads/piped.ts";
-import { compute, FormatError, HealthError, tensor } from "../engine/index.ts";
+import { compute, FormatError, HealthError } from "../engine/index.ts";
 import { takes } from "../engine/takes.ts";
 import type { ByteLevelTokenizer } from "../data/tokenizer/byte-level.ts";
 import type { RobertaClassifier } from "../model/roberta/roberta.ts";
@@ -82,9 +82,7 @@ export function sentimentColumns(labels: readonly string[]): number[] {
 }
 
 async function logitsOf(model: RobertaClassifier, some: readonly Row[]) {
-  const ids_BL = Uint32Array.from(some.flatMap(({ ids }) => ids));
-  const shape = [some.length, some[0].ids.length];
-  const [logits] = await compute(() => [model.forward(tensor(ids_BL, shape, "u32"))]);
+  const [logits] = await compute(() => [model.forward(some.map(({ ids }) => ids))]);
   return { some, logits: logits as Float32Array };
 }
 

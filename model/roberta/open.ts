@@ -45,10 +45,9 @@ export async function openRoberta(folder: string): Promise<RobertaFiles> {
   if (weights === undefined) throw new FormatError(`${quoted(folder)}: has none of ${weightNames.join(", ")}`);
   const file = await openWeights(join(folder, weights));
   try {
-    const model = new RobertaClassifier(config, new Init(0));
-    const parameters = new Map(named(model));
-    const { sources, made, unused } = placed(file, parameters);
-    const load = () => filled(withMade(file, made), model, parameters, sources);
+    const shapes = parametersOf(config);
+    const { sources, made, unused } = placed(file, shapes);
+    const load = () => filled(withMade(file, made), config, sources);
     return { config, tokenizer, unused, load, close: () => file.close() };
   } catch (error) {
     await file.close();
@@ -56,16 +55,26 @@ export async function openRoberta(folder: string): Promise<RobertaFiles> {
   }
 }
 
-async function filled(
-  file: WeightFile,
-  model: RobertaClassifier,
-  parameters: ReadonlyMap<string, Tensor>,
-  sources: ReadonlyMap<string, string>,
-) {
+/** Shapes by our names, that of the words among them. */
+function parametersOf(config: RobertaConfig): Map<string, Pick<Tensor, "shape">> {
+  const model = new RobertaClassifier(config, new Float32Array(0), new Init(0));
+  return new Map<string, Pick<Tensor, "shape">>([
+    [WORDS, { shape: [config.vocabulary, config.width] }],
+    ...named(model),
+  ]);
+}
+
+async function filled(file: WeightFile, config: RobertaConfig, sources: ReadonlyMap<string, string>) {
+  const words = await file.floats(sources.get(WORDS)!);
+  const ill = words.findIndex((value) => !Number.isFinite(value));
+  if (ill >= 0)
+    throw new FormatError(`${basename(file.path)}: ${quoted(sources.get(WORDS)!)} is not finite at element ${ill}`);
+  const model = new RobertaClassifier(config, words, new Init(0));
+  const parameters = new Map(named(model));
   const { free } = allocateFrozen([...parameters.values()]);
   try {
     const transfer = new Transfer();
-    for (const [name, stored] of sources) await readTensor(file, stored, parameters.get(name)!, transfer);
+    for (const [name, tensor] of parameters) await readTensor(file, sources.get(name)!, tensor, transfer);
     await arrived();
   } catch (error) {
     free();
@@ -73,6 +82,9 @@ async function filled(
   }
   return { model, free };
 }
+
+/** The table of words, which is no tensor of the device. */
+const WORDS = "embeddings.word";
 
 /** Our names -> theirs. */
 const theirs: readonly (readonly [RegExp, string])[] = [
@@ -98,7 +110,7 @@ const partsOf = (name: string): string[] =>
 const isPassedOver = (name: string): boolean => /(^|\.)(position_ids|token_type_ids)$/.test(name);
 
 /** Where in the file each parameter is. Errors: CheckpointError that lists what is missing or of another shape. */
-function placed(file: WeightFile, parameters: ReadonlyMap<string, Tensor>) {
+function placed(file: WeightFile, parameters: ReadonlyMap<string, Pick<Tensor, "shape">>) {
   const sources = new Map<string, string>();
   const made = new Map<string, MadeTensor>();
   const used = new Set<string>();
