@@ -87,6 +87,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/shards.ts"),
   },
   {
+    name: "ingest",
+    about: "films and their subtitles to shards that are trained from",
+    load: () => import("./commands/ingest.ts"),
+  },
+  {
     name: "data",
     about: "check shards against their index without training, or make the index",
     load: () => import("./commands/data.ts"),

@@ -28,6 +28,7 @@ const WITHOUT_GPU = new Set([
   "ops",
   "runs",
   "shards",
+  "ingest",
   "stage-clip",
   "version",
 ]);

@@ -34,18 +34,22 @@ interface StoredFrame extends Size {
 
 /** Makes clips of the rows of a list; films that were opened for one row serve the next. */
 export class ClipMaker {
-  private readonly films = new Recent((path) => openVideo(path));
+  private readonly films: Recent<Video>;
   private readonly boxFiles = new Recent((text) => openBoxes(text));
 
+  /** `open` may know films that are open already. */
   constructor(
     private readonly form: StoredForm,
     private readonly categories: number,
-  ) {}
+    open: (path: string) => Promise<Video> = openVideo,
+  ) {
+    this.films = new Recent(open);
+  }
 
   /** Errors: Unfit for what is wrong with this row's files. */
   async clipOf(listed: ListedClip): Promise<Clip> {
     const { where, boxes, caption, sentiment, vad } = listed;
-    const subject = boxes === undefined ? nobody : await inBoxes(where, () => this.boxFiles.get(boxes));
+    const subject = await this.subjectOf(where, boxes);
     const frames = await this.frames(listed, subject);
     const [{ width, height }] = frames;
     const odd = frames.find((frame) => frame.width !== width || frame.height !== height);
@@ -63,7 +67,12 @@ export class ClipMaker {
       meta: { path: listed.path, start: listed.start, ...(listed.end !== undefined && { end: listed.end }) },
     };
     await asKind("boxes", where, () => checkClipInfo(info, "boxes", frames.length, this.categories));
-    return { key: keyOf(listed), ...info, frames: frames.map(({ bytes }) => bytes) };
+    return { key: listed.key ?? keyOf(listed), ...info, frames: frames.map(({ bytes }) => bytes) };
+  }
+
+  private async subjectOf(where: string, boxes: ListedClip["boxes"]): Promise<SubjectBoxes> {
+    if (boxes === undefined) return nobody;
+    return typeof boxes === "string" ? inBoxes(where, () => this.boxFiles.get(boxes)) : boxes;
   }
 
   private async frames(listed: ListedClip, subject: SubjectBoxes): Promise<StoredFrame[]> {

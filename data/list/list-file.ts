@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
+import type { SubjectBoxes } from "../footage/boxes.ts";
 import { picturesIn } from "../footage/files.ts";
 import { quoted } from "../formats/json.ts";
 import { readOwnTable, type TableRow } from "../sets/table.ts";
@@ -15,6 +16,8 @@ export interface ListedClip {
   /** `clips.csv: row 3 (line 4)`, which begins messages. */
   readonly where: string;
   readonly row: number;
+  /** Of the clip; without it one is made of the source's name and the row. */
+  readonly key?: string;
   /** As the list has it, and where that is. */
   readonly path: string;
   readonly source: string;
@@ -24,8 +27,8 @@ export interface ListedClip {
   readonly end?: number;
   readonly caption: string;
   readonly split: string;
-  /** A file, or x1,y1,x2,y2. */
-  readonly boxes?: string;
+  /** A file, or x1,y1,x2,y2, or what a program knows of frames by their numbers. */
+  readonly boxes?: string | SubjectBoxes;
   readonly sentiment: readonly number[];
   readonly categories: readonly number[];
   readonly vad?: Labels["vad"];

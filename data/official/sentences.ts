@@ -29,12 +29,18 @@ const PUNCTUATION = /(?<!\p{Nd})[.,;:!?](?!\p{Nd})/gu;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the separators U+001C to U+001F are white space there
 const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
 
+/** The words of a text as they stand there. */
+export const wordsAsWritten = (text: string): string[] => text.split(SPACE).filter(Boolean);
+
+/** A text without the punctuation that is no part of a number. */
+export const unpunctuated = (text: string): string => text.replace(PUNCTUATION, "");
+
 /** The words of a transcript. A line lasts until the next begins, and its words share that time equally. */
 export function timedWords(lines: readonly CaptionLine[]): TimedWord[] {
   return lines.flatMap(({ text, start, duration }, i) => {
     const next = lines[i + 1];
     const end = next && start + duration > next.start ? next.start : start + duration;
-    const words = text.replace(PUNCTUATION, "").split(SPACE).filter(Boolean);
+    const words = wordsAsWritten(unpunctuated(text));
     const share = (end - start) / words.length;
     return words.map((word, k) => ({ word, start: start + k * share, end: start + (k + 1) * share }));
   });

@@ -25,6 +25,7 @@ const packages: Record<string, readonly string[]> = {
   model: ["valibot"],
   train: ["valibot"],
   eval: ["valibot", "sharp"],
+  ingest: ["media-captions", "onnxruntime-node"],
   cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],
 };
 
@@ -84,6 +85,13 @@ test("engine/host/node.ts alone imports webgpu, and of the engine it alone knows
     assert.not(target.startsWith("node:") && file !== "engine/host/node.ts", `${file} imports ${target}`);
 });
 
+test("a package that reads what strangers wrote stands behind one module", () => {
+  const owners = { "media-captions": "ingest/captions.ts", "onnxruntime-node": "ingest/onnx.ts" };
+  for (const [name, owner] of Object.entries(owners))
+    for (const { file, target } of all.filter(({ isLocal }) => !isLocal))
+      assert.ok(packageOf(target) !== name || file === owner, `${file} imports ${target}`);
+});
+
 test("the engine names no flag of the command line and reads no environment", () => {
   for (const file of sources().filter((path) => path.startsWith("engine/"))) {
     const text = readFileSync(file, "utf8");
@@ -98,7 +106,7 @@ test("data/formats/disk.ts alone writes to the disk", () => {
     /\b(writeFile|appendFile|createWriteStream|rename|mkdir|mkdtemp|unlink|rm|rmdir|truncate|copyFile)(Sync)?\b/;
   const calls = (file: string, text = readFileSync(file, "utf8")) =>
     [...text.matchAll(/^import[^;]*from "node:fs(?:\/promises)?";/gm)].some(([statement]) => writes.test(statement));
-  const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval|cli)\//.test(file));
+  const ours = sources().filter((file) => /^(engine|kernels|data|model|train|eval|ingest|cli)\//.test(file));
   for (const file of ours.filter((path) => path !== "data/formats/disk.ts" && !/^cli\/launch\//.test(path)))
     assert.not(calls(file), file); // the launcher runs before there is a bundle
   assert.ok(calls("data/formats/disk.ts"));
@@ -177,7 +185,6 @@ const forTestsAlone = new Set<string>([
   "data/formats/disk.ts watchDisk",
   "data/official/build-index.ts entriesInOrder",
   "data/official/build-index.ts entriesOf",
-  "data/official/build-index.ts isDuplicate",
   "data/official/sentences.ts sentencesOf",
   "data/official/sentences.ts timedWords",
 ]);

@@ -3,7 +3,19 @@ import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 
 /** The folders that hold code, as layers from the bottom. */
-export const layers = ["engine", "kernels", "data", "model", "train", "eval", "bench", "cli", "test", "docs"] as const;
+export const layers = [
+  "engine",
+  "kernels",
+  "data",
+  "model",
+  "train",
+  "eval",
+  "ingest",
+  "bench",
+  "cli",
+  "test",
+  "docs",
+] as const;
 
 const CODE = /\.(ts|mts|mjs|js)$/;
 

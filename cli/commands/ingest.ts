@@ -1,0 +1,116 @@
+// `emotionclip ingest`: films with their subtitles -> tar shards that `train` takes, in stages that each go on where they were.
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { orStopped } from "../../data/threads/long-work.ts";
+import { UsageError } from "../../engine/errors.ts";
+import { type IngestOptions, ingestFilms, ingestPhases } from "../../ingest/ingest.ts";
+import { type Ingested, totalsOf } from "../../ingest/report.ts";
+import { fileScorer, uniformScorer } from "../../ingest/sentiment.ts";
+import { writeContactSheet } from "../contact-sheet.ts";
+import { real, whole } from "../flags.ts";
+import { splitLines } from "../shard-writing.ts";
+import { Progress } from "../terminal/progress.ts";
+import { gracefulStop, printStopped } from "../terminal/stop.ts";
+import { printResult, visible, warn } from "../terminal/streams.ts";
+
+interface Flags extends Omit<IngestOptions, "scorer" | "test"> {
+  out: string;
+  sentiment?: string;
+  test?: string;
+  json?: boolean;
+}
+
+export function command(): Command {
+  const seconds = (flag: string) => (text: string) => real(flag, text, 0, 3600);
+  const share = (flag: string) => (text: string) => real(flag, text, 0, 1);
+  return new Command()
+    .argument("<folder>", "films, each with its .srt, .vtt or the .json of WhisperX or whisper.cpp beside it or inside")
+    .requiredOption("--out <shards>", "the folder of the shards; an earlier one is brought up to date")
+    .option("--language <code>", "which subtitles, as in talk.en.srt or a stream's language")
+    .option("--encoding <name>", "of subtitles that are not UTF-8, as in windows-1252", encodingOf)
+    .option("--pause <s>", "seconds of silence that end a sentence", seconds("pause"), 2)
+    .option("--sentiment <file>", "a .json file of text: seven logits; without it every sentence gets 0")
+    .option("--max-neutral <p>", "largest neutral score of a sentence", share("max-neutral"), 0.05)
+    .option("--min-seconds <s>", "sentences are longer than this", seconds("min-seconds"), 2)
+    .option("--max-seconds <s>", "and shorter than this", seconds("max-seconds"), 10)
+    .option("--min-frames <n>", "fewer frames are no clip", (text) => whole("min-frames", text, 1, 1024), 8)
+    .option("--min-person <share>", "share of a clip's frames that show somebody", share("min-person"), 0)
+    .option(
+      "--scene <score>",
+      "ffmpeg's scene score of a cut, 0 seeks none; a list of PySceneDetect goes before",
+      share("scene"),
+      0.3,
+    )
+    .option("--fps <n>", "frames a second", (text) => real("fps", text, 0.01, 1000), 8)
+    .option(
+      "--side <pixels>",
+      "largest short side of a frame; larger ones are made so large",
+      (text) => whole("side", text, 1, 4096),
+      256,
+    )
+    .option("--per-shard <n>", "clips in a tar file", (text) => whole("per-shard", text, 1, 65536), 256)
+    .option(
+      "--held-out <share>",
+      "share of the films that become the split test; at least one",
+      share("held-out"),
+      0.05,
+    )
+    .option("--test <films>", "these films instead, separated by commas")
+    .option("--json", "one JSON object instead of text")
+    .action(ingest);
+}
+
+function encodingOf(text: string): string {
+  try {
+    return new TextDecoder(text).encoding;
+  } catch {
+    throw new UsageError(
+      `--encoding: "${text.slice(0, 40)}" is no encoding; as in windows-1252, iso-8859-2, shift_jis`,
+    );
+  }
+}
+
+async function ingest(folder: string, flags: Flags): Promise<void> {
+  const out = resolve(flags.out);
+  const scorer = flags.sentiment === undefined ? uniformScorer : await fileScorer(flags.sentiment);
+  const test = flags.test?.split(",").map((name) => name.trim());
+  const progress = new Progress({ phases: ingestPhases.map((name) => [name, 1] as const) });
+  const made = await orStopped(ingestFilms(folder, out, { ...flags, scorer, test }, progress, gracefulStop()));
+  progress.end();
+  if (!made) return printStopped(`what is finished is in ${flags.out}; the same command goes on`);
+  const notes = notesOn(made, scorer.tells);
+  warn(notes);
+  const sheet = await writeContactSheet(out, made.splits);
+  const { films, leftOut, passedOver, splits, sentiment } = made;
+  const result = { ...totalsOf(films), films, leftOut, passedOver, sentiment, splits, notes, sheet };
+  printResult(flags.json, result, () => page(flags.out, sheet, made));
+}
+
+/** What is to be known before training. */
+const notesOn = ({ splits, films }: Ingested, tells: boolean): string[] => [
+  ...(tells
+    ? []
+    : [
+        "the sentences have no sentiment: none is dropped as neutral, and every clip gets seven logits of 0. Train with --beta 0, which is InfoNCE: with any other SNCE removes every negative",
+      ]),
+  ...(splits.some(({ split }) => split === "test")
+    ? []
+    : [
+        `all clips are of the split ${splits[0].split}: films are held out, and ${films.length} ${films.length === 1 ? "is" : "are"} too few`,
+      ]),
+];
+
+function page(out: string, sheet: string, { films, leftOut, passedOver, splits }: Ingested): string {
+  const { seconds, sentences, kept, dropped } = totalsOf(films);
+  const reasons = Object.entries(dropped).sort(([, a], [, b]) => b - a);
+  return [
+    `${films.length} films of ${(seconds / 60).toFixed(1)} minutes, ${sentences} sentences, ${kept} clips`,
+    ...reasons.map(([reason, n]) => `  dropped ${n}: ${reason}`),
+    ...(leftOut.length > 0 ? [`${leftOut.length} films left out`] : []),
+    ...leftOut.map(({ why }) => `  ${visible(why)}`),
+    ...(passedOver > 0 ? [`${passedOver} other files passed over`] : []),
+    ...splitLines(splits),
+    `look at them: ${sheet}`,
+    `train on them: emotionclip train --train-data ${out}`,
+  ].join("\n");
+}
