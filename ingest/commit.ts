@@ -5,7 +5,7 @@ import { listFolder, move, remove, replaceFile, syncFolder } from "../data/forma
 import { foundAt } from "../data/formats/regular.ts";
 import { INDEX_VERSION, indexBytes, indexName, type ShardIndex } from "../data/shards/index-file.ts";
 import type { FilmReport } from "./report.ts";
-import { type Side, sidesOf, type SplitOptions } from "./splits.ts";
+import { type FilmSide, sidesOf, type SplitOptions } from "./splits.ts";
 
 /** Puts the films' shards in place; the splits that have clips. */
 export async function commitShards(
@@ -36,9 +36,9 @@ export async function commitShards(
 }
 
 function indexOf(
-  split: Side,
+  split: FilmSide,
   films: readonly FilmReport[],
-  sides: ReadonlyMap<string, Side>,
+  sides: ReadonlyMap<string, FilmSide>,
   fps: number,
 ): ShardIndex | undefined {
   const shards = films.filter(({ film }) => sides.get(film) === split).flatMap((film) => film.shards);

@@ -24,12 +24,12 @@ export interface CueFile {
 }
 
 /** How many cues have what fault, and the first of each kind. */
-export type Faults = Readonly<Record<string, { readonly count: number; readonly first: string }>>;
+export type CueFaults = Readonly<Record<string, { readonly count: number; readonly first: string }>>;
 
 /** Cues that are possible in a film. */
 export interface CheckedCues {
   readonly cues: readonly Cue[];
-  readonly faults: Faults;
+  readonly faults: CueFaults;
 }
 
 /** Seconds by which a cue may lie behind the film's end. */
@@ -40,7 +40,7 @@ const SLACK = 0.5;
  * FormatError where more than half lie beyond the film: they are of another one.
  */
 export function checkCues({ cues, unread }: CueFile, seconds: number, name: string): CheckedCues {
-  const faults = new Tally();
+  const faults = new CueTally();
   for (const message of unread) faults.add("unread", message);
   const told = cues.map((cue, i) => ({ cue, where: `${name}: cue ${i + 1} at ${cue.start.toFixed(2)} s` }));
   const sorted = inOrderOfTime(told, faults);
@@ -62,26 +62,26 @@ interface Told {
   readonly where: string;
 }
 
-function inOrderOfTime(told: readonly Told[], faults: Tally): Told[] {
+function inOrderOfTime(told: readonly Told[], faults: CueTally): Told[] {
   for (const [i, { cue, where }] of told.entries())
     if (i > 0 && cue.start < told[i - 1].cue.start) faults.add("out of order", `${where}: comes after a later one`);
   return [...told].sort((a, b) => a.cue.start - b.cue.start);
 }
 
-function isRepeated({ cue, where }: Told, before: Cue, faults: Tally): boolean {
+function isRepeated({ cue, where }: Told, before: Cue, faults: CueTally): boolean {
   const isSame = cue.start === before.start && cue.lines.join("\n") === before.lines.join("\n");
   if (isSame) faults.add("repeated", `${where}: is there twice`);
   return isSame;
 }
 
-function cutTo({ cue, where }: Told, next: number | undefined, seconds: number, faults: Tally): Cue {
+function cutTo({ cue, where }: Told, next: number | undefined, seconds: number, faults: CueTally): Cue {
   if (cue.end > seconds + SLACK) faults.add("cut at the film's end", `${where}: ends at ${cue.end.toFixed(2)} s`);
   if (next !== undefined && cue.end > next) faults.add("overlapping", `${where}: the next begins before its end`);
   return { ...cue, end: Math.min(cue.end, seconds, next !== undefined && next > cue.start ? next : Infinity) };
 }
 
 /** Counts faults by kind. */
-export class Tally {
+export class CueTally {
   readonly all: Record<string, { count: number; first: string }> = {};
 
   add(kind: string, message: string): void {

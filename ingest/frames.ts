@@ -11,15 +11,3 @@ export interface Looks {
 export function looksOf({ start, end }: SpokenSentence, fps: number, seconds: number): Looks {
   return { first: Math.ceil(fps * start), last: Math.min(Math.floor(fps * end), Math.ceil(fps * seconds) - 1) };
 }
-
-/** Rounding of times in files, in seconds. */
-const ROUNDING = 1e-3;
-
-/** The numbers of the frames that are shown at the looks `first` to `last`. */
-export function framesAt(seconds: readonly number[], { first, last }: Looks, fps: number): number[] {
-  let at = 0;
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => {
-    while (at + 1 < seconds.length && seconds[at + 1] <= (first + k) / fps + ROUNDING) at++;
-    return at;
-  });
-}

@@ -1,7 +1,7 @@
 // What came of films, for the page, the JSON and the eyes of whoever trains on it.
 import type { ShardEntry, ShardIndex } from "../data/shards/index-file.ts";
-import type { Faults } from "./cues.ts";
-import type { Side } from "./splits.ts";
+import type { CueFaults } from "./cues.ts";
+import type { FilmSide } from "./splits.ts";
 
 /** What came of a film. */
 export interface FilmReport {
@@ -10,8 +10,8 @@ export interface FilmReport {
   readonly words: string;
   readonly seconds: number;
   readonly notes: readonly string[];
-  /** Faults of its cues. */
-  readonly faults: Faults;
+  /** CueFaults of its cues. */
+  readonly faults: CueFaults;
   readonly sentences: number;
   readonly kept: number;
   /** Sentences that are no clips, by reason. */
@@ -31,7 +31,7 @@ export interface Ingested {
   /** Files that belong to no film. */
   readonly passedOver: number;
   readonly splits: readonly ShardIndex[];
-  readonly sides?: ReadonlyMap<string, Side>;
+  readonly sides?: ReadonlyMap<string, FilmSide>;
   /** Where the sentiment is from. */
   readonly sentiment: string;
 }

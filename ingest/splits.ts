@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { nearest, UsageError } from "../engine/errors.ts";
 import { quoted } from "../data/formats/json.ts";
 
-export type Side = "train" | "test";
+export type FilmSide = "train" | "test";
 
 /** How films are divided: named ones, or a share of them. */
 export interface SplitOptions {
@@ -16,7 +16,7 @@ export interface SplitOptions {
  * The side of each film. By share: those whose name's hash is below it; where that leaves a side empty, the film nearest to it.
  * Errors: UsageError for a name that is no film.
  */
-export function sidesOf(films: readonly string[], { test, heldOut }: SplitOptions): Map<string, Side> {
+export function sidesOf(films: readonly string[], { test, heldOut }: SplitOptions): Map<string, FilmSide> {
   const isTest = test ? named(films, test) : drawn(films, heldOut);
   return new Map(films.map((film) => [film, isTest(film) ? "test" : "train"]));
 }

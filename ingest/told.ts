@@ -3,7 +3,7 @@ import type { Video } from "../data/footage/video.ts";
 import { labels } from "../data/sets/labels.ts";
 import { isDuplicate } from "../data/official/build-index.ts";
 import { FormatError } from "../engine/errors.ts";
-import { checkCues, type Faults } from "./cues.ts";
+import { checkCues, type CueFaults } from "./cues.ts";
 import type { FilmFile } from "./films.ts";
 import { type FilterOptions, textFault } from "./filters.ts";
 import { type Looks, looksOf } from "./frames.ts";
@@ -32,7 +32,7 @@ export interface ToldFilm {
   readonly notes: readonly string[];
   /** Where its words are from. */
   readonly words: string;
-  readonly faults: Faults;
+  readonly faults: CueFaults;
   readonly sentences: number;
   readonly dropped: Readonly<Record<string, number>>;
   readonly candidates: readonly Candidate[];

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { UsageError } from "../../engine/errors.ts";
 import { nobody, openBoxes, type SubjectBoxes } from "../footage/boxes.ts";
 import { picturesIn, PICTURE_BYTES, readUserFile } from "../footage/files.ts";
+import { framesShown } from "../footage/shown.ts";
 import { openVideo, type Video } from "../footage/video.ts";
 import { decodeImage } from "../pixels/image.ts";
 import { encodeJpeg } from "../pixels/jpeg.ts";
@@ -23,9 +24,6 @@ export interface StoredForm extends ClipForm {
 const QUALITY = 95;
 /** Frames of a clip: two minutes of 8 a second. Longer footage is cut by start and end. */
 const MOST = 1024;
-/** A moment may be this much, in seconds, before its frame: times in files are rounded. */
-const ROUNDING = 1e-3;
-
 /** A frame of a clip. */
 interface StoredFrame extends Size {
   readonly bytes: Uint8Array;
@@ -128,11 +126,7 @@ export class ClipMaker {
       throw new Unfit("end after the film's", `${where}: end is ${end} s, ${name} ends at ${length.toFixed(2)} s`);
     const count = Math.max(0, Math.round((Math.min(end, length) - start) * fps));
     this.checkCount(listed, count);
-    let at = 0;
-    return Array.from({ length: count }, (_, k) => {
-      while (at + 1 < seconds.length && seconds[at + 1] <= start + k / fps + ROUNDING) at++;
-      return at;
-    });
+    return framesShown(seconds, start, fps, count);
   }
 
   private checkCount({ where }: ListedClip, count: number): void {

@@ -1,9 +1,10 @@
 // From subtitles to sentences: what files of them say, what is wrong with them, and where a sentence ends.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { framesShown } from "../../data/footage/shown.ts";
 import { MOST_CUES, readCaptions } from "../../ingest/captions.ts";
 import { checkCues, type Cue } from "../../ingest/cues.ts";
-import { framesAt, looksOf } from "../../ingest/frames.ts";
+import { looksOf } from "../../ingest/frames.ts";
 import { groupSentences } from "../../ingest/sentences.ts";
 import { readTranscript } from "../../ingest/transcripts.ts";
 import { refusal } from "../kit/refusal.ts";
@@ -117,7 +118,7 @@ test("looks begin with the film's first frame and end with its last", () => {
   assert.equal(looksOf({ text: "", start: 0, end: 2 }, 8, 10), { first: 0, last: 16 });
   assert.equal(looksOf({ text: "", start: 9.01, end: 10 }, 8, 10), { first: 73, last: 79 });
   const uneven = [0, 0.1, 0.5, 0.55, 1];
-  assert.equal(framesAt(uneven, { first: 0, last: 4 }, 4), [0, 1, 2, 3, 4]);
+  assert.equal(framesShown(uneven, 0, 4, 5), [0, 1, 2, 3, 4]);
 });
 
 test.run();
