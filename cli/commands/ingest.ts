@@ -91,7 +91,7 @@ const notesOn = ({ splits, films }: Ingested, tells: boolean): string[] => [
   ...(tells
     ? []
     : [
-        "the sentences have no sentiment: none is dropped as neutral, and every clip gets seven logits of 0. Train with \`train --beta 0\`, which is InfoNCE: with any other SNCE removes every negative",
+        "the sentences have no sentiment: none is dropped as neutral, and every clip gets seven logits of 0. Train with `train --beta 0`, which is InfoNCE: with any other SNCE removes every negative",
       ]),
   ...(splits.some(({ split }) => split === "test")
     ? []
