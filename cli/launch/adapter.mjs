@@ -6,11 +6,13 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launchCacheFolder, writeWhole } from "./cache.mjs";
 import { distribution, gpuCommands, lavapipeCommands, silentGpu } from "./hints.mjs";
+import { cachedLavapipe, lavapipe, refuseLavapipe } from "./lavapipe.mjs";
 import { swiftShader } from "./swiftshader.mjs";
 
 /** @typedef {{ name: string, backend: string }} Adapter */
 /** @typedef {{ name: string, env: Record<string, string>, notice?: string }} Choice */
 
+const SWIFTSHADER = /swiftshader/i;
 const SOFTWARE = /llvmpipe|swiftshader|basic render driver/i;
 const DAY = 24 * 3600 * 1000;
 
@@ -18,32 +20,45 @@ const DAY = 24 * 3600 * 1000;
 const noAdapter = (message) => Object.assign(new Error(message), { exitCode: 4 });
 
 /**
- * Decides by asking Dawn, in a child process, what it accepts. `wanted` is a part of a device's name, in any case.
+ * Decides by asking Dawn, in a child process, what it accepts. Where that is no GPU and no lavapipe, lavapipe is fetched, unless somebody
+ * says no. `wanted` is a part of a device's name, in any case.
  * @param {string} root the project's folder
  * @param {string | undefined} wanted
+ * @param {(line: string) => void} say
  * @returns {Promise<Choice>}
  */
-export async function chooseAdapter(root, wanted) {
+export async function chooseAdapter(root, wanted, say) {
   const seen = await probe(root, {});
-  if (wanted) return named(root, wanted, seen);
+  if (wanted) return named(root, wanted, seen, say);
   const best = ranked(seen.adapters)[0];
-  if (best)
-    return { name: best.name, env: {}, notice: SOFTWARE.test(best.name) ? softwareNotice(best.name) : undefined };
-  const embedded = await embeddedDriver(root);
-  if (embedded) return { ...embedded, notice: softwareNotice(embedded.name) };
-  throw noAdapter(nothingFound(seen.error));
+  if (best && !SWIFTSHADER.test(best.name)) return choice(best, softwareNotice);
+  const { fast, failure } = await fetchedDriver(root, wanted, say);
+  if (fast) return choice(fast, softwareNotice);
+  const slow = best ?? (await embeddedDriver(root));
+  if (!slow) throw noAdapter([nothingFound(seen.error), failure].filter(Boolean).join("\n  "));
+  return choice(slow, (name) => [failure, softwareNotice(name)].filter(Boolean).join("\n"));
 }
 
-async function named(root, wanted, seen) {
+/** Software is never used without a word. */
+const choice = ({ name, env = {} }, noticeOf) => ({
+  name,
+  env,
+  notice: SOFTWARE.test(name) ? noticeOf(name) : undefined,
+});
+
+async function named(root, wanted, seen, say) {
   const text = wanted.toLowerCase() === "lavapipe" ? "llvmpipe" : wanted.toLowerCase();
-  const match = ranked(seen.adapters).find(({ name }) => name.toLowerCase().includes(text));
-  const notice = ({ name }) => (SOFTWARE.test(name) ? `adapter: ${name}, a software adapter, as asked` : undefined);
-  if (match) return { name: match.name, env: {}, notice: notice(match) };
+  const has = (adapter) => adapter?.name.toLowerCase().includes(text);
+  const asked = (name) => `adapter: ${name}, a software adapter, as asked`;
+  const match = ranked(seen.adapters).find(has);
+  if (match) return choice(match, asked);
+  const { fast, failure } = await fetchedDriver(root, wanted, say);
+  if (has(fast)) return choice(fast, asked);
   const embedded = await embeddedDriver(root);
-  if (embedded?.name.toLowerCase().includes(text)) return { ...embedded, notice: notice(embedded) };
+  if (has(embedded)) return choice(embedded, asked);
   const names = await adapterNames(root);
   const known = names.length ? `known: ${names.join("; ")}` : nothingFound(seen.error);
-  throw noAdapter(`no adapter has "${wanted}" in its name; ${known}`);
+  throw noAdapter([`no adapter has "${wanted}" in its name; ${known}`, failure].filter(Boolean).join("\n  "));
 }
 
 /**
@@ -68,11 +83,21 @@ export function ranked(adapters) {
   return adapters.filter(({ backend }) => !/opengl|null/i.test(backend)).sort((a, b) => rank(a) - rank(b));
 }
 
-/** Every name that `--adapter` takes here, best first. */
+/** Every name that `--adapter` takes here, best first. Nothing is fetched for it. */
 export async function adapterNames(root) {
   const { adapters } = await probe(root, {});
-  const embedded = await embeddedDriver(root);
-  return [...new Set([...ranked(adapters), ...(embedded ? [embedded] : [])].map(({ name }) => name))];
+  const fetched = cachedLavapipe(launchCacheFolder(root));
+  const more = [fetched && (await opened(root, fetched, /llvmpipe/i)), await embeddedDriver(root)].filter(Boolean);
+  return [...new Set([...ranked(adapters), ...more].map(({ name }) => name))];
+}
+
+/** Lavapipe out of the cache, fetched if need be and checked with Dawn; or why it is not there. */
+async function fetchedDriver(root, wanted, say) {
+  const cache = launchCacheFolder(root);
+  const { env, failure } = (await lavapipe(cache, wanted, say)) ?? {};
+  if (!env) return { failure };
+  const fast = await opened(root, env, /llvmpipe/i);
+  return fast ? { fast } : { failure: refuseLavapipe(cache, env) };
 }
 
 /** SwiftShader from the cache, checked once with Dawn. */
@@ -80,8 +105,13 @@ async function embeddedDriver(root) {
   const folder = swiftShader(root, launchCacheFolder(root));
   if (!folder) return undefined;
   const env = { LD_LIBRARY_PATH: [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter) };
+  return opened(root, env, SWIFTSHADER);
+}
+
+/** The adapter of that name that Dawn accepts under `env`. */
+async function opened(root, env, pattern) {
   const { adapters } = await probe(root, env);
-  const found = adapters.find(({ name }) => /swiftshader/i.test(name));
+  const found = adapters.find(({ name }) => pattern.test(name));
   return found && { name: found.name, env };
 }
 

@@ -1,6 +1,7 @@
 // What would make this machine faster, as commands for its distribution. Reads the system, changes nothing.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { aptSources } from "./apt-sources.mjs";
 
 const read = (path) => {
   try {
@@ -40,31 +41,32 @@ export function lavapipeCommands(system = distribution(), mirror = debianMirror(
       `${root}apt install -y -t bookworm-backports libvulkan1 mesa-vulkan-drivers`
     );
   }
-  const recent =
-    (id === "debian" && (Number(version) >= 13 || !version)) || (id === "ubuntu" && Number(version) >= 24.04);
-  if (recent) return `${root}apt update && ${apt}`;
+  if (hasRecentMesa(id, version)) return `${root}apt update && ${apt}`;
   if (id === "fedora") return `${root}dnf install -y vulkan-loader mesa-vulkan-drivers`;
   if (id === "arch") return `${root}pacman -S vulkan-icd-loader vulkan-swrast`;
   return "";
 }
 
-/** The first mirror that has the suite bookworm, from apt's sources in either format. */
-export function debianMirror(folder = "/etc/apt") {
-  const files = [
-    join(folder, "sources.list"),
-    ...list(join(folder, "sources.list.d")).map((name) => join(folder, "sources.list.d", name)),
-  ];
-  for (const text of files.map(read)) {
-    const line = /^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+bookworm\s/m.exec(text);
-    if (line) return line[1];
-    for (const block of text.split(/\n\s*\n/)) {
-      if (!/^Suites:.*\bbookworm(\s|$)/m.test(block)) continue;
-      const uri = /^URIs:\s*(\S+)/m.exec(block);
-      if (uri) return uri[1];
-    }
-  }
-  return "";
+/** Whether Dawn accepts the Mesa of that release, which is 24 or later. */
+const hasRecentMesa = (id, version) =>
+  (id === "debian" && (Number(version) >= 13 || !version)) || (id === "ubuntu" && Number(version) >= 24.04);
+
+/**
+ * Where apt finds a lavapipe that Dawn accepts: the release's codename, and the suite to prefer, or undefined where it finds none.
+ * @param {string} text of /etc/os-release
+ * @returns {{ codename: string, suite?: string } | undefined}
+ */
+export function lavapipeRelease(text = read("/etc/os-release")) {
+  const [id, version] = distribution(text).split(" ");
+  const codename = /^VERSION_CODENAME="?([\w-]+)/m.exec(text)?.[1];
+  if (!codename) return undefined;
+  if (id === "debian" && Number(version) === 12) return { codename, suite: `${codename}-backports` };
+  return hasRecentMesa(id, version) ? { codename } : undefined;
 }
+
+/** The first mirror that has the suite bookworm, from apt's sources in either format. */
+export const debianMirror = (folder = "/etc/apt") =>
+  aptSources(folder).find(({ suite }) => suite === "bookworm")?.uri ?? "";
 
 /** The GPU on the PCI bus that no driver shows to Vulkan, by vendor; undefined if there is none. */
 export function silentGpu(bus = "/sys/bus/pci/devices") {

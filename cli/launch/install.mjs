@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ticker } from "./ticker.mjs";
 
 /**
  * @param {string} root the project's folder
@@ -89,24 +90,4 @@ function explain(code, log) {
         : "Run `npm ci` by itself to see all of its output.";
   const shown = (telling.length ? telling : all.length ? all : log.trim().split("\n")).slice(0, 4);
   return `the packages could not be installed (npm ci, exit ${code})\n${shown.map((line) => `  ${line.slice(0, 200)}`).join("\n")}\n${todo}`;
-}
-
-/** On a terminal one line that counts seconds; elsewhere a line at the start and one every half minute. */
-function ticker(label, say) {
-  const started = Date.now();
-  const { isTTY } = process.stderr;
-  if (!isTTY) say(`${label} …`);
-  const draw = () => {
-    const seconds = Math.round((Date.now() - started) / 1000);
-    if (isTTY) process.stderr.write(`\r${label} … ${seconds} s`);
-    else say(`${label} … ${seconds} s`);
-  };
-  const timer = setInterval(draw, isTTY ? 500 : 30_000);
-  if (isTTY) draw();
-  return {
-    end() {
-      clearInterval(timer);
-      if (isTTY) process.stderr.write("\r\x1b[K");
-    },
-  };
 }

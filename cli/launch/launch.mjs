@@ -79,9 +79,9 @@ async function build(program) {
 /** doctor tells what is wrong, so it also starts without an adapter. */
 async function findAdapter(command, wanted) {
   try {
-    return await chooseAdapter(root, wanted);
+    return await chooseAdapter(root, wanted, say);
   } catch (error) {
-    if (command !== "doctor" || wanted) throw error;
+    if (command !== "doctor" || wanted || error.exitCode !== 4) throw error;
     say(error.message);
     return undefined;
   }

@@ -516,7 +516,7 @@ setup("the mirror is read from both formats of apt's sources", () =>
     assert.is(debianMirror(folder), "");
     mkdirSync(join(folder, "sources.list.d"));
     const deb822 =
-      "Types: deb\nURIs: http://m.example/security\nSuites: bookworm-security\n\nTypes: deb\nURIs: http://m.example/debian\nSuites: bookworm bookworm-updates\n";
+      "Types: deb\nURIs: http://m.example/security\nSuites: bookworm-security\nComponents: main\n\nTypes: deb\nURIs: http://m.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n";
     writeFileSync(join(folder, "sources.list.d", "debian.sources"), deb822);
     assert.is(debianMirror(folder), "http://m.example/debian");
     writeFileSync(
