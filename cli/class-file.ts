@@ -6,7 +6,15 @@ import { readTextLines } from "../data/footage/lines.ts";
 import { type Json, parseJson, quoted } from "../data/formats/json.ts";
 import { parseYaml } from "../data/formats/yaml.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
-import { compoundOf, emotionTemplates, type ZeroShotClass } from "../eval/zero-shot/zero-shot.ts";
+import type { Tokenizer } from "../data/tokenizer/clip.ts";
+import type { Matrix } from "../eval/matrix.ts";
+import {
+  compoundOf,
+  emotionTemplates,
+  sameClasses,
+  whyUnknown,
+  type ZeroShotClass,
+} from "../eval/zero-shot/zero-shot.ts";
 
 /** Most classes of one call, and most characters of a text. */
 const most = { classes: 10_000, text: 100_000 };
@@ -64,4 +72,20 @@ export async function templatesOf(given: string): Promise<readonly string[]> {
   for (const [i, line] of lines.entries())
     if (!line.includes("{}")) throw new FormatError(`${basename(given)}: line ${i + 1} is ${quoted(line)}, without {}`);
   return lines;
+}
+
+/** A class that the model has no word for gets a share of the probability all the same. */
+export function refuseUnknown(tokenizer: Tokenizer, classes: readonly ZeroShotClass[]): void {
+  const why = whyUnknown(tokenizer, classes);
+  if (why) throw new UsageError(`--classes: ${why}`);
+}
+
+/** Scores of classes that the model cannot tell apart would look like an answer. */
+export function refuseTwins(classes: readonly ZeroShotClass[], classifier: Matrix): void {
+  const twins = sameClasses(classifier);
+  if (!twins) return;
+  const names = twins.map((c) => quoted(classes[c].name)).join(" and ");
+  throw new UsageError(
+    `--classes: ${names} are the same to this model: too long, or told apart by words that it does not know`,
+  );
 }

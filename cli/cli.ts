@@ -113,6 +113,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/regress.ts"),
   },
   {
+    name: "timeline",
+    about: "a film over time: classes in words, window by window, as curves, CSV and JSON",
+    load: () => import("./commands/timeline.ts"),
+  },
+  {
     name: "sentiment",
     about: "the seven sentiment logits of texts, by a RoBERTa classifier: what SNCE weighs negatives by",
     takesEmpty: true,

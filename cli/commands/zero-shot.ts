@@ -6,7 +6,6 @@ import { quoted } from "../../data/formats/json.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { encodeImages, encodeVideos } from "../../eval/features/encode.ts";
 import { reportLines, type TextsReport } from "../../data/tokenizer/report.ts";
-import type { Tokenizer } from "../../data/tokenizer/clip.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import {
@@ -14,8 +13,6 @@ import {
   promptsOf,
   rankedClasses,
   reportPrompts,
-  sameClasses,
-  whyUnknown,
   type ZeroShotClass,
   zeroShotClassifier,
   zeroShotLogits,
@@ -31,7 +28,7 @@ import {
   withInputs,
 } from "../inputs.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
-import { classesOf, templatesOf } from "../class-file.ts";
+import { classesOf, refuseTwins, refuseUnknown, templatesOf } from "../class-file.ts";
 import { Progress } from "../terminal/progress.ts";
 import { benchmarkFolder, clipsToMake } from "../data-folder.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -193,22 +190,6 @@ async function scoreInputs(
     progress.end();
     await close();
   }
-}
-
-/** A class that the model has no word for gets a share of the probability all the same. */
-function refuseUnknown(tokenizer: Tokenizer, classes: readonly ZeroShotClass[]): void {
-  const why = whyUnknown(tokenizer, classes);
-  if (why) throw new UsageError(`--classes: ${why}`);
-}
-
-/** Scores of classes that the model cannot tell apart would look like an answer. */
-function refuseTwins(classes: readonly ZeroShotClass[], classifier: Matrix): void {
-  const twins = sameClasses(classifier);
-  if (!twins) return;
-  const names = twins.map((c) => quoted(classes[c].name)).join(" and ");
-  throw new UsageError(
-    `--classes: ${names} are the same to this model: too long, or told apart by words that it does not know`,
-  );
 }
 
 function pageOf(

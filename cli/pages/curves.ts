@@ -14,6 +14,8 @@ export interface Curve {
   readonly lines: readonly Line[];
   /** What is said beside the title while nobody points at the plot. */
   readonly now: string;
+  /** What the values are over; steps unless said. */
+  readonly along?: string;
   /** The axis begins at zero. */
   readonly zero?: boolean;
   readonly fill?: boolean;

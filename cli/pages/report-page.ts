@@ -90,7 +90,7 @@ export const script = `
       legend: { show: false },
       hooks: { setCursor: [(u) => {
         const i = u.cursor.idx;
-        output.textContent = i == null ? curve.now : "step " + u.data[0][i] + " · " + curve.lines.map((line, j) => line.kind === "dashed" || line.quiet ? null : line.label + " " + short(u.data[j + 1][i])).filter(Boolean).join(" · ");
+        output.textContent = i == null ? curve.now : (curve.along ?? "step") + " " + u.data[0][i] + " · " + curve.lines.map((line, j) => line.kind === "dashed" || line.quiet ? null : line.label + " " + short(u.data[j + 1][i])).filter(Boolean).join(" · ");
       }] },
     }, [curve.steps, ...curve.lines.map((line) => line.values)], place));
     sync.sub(plots.get(place));

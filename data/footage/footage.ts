@@ -1,20 +1,14 @@
 // A user's footage -> the model's input: a folder of frames, picture files, or a video; frames chosen by number, resized,
 // cropped in the middle, with masks of the subject.
-import { basename } from "node:path";
-import { FormatError, UsageError } from "../../engine/errors.ts";
+import { UsageError } from "../../engine/errors.ts";
 import { takes } from "../../engine/takes.ts";
 import { Canvas } from "../pixels/canvas.ts";
-import { decodeImage } from "../pixels/image.ts";
-import { foreignKind, KIND_BYTES, pictureKind } from "../pixels/kinds.ts";
-import { inOrder } from "../threads/in-order.ts";
-import { readHead } from "../formats/regular.ts";
 import type { Image, Size } from "../pixels/resize.ts";
 import type { Side } from "../pixels/side.ts";
 import { cropFits, modelResize, type Pixels } from "../pixels/view.ts";
 import { linspaceFrames } from "../sampling.ts";
 import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
-import { isFolder, PICTURE_BYTES, picturesIn, readUserFile, shownName } from "./files.ts";
-import { openVideo } from "./video.ts";
+import { openReel, type Reel } from "./reel.ts";
 
 /** Which frames are taken, how they are shown, and where the subject is. */
 export interface FootageOptions {
@@ -44,8 +38,6 @@ export interface Footage extends Pixels {
 
 /** Frames of one call: more are no clip. */
 const MOST = 1024;
-/** Pictures decoded at once. */
-const AHEAD = 4;
 
 /**
  * Reads a folder of frames (natural order), picture files in the order given, or one video file. What is wrong with a
@@ -75,52 +67,6 @@ export async function readFootage(source: string | readonly string[], options: F
     seen: chosen.filter((_, slot) => canvas.shows(slot)).length,
     distinct: distinct.length,
   };
-}
-
-/** Footage that is opened: how many frames there are, and how to get some of them. */
-interface Reel {
-  readonly name: string;
-  readonly length: number;
-  nameOf(index: number): string;
-  /** The pictures of these frames, ascending and distinct, in order. */
-  pictures(wanted: readonly number[]): AsyncIterable<Image>;
-}
-
-async function openReel(paths: readonly string[]): Promise<Reel> {
-  if (paths.length === 0) throw new UsageError("no pictures and no video to read");
-  const [first] = paths;
-  if (paths.length === 1) {
-    if (await isFolder(first)) return reelOf(shownName(first), await picturesIn(first));
-    if (!(await isPicture(first))) return videoReel(first);
-  }
-  return reelOf(paths.length === 1 ? shownName(first) : `${paths.length} pictures`, paths);
-}
-
-function reelOf(name: string, paths: readonly string[]): Reel {
-  return {
-    name,
-    length: paths.length,
-    nameOf: (index) => basename(paths[index]),
-    pictures: (wanted) => inOrder(wanted, AHEAD, (index) => pictureAt(paths[index])),
-  };
-}
-
-async function pictureAt(path: string): Promise<Image> {
-  const { bytes, name } = await readUserFile(path, PICTURE_BYTES);
-  return decodeImage(bytes, name);
-}
-
-async function videoReel(path: string): Promise<Reel> {
-  return { ...(await openVideo(path)), nameOf: String };
-}
-
-/** Pictures are known by their first bytes, also those that are then refused by name; anything else, or a GIF, may be a film. */
-async function isPicture(path: string): Promise<boolean> {
-  const name = shownName(path);
-  const bytes = await readHead(path, KIND_BYTES, name);
-  if (bytes.length === 0) throw new FormatError(`${name}: has 0 bytes`);
-  const foreign = foreignKind(bytes);
-  return pictureKind(bytes) !== undefined || (foreign !== undefined && foreign !== "GIF");
 }
 
 /** Numbers of the frames to show, ascending. */

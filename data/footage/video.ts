@@ -168,13 +168,20 @@ const atOrAfter = (times: readonly number[], wanted: readonly number[]): Choice 
   until: `end_pts=${times[Math.min(wanted.at(-1)! + NEAR, times.length - 1)] + 1}`,
 });
 
+/** The sum of some terms, in brackets: ffmpeg refuses a sum of more than a hundred in a row. */
+function sumOf(terms: readonly string[]): string {
+  if (terms.length <= 8) return terms.join("+");
+  const half = terms.length >> 1;
+  return `(${sumOf(terms.slice(0, half))})+(${sumOf(terms.slice(half))})`;
+}
+
 /** The frames asked for as RGB, and a spot of grey for every 25 frames decoded as a sign of life. */
 function graph(index: number, { select, until }: Choice): string {
   const numbered = "settb=1/25,setpts=N"; // 25 a second, so that no frame is dropped or doubled to fill a rate
   const rgb = "scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24";
   return [
     `[0:${index}]trim=${until},split[a][b]`,
-    `[a]select='${select.join("+")}',${numbered},${rgb}[shown]`,
+    `[a]select='${sumOf(select)}',${numbered},${rgb}[shown]`,
     `[b]select='not(mod(n,25))',${numbered},scale=8:8,format=gray[life]`,
   ].join(";");
 }

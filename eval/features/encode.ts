@@ -140,7 +140,8 @@ async function encodeRows<T>(
   return joinRows(parts, done, embed);
 }
 
-async function* inBatches<T>(items: Stream<T>, size: number): AsyncGenerator<T[], undefined> {
+/** Lists of `size` of them, the last of what is left. */
+export async function* inBatches<T>(items: Stream<T>, size: number): AsyncGenerator<T[], undefined> {
   if (!Number.isSafeInteger(size) || size < 1) throw new UsageError(`a batch of ${size}; it has 1 row or more`);
   let batch: T[] = [];
   for await (const item of items) {
