@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { isFolder, shownName } from "../data/footage/files.ts";
 import { openReel, type Reel } from "../data/footage/reel.ts";
-import { type FilmWindow, type WindowOptions, windowsOf } from "../data/footage/windows.ts";
+import { type FilmWindow, type FilmWindowOptions, windowsOf } from "../data/footage/windows.ts";
 import { quoted } from "../data/formats/json.ts";
 import { UsageError } from "../engine/errors.ts";
 
@@ -52,7 +52,7 @@ async function secondsOf(path: string, { length }: Reel, fps = "8"): Promise<num
   return Array.from({ length }, (_, i) => i / rate);
 }
 
-function optionsOf({ start, end, window, stride }: FilmFlags): WindowOptions {
+function optionsOf({ start, end, window, stride }: FilmFlags): FilmWindowOptions {
   const given = { start: timeIn("start", start), end: timeIn("end", end) };
   const lengths = { window: timeIn("window", window), stride: timeIn("stride", stride) };
   return Object.fromEntries(Object.entries({ ...given, ...lengths }).filter(([, value]) => value !== undefined));
@@ -69,7 +69,7 @@ function timeIn(flag: string, text: string | undefined): number | undefined {
 }
 
 /** Seconds as on a clock: 1:02:03.5. */
-export function clockOf(seconds: number): string {
+export function filmTime(seconds: number): string {
   const tenths = Math.round(10 * seconds);
   const [h, m, s] = [Math.floor(tenths / 36_000), Math.floor(tenths / 600) % 60, (tenths % 600) / 10];
   const rest = `${h > 0 ? String(m).padStart(2, "0") : m}:${s.toFixed(1).padStart(4, "0")}`;

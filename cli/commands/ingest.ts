@@ -2,12 +2,15 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { orStopped } from "../../data/threads/long-work.ts";
+import { isFolder } from "../../data/footage/files.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { type IngestOptions, ingestFilms, ingestPhases } from "../../ingest/ingest.ts";
 import { type Ingested, totalsOf } from "../../ingest/report.ts";
-import { fileScorer, uniformScorer } from "../../ingest/sentiment.ts";
+import { type GpuScorer, robertaScorer } from "../../ingest/roberta-scorer.ts";
+import { fileScorer, type Scorer, uniformScorer } from "../../ingest/sentiment.ts";
 import { writeContactSheet } from "../contact-sheet.ts";
 import { real, whole } from "../flags.ts";
+import type { Context, GpuOptions } from "../gpu.ts";
 import { splitLines } from "../shard-writing.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -20,7 +23,7 @@ interface Flags extends Omit<IngestOptions, "scorer" | "test"> {
   json?: boolean;
 }
 
-export function command(): Command {
+export function command({ gpu }: Context): Command {
   const seconds = (flag: string) => (text: string) => real(flag, text, 0, 3600);
   const share = (flag: string) => (text: string) => real(flag, text, 0, 1);
   return new Command()
@@ -29,7 +32,10 @@ export function command(): Command {
     .option("--language <code>", "which subtitles, as in talk.en.srt or a stream's language")
     .option("--encoding <name>", "of subtitles that are not UTF-8, as in windows-1252", encodingOf)
     .option("--pause <s>", "seconds of silence that end a sentence", seconds("pause"), 2)
-    .option("--sentiment <file>", "a .json file of text: seven logits; without it every sentence gets 0")
+    .option(
+      "--sentiment <path>",
+      "a .json file of text: seven logits, or the folder of a RoBERTa classifier; without it every sentence gets 0",
+    )
     .option("--max-neutral <p>", "largest neutral score of a sentence", share("max-neutral"), 0.05)
     .option("--min-seconds <s>", "sentences are longer than this", seconds("min-seconds"), 2)
     .option("--max-seconds <s>", "and shorter than this", seconds("max-seconds"), 10)
@@ -57,7 +63,7 @@ export function command(): Command {
     )
     .option("--test <films>", "these films instead, separated by commas")
     .option("--json", "one JSON object instead of text")
-    .action(ingest);
+    .action((folder: string, flags: Flags) => ingest(folder, flags, gpu()));
 }
 
 function encodingOf(text: string): string {
@@ -70,12 +76,20 @@ function encodingOf(text: string): string {
   }
 }
 
-async function ingest(folder: string, flags: Flags): Promise<void> {
+/** Who says what sentences feel like. */
+async function scorerOf(path: string | undefined, gpu: GpuOptions): Promise<Scorer & Partial<GpuScorer>> {
+  if (path === undefined) return uniformScorer;
+  return (await isFolder(path)) ? robertaScorer(path, gpu) : fileScorer(path);
+}
+
+async function ingest(folder: string, flags: Flags, gpu: GpuOptions): Promise<void> {
   const out = resolve(flags.out);
-  const scorer = flags.sentiment === undefined ? uniformScorer : await fileScorer(flags.sentiment);
+  const scorer = await scorerOf(flags.sentiment, gpu);
   const test = flags.test?.split(",").map((name) => name.trim());
   const progress = new Progress({ phases: ingestPhases.map((name) => [name, 1] as const) });
-  const made = await orStopped(ingestFilms(folder, out, { ...flags, scorer, test }, progress, gracefulStop()));
+  const made = await orStopped(
+    ingestFilms(folder, out, { ...flags, scorer, test }, progress, gracefulStop()).finally(() => scorer.close?.()),
+  );
   progress.end();
   if (!made) return printStopped(`what is finished is in ${flags.out}; the same command goes on`);
   const notes = notesOn(made, scorer.tells);

@@ -16,7 +16,7 @@ import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import type { VideoText } from "../../model/family.ts";
 import { classesOf, refuseTwins, refuseUnknown, templatesOf } from "../class-file.ts";
-import { clockOf, type FilmFlags, type OpenedFilm, openFilm, withFilm } from "../film.ts";
+import { filmTime, type FilmFlags, type OpenedFilm, openFilm, withFilm } from "../film.ts";
 import { NO_SUBJECT } from "../flags.ts";
 import type { Context, GpuOptions } from "../gpu.ts";
 import { type InputFlags, tellRemarks, withInputs } from "../inputs.ts";
@@ -102,7 +102,7 @@ async function run(film: string, given: Flags, gpu: GpuOptions): Promise<void> {
 }
 
 /** Small pictures over a film. */
-const THUMBNAILS = 24;
+const THUMBNAILS = 12;
 
 /** What the windows come to, and pictures of the film. */
 interface Looked {
@@ -196,7 +196,7 @@ function tell({ out, json }: Flags, timeline: Timeline, { windows }: OpenedFilm)
   const share = (name: number) => timeline.windows.filter(({ probabilities }) => bestOf(probabilities) === name).length;
   printResult(json, { ...timeline, out }, () =>
     [
-      `${timeline.film}: ${windows.length} windows from ${clockOf(windows[0].start)} to ${clockOf(windows.at(-1)!.end)}, ${frames} frames looked at`,
+      `${timeline.film}: ${windows.length} windows from ${filmTime(windows[0].start)} to ${filmTime(windows.at(-1)!.end)}, ${frames} frames looked at`,
       ...classes.map(
         (name, c) => `  ${name.padEnd(Math.max(...classes.map(({ length }) => length)))}  highest in ${share(c)}`,
       ),

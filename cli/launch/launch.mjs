@@ -2,7 +2,7 @@
 // What the npm scripts start. Plain Node without packages: sets up what is missing (packages, dist, adapter), then starts the
 // real process with the environment that its GPU driver needs, which must be there before a process begins.
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,6 @@ const WITHOUT_GPU = new Set([
   "ops",
   "runs",
   "shards",
-  "ingest",
   "stage-clip",
   "version",
 ]);
@@ -53,12 +52,21 @@ async function main() {
   process.exit(code);
 }
 
-/** `eval` needs no model where the features are given, `tables` only for Table 2, `example` only to run one. */
+/** `eval` needs no model where the features are given, `tables` only for Table 2, `ingest` for a classifier, `example` to run one. */
 function worksOnFiles(command, rest) {
   if (command === "eval") return rest.some((word) => /^--features(=|$)/.test(word));
+  if (command === "ingest") return !namesFolder("--sentiment", rest);
   if (command === "tables") return !rest.some((word) => /^--checkpoint(=|$)/.test(word));
   if (command === "example") return rest.includes("--print") || rest.every((word) => word.startsWith("-"));
   return WITHOUT_GPU.has(command);
+}
+
+/** Whether the value of a flag is a folder. */
+function namesFolder(flag, rest) {
+  const at = rest.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
+  if (at < 0) return false;
+  const value = rest[at] === flag ? rest[at + 1] : rest[at].slice(flag.length + 1);
+  return value !== undefined && statSync(value, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** The tests start the command line too, with and without examples; if it cannot be built, they say so where they need it. */

@@ -6,6 +6,7 @@ import {
   type Curve,
   curveCard,
   latest,
+  lineColours,
   percentOf,
   plotting,
   smoothed,
@@ -109,11 +110,8 @@ function pointsOf(rows: readonly LoggedStep[], of: Plot["of"]): { steps: readonl
   };
 }
 
-/** Of the runs in order, as the script has them. */
-const colours = ["--run0", "--run1", "--run2", "--run3", "--run4", "--run5"];
-
 const keyOf = (names: readonly string[]): Html =>
-  html`<div class="key">${names.map((name, run) => html`<span><svg viewBox="0 0 26 12"><line x1="1" x2="25" y1="6" y2="6" stroke="var(${colours[run % colours.length]})" stroke-width="3"${run >= 6 && html` stroke-dasharray="6 4"`}/></svg>${name}</span>`)}</div>`;
+  html`<div class="key">${names.map((name, run) => html`<span><svg viewBox="0 0 26 12"><line x1="1" x2="25" y1="6" y2="6" stroke="var(${lineColours[run % lineColours.length]})" stroke-width="3"${run >= 6 && html` stroke-dasharray="6 4"`}/></svg>${name}</span>`)}</div>`;
 
 function tableSection<T>(
   title: string,

@@ -45,6 +45,9 @@ export async function plotting(curves: readonly Curve[]): Promise<Page["script"]
   };
 }
 
+/** Of several lines in order, as the script has them. */
+export const lineColours = ["--run0", "--run1", "--run2", "--run3", "--run4", "--run5"] as const;
+
 /** The place of a curve, inside an element of the class "curves". */
 export const curveCard = (id: string, title: string, unit: string): Html =>
   html`<div class="curve"><h3>${title}<small>${unit}</small><output></output></h3><div id="${id}"></div></div>`;

@@ -1,5 +1,5 @@
 // A film over time as a page: curves of the classes, pictures of the film, the highest class along it.
-import { type Curve, curveCard, percentOf, plotting, thinned, thinning } from "./curves.ts";
+import { type Curve, curveCard, lineColours, percentOf, plotting, thinned, thinning } from "./curves.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
 
@@ -29,7 +29,7 @@ interface Picture {
 }
 
 /** Lines in one plot: more cannot be told apart. */
-const TOGETHER = 6;
+const TOGETHER = lineColours.length;
 
 export async function timelinePage(timeline: Timeline, pictures: readonly Picture[]): Promise<string> {
   const { film, checkpoint, classes, windows, frames, unseen } = timeline;
@@ -71,7 +71,7 @@ function plotsOf({ classes, windows }: Timeline): { readonly curve: Curve; reado
 }
 
 const keyOf = (names: readonly string[]): Html =>
-  html`<div class="key">${names.map((name, i) => html`<span><svg viewBox="0 0 26 12"><line x1="1" x2="25" y1="6" y2="6" stroke="var(--run${i})" stroke-width="3"/></svg>${name}</span>`)}</div>`;
+  html`<div class="key">${names.map((name, i) => html`<span><svg viewBox="0 0 26 12"><line x1="1" x2="25" y1="6" y2="6" stroke="var(${lineColours[i]})" stroke-width="3"/></svg>${name}</span>`)}</div>`;
 
 /** Pictures beside one another, in their order. */
 function strip(pictures: readonly Picture[]): Html {

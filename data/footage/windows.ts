@@ -4,7 +4,7 @@ import { takes } from "../../engine/takes.ts";
 import { linspaceFrames } from "../sampling.ts";
 
 /** How windows lie in footage; all in seconds from its first frame. */
-export interface WindowOptions {
+export interface FilmWindowOptions {
   /** Where the first one begins, and what the last one ends before; the whole footage. */
   readonly start?: number;
   readonly end?: number;
@@ -31,16 +31,16 @@ const MOST = 1_000_000;
  * stride gets a window that ends there. A window without any frame (a gap) is left out. Errors: UsageError for a length or place that cannot be;
  * FormatError for a piece without a frame.
  */
-export function windowsOf(seconds: readonly number[], frames: number, options: WindowOptions = {}): FilmWindow[] {
+export function windowsOf(seconds: readonly number[], frames: number, options: FilmWindowOptions = {}): FilmWindow[] {
   takes(
     "windowsOf(seconds: number[], frames: size, options?: { start?: number, end?: number, window?: number, stride?: number })",
     arguments,
   );
   const { start = 0, end = lengthOf(seconds), window = end - start, stride = window } = options;
-  for (const [name, value] of Object.entries({ window, stride }))
-    if (!(value > 0)) throw new UsageError(`${name} is ${value} s, expected more than 0`);
   if (!(start >= 0 && end > start && start < lengthOf(seconds)))
     throw new UsageError(`from ${start} s to ${end} s: the footage is ${lengthOf(seconds).toFixed(3)} s long`);
+  for (const [name, value] of Object.entries({ window, stride }))
+    if (!(value > 0)) throw new UsageError(`${name} is ${value} s, expected more than 0`);
   const begins = beginsOf(start, Math.min(end, lengthOf(seconds)), window, stride);
   const found = begins.flatMap((from) => {
     const [first, last] = [firstAt(seconds, from), firstAt(seconds, from + window) - 1];

@@ -16,6 +16,8 @@ import { RobertaClassifier } from "./roberta.ts";
 
 /** A classifier that is opened and checked; nothing of it is on a GPU yet. */
 export interface RobertaFiles {
+  /** The file of weights. */
+  readonly path: string;
   readonly config: RobertaConfig;
   readonly tokenizer: ByteLevelTokenizer;
   /** Tensors of the file that the model has no place for, and that are no counters. */
@@ -48,7 +50,7 @@ export async function openRoberta(folder: string): Promise<RobertaFiles> {
     const shapes = parametersOf(config);
     const { sources, made, unused } = placed(file, shapes);
     const load = () => filled(withMade(file, made), config, sources);
-    return { config, tokenizer, unused, load, close: () => file.close() };
+    return { path: file.path, config, tokenizer, unused, load, close: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;
