@@ -26,6 +26,8 @@ export const withFilm = (command: Command): Command =>
 /** A film, and the windows in it. */
 export interface OpenedFilm {
   readonly reel: Reel;
+  /** When each frame is shown, from the first. */
+  readonly seconds: readonly number[];
   readonly windows: readonly FilmWindow[];
 }
 
@@ -34,7 +36,7 @@ export async function openFilm(path: string, flags: FilmFlags, frames: number): 
   const reel = await openReel([path]);
   const seconds = reel.seconds ?? (await secondsOf(path, reel, flags.fps));
   try {
-    return { reel, windows: windowsOf(seconds, frames, optionsOf(flags)) };
+    return { reel, seconds, windows: windowsOf(seconds, frames, optionsOf(flags)) };
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${shownName(path)}: ${error.message}`);
     throw error;

@@ -50,12 +50,23 @@ export async function filmsIn(folder: string): Promise<FilmFolder> {
     const path = join(folder, name);
     const { size, mtimeMs } = await stat(path).catch((error) => refuse(name, error));
     const beside = names.filter((other) => belongs(other, name)).map((other) => join(folder, other));
-    films.push({ name, path, key: keys.of(name), stamp: `${size} ${mtimeMs}`, beside });
+    films.push({ name, path, key: keys.of(name), stamp: stampOf(size, mtimeMs), beside });
   }
   const taken = new Set([...found, ...names.filter((name) => stems.has(stemOf(name)) || SOUND.test(name))]);
   const isBeside = (name: string) => found.some((film) => belongs(name, film));
   return { films, passedOver: names.filter((name) => !taken.has(name) && !isBeside(name)).length };
 }
+
+/** One film, and what lies beside it. */
+export async function filmAt(path: string): Promise<FilmFile> {
+  const [folder, name] = [dirname(path), basename(path)];
+  const { size, mtimeMs } = await stat(path).catch((error) => refuse(name, error));
+  const names = (await readdir(folder).catch((error) => refuse(basename(folder), error))).sort(naturally);
+  const beside = names.filter((other) => belongs(other, name)).map((other) => join(folder, other));
+  return { name, path, key: new Keys().of(name), stamp: stampOf(size, mtimeMs), beside };
+}
+
+const stampOf = (size: number, modified: number): string => `${size} ${modified}`;
 
 /** All files below a folder; hidden ones and links to folders are none. */
 async function filesBelow(folder: string, below = ""): Promise<string[]> {

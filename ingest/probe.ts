@@ -33,7 +33,11 @@ const ENTRIES =
   "stream_disposition=attached_pic,timed_thumbnails:stream_tags=language:stream_side_data=rotation";
 
 /** Asks for a film's streams and its frames' times. Errors: FormatError for what is no film or is damaged. */
-export async function probeFilm(path: string, name: string, video: Video): Promise<FilmFacts> {
+export async function probeFilm(
+  path: string,
+  name: string,
+  video: Pick<Video, "length" | "seconds">,
+): Promise<FilmFacts> {
   const streams = await streamsOf(path, name);
   const film = streams.find((stream) => stream.kind === "video" && !stream.isCover);
   if (!film) throw new FormatError(`${name}: has no video stream`);

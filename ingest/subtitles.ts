@@ -40,18 +40,31 @@ const TEXT = ["subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"];
 /** Chooses the words of a film. Errors: FormatError where there are none. */
 export async function findSubtitles(
   film: FilmFile,
-  { subtitles }: FilmFacts,
+  facts: Pick<FilmFacts, "subtitles">,
   options: SubtitleOptions,
 ): Promise<SubtitleSource> {
+  const found = await chooseSubtitles(film, facts, options);
+  if (found) return found;
+  throw new FormatError(`${film.name}: has no subtitles${instead(film, facts.subtitles, options.language)}`);
+}
+
+/** The same; undefined where there are none. */
+export async function chooseSubtitles(
+  film: FilmFile,
+  { subtitles }: Pick<FilmFacts, "subtitles">,
+  options: SubtitleOptions,
+): Promise<SubtitleSource | undefined> {
   const { language } = options;
-  const files = KINDS.flatMap((kind) => film.beside.filter((path) => isKind(path, kind)));
+  const files = filesOf(film);
   const spoken = language === undefined ? files : files.filter((path) => isIn(path, language));
-  if (spoken.length > 0) return fromFile(spoken[0], files, options);
+  if (spoken.length > 0) return subtitleFile(spoken[0], options, files);
   const texts = subtitles.filter(({ codec }) => TEXT.includes(codec));
   const streams = language === undefined ? texts : texts.filter((stream) => stream.language === language);
-  if (streams.length > 0) return fromStream(film, streams[0], texts);
-  throw new FormatError(`${film.name}: has no subtitles${instead(film, subtitles, files, language)}`);
+  return streams.length > 0 ? fromStream(film, streams[0], texts) : undefined;
 }
+
+const filesOf = ({ beside }: FilmFile): string[] =>
+  KINDS.flatMap((kind) => beside.filter((path) => isKind(path, kind)));
 
 const isKind = (path: string, kind: string): boolean => path.toLowerCase().endsWith(kind) && !NOT_WORDS.test(path);
 
@@ -60,15 +73,10 @@ const isIn = (path: string, language: string): boolean =>
   basename(path).toLowerCase().split(".").slice(1, -1).includes(language.toLowerCase());
 
 /** What there is instead, and what to do. */
-function instead(
-  { name }: FilmFile,
-  streams: readonly SubtitleStream[],
-  files: readonly string[],
-  language: string | undefined,
-): string {
+function instead(film: FilmFile, streams: readonly SubtitleStream[], language: string | undefined): string {
   const pictures = streams.filter(({ codec }) => !TEXT.includes(codec)).map(({ codec }) => codec);
-  const other = language !== undefined && (files.length > 0 || streams.length > 0);
-  const stem = basename(name).replace(/\.\w+$/, "");
+  const other = language !== undefined && (filesOf(film).length > 0 || streams.length > 0);
+  const stem = basename(film.name).replace(/\.\w+$/, "");
   return [
     ...(other ? [` in the language ${quoted(language)}`] : []),
     ...(pictures.length > 0 ? [`; its streams are pictures of text (${pictures.join(", ")})`] : []),
@@ -76,7 +84,12 @@ function instead(
   ].join("");
 }
 
-async function fromFile(path: string, all: readonly string[], { encoding }: SubtitleOptions): Promise<SubtitleSource> {
+/** One file of words; `all` are those there were. Errors: FormatError for one that cannot be read. */
+export async function subtitleFile(
+  path: string,
+  { encoding }: SubtitleOptions,
+  all: readonly string[] = [],
+): Promise<SubtitleSource> {
   const { bytes, name } = await readUserFile(path, BYTES);
   const type = path.toLowerCase().endsWith(".vtt") ? "vtt" : "srt";
   return {

@@ -3,12 +3,12 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { orStopped } from "../../data/threads/long-work.ts";
 import { isFolder } from "../../data/footage/files.ts";
-import { UsageError } from "../../engine/errors.ts";
 import { type IngestOptions, ingestFilms, ingestPhases } from "../../ingest/ingest.ts";
 import { type Ingested, totalsOf } from "../../ingest/report.ts";
 import { type GpuScorer, robertaScorer } from "../../ingest/roberta-scorer.ts";
 import { fileScorer, type Scorer, uniformScorer } from "../../ingest/sentiment.ts";
 import { writeContactSheet } from "../contact-sheet.ts";
+import { withSubtitleChoice } from "../film-words.ts";
 import { real, whole } from "../flags.ts";
 import type { Context, GpuOptions } from "../gpu.ts";
 import { splitLines } from "../shard-writing.ts";
@@ -26,11 +26,10 @@ interface Flags extends Omit<IngestOptions, "scorer" | "test"> {
 export function command({ gpu }: Context): Command {
   const seconds = (flag: string) => (text: string) => real(flag, text, 0, 3600);
   const share = (flag: string) => (text: string) => real(flag, text, 0, 1);
-  return new Command()
+  const made = new Command()
     .argument("<folder>", "films, each with its .srt, .vtt or the .json of WhisperX or whisper.cpp beside it or inside")
-    .requiredOption("--out <shards>", "the folder of the shards; an earlier one is brought up to date")
-    .option("--language <code>", "which subtitles, as in talk.en.srt or a stream's language")
-    .option("--encoding <name>", "of subtitles that are not UTF-8, as in windows-1252", encodingOf)
+    .requiredOption("--out <shards>", "the folder of the shards; an earlier one is brought up to date");
+  return withSubtitleChoice(made)
     .option("--pause <s>", "seconds of silence that end a sentence", seconds("pause"), 2)
     .option(
       "--sentiment <path>",
@@ -64,16 +63,6 @@ export function command({ gpu }: Context): Command {
     .option("--test <films>", "these films instead, separated by commas")
     .option("--json", "one JSON object instead of text")
     .action((folder: string, flags: Flags) => ingest(folder, flags, gpu()));
-}
-
-function encodingOf(text: string): string {
-  try {
-    return new TextDecoder(text).encoding;
-  } catch {
-    throw new UsageError(
-      `--encoding: "${text.slice(0, 40)}" is no encoding; as in windows-1252, iso-8859-2, shift_jis`,
-    );
-  }
 }
 
 /** Who says what sentences feel like. */

@@ -1,80 +1,82 @@
 // A film over time as a page: curves of the classes, pictures of the film, the highest class along it.
 import { type Curve, curveCard, lineColours, percentOf, plotting, thinned, thinning } from "./curves.ts";
+import { filmTime } from "../film.ts";
+import type { SubjectWindows, Thumbnail } from "../film-classes.ts";
+import { bestOf, type SpokenClass, type Timeline } from "../timeline.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
-
-/** What was seen in a film. `timeline.json` holds this. */
-export interface Timeline {
-  readonly film: string;
-  readonly checkpoint: string;
-  readonly classes: readonly string[];
-  /** In their order; seconds from the first frame. `seen` are frames that show the subject. */
-  readonly windows: readonly {
-    readonly start: number;
-    readonly end: number;
-    readonly probabilities: readonly number[];
-    readonly seen: number;
-  }[];
-  /** Frames that some window shows. */
-  readonly frames: number;
-  /** Windows without the subject in any frame; null where none was marked. */
-  readonly unseen: number | null;
-  readonly notes: readonly string[];
-}
-
-/** A picture of the film. */
-interface Picture {
-  readonly seconds: number;
-  readonly jpeg: Uint8Array;
-}
 
 /** Lines in one plot: more cannot be told apart. */
 const TOGETHER = lineColours.length;
 
-export async function timelinePage(timeline: Timeline, pictures: readonly Picture[]): Promise<string> {
-  const { film, checkpoint, classes, windows, frames, unseen } = timeline;
-  const plots = plotsOf(timeline);
+/** Lines of subtitles on the page; all are in timeline.json. */
+const SAID = 2000;
+
+export async function timelinePage(timeline: Timeline, pictures: readonly Thumbnail[]): Promise<string> {
+  const { film, checkpoint, classes, frames, subjects, words, notes } = timeline;
+  const plots = subjects.map((each, s) => plotsOf(each, s, classes));
+  const { start, end } = subjects[0].windows[0] ?? { start: 0, end: 0 };
+  const count = subjects.reduce((sum, { windows }) => sum + windows.length, 0);
   const facts: [string, string][] = [
     ["Checkpoint", checkpoint],
-    ["Windows", `${windows.length} of ${(windows[0].end - windows[0].start).toFixed(2)} s`],
+    ["Windows", `${count} of ${(end - start).toFixed(2)} s`],
     ["Frames looked at", String(frames)],
-    ["Subject", unseen === null ? "not marked" : `in ${windows.length - unseen} of ${windows.length} windows`],
+    ...(words ? [["Words", words.source] as [string, string]] : []),
   ];
   return pageHtml({
     title: film,
     summary: `How well each of ${classes.length} descriptions fits, window by window.`,
     facts,
     sections: [
-      html`<section><h2>Over the film</h2><p>Shares of the classes in percent, at the middle of each window. They add up to 100 whatever is shown. Point at a curve to read it.</p>${strip(pictures)}
-<div class="curves">${plots.map(({ curve, names }) => html`${curveCard(curve.id, plots.length > 1 ? names.join(", ") : "Classes", "percent over seconds")}`)}</div>${plots.map(({ names }) => keyOf(names))}</section>`,
-      html`<section><h2>Where each class is highest</h2><div class="scroll"><table class="figures"><thead><tr><th>class</th><th>windows</th><th>mean</th><th>highest</th><th>at</th></tr></thead><tbody>${classes.map((name, c) => classRow(name, c, timeline))}</tbody></table></div></section>`,
-      timeline.notes.length > 0
-        ? html`<section><h2>Remarks</h2><ul class="plain">${timeline.notes.map((note) => html`<li>${note}</li>`)}</ul></section>`
+      html`<section><h2>Over the film</h2><p>Shares of the classes in percent, at the middle of each window. They add up to 100 whatever is shown. Point at a curve to read it.</p>${strip(pictures)}</section>`,
+      ...subjects.map((each, s) => subjectSection(each, plots[s], classes)),
+      words && html`<section><h2>What is said</h2>${saidTable(words.lines, timeline)}</section>`,
+      notes.length > 0
+        ? html`<section><h2>Remarks</h2><ul class="plain">${notes.map((note) => html`<li>${note}</li>`)}</ul></section>`
         : undefined,
     ],
-    script: await plotting(plots.map(({ curve }) => curve)),
+    script: await plotting(plots.flat().map(({ curve }) => curve)),
   });
 }
 
-function plotsOf({ classes, windows }: Timeline): { readonly curve: Curve; readonly names: readonly string[] }[] {
+interface Plot {
+  readonly curve: Curve;
+  readonly names: readonly string[];
+}
+
+function plotsOf({ windows }: SubjectWindows, subject: number, classes: readonly string[]): Plot[] {
   const every = thinning(windows.length);
   const middles = windows.map(({ start, end }) => Number(((start + end) / 2).toFixed(3)));
   const steps = middles.filter((_, i) => i % every === 0);
   return Array.from({ length: Math.ceil(classes.length / TOGETHER) }, (_, p) => {
-    const own = classes.slice(p * TOGETHER, (p + 1) * TOGETHER);
-    const lines = own.map((label, i) => {
+    const names = classes.slice(p * TOGETHER, (p + 1) * TOGETHER);
+    const lines = names.map((label, i) => {
       const values = windows.map(({ probabilities }) => percentOf(probabilities[p * TOGETHER + i]));
       return { kind: "bold", label, run: i, values: thinned(values, every) } as const;
     });
-    return { curve: { id: `classes${p}`, steps, lines, now: "", along: "second", zero: true }, names: own };
+    const curve: Curve = { id: `classes${subject}-${p}`, steps, lines, now: "", along: "second", zero: true };
+    return { curve, names };
   });
+}
+
+function subjectSection(
+  { subject, windows, unseen }: SubjectWindows,
+  plots: readonly Plot[],
+  classes: readonly string[],
+): Html {
+  const without = windows.filter(({ seen }) => seen === 0).length;
+  const told = without > 0 ? html`<p>In ${without} of these windows no frame shows them.</p>` : "";
+  const more = unseen && without === 0 ? html`<p>${unseen} more windows do not show them.</p>` : "";
+  return html`<section><h2>${subject[0].toUpperCase() + subject.slice(1)}</h2>${told}${more}
+<div class="curves">${plots.map(({ curve, names }) => html`${curveCard(curve.id, plots.length > 1 ? names.join(", ") : "Classes", "percent over seconds")}`)}</div>${plots.map(({ names }) => keyOf(names))}
+<div class="scroll"><table class="figures"><thead><tr><th>class</th><th>highest in windows</th><th>mean</th><th>largest</th><th>at</th></tr></thead><tbody>${classes.map((name, c) => classRow(name, c, windows))}</tbody></table></div></section>`;
 }
 
 const keyOf = (names: readonly string[]): Html =>
   html`<div class="key">${names.map((name, i) => html`<span><svg viewBox="0 0 26 12"><line x1="1" x2="25" y1="6" y2="6" stroke="var(${lineColours[i]})" stroke-width="3"/></svg>${name}</span>`)}</div>`;
 
 /** Pictures beside one another, in their order. */
-function strip(pictures: readonly Picture[]): Html {
+function strip(pictures: readonly Thumbnail[]): Html {
   const shown = pictures.map(
     ({ seconds, jpeg }) =>
       html`<figure style="margin:0;flex:1 0 3.2rem;max-width:7rem"><img alt="" style="display:block;width:100%;border-radius:4px" src="data:image/jpeg;base64,${Buffer.from(jpeg).toString("base64")}"><figcaption><small>${seconds.toFixed(1)} s</small></figcaption></figure>`,
@@ -82,10 +84,26 @@ function strip(pictures: readonly Picture[]): Html {
   return html`<div class="scroll" style="display:flex;gap:4px;margin-bottom:1.2rem">${shown}</div>`;
 }
 
-function classRow(name: string, c: number, { windows }: Timeline): Html {
+function classRow(name: string, c: number, windows: SubjectWindows["windows"]): Html {
   const values = windows.map(({ probabilities }) => probabilities[c]);
-  const top = values.indexOf(Math.max(...values));
-  const first = windows.filter(({ probabilities }) => probabilities.indexOf(Math.max(...probabilities)) === c).length;
+  const top = bestOf(values);
+  const first = windows.filter(({ probabilities }) => bestOf(probabilities) === c).length;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return html`<tr><th>${name}</th><td>${first}</td><td>${(100 * mean).toFixed(1)} %</td><td>${(100 * values[top]).toFixed(1)} %</td><td>${windows[top].start.toFixed(1)} to ${windows[top].end.toFixed(1)} s</td></tr>`;
+}
+
+/** Lines of subtitles, with the highest class of each subject meanwhile. */
+function saidTable(lines: readonly SpokenClass[], { classes, subjects }: Timeline): Html {
+  const highest = (probabilities: readonly number[]) => {
+    const best = bestOf(probabilities);
+    return probabilities.length > 0 ? `${classes[best]} ${(100 * probabilities[best]).toFixed(0)} %` : "";
+  };
+  const rows = lines
+    .slice(0, SAID)
+    .map(
+      ({ start, text, probabilities }) =>
+        html`<tr><th>${filmTime(start)}</th><td style="text-align:left">${text}</td>${probabilities.map((each) => html`<td>${highest(each)}</td>`)}</tr>`,
+    );
+  const more = lines.length > SAID ? html`<p>${lines.length - SAID} more lines are in timeline.json.</p>` : "";
+  return html`<div class="scroll"><table class="figures"><thead><tr><th>at</th><th style="text-align:left">words</th>${subjects.map(({ subject }) => html`<th>${subject}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div>${more}`;
 }

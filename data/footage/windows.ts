@@ -37,8 +37,9 @@ export function windowsOf(seconds: readonly number[], frames: number, options: F
     arguments,
   );
   const { start = 0, end = lengthOf(seconds), window = end - start, stride = window } = options;
-  if (!(start >= 0 && end > start && start < lengthOf(seconds)))
-    throw new UsageError(`from ${start} s to ${end} s: the footage is ${lengthOf(seconds).toFixed(3)} s long`);
+  if (!(start >= 0 && start < lengthOf(seconds)))
+    throw new UsageError(`begins at ${start} s, but the footage is ${lengthOf(seconds).toFixed(3)} s long`);
+  if (!(end > start)) throw new UsageError(`ends at ${end} s, expected after its beginning at ${start} s`);
   for (const [name, value] of Object.entries({ window, stride }))
     if (!(value > 0)) throw new UsageError(`${name} is ${value} s, expected more than 0`);
   const begins = beginsOf(start, Math.min(end, lengthOf(seconds)), window, stride);
@@ -51,8 +52,8 @@ export function windowsOf(seconds: readonly number[], frames: number, options: F
   return found;
 }
 
-/** A frame is shown until the next one is; the last for as long as the others on the average. */
-function lengthOf(seconds: readonly number[]): number {
+/** Seconds that frames at these times last: each until the next one is shown, the last for as long as the others on the average. */
+export function lengthOf(seconds: readonly number[]): number {
   const last = seconds.at(-1) ?? 0;
   return seconds.length > 1 ? last + last / (seconds.length - 1) : 1;
 }
