@@ -1,6 +1,6 @@
 // What a model says of a film's windows in classes, of everybody or of one person after another, with a few pictures of the film.
 import type { SubjectBoxes } from "../data/footage/boxes.ts";
-import { type ShownFrame, shownFrames } from "../data/footage/shown-frames.ts";
+import { type ReelFrame, reelFrames } from "../data/footage/reel-frames.ts";
 import type { FilmWindow } from "../data/footage/windows.ts";
 import { encodeJpeg } from "../data/pixels/jpeg.ts";
 import { footageResize } from "../data/pixels/view.ts";
@@ -94,10 +94,10 @@ async function oneSubject(
   stop: StopRequest,
 ): Promise<SubjectWindows> {
   const { side, whole } = model.takes;
-  const shown = shownFrames(reel, framesOf(windows), { side, resize: footageResize({ side, whole }) }, boxes);
+  const shown = reelFrames(reel, framesOf(windows), { side, resize: footageResize({ side, whole }) }, boxes);
   const seen = new Set<number>();
   let done = 0;
-  const watched = async function* (): AsyncGenerator<ShownFrame> {
+  const watched = async function* (): AsyncGenerator<ReelFrame> {
     for await (const frame of unlessStopped(shown, stop)) {
       if (frame.isSeen) seen.add(frame.index);
       await pictures.see(frame);
@@ -134,7 +134,7 @@ class Pictures {
   }
 
   /** Each picture is taken once, whoever is looked at. */
-  async see({ index, picture }: ShownFrame): Promise<void> {
+  async see({ index, picture }: ReelFrame): Promise<void> {
     const seconds = this.wanted.get(index);
     if (seconds === undefined) return;
     this.wanted.delete(index);

@@ -3,7 +3,7 @@ import type { SubjectWindows } from "./film-classes.ts";
 import type { Spoken } from "./film-words.ts";
 
 /** What was seen in a film. `timeline.json` holds this; times are seconds from the first frame. */
-export interface Timeline {
+export interface FilmTimeline {
   readonly film: string;
   readonly checkpoint: string;
   readonly classes: readonly string[];
@@ -47,7 +47,7 @@ function meanAt(windows: Windows, { start, end }: Spoken): number[] {
 }
 
 /** A line for each window: subject, start, end, the share of each class, the highest class. */
-export function timelineCsv({ classes, subjects }: Timeline): string {
+export function timelineCsv({ classes, subjects }: FilmTimeline): string {
   const lines = subjects.flatMap(({ subject, windows }) =>
     windows.map(({ start, end, probabilities }) =>
       [

@@ -16,7 +16,7 @@ import { filmWords, type WordFlags, withWords } from "../film-words.ts";
 import { NO_SUBJECT } from "../flags.ts";
 import type { Context, GpuOptions } from "../gpu.ts";
 import { type InputFlags, tellRemarks, withInputs } from "../inputs.ts";
-import { bestOf, linesWithClasses, type Timeline, timelineCsv } from "../timeline.ts";
+import { bestOf, linesWithClasses, type FilmTimeline, timelineCsv } from "../timeline.ts";
 import { timelinePage } from "../pages/timeline-page.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -82,7 +82,7 @@ async function run(path: string, given: Flags, gpu: GpuOptions): Promise<void> {
     progress.end();
     if (!seen) return printStopped("nothing was written; the same command begins again");
     const { thumbnails, ...found } = seen;
-    const timeline: Timeline = {
+    const timeline: FilmTimeline = {
       film: shownName(path),
       checkpoint: basename(flags.checkpoint),
       classes: classes.map(({ name }) => name),
@@ -108,7 +108,7 @@ async function subjectsOf({ boxes, boxRule }: Flags): Promise<FilmSubject[]> {
     : [{ name: "the marked one", boxes: await openBoxes(boxes[0], boxRule) }];
 }
 
-function tell({ out, json }: Flags, timeline: Timeline): void {
+function tell({ out, json }: Flags, timeline: FilmTimeline): void {
   const { subjects, classes, film, frames } = timeline;
   const wide = Math.max(...classes.map(({ length }) => length));
   for (const { subject, windows, unseen } of subjects)

@@ -2,7 +2,7 @@
 import { type Curve, curveCard, lineColours, percentOf, plotting, thinned, thinning } from "./curves.ts";
 import { filmTime } from "../film.ts";
 import type { SubjectWindows, Thumbnail } from "../film-classes.ts";
-import { bestOf, type SpokenClass, type Timeline } from "../timeline.ts";
+import { bestOf, type SpokenClass, type FilmTimeline } from "../timeline.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
 
@@ -12,7 +12,7 @@ const TOGETHER = lineColours.length;
 /** Lines of subtitles on the page; all are in timeline.json. */
 const SAID = 2000;
 
-export async function timelinePage(timeline: Timeline, pictures: readonly Thumbnail[]): Promise<string> {
+export async function timelinePage(timeline: FilmTimeline, pictures: readonly Thumbnail[]): Promise<string> {
   const { film, checkpoint, classes, frames, subjects, words, notes } = timeline;
   const plots = subjects.map((each, s) => plotsOf(each, s, classes));
   const { start, end } = subjects[0].windows[0] ?? { start: 0, end: 0 };
@@ -93,7 +93,7 @@ function classRow(name: string, c: number, windows: SubjectWindows["windows"]): 
 }
 
 /** Lines of subtitles, with the highest class of each subject meanwhile. */
-function saidTable(lines: readonly SpokenClass[], { classes, subjects }: Timeline): Html {
+function saidTable(lines: readonly SpokenClass[], { classes, subjects }: FilmTimeline): Html {
   const highest = (probabilities: readonly number[]) => {
     const best = bestOf(probabilities);
     return probabilities.length > 0 ? `${classes[best]} ${(100 * probabilities[best]).toFixed(0)} %` : "";

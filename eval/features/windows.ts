@@ -1,5 +1,5 @@
 // Features of windows that slide over a film: each frame goes through the frame tower once, however many windows show it.
-import type { ShownFrame } from "../../data/footage/shown-frames.ts";
+import type { ReelFrame } from "../../data/footage/reel-frames.ts";
 import type { FilmWindow } from "../../data/footage/windows.ts";
 import { compute, tensor } from "../../engine/index.ts";
 import { piped, readAhead } from "../../data/threads/piped.ts";
@@ -17,7 +17,7 @@ export interface WindowRow {
 
 /** A frame, and what the frame tower makes of it. */
 export interface FrameRow {
-  readonly frame: ShownFrame;
+  readonly frame: ReelFrame;
   /** f_E, not normalised: what the temporal module reads. */
   readonly feature: Float32Array;
 }
@@ -29,7 +29,7 @@ export const framesOf = (windows: readonly FilmWindow[]): number[] =>
 /** Rows of single frames, in order; `batch` frames are computed at once. */
 export async function* frameRows(
   model: VideoText,
-  frames: AsyncIterable<ShownFrame>,
+  frames: AsyncIterable<ReelFrame>,
   batch: number,
 ): AsyncGenerator<FrameRow> {
   const { side, colours } = model.takes;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runCommand } from "../../cli/cli.ts";
-import { bestOf, type Timeline } from "../../cli/timeline.ts";
+import { bestOf, type FilmTimeline } from "../../cli/timeline.ts";
 import { openBoxes } from "../../data/footage/boxes.ts";
 import { readFootage } from "../../data/footage/footage.ts";
 import { encodePng } from "../../data/pixels/png.ts";
@@ -44,7 +44,7 @@ const given = (film: string, out: string, ...more: string[]) => [
 const timeline = async (film: string, out: string, ...more: string[]) => {
   const { code, stdout, stderr } = await runProgram(join("dist", "cli.js"), given(film, out, ...more));
   assert.is(code, 0, stderr);
-  return { stdout, stderr, kept: JSON.parse(readFileSync(join(at(out), "timeline.json"), "utf8")) as Timeline };
+  return { stdout, stderr, kept: JSON.parse(readFileSync(join(at(out), "timeline.json"), "utf8")) as FilmTimeline };
 };
 const refused = (film: string, ...more: string[]) =>
   refusal(runCommand(given(film, "refused", ...more)), more.join(" "));

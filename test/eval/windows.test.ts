@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openReel } from "../../data/footage/reel.ts";
 import { readFootage } from "../../data/footage/footage.ts";
-import { shownFrames } from "../../data/footage/shown-frames.ts";
+import { reelFrames } from "../../data/footage/reel-frames.ts";
 import { windowsOf } from "../../data/footage/windows.ts";
 import { encodeVideos } from "../../eval/features/encode.ts";
 import { framesOf, frameRows, windowRows } from "../../eval/features/windows.ts";
@@ -55,7 +55,7 @@ if (hasFfmpeg) {
         const numbers = framesOf(windows);
         let encoded = 0;
         const counted = async function* () {
-          for await (const row of frameRows(model, shownFrames(reel, numbers, square), 7)) {
+          for await (const row of frameRows(model, reelFrames(reel, numbers, square), 7)) {
             encoded++;
             yield row;
           }

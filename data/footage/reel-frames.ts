@@ -6,7 +6,7 @@ import { type FrameName, nobody, type SubjectBoxes } from "./boxes.ts";
 import type { Reel } from "./reel.ts";
 
 /** One frame, drawn. */
-export interface ShownFrame {
+export interface ReelFrame {
   readonly index: number;
   readonly pixels: Pixels;
   /** The same as a picture of RGB bytes. */
@@ -19,12 +19,12 @@ export interface ShownFrame {
 const TOGETHER = 512;
 
 /** The frames of these numbers (ascending, distinct), in order. Errors: FormatError for a frame that cannot be decoded, by its name. */
-export async function* shownFrames(
+export async function* reelFrames(
   reel: Reel,
   numbers: readonly number[],
   square: Square,
   subject: SubjectBoxes = nobody,
-): AsyncGenerator<ShownFrame> {
+): AsyncGenerator<ReelFrame> {
   for (let at = 0; at < numbers.length; at += TOGETHER) {
     const some = numbers.slice(at, at + TOGETHER);
     let i = 0;
@@ -32,7 +32,7 @@ export async function* shownFrames(
   }
 }
 
-function drawn(image: Image, index: number, reel: Reel, square: Square, subject: SubjectBoxes): ShownFrame {
+function drawn(image: Image, index: number, reel: Reel, square: Square, subject: SubjectBoxes): ReelFrame {
   const canvas = new Canvas(1, square);
   const frame: FrameName = { name: reel.nameOf(index), index };
   const boxes = (original: Size, resized: Size) => subject(frame, original, resized);
