@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { isFolder, shownName } from "../data/footage/files.ts";
 import { openReel, type Reel } from "../data/footage/reel.ts";
-import { type FilmWindow, type FilmWindowOptions, windowsOf } from "../data/footage/windows.ts";
+import { type FilmWindow, type FilmWindowOptions, frameWindows, windowsOf } from "../data/footage/windows.ts";
 import { quoted } from "../data/formats/json.ts";
 import { UsageError } from "../engine/errors.ts";
 
@@ -31,12 +31,14 @@ export interface OpenedFilm {
   readonly windows: readonly FilmWindow[];
 }
 
-/** Opens a film, or a folder of frames. Errors: UsageError for a place outside of it, FormatError for one that cannot be read. */
-export async function openFilm(path: string, flags: FilmFlags, frames: number): Promise<OpenedFilm> {
+/** Opens a film, or a folder of frames, whose windows show `frames` frames each, or are its single frames. Errors: UsageError for a place outside of it, FormatError for one that cannot be read. */
+export async function openFilm(path: string, flags: FilmFlags, frames: number | "single"): Promise<OpenedFilm> {
   const reel = await openReel([path]);
   const seconds = reel.seconds ?? (await secondsOf(path, reel, flags.fps));
   try {
-    return { reel, seconds, windows: windowsOf(seconds, frames, optionsOf(flags)) };
+    const options = optionsOf(flags);
+    const windows = frames === "single" ? frameWindows(seconds, options) : windowsOf(seconds, frames, options);
+    return { reel, seconds, windows };
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${shownName(path)}: ${error.message}`);
     throw error;

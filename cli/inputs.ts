@@ -89,13 +89,9 @@ export async function openInputs(
   { frames, side, whole }: Takes,
 ): Promise<Inputs> {
   if (given.length === 0) throw new UsageError(`no ${kind === "images" ? "pictures" : kind} to encode`);
-  if (boxes.length > 1 && boxes.length !== given.length)
-    throw new UsageError(`--boxes ${boxes.length} times for ${given.length} inputs; give it once, or once for each`);
-  const subjects = await Promise.all(boxes.map((text) => openBoxes(text, boxRule)));
+  const subjects = await subjectsOf({ boxes, boxRule }, given.length);
   const paths = await Promise.all(given.map((path) => pathsOf(kind, path)));
-  const rows = paths.flatMap((list, i) =>
-    list.map((path) => ({ path, subject: subjects[i] ?? subjects[0] ?? nobody })),
-  );
+  const rows = paths.flatMap((list, i) => list.map((path) => ({ path, subject: subjects[i] ?? nobody })));
   const view = { frames: kind === "images" ? 1 : frames, side, resize: footageResize({ side, whole }) };
   const unseen: string[] = [];
   const short: string[] = [];
@@ -109,12 +105,28 @@ export async function openInputs(
   return { kind, ids: rows.map(({ path }) => path), pixels, unseen, short };
 }
 
-/** The clips or pictures that a path stands for. */
-async function pathsOf(kind: VisualKind, path: string): Promise<string[]> {
+/** The subject of each of `count` inputs; nothing where nobody is marked. */
+export async function subjectsOf(
+  { boxes, boxRule }: Pick<InputFlags, "boxes" | "boxRule">,
+  count: number,
+): Promise<SubjectBoxes[]> {
+  if (boxes.length > 1 && boxes.length !== count)
+    throw new UsageError(`--boxes ${boxes.length} times for ${count} inputs; give it once, or once for each`);
+  const subjects = await Promise.all(boxes.map((text) => openBoxes(text, boxRule)));
+  return subjects.length === 1 ? Array.from({ length: count }, () => subjects[0]) : subjects;
+}
+
+/** A folder of frames or a file, as was asked for. */
+export async function checkKind(kind: "video" | "frames", path: string): Promise<void> {
   const folder = await isFolder(path);
-  if (kind === "images") return folder ? picturesIn(path) : [path];
   if (folder !== (kind === "frames"))
     throw new UsageError(`${basename(resolve(path))}: is ${folder ? "a folder" : "a file"}, and ${kind} was asked for`);
+}
+
+/** The clips or pictures that a path stands for. */
+async function pathsOf(kind: VisualKind, path: string): Promise<string[]> {
+  if (kind === "images") return (await isFolder(path)) ? picturesIn(path) : [path];
+  await checkKind(kind, path);
   return [path];
 }
 

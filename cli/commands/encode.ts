@@ -1,20 +1,21 @@
 // `emotionclip encode`: features of clips, pictures or texts, one row each, as .npy or .safetensors.
-import { stat } from "node:fs/promises";
-import { basename, dirname, extname, resolve } from "node:path";
+import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
-import { Argument, Command } from "commander";
-import { replaceFile } from "../../data/formats/disk.ts";
+import { Argument, Command, Option } from "commander";
+import { readTextLines } from "../../data/footage/lines.ts";
 import { reportLines, reportTexts, type TextsReport } from "../../data/tokenizer/report.ts";
-import { npyBytes } from "../../data/formats/npy.ts";
 import { UsageError } from "../../engine/errors.ts";
 import { encodeImages, type EncodeOptions, encodeTexts, encodeVideos } from "../../eval/features/encode.ts";
 import type { Matrix } from "../../eval/matrix.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import type { LoadPlan } from "../../model/checkpoint/plan.ts";
 import type { VideoText } from "../../model/family.ts";
-import { safetensorsBytes } from "../../data/formats/safetensors.ts";
+import { encodePhases, encodePieces, type PieceFlags } from "../encode-pieces.ts";
+import { checkOut, writeFeatures } from "../feature-file.ts";
+import { withFilm } from "../film.ts";
+import { rowKinds } from "../film-rows.ts";
+import { maxBad } from "../flags.ts";
 import {
-  type InputFlags,
   type Inputs,
   type Oddities,
   openInputs,
@@ -32,8 +33,8 @@ import type { Context } from "../gpu.ts";
 const kinds = [...visualKinds, "texts"] as const;
 type Kind = (typeof kinds)[number];
 
-interface Flags extends InputFlags {
-  out: string;
+interface Flags extends PieceFlags {
+  list?: string;
 }
 
 export function command({ gpu }: Context): Command {
@@ -44,25 +45,41 @@ export function command({ gpu }: Context): Command {
         "video files, folders of frames, single images, or texts (files of a line each, or words)",
       ).choices(kinds),
     )
-    .argument("<inputs...>", "one row of features for each, in this order")
-    .requiredOption("--out <file>", "features.npy, with features.npy.json beside it, or features.safetensors");
-  return withInputs(made).action((kind: Kind, given: string[], flags: Flags) =>
-    run(kind, given, { ...flags, gpu: gpu() }),
-  );
+    .argument("[inputs...]", "one row of features for each, in this order")
+    .option("--list <file>", "more inputs: a text file of a path each line")
+    .option("--out <file>", "features.npy, with features.npy.json beside it, or features.safetensors")
+    .option(
+      "--per-clip <folder>",
+      "a .npy for each video or folder of frames instead, and manifest.json; goes on where it was",
+    )
+    .addOption(
+      new Option("--rows <kind>", "of a video: a row for each window (default), or for each frame").choices(rowKinds),
+    );
+  return withInputs(withFilm(made))
+    .addOption(maxBad())
+    .action((kind: Kind, given: string[], flags: Flags) => run(kind, given, { ...flags, gpu: gpu() }));
 }
 
-async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
+async function run(kind: Kind, named: string[], flags: Flags): Promise<void> {
+  const given = flags.list === undefined ? named : [...named, ...(await readTextLines(flags.list)).lines];
+  if (given.length === 0) throw new UsageError("nothing to encode: neither inputs nor --list");
   const empty = kind === "texts" ? -1 : given.indexOf("");
   if (empty >= 0) throw new UsageError(`input ${empty + 1} of ${given.length} is empty; a path is expected there`);
-  await checkOut(flags.out);
+  if ((flags.out === undefined) === (flags.perClip === undefined))
+    throw new UsageError("one of --out and --per-clip says where the features go");
+  if (flags.out !== undefined) await checkOut(flags.out);
+  const asked = ["start", "end", "window", "stride", "fps", "rows", "perClip"] as const;
+  const found = asked.find((name) => flags[name] !== undefined);
+  if (found === undefined) return encodeWhole(kind, given, { ...flags, out: flags.out! });
+  if (kind === "video" || kind === "frames") return encodePieces(kind, given, flags);
+  throw new UsageError(`--${found === "perClip" ? "per-clip" : found}: of video and frames, not of ${kind}`);
+}
+
+/** A row for each input. */
+async function encodeWhole(kind: Kind, given: string[], flags: Flags & { out: string }): Promise<void> {
   const { plan, close } = await openPlan(flags);
   const notes = tellRemarks(plan);
-  const progress = new Progress({
-    phases: [
-      ["load the model", 5],
-      ["encode", 30],
-    ],
-  });
+  const progress = new Progress({ phases: encodePhases });
   try {
     const { ids, odd, texts, warnings = [], encode } = await prepared(kind, given, flags, plan);
     progress.start("load the model", 1);
@@ -73,7 +90,7 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
       return { features, seconds: (performance.now() - began) / 1000 };
     };
     const { features, seconds } = await withModel(plan, work, (done, of) => progress.at(done / of));
-    await write(flags, { kind, ids, ...(texts && { texts }) }, features);
+    await writeFeatures(flags.out, { checkpoint: basename(flags.checkpoint), kind, ids, texts }, features);
     progress.end();
     warnOfOddities(odd, plan.model.takes);
     warn(warnings);
@@ -81,18 +98,6 @@ async function run(kind: Kind, given: string[], flags: Flags): Promise<void> {
   } finally {
     progress.end();
     await close();
-  }
-}
-
-/** A place that cannot be written to is found before the work. */
-async function checkOut(out: string): Promise<void> {
-  if (![".npy", ".safetensors"].includes(extname(out)))
-    throw new UsageError(`--out: ${basename(out)} ends in neither .npy nor .safetensors`);
-  const folder = await stat(dirname(resolve(out))).catch(() => undefined);
-  if (!folder?.isDirectory()) throw new UsageError(`--out: there is no folder ${dirname(out)}`);
-  for (const path of [out, `${out}.json`]) {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory()) throw new UsageError(`--out: ${path} is a folder`);
   }
 }
 
@@ -123,28 +128,8 @@ async function preparedTexts(given: readonly Text[], { bpe }: Flags, plan: LoadP
   return { ids, odd: { unseen: [], short: [] }, texts, warnings: reportLines(texts, tokenizer), encode };
 }
 
-/** The features, and what each row is of: beside a .npy in JSON, inside a .safetensors as metadata. */
-async function write(
-  { out, checkpoint }: Flags,
-  about: { kind: Kind; ids: readonly string[]; texts?: TextsReport },
-  features: Matrix,
-): Promise<void> {
-  const { texts, ...rest } = about;
-  const said = { checkpoint: basename(checkpoint), ...rest };
-  if (extname(out) === ".npy") {
-    await replaceFile(`${out}.json`, `${JSON.stringify({ ...said, texts }, undefined, 1)}\n`);
-    await replaceFile(out, npyBytes([features]));
-    return;
-  }
-  const { buffer, byteOffset, byteLength } = features.data;
-  const bytes = () => new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-  const entry = { name: "features", dtype: "F32", shape: features.shape, bytes } as const;
-  const metadata = { ...said, ids: JSON.stringify(about.ids), ...(texts && { texts: JSON.stringify(texts) }) };
-  await replaceFile(out, safetensorsBytes([entry], metadata));
-}
-
 function tell(
-  { out, json }: Flags,
+  { out, json }: Flags & { out: string },
   { kind, texts }: { kind: Kind; texts: TextsReport | undefined },
   { shape }: Matrix,
   seconds: number,

@@ -36,13 +36,10 @@ export function windowsOf(seconds: readonly number[], frames: number, options: F
     "windowsOf(seconds: number[], frames: size, options?: { start?: number, end?: number, window?: number, stride?: number })",
     arguments,
   );
-  const { start = 0, end = lengthOf(seconds), window = end - start, stride = window } = options;
-  if (!(start >= 0 && start < lengthOf(seconds)))
-    throw new UsageError(`begins at ${start} s, but the footage is ${lengthOf(seconds).toFixed(3)} s long`);
-  if (!(end > start)) throw new UsageError(`ends at ${end} s, expected after its beginning at ${start} s`);
-  for (const [name, value] of Object.entries({ window, stride }))
-    if (!(value > 0)) throw new UsageError(`${name} is ${value} s, expected more than 0`);
-  const begins = beginsOf(start, Math.min(end, lengthOf(seconds)), window, stride);
+  const { start, end } = placeIn(seconds, options);
+  const { window = end - start, stride = window } = options;
+  checkPositive({ window, stride });
+  const begins = beginsOf(start, end, window, stride);
   const found = begins.flatMap((from) => {
     const [first, last] = [firstAt(seconds, from), firstAt(seconds, from + window) - 1];
     const shown = last >= first ? [...linspaceFrames(first, last, frames)] : [];
@@ -50,6 +47,45 @@ export function windowsOf(seconds: readonly number[], frames: number, options: F
   });
   if (found.length === 0) throw new FormatError(`there is no frame from ${start} s to ${end} s`);
   return found;
+}
+
+/**
+ * Single frames as windows of their own: all from `start` to `end`, or the one shown every `stride` seconds; each is there once. Errors: as
+ * windowsOf.
+ */
+export function frameWindows(
+  seconds: readonly number[],
+  options: Omit<FilmWindowOptions, "window"> = {},
+): FilmWindow[] {
+  takes("frameWindows(seconds: number[], options?: { start?: number, end?: number, stride?: number })", arguments);
+  const { start, end } = placeIn(seconds, options);
+  const { stride } = options;
+  checkPositive({ stride: stride ?? 1 });
+  const [first, behind] = [firstAt(seconds, start), firstAt(seconds, end)];
+  const every = Array.from({ length: behind - first }, (_, i) => first + i);
+  const begins = stride === undefined ? [] : beginsOf(start, end, stride, stride);
+  const taken = stride === undefined ? every : [...new Set(begins.map((time) => firstAt(seconds, time)))];
+  const found = taken.filter((index) => index < behind);
+  if (found.length === 0) throw new FormatError(`there is no frame from ${start} s to ${end} s`);
+  return found.map((index) => ({
+    start: seconds[index],
+    end: Math.min(seconds[index + 1] ?? lengthOf(seconds), end),
+    frames: [index],
+  }));
+}
+
+function placeIn(seconds: readonly number[], { start = 0, end }: FilmWindowOptions): { start: number; end: number } {
+  const length = lengthOf(seconds);
+  if (!(start >= 0 && start < length))
+    throw new UsageError(`begins at ${start} s, but the footage is ${length.toFixed(3)} s long`);
+  if (end !== undefined && !(end > start))
+    throw new UsageError(`ends at ${end} s, expected after its beginning at ${start} s`);
+  return { start, end: Math.min(end ?? length, length) };
+}
+
+function checkPositive(lengths: Record<string, number>): void {
+  for (const [name, value] of Object.entries(lengths))
+    if (!(value > 0)) throw new UsageError(`${name} is ${value} s, expected more than 0`);
 }
 
 /** Seconds that frames at these times last: each until the next one is shown, the last for as long as the others on the average. */

@@ -1,12 +1,13 @@
 // Features of windows that slide over a film: each frame goes through the frame tower once, however many windows show it.
 import type { ReelFrame } from "../../data/footage/reel-frames.ts";
 import type { FilmWindow } from "../../data/footage/windows.ts";
-import { compute, tensor } from "../../engine/index.ts";
+import type { AnyPixels } from "../../data/pixels/view.ts";
+import { compute, type Tensor, tensor } from "../../engine/index.ts";
 import { piped, readAhead } from "../../data/threads/piped.ts";
 import { cellsOf } from "../../data/pixels/side.ts";
 import type { VideoText } from "../../model/family.ts";
 import { asClips, pixelTensors } from "../../model/pixels.ts";
-import { inBatches, together } from "./encode.ts";
+import { imageFeatures, inBatches, together } from "./encode.ts";
 
 /** A window, and what the model makes of it. */
 export interface WindowRow {
@@ -18,7 +19,7 @@ export interface WindowRow {
 /** A frame, and what the frame tower makes of it. */
 export interface FrameRow {
   readonly frame: ReelFrame;
-  /** f_E, not normalised: what the temporal module reads. */
+  /** f_E as its kind asks for. */
   readonly feature: Float32Array;
 }
 
@@ -26,27 +27,33 @@ export interface FrameRow {
 export const framesOf = (windows: readonly FilmWindow[]): number[] =>
   [...new Set(windows.flatMap(({ frames }) => frames))].sort((a, b) => a - b);
 
+/** What frames become: what the temporal module reads, or pictures by themselves, of unit length. */
+export type FrameKind = "temporal" | "alone";
+
 /** Rows of single frames, in order; `batch` frames are computed at once. */
 export async function* frameRows(
   model: VideoText,
   frames: AsyncIterable<ReelFrame>,
   batch: number,
+  kind: FrameKind = "temporal",
 ): AsyncGenerator<FrameRow> {
-  const { side, colours } = model.takes;
   const encoded = piped(readAhead(inBatches(frames, batch)), async (some) => {
     const pixels = together(
       some.map(({ pixels }) => pixels),
-      cellsOf(side),
+      cellsOf(model.takes.side),
     );
-    const [rows] = await compute(() => {
-      const { frames_BT3SS, mask_BTSS } = asClips(pixelTensors(pixels, side, 0, undefined, colours), 1);
-      return [model.encodeFrames(frames_BT3SS, mask_BTSS)];
-    });
+    const [rows] = await compute(() => [kind === "alone" ? imageFeatures(model, pixels) : framesAlone(model, pixels)]);
     return { some, rows: rows as Float32Array };
   });
   for await (const { some, rows } of encoded)
     for (const [i, frame] of some.entries())
       yield { frame, feature: rows.slice(i * model.embed, (i + 1) * model.embed) };
+}
+
+function framesAlone(model: VideoText, pixels: AnyPixels): Tensor {
+  const { side, colours } = model.takes;
+  const { frames_BT3SS, mask_BTSS } = asClips(pixelTensors(pixels, side, 0, undefined, colours), 1);
+  return model.encodeFrames(frames_BT3SS, mask_BTSS);
 }
 
 /**
