@@ -29,7 +29,7 @@ const examples = Object.fromEntries(
 export const programs = {
   cli: { cli: "cli/main.ts", ...workers },
   example: { "example-cli": "cli/main.ts", ...examples },
-  test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts" },
+  test: { "test-run": "test/run/main.ts", "test-child": "test/run/child.ts", "test-ranks": "test/run/ranks.ts" },
   mutants: { mutants: "test/mutants/main.ts", "test-child": "test/run/child.ts" },
   golden: { golden: "test/parity/main.ts" },
   api: { api: "test/api/main.ts" },

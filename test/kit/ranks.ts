@@ -1,0 +1,54 @@
+// Starts a program as several ranks, with either family of MPI, where it is installed.
+import { spawn, spawnSync } from "node:child_process";
+import type { Outcome } from "../run/program.ts";
+
+/** A family of MPI with the command that starts its ranks. */
+export interface Launcher {
+  readonly family: "Open MPI" | "MPICH";
+  readonly command: string;
+  readonly flags: readonly string[];
+}
+
+const all: readonly Launcher[] = [
+  {
+    family: "Open MPI",
+    command: "mpirun.openmpi",
+    flags: ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"],
+  },
+  { family: "MPICH", command: "mpirun.mpich", flags: [] },
+];
+
+/** Those that are installed here: Debian's openmpi-bin and mpich. */
+export const launchers = all.filter(({ command }) => spawnSync(command, ["--version"]).error === undefined);
+
+/** What the tests say where one is missing. */
+for (const { command, family } of all)
+  if (!launchers.some((each) => each.command === command))
+    console.log(`${family} is not installed (${command}): its tests are left out`);
+
+/** ms after which a job is killed (code null). */
+const patience = 240_000;
+
+/** Runs `node script ...args` as so many ranks. */
+export function runRanks(
+  { command, flags }: Launcher,
+  ranks: number,
+  script: string,
+  args: readonly string[] = [],
+  { cwd, env }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Outcome & { readonly seconds: number }> {
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, [...flags, "-n", String(ranks), process.execPath, script, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: patience,
+    });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (text) => (stdout += text));
+    child.stderr.on("data", (text) => (stderr += text));
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr, seconds: (performance.now() - began) / 1000 }));
+  });
+}

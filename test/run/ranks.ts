@@ -1,0 +1,115 @@
+// What one rank does in the tests of MPI: a case by its name, and its findings as a line of JSON on stdout.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Peers } from "../../train/peers.ts";
+import { launchOf } from "../../train/mpi/launcher.ts";
+import { joinMpi } from "../../train/mpi/mpi.ts";
+import type { wireKinds } from "../../train/mpi/wire.ts";
+
+const [name, wire = "f32", path] = process.argv.slice(2);
+
+/** Ends the job as the command line does. */
+function fail(error: Error & { exitCode?: number }, peers?: Peers): void {
+  process.stderr.write(`[rank ${launchOf(process.env)?.rank}] ${error.message}\n`);
+  if (peers) peers.abort(error.exitCode ?? 1);
+  else process.exit(error.exitCode ?? 1);
+}
+
+/** Element i of array k that a rank brings: no two ranks the same, and no sum of them exact. */
+const brought = (rank: number, k: number, i: number): number =>
+  Math.fround(Math.sin(1 + i * 7 + k * 3 + rank * 11) / 3);
+
+const sizes = [1, 7, 64, 100_003];
+
+async function* arrays(rank: number): AsyncGenerator<Float32Array> {
+  for (const [k, size] of sizes.entries()) yield Float32Array.from({ length: size }, (_, i) => brought(rank, k, i));
+}
+
+/** The largest difference from the sum in the order of ranks, in f32; and a digest of all bits. */
+async function sums(peers: Peers) {
+  const bits = createHash("sha256");
+  let [worst, k] = [0, 0];
+  for await (const sum of peers.sum(arrays(peers.rank))) {
+    bits.update(new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength));
+    for (const [i, found] of sum.entries()) {
+      let want = 0;
+      for (let rank = 0; rank < peers.size; rank++) want = Math.fround(want + brought(rank, k, i));
+      worst = Math.max(worst, Math.abs(found - want));
+    }
+    k++;
+  }
+  return { worst, arrays: k, bits: bits.digest("hex") };
+}
+
+async function words(peers: Peers) {
+  const own = new TextEncoder().encode(`of ${peers.rank} ${"-".repeat(100 * peers.rank)}`);
+  const gathered = (await peers.gather(own)).map((bytes) => new TextDecoder().decode(bytes));
+  const told = await peers.broadcast(new TextEncoder().encode(`from ${peers.rank}`));
+  await peers.barrier();
+  return { gathered, told: new TextDecoder().decode(told), about: peers.about };
+}
+
+/** Milliseconds that this process's main thread has spent on a processor. */
+const onProcessor = (): number =>
+  Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+
+/** The longest time on the processor without a turn for others, in ms, while so many values were added up. */
+async function turns(peers: Peers) {
+  const arrays = Array.from({ length: 4 }, (_, k) => new Float32Array(6_000_000).fill(peers.rank + k));
+  async function* large() {
+    yield* arrays;
+  }
+  await peers.barrier();
+  let [longest, before] = [0, onProcessor()];
+  const timer = setInterval(() => {
+    const now = onProcessor();
+    longest = Math.max(longest, now - before);
+    before = now;
+  }, 1);
+  for await (const sum of peers.sum(large())) void sum;
+  clearInterval(timer);
+  return { longest };
+}
+
+/** Rank 1 stops living while the others wait for it. */
+async function hang(peers: Peers) {
+  if (peers.rank === 1) for (;;);
+  await peers.barrier();
+  return {};
+}
+
+async function killed(peers: Peers) {
+  if (peers.rank === 1) process.kill(process.pid, "SIGKILL");
+  await peers.barrier();
+  return {};
+}
+
+async function fails(peers: Peers) {
+  if (peers.rank === 1) throw Object.assign(new Error("this rank cannot go on"), { exitCode: 6 });
+  await peers.barrier();
+  return {};
+}
+
+const cases: Record<string, (peers: Peers) => Promise<object>> = { words, sums, turns, hang, killed, fails };
+
+async function main(): Promise<void> {
+  const launch = launchOf(process.env);
+  if (!launch) throw new Error("these tests need a launcher");
+  let peers: Peers | undefined;
+  try {
+    peers = await joinMpi(launch, {
+      path,
+      wire: wire as (typeof wireKinds)[number],
+      silent: (error) => fail(error, peers),
+    });
+    const found = await cases[name](peers);
+    process.stdout.write(
+      `${JSON.stringify({ rank: peers.rank, size: peers.size, local: peers.localRank, ...found })}\n`,
+    );
+    await peers.close();
+  } catch (error) {
+    fail(error as Error, peers);
+  }
+}
+
+await main();
