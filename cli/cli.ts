@@ -14,6 +14,8 @@ export interface CommandEntry {
   readonly about: string;
   /** It looks at empty arguments itself: a text may be empty. */
   readonly takesEmpty?: true;
+  /** Several ranks may run it: they share its work, or each tells of its own machine. */
+  readonly overRanks?: true;
   load(): Promise<{ command(context: Context): Command }>;
 }
 
@@ -27,6 +29,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "train",
     about: "any model on any clips, by a recipe: flags, a file, a preset",
+    overRanks: true,
     load: () => import("./commands/train.ts"),
   },
   {
@@ -43,6 +46,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "doctor",
     about: "show the GPU adapter and what the engine uses of it",
+    overRanks: true,
     load: () => import("./commands/doctor.ts"),
   },
   {
@@ -202,6 +206,7 @@ const helpOf = (root: Command) =>
 export async function loaded(entry: CommandEntry, context: Context): Promise<Command> {
   const command = (await entry.load()).command(context).name(entry.name).description(entry.about);
   if (!entry.takesEmpty) command.hook("preAction", (_, action) => refuseEmptyWords(action));
+  if (!entry.overRanks) command.hook("preAction", () => refuseRanks(entry.name));
   const hasAdapter = command.options.some(({ long }) => long === "--adapter");
   if (!hasAdapter) command.option(ADAPTER, "the GPU to use: a part of its name");
   for (const each of [command, ...command.commands]) takeOtherNames(each, hint);
@@ -210,6 +215,17 @@ export async function loaded(entry: CommandEntry, context: Context): Promise<Com
     .option(DEADLINE, "without progress for so long the GPU counts as hung (120; also EMOTIONCLIP_GPU_DEADLINE)");
   refuseEmptyValues(command);
   return command;
+}
+
+/** Refuses a command that every rank of a job would do whole. */
+async function refuseRanks(name: string): Promise<void> {
+  const { launchOf } = await import("../train/mpi/launcher.ts");
+  const launch = launchOf(process.env);
+  if (!launch) return;
+  throw new UsageError(
+    `${name} runs in a process of its own; ${launch.by} started ${launch.size}, which would all do the same\n` +
+      "  train goes over ranks; this command goes without mpirun or srun",
+  );
 }
 
 /** No flag has an empty value: it is a script's variable that was not set, and would mean something else to each flag. */

@@ -3,6 +3,7 @@ import type { BadSampleRule } from "../data/bad-samples.ts";
 import { FeatureBatches } from "../data/features/batches.ts";
 import { UsageError } from "../engine/errors.ts";
 import { frozenTowersOf } from "../train/frozen-towers.ts";
+import type { ClipSpan } from "../train/peers.ts";
 import type { KeptTowers } from "../train/kept-towers.ts";
 import { isOwn, type Recipe, type Resolved } from "../train/recipe.ts";
 import type { ClipSource, OpenBatches } from "./train-source.ts";
@@ -52,11 +53,12 @@ export function openBatches(
   recipe: Recipe,
   rule: BadSampleRule,
   kept: KeptTowers | undefined,
+  part?: ClipSpan,
 ): OpenBatches {
   const { batch, seed, together } = recipe;
   const clips = kept?.towers.image
     ? new FeatureBatches({ ...source, rows: () => kept.frames }, { batch, seed, together, ...rule })
-    : source.open(recipe, rule);
+    : source.open(recipe, rule, part);
   return kept?.towers.text ? withCaptions(clips, kept) : clips;
 }
 

@@ -9,6 +9,7 @@ import type { View } from "../data/pixels/view.ts";
 import type { ClipSet } from "../data/shards/batch.ts";
 import { UsageError } from "../engine/errors.ts";
 import type { Batches } from "../train/loop.ts";
+import type { ClipSpan } from "../train/peers.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { vanishing } from "../train/vanishing.ts";
 import type { Say } from "./clips.ts";
@@ -55,7 +56,8 @@ export interface ClipSource {
   readonly view: View;
   /** What the loader will hold in memory at most. */
   readonly held: Held;
-  open(recipe: Recipe, rule: BadSampleRule): OpenBatches;
+  /** `part` of every batch, where others have the rest. */
+  open(recipe: Recipe, rule: BadSampleRule, part?: ClipSpan): OpenBatches;
 }
 
 /** Opens what a recipe trains on. Errors: UsageError for what is no source, FormatError for one that is missing or damaged. */
@@ -81,8 +83,8 @@ export async function openSource(recipe: Recipe, given: string, shape: ClipShape
     warnings: vanishing(facts, recipe),
     ...{ set, view },
     held: heldBy({ ...view, batch: recipe.batch, workers: recipe.workers }),
-    open: ({ batch, seed, together, workers }, rule) =>
-      new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, ...rule }),
+    open: ({ batch, seed, together, workers }, rule, part) =>
+      new Loader(set, { ...view, order: "shuffled", batch, seed, together, workers, part, ...rule }),
   };
 }
 

@@ -21,7 +21,10 @@ import { basesOf, ratesBy } from "../train/rates.ts";
 import type { Recipe } from "../train/recipe.ts";
 import { faultsIn } from "../train/runs/faults.ts";
 import type { RunData } from "../train/runs/runs.ts";
+import { Company } from "../train/company.ts";
+import { partedBy, type Peers, ownSpan } from "../train/peers.ts";
 import { RunFolder } from "../train/runs/run-folder.ts";
+import { type RunPlace, spectator } from "../train/runs/spectator.ts";
 import { checkpointBytes, fittingMicro, refusalOf } from "../train/step-plan.ts";
 import { KeptTowers } from "../train/kept-towers.ts";
 import { Trainer } from "../train/trainer.ts";
@@ -44,6 +47,8 @@ export interface TrainingPlace {
   readonly restarts?: readonly Restart[];
   /** Of a matrix product, where it was measured. */
   readonly matmulRate?: number;
+  /** The other ranks of this job, where there are any. */
+  readonly peers?: Peers;
 }
 
 /** Which run it is, and what belongs to it besides its recipe. */
@@ -81,7 +86,7 @@ export interface TrainingOutcome {
 export async function runTraining(
   prepared: PreparedTraining,
   { folder, override, measurement, measured, tensorboard, debugNan }: TrainingRun,
-  { gpu, progress, stop, restarts, matmulRate }: TrainingPlace,
+  { gpu, progress, stop: asked, restarts, matmulRate, peers }: TrainingPlace,
 ): Promise<TrainingOutcome | undefined> {
   const { recipe, source, text, draft } = prepared;
   const began = performance.now();
@@ -92,30 +97,38 @@ export async function runTraining(
   };
   const extent = extentOf(prepared);
   const settings = { ...recipe, steps: extent.steps };
-  checkFits(prepared, settings, gpu);
-  const run = await RunFolder.open(folder, recordedOf(prepared), {
-    override,
-    keep: recipe.keep,
-    tensorboard,
-    notice: (line) => progress.say(line),
-  });
+  checkFits(prepared, partedBy(peers, settings), gpu);
+  const rule = { maxBad: recipe.maxBad, onBad };
+  const company = peers && new Company(peers, asked, source.samples, rule);
+  const stop = company?.stop ?? asked;
+  const isFirst = peers === undefined || peers.rank === 0; // the others write nothing
+  const run: RunPlace = isFirst
+    ? await RunFolder.open(folder, recordedOf(prepared), {
+        override,
+        keep: recipe.keep,
+        tensorboard,
+        notice: (line) => progress.say(line),
+      })
+    : spectator;
   let loader: OpenBatches | undefined;
   let trainer: Trainer | undefined;
   let kept: KeptTowers | undefined;
   let report: TrainReport | undefined;
   let state = "ended by an error";
   try {
-    trainer = new Trainer(text.config, text.tokenizer, settings, draft.family);
+    trainer = new Trainer(text.config, text.tokenizer, settings, draft.family, company);
     kept = recipe.cacheFeatures ? new KeptTowers(trainer, source, recipe) : undefined;
-    loader = openBatches(source, recipe, { maxBad: recipe.maxBad, onBad }, kept);
+    const part = peers && ownSpan(recipe.batch, peers);
+    loader = openBatches(source, recipe, company?.rule ?? rule, kept, part);
     await run.checkSpace(trainer.checkpointBytes);
-    if ((await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
-    if (text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
-    const measure =
-      measurement && withAverage(measurement).bind(undefined, trainer, stop, (line) => progress.say(line));
+    if (isFirst && (await checkpointSteps(folder)).length === 0) await begin(prepared, trainer, progress);
+    if (isFirst && text.words) await replaceFile(join(folder, wordsFile), JSON.stringify(text.words));
+    const measure = measurement && measuring(withAverage(measurement), trainer, { progress, asked, company });
     const rates = ratesOf(prepared, trainer);
-    report = reportOf(prepared, trainer, folder, extent.steps, { gpu, bad, say: (line) => progress.say(line) });
-    const logged = report.logged.bind(report);
+    report = isFirst
+      ? reportOf(prepared, trainer, folder, extent.steps, { gpu, bad, say: (line) => progress.say(line) })
+      : undefined;
+    const logged = report?.logged.bind(report);
     const ready = kept?.fill.bind(kept, progress, stop);
     const place = { ready, logged, gpu, progress, stop, restarts, matmulRate, rates, begun: extent.begun, debugNan };
     const done = await trainLoop({ trainer, loader, run, ...place, evaluate: measure, evaluatesEnd: true });
@@ -137,14 +150,16 @@ export async function runTraining(
       best: done.best,
       files: [modelFile, ...(trainer.average ? [averageFile] : [])],
     };
+    if (!isFirst) return outcome;
     const results = {
       ...(await resultsOf(prepared, done, folder, bad)),
       ...(measured && { data: measured }),
       ...(kept?.kept.length && { features: kept.kept }),
+      ...(peers && { ranks: { count: peers.size, over: peers.about } }),
       before: [],
       ...outcome,
     };
-    await report.end("finished");
+    await report?.end("finished");
     await replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
     report = undefined; // else its last page would tell of an error
     return outcome;
@@ -159,8 +174,18 @@ export async function runTraining(
   }
 }
 
+/** What measures the model as it is; of several ranks the first does, and tells the others what it found. */
+function measuring(
+  measurement: Measurement,
+  trainer: Trainer,
+  { progress, asked, company }: { progress: Meter; asked: StopRequest; company: Company | undefined },
+) {
+  const measure = () => measurement(trainer, asked, (line) => progress.say(line));
+  return company ? () => company.ofFirst(measure) : measure;
+}
+
 /** What config.json holds: a run goes on only with the same, or with what is overridden by name. */
-const recordedOf = ({ recipe, text, source }: PreparedTraining) => ({
+export const recordedOf = ({ recipe, text, source }: PreparedTraining) => ({
   ...recipe,
   model: text.config,
   data: source.folder,

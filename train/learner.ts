@@ -27,7 +27,9 @@ import { sentimentContrast } from "./loss.ts";
 import { momentsFor, optimizerFor } from "./optimizers/named.ts";
 import type { Optimizer, PerGroup } from "./optimizers/optimizer.ts";
 import { checkHalf, HalvedModel, halvedBy, LossScale } from "./precision.ts";
+import { type ClipSpan as Part, ownSpan } from "./peers.ts";
 import type { GroupSettings } from "./rates.ts";
+import { type Meeting, type FeaturePair, spansIn, sharedGradients } from "./shared-gradients.ts";
 import { WeightAverage } from "./weight-average.ts";
 
 /** What both branches read of some clips, as tensors of the open scope. */
@@ -46,7 +48,7 @@ export type TextTensors =
 
 /** A batch as a step asks for it: each call makes tensors of the scope that is open then. */
 export interface StepInputs {
-  /** Clips `from` … `from + count − 1`. */
+  /** Clips `from` … `from + count − 1`; who asks for one of the two only makes no other. */
   clips(from: number, count: number): ClipTensors;
   /** Sentiment logits of the whole batch, s_BQ. */
   sentiment(): Tensor;
@@ -66,18 +68,6 @@ export interface StepNumbers {
   readonly logitScale: Promise<TypedArray>;
   /** With precision amp what the next loss is multiplied by. */
   readonly lossScale?: Promise<TypedArray>;
-}
-
-/** Some clips of a batch. */
-interface Part {
-  readonly from: number;
-  readonly count: number;
-}
-
-/** Rows of unit length: a video and its text. */
-interface Pair {
-  readonly v: Tensor;
-  readonly t: Tensor;
 }
 
 /**
@@ -201,9 +191,7 @@ export class Learner<M extends VideoText = VideoText> {
     using scope = new Scope();
     this.#halved?.refresh();
     const { batch, micro } = this.settings;
-    const parts = Array.from({ length: Math.ceil(batch / micro) }, (_, i): Part => {
-      return { from: i * micro, count: Math.min(micro, batch - i * micro) };
-    });
+    const parts = spansIn({ from: 0, count: batch }, micro);
     const features = parts.map((part) => this.#features(step, part, inputs));
     const { loss, slopes } = this.#slopes(features, inputs);
     for (const [i, part] of parts.entries()) {
@@ -217,7 +205,35 @@ export class Learner<M extends VideoText = VideoText> {
     return this.#update(step, lr, loss);
   }
 
-  #features(step: number, part: Part, inputs: StepInputs): Pair {
+  /**
+   * Records update number `step` over ranks: this one encodes the clips of its span, every pair of the whole batch meets in the loss of
+   * each, and gradients are added up before the update. It resolves when the update has been recorded.
+   */
+  protected async recordShared(
+    step: number,
+    lr: PerGroup,
+    inputs: StepInputs,
+    meeting: Pick<Meeting, "peers" | "exchange">,
+  ): Promise<StepNumbers> {
+    const { batch, micro } = this.settings;
+    const own = ownSpan(batch, meeting.peers);
+    const { loss } = await sharedGradients(
+      {
+        shards: [...this.shards.values()].flat(),
+        refresh: () => this.#halved?.refresh(),
+        features: (part) => this.#features(step, part, inputs),
+        slopes: (features) => this.#slopes(features, inputs),
+        video: (part) => this.#encodeVideo(inputs.clips(part.from, part.count).video, this.#dropout(step, part)),
+        text: (part) => this.#encodeText(inputs.clips(part.from, part.count).text),
+      },
+      { ...meeting, batch, own, micro: micro > 0 ? micro : own.count },
+    );
+    using scope = new Scope();
+    void scope;
+    return this.#update(step, lr, loss);
+  }
+
+  #features(step: number, part: Part, inputs: StepInputs): FeaturePair {
     using scope = new Scope();
     void scope;
     const { v, t } = this.#encode(step, part, inputs);
@@ -225,7 +241,7 @@ export class Learner<M extends VideoText = VideoText> {
   }
 
   /** The loss of the whole batch, its slope at every feature, and that of the logit scale in its place. */
-  #slopes(features: readonly Pair[], inputs: StepInputs): { loss: Promise<TypedArray>; slopes: Pair[] } {
+  #slopes(features: readonly FeaturePair[], inputs: StepInputs): { loss: Promise<TypedArray>; slopes: FeaturePair[] } {
     using tape = new Tape();
     for (const { v, t } of features) for (const feature of [v, t]) tape.watch(feature);
     const v_BE = concat(features.map(({ v }) => v));
@@ -247,25 +263,32 @@ export class Learner<M extends VideoText = VideoText> {
     return this.lossScale ? tape.vjp([loss], [this.lossScale.scale]) : tape.gradients(loss);
   }
 
-  #encode(step: number, { from, count }: Part, inputs: StepInputs): Pair {
-    const { dropout, seed, batch, gradCheckpointing } = this.settings;
-    const through = gradCheckpointing ? recompute : undefined;
-    const clips = inputs.clips(from, count);
-    const drop = new Dropout(dropout, seed, step * batch + from);
-    return { v: this.#encodeVideo(clips.video, drop, through), t: this.#encodeText(clips.text, through) };
+  #encode(step: number, part: Part, inputs: StepInputs): FeaturePair {
+    const { video, text } = inputs.clips(part.from, part.count);
+    return { v: this.#encodeVideo(video, this.#dropout(step, part)), t: this.#encodeText(text) };
   }
 
-  #encodeVideo(video: VideoTensors, drop: Dropout, through?: Through): Tensor {
+  #dropout(step: number, { from }: Part): Dropout {
+    const { dropout, seed, batch } = this.settings;
+    return new Dropout(dropout, seed, step * batch + from);
+  }
+
+  /** Blocks of a tower are made again for the gradient, where the settings ask for it. */
+  get #through(): Through | undefined {
+    return this.settings.gradCheckpointing ? recompute : undefined;
+  }
+
+  #encodeVideo(video: VideoTensors, drop: Dropout): Tensor {
     const model = this.#halved?.model ?? this.model;
-    if ("frames_BT3SS" in video) return model.encodeVideo(video.frames_BT3SS, video.mask_BTSS, drop, through);
+    if ("frames_BT3SS" in video) return model.encodeVideo(video.frames_BT3SS, video.mask_BTSS, drop, this.#through);
     const f_BTE = this.#halved ? cast(video.frames_BTE, "f16") : video.frames_BTE;
-    return model.joinFrames(f_BTE, drop, through);
+    return model.joinFrames(f_BTE, drop, this.#through);
   }
 
-  #encodeText(text: TextTensors, through?: Through): Tensor {
+  #encodeText(text: TextTensors): Tensor {
     if ("text_BE" in text) return text.text_BE;
     const model = this.#halved?.model ?? this.model;
-    return model.encodeText(text.tokens_BW, text.ends_B, through);
+    return model.encodeText(text.tokens_BW, text.ends_B, this.#through);
   }
 
   #update(step: number, lr: PerGroup | undefined, loss: Promise<TypedArray>): StepNumbers {

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { HealthError, UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
-import type { ClipBatch } from "../data/shards/batch.ts";
+import type { BatchWords, ClipBatch } from "../data/shards/batch.ts";
 import { type Meter, type StopRequest, untilStopped } from "../data/threads/long-work.ts";
 import { piped } from "../data/threads/piped.ts";
 import { changesOf, type Platform, versions } from "./runs/platform.ts";
@@ -10,6 +10,7 @@ import type { Manifest } from "../model/checkpoint/folder.ts";
 import { notFiniteText } from "./first-not-finite.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
+import { partedBy } from "./peers.ts";
 import { leastScale } from "./precision.ts";
 import { type Rates, recipeRates } from "./rates.ts";
 import { Saving } from "./saving.ts";
@@ -111,7 +112,7 @@ export interface Restart {
 export interface LoopOptions {
   readonly trainer: Trainer;
   readonly loader: Batches;
-  readonly run: RunFolder;
+  readonly run: Pick<RunFolder, "resume" | "append" | "save">;
   readonly gpu: Gpu;
   readonly progress: Meter;
   readonly stop: StopRequest;
@@ -157,7 +158,7 @@ export async function trainLoop(options: LoopOptions): Promise<Done> {
 async function trainSteps(options: LoopOptions, saving: Saving): Promise<Done> {
   const { trainer, progress, stop } = options;
   const { settings } = trainer;
-  const resumed = await resume(options);
+  const resumed = await resumedTogether(options);
   const { from, watch, moves, restarts, unmeasured } = resumed;
   let { best } = resumed;
   if (options.ready && from < settings.steps && !(await options.ready()))
@@ -251,7 +252,7 @@ const some = (clips: readonly string[]): string => `${clips.slice(0, 4).join(", 
 interface Finished {
   readonly report: StepReport;
   readonly lr: PerGroup;
-  readonly batch: Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
+  readonly batch: BatchWords;
   /** With its pixels, where it may have to be repeated. */
   readonly whole?: LoopBatch;
   readonly pace: Pace;
@@ -269,9 +270,12 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
     const lr = rates(begun);
     const { keys, replaced, captions, sentiment } = batch; // without its pixels
     const report = await trainer.update(++begun, batch, lr);
-    return { report, lr, batch: { keys, replaced, captions, sentiment }, ...(debugNan && { whole: batch }) };
+    const words = report.clips ?? { keys, replaced, captions, sentiment };
+    return { report, lr, batch: words, ...(debugNan && { whole: batch }) };
   };
-  const isPause = () => debugNan || isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
+  const isShared = trainer.company !== undefined; // a step tells all ranks whether another follows
+  const isPause = () =>
+    isShared || debugNan || isDue(begun, settings.evalEvery) || isDue(begun, settings.checkpointEvery);
   const shift = shiftOf(options);
   const meter = meterOf(options);
   const batches = untilStopped(meter.timed(loader.batches(from + shift, settings.steps + shift)), stop);
@@ -296,9 +300,9 @@ const notFoundAgain =
   "repeated, every tensor of its forward and backward pass was finite: either the step was made and has changed the parameters, or " +
   "the device does not compute the same twice";
 
-function meterOf({ trainer: { model, settings, family }, gpu, matmulRate }: LoopOptions): StepMeter {
-  const { flops } = planStep(model.config, settings, gpu.facts, gpu.maxBinding, family);
-  return new StepMeter(flops, settings.batch, () => gpu.store.total, matmulRate);
+function meterOf({ trainer: { model, settings, family, company }, gpu, matmulRate }: LoopOptions): StepMeter {
+  const { flops } = planStep(model.config, partedBy(company?.peers, settings), gpu.facts, gpu.maxBinding, family);
+  return new StepMeter(flops / (company?.peers.size ?? 1), settings.batch, () => gpu.store.total, matmulRate);
 }
 
 const ratesOf = ({ trainer: { groups, settings }, loader }: LoopOptions): Rates =>
@@ -360,6 +364,19 @@ interface Resumed {
   readonly restarts: readonly Restart[];
   readonly unmeasured?: LogLine;
   readonly best: Best | null;
+}
+
+/** Every rank goes on from where rank 0 stands, with its bits. */
+async function resumedTogether(options: LoopOptions): Promise<Resumed> {
+  const { trainer } = options;
+  const { company } = trainer;
+  if (!company) return resume(options);
+  const { watch, ...told } = await company.ofFirst(async () => {
+    const { watch, ...rest } = await resume(options);
+    return { ...rest, watch: [watch.skipped, watch.backedOff] as const };
+  });
+  await trainer.share(company);
+  return { ...told, watch: new Watch(...watch.map((steps) => [...steps])) };
 }
 
 async function resume({ trainer, run, gpu, progress, begun, restarts: ours = [] }: LoopOptions): Promise<Resumed> {

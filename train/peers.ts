@@ -26,28 +26,24 @@ export interface Peers {
   abort(code: number): void;
 }
 
-/** One process, of which nothing is asked. */
-export const alone = (): Peers => ({
-  rank: 0,
-  size: 1,
-  localRank: 0,
-  about: "one process",
-  gather: async (own) => [own],
-  broadcast: async (own) => own,
-  sum: (buckets) => buckets,
-  barrier: async () => {},
-  close: async () => {},
-  abort: (code) => process.exit(code),
-});
-
 /** Some of the clips of a batch, side by side. */
-export interface Span {
+export interface ClipSpan {
   readonly from: number;
   readonly count: number;
 }
 
 /** The clips of a batch that one of so many processes encodes: as equal as can be, in the order of the ranks. */
-export function spanOf(batch: number, { rank, size }: Pick<Peers, "rank" | "size">): Span {
+export function ownSpan(batch: number, { rank, size }: Pick<Peers, "rank" | "size">): ClipSpan {
   const from = Math.floor((rank * batch) / size);
   return { from, count: Math.floor(((rank + 1) * batch) / size) - from };
+}
+
+/** Settings of the step whose memory and arithmetic are those of a rank: in parts of what it encodes, and so many times its work. */
+export function partedBy<S extends { readonly batch: number; readonly micro: number }>(
+  peers: Pick<Peers, "size"> | undefined,
+  settings: S,
+): S {
+  if (!peers) return settings;
+  const own = Math.ceil(settings.batch / peers.size);
+  return { ...settings, micro: settings.micro > 0 ? Math.min(settings.micro, own) : own };
 }

@@ -1,12 +1,12 @@
 // One model in training: parameters in flat groups, one update at a time, and its state as files hold it.
 import type { AnyPixels } from "../data/pixels/view.ts";
-import { type Tensor, tensor } from "../engine/index.ts";
+import { arrived, assign, type Tensor, tensor } from "../engine/index.ts";
 import { Inspector } from "../engine/device/inspector.ts";
 import { runner, useRunner } from "../engine/record/runner.ts";
 import type { Value } from "../engine/record/value.ts";
 import { takes } from "../engine/takes.ts";
 import { notFinite } from "../kernels/index.ts";
-import type { ClipBatch } from "../data/shards/batch.ts";
+import type { BatchWords, ClipBatch } from "../data/shards/batch.ts";
 import type { Tokenizer } from "../data/tokenizer/clip.ts";
 import type { Dropout } from "../model/dropout.ts";
 import { readExactly } from "../model/checkpoint/load.ts";
@@ -15,9 +15,12 @@ import { named } from "../model/params.ts";
 import { asClips, pixelTensors } from "../model/pixels.ts";
 import type { SafetensorsEntry, SafetensorsFile } from "../data/formats/safetensors.ts";
 import { firstNotFinite, type KnownValue, type NotFinite } from "./first-not-finite.ts";
-import { Learner, type StepInputs, type VideoTensors } from "./learner.ts";
+import { type ClipTensors, Learner, type StepInputs, type StepNumbers, type VideoTensors } from "./learner.ts";
+import type { Company } from "./company.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
+import { ownSpan } from "./peers.ts";
 import type { GroupSettings } from "./rates.ts";
+import type { EncodedRows } from "./shared-gradients.ts";
 
 /** What a step tells, read back while the next one runs. */
 export interface StepReport {
@@ -32,6 +35,8 @@ export interface StepReport {
   readonly logitScale: number;
   /** With precision amp what the next loss is multiplied by. */
   readonly lossScale?: number;
+  /** The clips of all ranks, where there are several. */
+  readonly clips?: BatchWords;
 }
 
 /** What a frame tower that is frozen as a whole made of B clips of T frames. */
@@ -55,6 +60,7 @@ export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
     readonly tokenizer: Tokenizer,
     settings: GroupSettings,
     family?: Family,
+    readonly company?: Company,
   ) {
     takes(
       "new Trainer(config: object, tokenizer: { encode: function, ... }, settings: object, " + "family?: object, ...)",
@@ -66,23 +72,63 @@ export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
 
   /** Update number `step` (from 1) on a batch; resolves when its numbers have been read back. */
   async update(step: number, batch: TrainingBatch, lr: PerGroup): Promise<StepReport> {
-    const reads = this.record(step, lr, this.#inputs(batch));
+    if (this.company) return this.#updateShared(step, batch as TrainingBatch & BatchWords, lr, this.company);
+    return this.#reported(step, this.record(step, lr, this.#inputs(batch)));
+  }
+
+  /** The same where the batch holds the clips of this rank, a span of the settings' batch. */
+  async #updateShared(
+    step: number,
+    batch: TrainingBatch & BatchWords,
+    lr: PerGroup,
+    company: Company,
+  ): Promise<StepReport> {
+    const { from } = ownSpan(this.settings.batch, company.peers);
+    const own = this.#inputs(batch, from);
+    let clips: BatchWords | undefined;
+    const inputs: StepInputs = { ...own, ...this.#wordInputs(() => clips!) };
+    const exchange = async (rows: EncodedRows) => {
+      const all = await company.exchange(step, rows, batch);
+      clips = all.clips;
+      return all.rows;
+    };
+    const reads = await this.recordShared(step, lr, inputs, { peers: company.peers, exchange });
+    const report = { ...(await this.#reported(step, reads)), clips };
+    company.note(report);
+    return report;
+  }
+
+  async #reported(step: number, reads: StepNumbers): Promise<StepReport> {
     const all = [reads.loss, reads.norm, reads.bad, reads.logitScale];
     const [[loss], [norm], [bad], [logitScale]] = await Promise.all(all);
     const scale = await reads.lossScale;
     return { step, loss, norm, bad, logitScale, ...(scale && { lossScale: scale[0] }) };
   }
 
-  #inputs(batch: TrainingBatch): StepInputs {
+  /** `first` is the number of its first clip in the batch of all ranks. */
+  #inputs(batch: TrainingBatch, first = 0): StepInputs {
+    const { model, tokenizer } = this;
+    const clips = (start: number, count: number): ClipTensors => {
+      const from = start - first;
+      return {
+        get video() {
+          return uploadVideo(model, batch, from, count);
+        },
+        get text() {
+          return batch.texts
+            ? { text_BE: uploadRows(batch.texts, from, [count, model.embed]) }
+            : uploadTexts(model, tokenizer, batch.captions.slice(from, from + count));
+        },
+      };
+    };
+    return { clips, ...this.#wordInputs(() => batch) };
+  }
+
+  /** What the loss reads besides features. */
+  #wordInputs(clips: () => Pick<TrainingBatch, "captions" | "sentiment">): Omit<StepInputs, "clips"> {
     return {
-      clips: (from, count) => ({
-        video: uploadVideo(this.model, batch, from, count),
-        text: batch.texts
-          ? { text_BE: uploadRows(batch.texts, from, [count, this.model.embed]) }
-          : uploadTexts(this.model, this.tokenizer, batch.captions.slice(from, from + count)),
-      }),
-      sentiment: () => tensor(batch.sentiment, [batch.captions.length, 7]),
-      texts: () => tensor(textNumbers(batch.captions), [batch.captions.length], "u32"),
+      sentiment: () => tensor(clips().sentiment, [clips().captions.length, 7]),
+      texts: () => tensor(textNumbers(clips().captions), [clips().captions.length], "u32"),
     };
   }
 
@@ -106,6 +152,17 @@ export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
     return firstNotFinite(await inspector.looks(), known);
   }
 
+  /** Gives every rank the parameters, moments and averages of rank 0. */
+  async share({ peers }: Company): Promise<void> {
+    const tensors = [...named(this.model), ...this.#state()].map(([, t]) => t);
+    for (const t of tensors) {
+      const own = peers.rank === 0 ? await t.data() : new Float32Array();
+      const all = await peers.broadcast(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
+      if (peers.rank !== 0) assign(t, new Float32Array(all.buffer, all.byteOffset, t.numel));
+    }
+    await arrived();
+  }
+
   /** Parameters under the official names, read from the device one at a time. */
   *modelEntries(): Generator<SafetensorsEntry> {
     for (const [name, t] of named(this.model)) yield entry(name, t);
@@ -119,9 +176,13 @@ export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
 
   /** Both moments of every parameter, and the average of each; with precision amp the scale of the loss. */
   *optimizerEntries(): Generator<SafetensorsEntry> {
-    for (const [name, t] of this.optimizer.state()) yield entry(name, t);
-    for (const [name, t] of this.average?.state() ?? []) yield entry(name, t);
-    for (const [name, t] of this.lossScale?.state() ?? []) yield entry(name, t);
+    for (const [name, t] of this.#state()) yield entry(name, t);
+  }
+
+  *#state(): Generator<[string, Tensor]> {
+    yield* this.optimizer.state();
+    yield* this.average?.state() ?? [];
+    yield* this.lossScale?.state() ?? [];
   }
 
   /**
@@ -171,7 +232,8 @@ function noted(
   return {
     ...inputs,
     clips(from, count) {
-      const made = inputs.clips(from, count);
+      const { video, text } = inputs.clips(from, count);
+      const made = { video, text };
       for (const [term, what] of Object.entries(termsOfClips))
         for (const branch of [made.video, made.text] as Partial<Record<string, Tensor>>[])
           if (branch[term]) note(branch[term], what, from, count);

@@ -5,6 +5,8 @@ import { Command } from "commander";
 import { UsageError } from "../../engine/errors.ts";
 import { type Gpu, type GpuOptions, openGpu } from "../../engine/index.ts";
 import { frozenTowersOf } from "../../train/frozen-towers.ts";
+import { launchOf } from "../../train/mpi/launcher.ts";
+import type { Peers } from "../../train/peers.ts";
 import { keptPhase } from "../../train/kept-towers.ts";
 import { type Layer, type Recipe, recipeNamed, resolveRecipe } from "../../train/recipe.ts";
 import { choicesFor } from "../../train/choices.ts";
@@ -19,17 +21,30 @@ import { type ChosenStep, leftToDevice, onDevice } from "../memory.ts";
 import { recipeText } from "../pages/recipe-page.ts";
 import { withRecipe } from "../recipe-flags.ts";
 import { layersOf } from "../recipe-layers.ts";
+import {
+  checkAdapters,
+  checkRanks,
+  checkSame,
+  inTurn,
+  joinRanks,
+  MPI,
+  ofFirst,
+  partRanks,
+  type RankFlags,
+  WIRE,
+} from "../ranks.ts";
 import { LastingGpu, RESTARTS, restartsOf } from "../restarts.ts";
 import { checkRunName, freshName, overridesOf } from "../run-name.ts";
-import { clock, Progress } from "../terminal/progress.ts";
+import { clock, Progress, silence } from "../terminal/progress.ts";
+import { isSilent, speakAs } from "../terminal/speaker.ts";
 import { gracefulStop, interruptible, printStopped } from "../terminal/stop.ts";
 import { print, printResult, warn } from "../terminal/streams.ts";
 import { shareLines } from "../train-source.ts";
-import { checkRun, runTraining } from "../training.ts";
+import { checkRun, recordedOf, runTraining } from "../training.ts";
 import { familyNamedBy } from "../training-model.ts";
 import { draftRecipe, prepare, type PreparedTraining } from "../training-plan.ts";
 
-interface Flags extends Record<string, unknown> {
+interface Flags extends Record<string, unknown>, RankFlags {
   preset?: string;
   config?: string;
   name: string;
@@ -64,6 +79,8 @@ export function command({ gpu }: Context): Command {
       "--debug-nan",
       "the first step with a number that is not finite is repeated to find where it began, and ends the run; slower",
     )
+    .option(...MPI)
+    .option(...WIRE)
     .option("--eval-bold <folder>", "with --eval-every: probe BoLD, which lies there");
   return withRecipe(made)
     .optionsGroup("Options:")
@@ -71,6 +88,8 @@ export function command({ gpu }: Context): Command {
 }
 
 async function train(flags: Flags, options: GpuOptions): Promise<void> {
+  const launch = launchOf(process.env);
+  if (launch) speakAs(launch.rank);
   const { name, printConfig, dryRun: isDry, json, evalBold, tensorboard, debugNan } = flags;
   if (json && !printConfig && !isDry) throw new UsageError("--json goes with --print-config or --dry-run");
   checkRunName(name);
@@ -89,7 +108,9 @@ async function train(flags: Flags, options: GpuOptions): Promise<void> {
   const drafted = await draftRecipe(layers);
   try {
     if (isDry) return await dryRun(drafted, options, json);
-    await run(drafted, { name, overrides, evalBold, tensorboard, debugNan, restarts }, options);
+    const peers = await joinRanks(flags, (line) => warn([line]));
+    await run(drafted, { name, overrides, evalBold, tensorboard, debugNan, restarts }, options, peers);
+    await partRanks(peers);
   } finally {
     await drafted.draft.close();
   }
@@ -110,31 +131,37 @@ async function run(
   drafted: Drafted,
   { name, overrides: override, evalBold, tensorboard, debugNan, restarts: most }: Named,
   options: GpuOptions,
+  peers: Peers | undefined,
 ): Promise<void> {
   const { recipe, draft } = drafted;
+  if (peers) checkRanks(peers, recipe, { debugNan });
   const began = performance.now();
-  const say = (line: string) => progress.say(line);
   const { missing } = trainingPlace(recipe.trainData);
-  const progress = new Progress({ phases: phasesOf(missing, drafted) });
+  const progress = isSilent() ? silence : new Progress({ phases: phasesOf(missing, drafted) });
+  const say = (line: string) => progress.say(line);
   const stop = gracefulStop();
-  const clips = await trainingFolder(recipe.trainData, progress, stop);
+  const clips = await inTurn(peers, () => trainingFolder(recipe.trainData, progress, stop));
   if (clips === undefined) {
     progress.end();
     return printStopped("the same command goes on making the data set");
   }
   const before = await interruptible(() => prepare(drafted, clips, say));
+  if (peers) await checkSame(peers, "a recipe, clips or weights", recordedOf(before));
   const measurement = await interruptible(() => openMeasurement(recipe, evalBold, draft.takes, say));
-  const folder = join("runs", await freshName(name));
-  await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
-  const lasting = new LastingGpu(() => openGpu(options), most, { say, stop });
+  const folder = join("runs", await ofFirst(peers, () => freshName(name)));
+  const isFirst = peers === undefined || peers.rank === 0;
+  if (isFirst) await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
+  const lasting = new LastingGpu(() => openGpu(options), peers ? 0 : most, { say, stop });
   let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {
+    if (peers) await checkAdapters(peers, gpu, say);
     const { prepared, choice } = await onDevice(gpu, before, say);
     if (restarts.length === 0) {
       printBegin(prepared, gpu, choice, say);
+      if (peers) print(`${peers.size} ranks over ${peers.about}, ${recipe.batch} clips a step in all`);
       rate = await rateOf(prepared, gpu);
     }
-    const place = { gpu, progress, stop, restarts, matmulRate: rate };
+    const place = { gpu, progress, stop, restarts, matmulRate: rate, peers };
     return runTraining(prepared, { folder, override, measurement, tensorboard, debugNan }, place);
   });
   progress.end();

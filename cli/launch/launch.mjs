@@ -43,13 +43,19 @@ async function main() {
   const isHelp =
     command === undefined || worksOnFiles(command, rest) || rest.some((word) => word === "--help" || word === "-h");
   const [entry, adapter] = await Promise.all([build(program), isHelp ? undefined : findAdapter(command, wanted)]);
-  if (adapter?.notice) say(adapter.notice);
+  if (adapter?.notice && isFirst()) say(adapter.notice);
   const env = { UV_THREADPOOL_SIZE: poolSize, ...process.env, ...adapter?.env };
   if (adapter) env.EMOTIONCLIP_ADAPTER = adapter.name;
   if (command === "doctor") env.EMOTIONCLIP_ADAPTERS = (await adapterNames(root)).join("\n");
   const code = await run(entry, isCommandLine && command !== undefined ? [command, ...rest] : rest, env);
   if (code === 4) forgetAdapters(root);
   process.exit(code);
+}
+
+/** Of several ranks of one job, the first says what all would say. */
+function isFirst() {
+  const { OMPI_COMM_WORLD_RANK, PMI_RANK, SLURM_PROCID } = process.env;
+  return Number(OMPI_COMM_WORLD_RANK ?? PMI_RANK ?? SLURM_PROCID ?? 0) === 0;
 }
 
 /** `eval` needs no model where the features are given, `tables` only for Table 2, `ingest` for a classifier, `example` to run one. */
@@ -121,16 +127,24 @@ const usage = (message) => Object.assign(new Error(message), { exitCode: 2 });
 function run(entry, args, env) {
   return new Promise((resolve, reject) => {
     // The channel carries nothing: that it breaks tells the child that we are gone, however we went.
-    const stdio = ["inherit", "inherit", "inherit", "ipc"];
+    const stdio = ["inherit", "inherit", "inherit", ...inherited()];
     const child = spawn(process.execPath, ["--enable-source-maps", entry, ...args], { env, stdio });
     watchNpm(() => child.kill("SIGTERM"));
     // A terminal sends Ctrl-C to both of us; the child takes what comes within a moment as one signal.
-    const signals = process.platform === "win32" ? ["SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+    const signals = process.platform === "win32" ? ["SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"];
     for (const signal of signals) process.on(signal, () => child.kill(signal));
     if (process.platform === "win32") process.on("SIGINT", () => {});
     child.on("error", reject);
     child.on("exit", (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
   });
+}
+
+/** Our channel, and what MPICH's mpirun talks to a rank through, which has to have the same number. */
+function inherited() {
+  const number = Number(process.env.PMI_FD);
+  if (!Number.isSafeInteger(number) || number < 3 || number > 1000) return ["ipc"];
+  const before = Array.from({ length: number - 3 }, () => "ignore");
+  return before.length > 0 ? ["ipc", ...before.slice(1), number] : [number, "ipc"];
 }
 
 /** npm ends its scripts with itself, unless it is killed: then we become somebody else's child. Elsewhere that is nobody's death. */

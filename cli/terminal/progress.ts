@@ -124,6 +124,9 @@ export class Progress implements Meter {
   }
 }
 
+/** Progress that somebody else shows. */
+export const silence: Meter & Pick<Progress, "end"> = { start() {}, at() {}, say() {}, end() {} };
+
 const WIDTH = 20;
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 

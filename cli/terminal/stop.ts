@@ -2,7 +2,12 @@
 import type { StopRequest } from "../../data/threads/long-work.ts";
 import { print } from "./streams.ts";
 
-const CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 };
+/** SIGUSR2 is what mpirun passes on to its ranks, where SIGINT and SIGTERM make it end them itself. */
+const CODES: Partial<Record<NodeJS.Signals, number>> = {
+  SIGINT: 130,
+  SIGTERM: 143,
+  ...(process.platform !== "win32" && { SIGUSR2: 143 }),
+};
 
 /** A terminal signals the launcher and us, and npm may repeat it: what comes this soon (ms) after the first is the same key press. */
 const SAME_PRESS = 300;

@@ -1,5 +1,7 @@
 // What is printed for who asked, and both streams when nobody reads them any more.
 
+import { isSilent } from "./speaker.ts";
+
 /** A reader that went away (`| head`), a lost terminal. */
 const GONE = new Set(["EPIPE", "EIO", "ERR_STREAM_DESTROYED"]);
 
@@ -12,8 +14,9 @@ export function outliveReaders(): void {
   }
 }
 
-/** The one way of the commands to stdout: `text`, and the end of its last line. */
+/** The one way of the commands to stdout: `text`, and the end of its last line. Of several ranks, rank 0's. */
 export function print(text: string): void {
+  if (isSilent()) return;
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
@@ -28,5 +31,6 @@ export const visible = (text: string): string =>
 
 /** What a person should know of a result, whatever stdout is for. */
 export function warn(lines: readonly string[]): void {
+  if (isSilent()) return;
   for (const line of lines) process.stderr.write(`${visible(line)}\n`);
 }

@@ -46,6 +46,9 @@ export interface ClipBatch extends ShownPixels {
   readonly replaced?: readonly string[];
 }
 
+/** What is known of the clips of a batch besides their pixels. */
+export type BatchWords = Pick<ClipBatch, "keys" | "replaced" | "captions" | "sentiment">;
+
 /** Which clips a batch shows, and by which draws. */
 export interface BatchPlan {
   readonly step: number;
@@ -54,6 +57,8 @@ export interface BatchPlan {
   /** The samples that should fill the slots, and the numbers of their showings, which their draws have for an epoch. */
   readonly indices: Int32Array;
   readonly showings: Int32Array;
+  /** It is a part of a batch: that all of it is bad is for those to judge who see the rest. */
+  readonly isPart?: boolean;
 }
 
 export interface BatchSource {
@@ -95,7 +100,7 @@ export async function makeBatch(source: BatchSource, plan: BatchPlan): Promise<M
 
 /** Fills the slots of a plan, all at once. Errors: HealthError where each is bad, or no substitute is found; FormatError where a bad one ends the work. */
 export async function fillSlots<T>(
-  { seed, step, indices, showings }: BatchPlan,
+  { seed, step, indices, showings, isPart = false }: BatchPlan,
   rule: SlotRule,
   show: (draw: RandomDraw, slot: number) => Promise<T>,
 ): Promise<Slot<T>[]> {
@@ -103,7 +108,7 @@ export async function fillSlots<T>(
     fillSlot({ seed, epoch: showings[slot], index: indices[slot] }, rule, (draw) => show(draw, slot));
   const slots: Slot<T>[] = [];
   for await (const slot of inOrder(indices.keys(), indices.length, fill)) slots.push(slot);
-  if (rule.onBad === "replace" && slots.every(({ bad }) => bad.length > 0))
+  if (rule.onBad === "replace" && !isPart && slots.every(({ bad }) => bad.length > 0))
     throw new HealthError(`step ${step}: all ${slots.length} samples of the batch are bad; ${slots[0].bad[0].reason}`);
   return slots;
 }

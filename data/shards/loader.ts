@@ -25,6 +25,8 @@ export interface LoaderOptions extends View, OrderOptions, BadSampleRule {
    * slot where the order is `shuffled`. In the order `stored` it is left out, for nothing may be measured on another's pictures.
    */
   readonly onBadSample?: "stop" | "skip";
+  /** Which slots of every batch are filled; all. The order is that of whole batches whatever they are. */
+  readonly part?: { readonly from: number; readonly count: number };
 }
 
 /** How the published training takes its samples. */
@@ -77,7 +79,7 @@ export class Loader {
   async *batches(from = 0, until = Number.POSITIVE_INFINITY): AsyncGenerator<ClipBatch> {
     if (this.#running) throw new UsageError("a loader gives one sequence of batches at a time");
     this.#running = true;
-    const make = (step: number) => makeBatch(this.#source, this.plan(step));
+    const make = (step: number) => makeBatch(this.#source, partOf(this.plan(step), this.options.part));
     try {
       for await (const { batch, bad } of inOrder(range(from, until), aheadOf(this.options), make)) {
         for (const each of bad) this.#tally.add(each); // in the order of the steps
@@ -98,6 +100,13 @@ export class Loader {
     await this.#pool.close("the loader was closed");
   }
 }
+
+/** The plan of some slots of a batch. */
+const partOf = (plan: BatchPlan, part: LoaderOptions["part"]): BatchPlan => {
+  if (!part) return plan;
+  const of = (numbers: Int32Array) => numbers.slice(part.from, part.from + part.count);
+  return { ...plan, indices: of(plan.indices), showings: of(plan.showings), isPart: true };
+};
 
 /** Batches under way: what is asked for behind the batch that is being finished keeps every thread busy meanwhile. */
 function aheadOf({ prefetch, workers, batch }: Pick<LoaderOptions, "prefetch" | "workers" | "batch">): number {

@@ -35,8 +35,12 @@ export interface Shard extends Piece {
   readonly moments: readonly Tensor[];
   /** The tensors that lie in it, in their order. */
   readonly members: readonly Tensor[];
+  /** Where each of them begins in the flat arrays. */
+  readonly starts: readonly number[];
   /** The part of a flat array that belongs to member i, in its shape. */
   part(of: Tensor, i: number): Tensor;
+  /** Elements `from` to `to` of a flat array. Bytes in front of `from` are a multiple of 256. */
+  cut(of: Tensor, from: number, to: number): Tensor;
   /**
    * What has a gradient that was computed, or assigned, since the last `spend`: the shard itself where all members have,
    * otherwise runs of members that lie side by side.
@@ -231,7 +235,7 @@ function makeShard(layout: Layout, count: number, withHalves: boolean): Shard {
   const spend = (): void => {
     for (const value of [gradients.value, ...places]) value.fresh = false;
   };
-  return { numel, bytes, ...whole, halves, members, part, fresh, freshMembers, spend, free };
+  return { numel, bytes, ...whole, halves, members, starts, part, cut: cutOf, fresh, freshMembers, spend, free };
 }
 
 /** The longest runs of true, as first and last place. */

@@ -74,6 +74,18 @@ export const hostMutations: readonly HostMutation[] = [
     ["engine/check-gradient", "const factor = base ** j", "const factor = 2 * base ** j", "wrong powers of the step"],
   ),
   ...of(
+    "train/shared-gradients.ts",
+    ["train/micro-batch", "Math.ceil(count / micro)", "Math.floor(count / micro)", "last part dropped"],
+    ["cli/train-ranks", "before.count > 0 ? 1 : 0", "0", "a rank starts from the slopes of another's clips"],
+    ["cli/train-ranks", "else tape.accumulate([y]", "else tape.vjp([y]", "gradients of the last part only"],
+  ),
+  ...of("train/mpi/sum.ts", [
+    "train/mpi/peers",
+    "own, from > 0)",
+    "own, false)",
+    "the last rank's piece instead of the sum",
+  ]),
+  ...of(
     "train/learner.ts",
     ["train/micro-batch", "step * batch + from", "step * batch", "every part draws the masks of the first"],
     ["train/training", "step * batch + from", "batch + from", "the same dropout at every step"],
@@ -84,7 +96,6 @@ export const hostMutations: readonly HostMutation[] = [
       "t: keep(gradients.get(v)) }",
       "texts get the slope of the videos",
     ],
-    ["train/micro-batch", "Math.ceil(batch / micro)", "Math.floor(batch / micro)", "last part dropped"],
     ["model/family", "parameters.filter(([name]) => family.trains(name))", "parameters", "frozen parameters train"],
     ["train/training", "bad: later(bad)", "bad: later(norm)", "the norm is reported as bad"],
     [

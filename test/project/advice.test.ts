@@ -42,6 +42,8 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/package/checks.ts": ["--noEmit", "--strict", "--target", "--module", "--lib", "--types", "--ignoreConfig"],
   "test/package/main.ts": ["--pack-destination", "--save-dev"],
   "test/package/user.ts": ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel"],
+  "train/mpi/launcher.ts": ["--bind-to"], // of mpirun
+  "test/kit/ranks.ts": ["--allow-run-as-root", "--oversubscribe", "--bind-to"],
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
   "test/run/in-child.ts": ["--enable-source-maps"],

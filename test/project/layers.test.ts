@@ -23,7 +23,7 @@ const packages: Record<string, readonly string[]> = {
     "yaml",
   ],
   model: ["valibot"],
-  train: ["valibot"],
+  train: ["valibot", "koffi"],
   eval: ["valibot", "sharp"],
   ingest: ["media-captions", "onnxruntime-node"],
   cli: ["commander", "picocolors", "valibot", "sharp", "uplot", "modern-tar", "esbuild"],

@@ -1,10 +1,10 @@
 // What differs between the two families of MPI: how handles look, and where the predefined ones are.
 
 /** As koffi describes what a function takes. */
-export type Handle = "void *" | "int";
+type Handle = "void *" | "int";
 
 /** Of a family, what calls need. */
-export interface Family {
+export interface MpiFamily {
   readonly name: "Open MPI" | "MPICH";
   /** Communicators and data types. */
   readonly handle: Handle;
@@ -15,13 +15,13 @@ export interface Family {
 }
 
 /** Finds an exported object; throws where there is none. */
-export type Lookup = (name: string) => unknown;
+type Lookup = (name: string) => unknown;
 
 /**
  * The family of a library, by its symbols. Open MPI's handles are addresses of exported objects. Those of MPICH are numbers, which MPICH, Intel MPI, MVAPICH
  * and Cray share (the MPICH ABI).
  */
-export function familyOf(symbol: Lookup): Family {
+export function familyOf(symbol: Lookup): MpiFamily {
   const world = found(symbol, "ompi_mpi_comm_world");
   if (world !== undefined)
     return { name: "Open MPI", handle: "void *", world, byte: symbol("ompi_mpi_byte"), ignored: null };

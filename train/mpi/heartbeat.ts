@@ -13,7 +13,7 @@ export interface Signs {
 
 /** Milliseconds between signs, and of silence after which a rank counts as hung. */
 const EVERY = 1000;
-export const SILENCE = 10_000;
+const SILENCE = 10_000;
 
 /** Begins to give and take signs; `silent` hears once of the rank that gives none. Returns what ends it. */
 export function heartbeat(signs: Signs, silent: (error: GpuError) => void, silence = SILENCE): () => void {

@@ -2,7 +2,7 @@
 import { UsageError } from "../../engine/errors.ts";
 
 /** What a launcher told one of its processes. */
-export interface Launch {
+export interface RankLaunch {
   /** `mpirun` of Open MPI or of the MPICH family, Slurm's `srun`, or `torchrun`. */
   readonly by: "Open MPI" | "MPICH" | "Slurm" | "torchrun";
   readonly rank: number;
@@ -15,7 +15,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The variables of each launcher: which process this is, of how many, and which on its machine. */
 const launchers: readonly {
-  readonly by: Launch["by"];
+  readonly by: RankLaunch["by"];
   readonly rank: string;
   readonly size: string;
   readonly local: readonly string[];
@@ -35,7 +35,7 @@ const launchers: readonly {
  * The launcher of several processes that this is one of; undefined for a process of its own. A batch script of Slurm's is one: only
  * `srun` in it starts several. Errors: UsageError for variables that are no such numbers.
  */
-export function launchOf(environment: Environment): Launch | undefined {
+export function launchOf(environment: Environment): RankLaunch | undefined {
   const found = launchers.find(({ rank, size }) => given(environment, rank) && given(environment, size));
   if (!found) return undefined;
   const size = numberIn(environment, found.size);
@@ -57,7 +57,7 @@ function numberIn(environment: Environment, name: string): number {
 }
 
 /** Refuses a launcher that starts processes which cannot find each other by MPI. Errors: UsageError that says how to start them instead. */
-export function refuseTorchrun({ by, size }: Launch): void {
+export function refuseTorchrun({ by, size }: RankLaunch): void {
   if (by !== "torchrun") return;
   throw new UsageError(
     `torchrun started ${size} processes, but they would not find each other: ranks meet over MPI here\n` +
@@ -67,10 +67,10 @@ export function refuseTorchrun({ by, size }: Launch): void {
 }
 
 /** Why the ranks that a launcher started do not see each other, where the library finds `size` of them. */
-export const strangersText = ({ by, size: due }: Launch, library: string, size: number): string =>
+export const strangersText = ({ by, size: due }: RankLaunch, library: string, size: number): string =>
   `${by} started ${due} processes, but ${library} sees ${size}: each would train a model of its own\n  ${remedies[by]}`;
 
-const remedies: Record<Launch["by"], string> = {
+const remedies: Record<RankLaunch["by"], string> = {
   "Open MPI":
     "the library is not that of the launcher: --mpi with the path of Open MPI's libmpi.so.40, or the mpirun that belongs to the library",
   MPICH:

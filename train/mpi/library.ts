@@ -1,12 +1,12 @@
 // An MPI library of the system, called through koffi: found by name or path, its calls one at a time, those that wait on a thread.
 import { UsageError } from "../../engine/errors.ts";
-import { type Family, familyOf } from "./family.ts";
-import type { Launch } from "./launcher.ts";
+import { type MpiFamily, familyOf } from "./family.ts";
+import type { RankLaunch } from "./launcher.ts";
 
 /** An MPI library that is loaded and not yet begun. Blocking calls come as functions that resolve with MPI's answer. */
 export interface Library {
   readonly path: string;
-  readonly family: Family;
+  readonly family: MpiFamily;
   /** Answers at once. */
   now(name: CallName, ...values: unknown[]): void;
   /** Waits on another thread; calls come one after another, in the order in which they were asked for. */
@@ -34,7 +34,7 @@ const calls = {
 type CallName = keyof typeof calls;
 
 /** Names under which the families lie on Linux and macOS. */
-const names: Record<Family["name"], readonly string[]> = {
+const names: Record<MpiFamily["name"], readonly string[]> = {
   "Open MPI": ["libmpi.so.40", "libmpi.so", "libmpi.40.dylib", "libmpi.dylib"],
   MPICH: ["libmpich.so.12", "libmpi.so.12", "libmpich.so", "libmpi.12.dylib", "libmpich.dylib"],
 };
@@ -46,7 +46,7 @@ const STACK = 1 << 20;
  * Loads the library at `path`, or the one that fits the launcher. Errors: UsageError where there is none, or where it is not of the launcher's family: then
  * every process would be alone.
  */
-export async function loadLibrary(launch: Pick<Launch, "by">, path?: string): Promise<Library> {
+export async function loadLibrary(launch: Pick<RankLaunch, "by">, path?: string): Promise<Library> {
   const koffi = await koffiItself();
   koffi.config({ ...koffi.config(), async_stack_size: STACK }); // before anything is loaded
   const failed: string[] = [];
@@ -75,15 +75,15 @@ async function koffiItself() {
   }
 }
 
-const ownFamily = ({ by }: Pick<Launch, "by">): Family["name"] | undefined =>
+const ownFamily = ({ by }: Pick<RankLaunch, "by">): MpiFamily["name"] | undefined =>
   by === "Open MPI" || by === "MPICH" ? by : undefined;
 
-const namesFor = (launch: Pick<Launch, "by">): readonly string[] => {
+const namesFor = (launch: Pick<RankLaunch, "by">): readonly string[] => {
   const own = ownFamily(launch);
   return own ? names[own] : [...names["Open MPI"], ...names.MPICH];
 };
 
-function missingText(launch: Pick<Launch, "by">, path: string | undefined, failed: readonly string[]): string {
+function missingText(launch: Pick<RankLaunch, "by">, path: string | undefined, failed: readonly string[]): string {
   const own = ownFamily(launch);
   const what = own ? `${launch.by} started this, but its library was not found` : "no MPI library was found";
   const help =
@@ -93,7 +93,7 @@ function missingText(launch: Pick<Launch, "by">, path: string | undefined, faile
 
 type Koffi = Awaited<ReturnType<typeof koffiItself>>;
 
-function bound(library: ReturnType<Koffi["load"]>, family: Family, path: string): Library {
+function bound(library: ReturnType<Koffi["load"]>, family: MpiFamily, path: string): Library {
   const kinds = { H: family.handle, p: "void *", i: "int" };
   const functions = Object.fromEntries(
     Object.entries(calls).map(([name, takes]) => {
@@ -119,7 +119,7 @@ function bound(library: ReturnType<Koffi["load"]>, family: Family, path: string)
       const call = () =>
         new Promise<number>((done, failed) =>
           functions[name].async(...values, (error: unknown, answer: number) => (error ? failed(error) : done(answer))),
-        );
+        ).finally(() => values.length); // until then nothing that the call reads or writes may be collected
       const answered = last.then(call).then((answer) => check(name, answer));
       last = answered.catch(() => {}); // whoever asked hears of it
       return answered;

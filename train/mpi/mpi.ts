@@ -2,7 +2,7 @@
 import { UsageError } from "../../engine/errors.ts";
 import type { Peers } from "../peers.ts";
 import { heartbeat, type Signs } from "./heartbeat.ts";
-import { type Launch, refuseTorchrun, strangersText } from "./launcher.ts";
+import { type RankLaunch, refuseTorchrun, strangersText } from "./launcher.ts";
 import { type Library, loadLibrary } from "./library.ts";
 import { type Exchange, sumOver } from "./sum.ts";
 import { type wireKinds, wires } from "./wire.ts";
@@ -29,7 +29,7 @@ const MOST = 2 ** 30;
 const SIGN = 77;
 
 /** Joins the processes of a launcher. Errors: UsageError where there is no library for it, or where its processes do not see each other. */
-export async function joinMpi(launch: Launch, { path, wire = "f32", silent, say }: MpiOptions): Promise<Peers> {
+export async function joinMpi(launch: RankLaunch, { path, wire = "f32", silent, say }: MpiOptions): Promise<Peers> {
   refuseTorchrun(launch);
   const library = await loadLibrary(launch, path);
   const level = cell();
@@ -63,7 +63,7 @@ class MpiPeers implements Peers {
 
   constructor(
     private readonly library: Library,
-    { rank, size, localRank = rank }: Launch,
+    { rank, size, localRank = rank }: RankLaunch,
     private readonly wire: (typeof wireKinds)[number],
     silent: ((error: Error) => void) | undefined,
   ) {
@@ -76,28 +76,27 @@ class MpiPeers implements Peers {
   }
 
   async gather(own: Uint8Array): Promise<readonly Uint8Array[]> {
-    const lengths = still(new Int32Array(this.size));
-    const bytes = new Uint8Array(lengths.buffer);
-    await this.#share(still(new Uint8Array(Int32Array.of(own.length).buffer)), bytes, 4);
-    const starts = still(new Int32Array(this.size));
+    const [length, lengths, starts] = [cell(), numbers(this.size), numbers(this.size)];
+    length[0] = own.length;
+    await this.#share(bytesOf(length), bytesOf(lengths), 4);
     let total = 0;
-    for (const [i, length] of lengths.entries()) {
+    for (const [i, bytes] of lengths.entries()) {
       starts[i] = total;
-      total += length;
+      total += bytes;
     }
     if (total > MOST)
       throw new UsageError(`${total} bytes of all ranks together; at most ${MOST} can be gathered at once`);
     const all = new Uint8Array(new ArrayBuffer(Math.max(64, total)));
-    const sent = still(own);
     await this.library.later(
       "MPI_Allgatherv",
-      ...[sent, own.length, this.#byte, all, lengths, starts, this.#byte, this.#world],
+      ...[still(own), own.length, this.#byte, all, lengths, starts, this.#byte, this.#world],
     );
-    return Array.from(lengths, (length, i) => all.subarray(starts[i], starts[i] + length));
+    return Array.from(lengths, (bytes, i) => all.subarray(starts[i], starts[i] + bytes));
   }
 
   async broadcast(own: Uint8Array): Promise<Uint8Array> {
-    const length = still(Float64Array.of(own.length));
+    const length = new Float64Array(new ArrayBuffer(128), 0, 1);
+    length[0] = own.length;
     await this.library.later("MPI_Bcast", length, 8, this.#byte, 0, this.#world);
     const all = this.rank === 0 ? still(own) : new Uint8Array(new ArrayBuffer(Math.max(64, length[0])));
     for (let at = 0; at < length[0]; at += MOST) {
@@ -165,17 +164,17 @@ function aboutOf({ family, path, now }: Library): string {
   return `${family.name} ${version} (${path})`;
 }
 
-/** A number that a call writes. Small arrays lie on a heap that moves; a view of a larger buffer does not. */
-const cell = (): Int32Array => new Int32Array(new ArrayBuffer(128), 0, 1);
+/** Numbers that calls read and write. Small arrays lie on a heap that moves; a view of a larger buffer does not. */
+const numbers = (count: number): Int32Array => new Int32Array(new ArrayBuffer(Math.max(128, 4 * count)), 0, count);
+const cell = (): Int32Array => numbers(1);
 
-/** The same elements where they do not move during a call. */
-function still<A extends Uint8Array | Int32Array | Float64Array>(array: A): A {
-  if (array.byteLength > 64) return array;
-  const copy = new (array.constructor as new (buffer: ArrayBuffer, at: number, length: number) => A)(
-    new ArrayBuffer(128),
-    0,
-    array.length,
-  );
-  copy.set(array as never);
+/** The same bytes where they do not move during a call. */
+function still(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > 64) return bytes;
+  const copy = new Uint8Array(new ArrayBuffer(128), 0, bytes.length);
+  copy.set(bytes);
   return copy;
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
