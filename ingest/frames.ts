@@ -7,6 +7,22 @@ export interface Looks {
   readonly last: number;
 }
 
+/** The number of the shot that a look shows, where new ones begin at these seconds, ascending. */
+export function shotsAt(cuts: readonly number[], fps: number): (look: number) => number {
+  return (look) => {
+    let [low, high] = [0, cuts.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (cuts[middle] <= look / fps + ROUNDING) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}
+
+/** Times in files are rounded; in seconds. */
+const ROUNDING = 1e-3;
+
 /** As the official index has it, ⌈fps · start⌉ to ⌊fps · end⌋; but look 0 exists, and none is behind the film's end. */
 export function looksOf({ start, end }: SpokenSentence, fps: number, seconds: number): Looks {
   return { first: Math.ceil(fps * start), last: Math.min(Math.floor(fps * end), Math.ceil(fps * seconds) - 1) };

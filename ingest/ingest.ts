@@ -7,12 +7,17 @@ import { Lock } from "../data/formats/lock.ts";
 import { openVideo, type Video } from "../data/footage/video.ts";
 import { accountOf } from "../data/list/account.ts";
 import type { ListedClip } from "../data/list/list-file.ts";
+import { range } from "../data/threads/in-order.ts";
 import { type Meter, Stopped, type StopRequest } from "../data/threads/long-work.ts";
 import { FormatError } from "../engine/errors.ts";
 import { findCuts } from "./cuts.ts";
 import { type FilmFile, filmsIn } from "./films.ts";
 import { neutralFault, personFault } from "./filters.ts";
 import { commitShards } from "./commit.ts";
+import { FilmPeople, type FrameBoxes, seeFilm, shareSeen } from "./film-people.ts";
+import { type BoxFileOptions, peopleBeside } from "./people.ts";
+import type { Detector } from "./detector.ts";
+import type { SubjectChoice } from "./subject.ts";
 import { Records } from "./records.ts";
 import type { FilmReport, Ingested } from "./report.ts";
 import { neutralScore, type Scorer } from "./sentiment.ts";
@@ -20,16 +25,21 @@ import { ShardMaker } from "./shards.ts";
 import type { SplitOptions } from "./splits.ts";
 import { type Candidate, type ToldFilm, toldFilm, type ToldOptions } from "./told.ts";
 
-export interface IngestOptions extends ToldOptions, SplitOptions {
+export interface IngestOptions extends ToldOptions, SplitOptions, BoxFileOptions {
   readonly scorer: Scorer;
   /** ffmpeg's scene score of a cut; 0 seeks none. */
   readonly scene: number;
   readonly side: number;
   readonly perShard: number;
+  readonly subject: SubjectChoice;
+  /** Boxes of at most this confidence count as nobody. */
+  readonly minConfidence: number;
+  /** Seeks people where no file tells of them. */
+  readonly detector?: Detector;
 }
 
 /** The phases that the meter hears of. */
-export const ingestPhases = ["read films", "score sentences", "find cuts", "write shards"] as const;
+export const ingestPhases = ["read films", "score sentences", "find cuts", "find people", "write shards"] as const;
 
 /**
  * Makes the shards of a folder's films, or goes on with them, in the folder `out`; its folder `work` holds the stages' records.
@@ -64,6 +74,7 @@ interface Film {
   /** Logits of the candidates. */
   logits?: readonly (readonly number[])[];
   cuts?: readonly number[];
+  people?: FilmPeople;
   report?: FilmReport;
   fault?: string;
 }
@@ -88,6 +99,7 @@ class Ingest {
     await replaceFile(join(this.work, "sentences.txt"), sentencesFile(films));
     await this.score(films);
     await this.each("find cuts", films, (film) => this.findCuts(film));
+    await this.findPeople(films);
     await this.makeShards(films);
     const reports = films.flatMap(({ report }) => report ?? []);
     const leftOut = films.flatMap(({ file, fault }) => (fault === undefined ? [] : [{ film: file.name, why: fault }]));
@@ -149,18 +161,55 @@ class Ingest {
     film.cuts = await film.records.keep("cuts", source.stamp, () => source.read());
   }
 
+  /** Only sentences that nothing is wrong with so far are looked at. */
+  private async findPeople(films: readonly Film[]): Promise<void> {
+    const good = films.filter(({ fault }) => fault === undefined);
+    const looks = new Map(good.map((film) => [film, this.looksOf(film)]));
+    this.meter.start(
+      "find people",
+      [...looks.values()].reduce((sum, { length }) => sum + length, 0),
+    );
+    let done = 0;
+    for (const [film, wanted] of looks) {
+      if (this.stop.requested !== undefined) throw new Stopped();
+      const at = (n: number) => this.meter.at(done + n, film.file.name);
+      await this.peopleOf(film, wanted, at).catch((error: unknown) => this.leaveOut(film, error));
+      done += wanted.length;
+    }
+  }
+
+  private looksOf({ told, logits }: Film): number[] {
+    const kept = told!.candidates.filter((_, i) => this.neutralFault(logits![i]) === undefined);
+    const looks = kept.flatMap(({ looks: { first, last } }) => [...range(first, last + 1)]);
+    return [...new Set(looks)].sort((a, b) => a - b);
+  }
+
+  private async peopleOf(film: Film, looks: readonly number[], at: (done: number) => void): Promise<void> {
+    const { file, told, open, records, cuts } = film;
+    const { detector, fps, minConfidence } = this.options;
+    const source = (await peopleBeside(file, told!.facts, open, this.options)) ?? detector?.of(file, open, fps);
+    if (!source) return;
+    const sight = await seeFilm(source, looks, records, this.stop, at);
+    film.people = new FilmPeople(source.name, sight, cuts!, fps, minConfidence);
+    if (sight.unknown > 0)
+      this.meter.say(
+        `${source.name}: tells nothing of ${sight.unknown} of ${looks.length} frames: nobody is seen there`,
+      );
+  }
+
   private async makeShards(films: readonly Film[]): Promise<void> {
     const good = films.filter(({ fault }) => fault === undefined);
-    const chosen = good.map((film) => ({ film, ...this.choose(film) }));
+    const chosen: ({ film: Film } & Chosen)[] = [];
+    for (const film of good) chosen.push({ film, ...(await this.choose(film)) });
     this.meter.start(
       "write shards",
       chosen.reduce((sum, { clips }) => sum + clips.length, 0),
     );
     let done = 0;
-    for (const { film, clips, dropped } of chosen) {
+    for (const { film, clips, dropped, boxes } of chosen) {
       const { file, told, records, open } = film;
       const stamp = createHash("sha256")
-        .update(JSON.stringify([file.stamp, clips]))
+        .update(JSON.stringify([file.stamp, clips, boxes]))
         .digest("hex");
       const made = await this.shards.shardsOf({ key: file.key, stamp, clips, records, open }, (n) =>
         this.meter.at(done + n, file.name),
@@ -173,16 +222,26 @@ class Ingest {
   }
 
   /** The sentences that pass the filters, as clips. */
-  private choose({ file, told, logits }: Film): { clips: ListedClip[]; dropped: Record<string, number> } {
-    const dropped: Record<string, number> = { ...told!.dropped };
-    const clips = told!.candidates.flatMap((candidate, i) => {
-      const neutral = this.options.scorer.tells ? neutralScore(logits![i]) : undefined;
-      const fault = neutralFault(neutral, this.options) ?? personFault(undefined, this.options);
-      if (!fault) return [this.clipOf(file, candidate, logits![i])];
-      dropped[fault] = (dropped[fault] ?? 0) + 1;
-      return [];
-    });
-    return { clips, dropped };
+  private async choose({ file, told, logits, people, open }: Film): Promise<Chosen> {
+    const chosen: Chosen = { clips: [], dropped: { ...told!.dropped }, boxes: [] };
+    for (const [i, candidate] of told!.candidates.entries()) {
+      const { looks } = candidate;
+      const neutral = this.neutralFault(logits![i]);
+      const subject = neutral ? undefined : people?.subject(this.options.subject, looks, told!.facts);
+      const fault = neutral ?? personFault(subject && shareSeen(subject), this.options);
+      if (fault) {
+        chosen.dropped[fault] = (chosen.dropped[fault] ?? 0) + 1;
+        continue;
+      }
+      const boxes = subject && (await people!.inFrames(subject, looks, open));
+      chosen.clips.push({ ...this.clipOf(file, candidate, logits![i]), ...(boxes && { boxes: boxes.of }) });
+      chosen.boxes.push(boxes?.values);
+    }
+    return chosen;
+  }
+
+  private neutralFault(logits: readonly number[]): string | undefined {
+    return neutralFault(this.options.scorer.tells ? neutralScore(logits) : undefined, this.options);
   }
 
   private clipOf(file: FilmFile, { number, text, looks }: Candidate, logits: readonly number[]): ListedClip {
@@ -195,13 +254,20 @@ class Ingest {
   }
 }
 
+/** The clips of a film; boxes as plain values, since a clip holds a function of them. */
+interface Chosen {
+  readonly clips: ListedClip[];
+  readonly dropped: Record<string, number>;
+  readonly boxes: (FrameBoxes["values"] | undefined)[];
+}
+
 /** All sentences that want logits, for who scores them elsewhere. */
 const sentencesFile = (films: readonly Film[]): string =>
   films.flatMap(({ told }) => told?.candidates.map(({ text }) => `${text}\n`) ?? []).join("");
 
 function reportOf(
   { facts, words, notes, faults, sentences }: ToldFilm,
-  { file, cuts }: Film,
+  { file, cuts, people }: Film,
   clips: readonly ListedClip[],
   dropped: Readonly<Record<string, number>>,
   { shards, dropped: unfit }: { shards: FilmReport["shards"]; dropped: Parameters<typeof accountOf>[0] },
@@ -210,5 +276,6 @@ function reportOf(
     ...{ film: file.name, words, seconds: facts.seconds, notes, faults, sentences, dropped, shards },
     ...{ kept: clips.length - unfit.length, cuts: cuts?.length ?? 0, unfit: accountOf(unfit).first },
     durations: clips.map(({ start, end }) => end! - start),
+    ...(people && { people: people.report }),
   };
 }

@@ -22,6 +22,17 @@ export interface FilmReport {
   /** Seconds of each clip. */
   readonly durations: readonly number[];
   readonly shards: readonly ShardEntry[];
+  readonly people?: PeopleReport;
+}
+
+/** Who was seen in the frames of a film's sentences. */
+export interface PeopleReport {
+  readonly source: string;
+  /** Frames with no, one, two, … boxes. */
+  readonly boxes: readonly number[];
+  readonly tracks: number;
+  /** Frames of which the source tells nothing. */
+  readonly unknown: number;
 }
 
 /** What came of a folder. */

@@ -1,16 +1,20 @@
 // `emotionclip ingest`: films with their subtitles -> tar shards that `train` takes, in stages that each go on where they were.
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
 import { Command } from "commander";
+import { replaceFile } from "../../data/formats/disk.ts";
 import { orStopped } from "../../data/threads/long-work.ts";
 import { isFolder } from "../../data/footage/files.ts";
 import { type IngestOptions, ingestFilms, ingestPhases } from "../../ingest/ingest.ts";
 import { type Ingested, totalsOf } from "../../ingest/report.ts";
 import { type GpuScorer, robertaScorer } from "../../ingest/roberta-scorer.ts";
 import { fileScorer, type Scorer, uniformScorer } from "../../ingest/sentiment.ts";
+import { subjectChoice } from "../../ingest/subject.ts";
 import { writeContactSheet } from "../contact-sheet.ts";
 import { withSubtitleChoice } from "../film-words.ts";
-import { real, whole } from "../flags.ts";
+import { boxRule, real, whole } from "../flags.ts";
 import type { Context, GpuOptions } from "../gpu.ts";
+import { ingestPage } from "../pages/ingest-page.ts";
 import { splitLines } from "../shard-writing.ts";
 import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
@@ -33,7 +37,7 @@ export function command({ gpu }: Context): Command {
     .option("--pause <s>", "seconds of silence that end a sentence", seconds("pause"), 2)
     .option(
       "--sentiment <path>",
-      "a .json file of text: seven logits, or the folder of a RoBERTa classifier; without it every sentence gets 0",
+      "the folder of a RoBERTa classifier, what `emotionclip sentiment` makes of work/sentences.txt, or a .json file of text: seven logits; without it 0",
     )
     .option("--max-neutral <p>", "largest neutral score of a sentence", share("max-neutral"), 0.05)
     .option("--min-seconds <s>", "sentences are longer than this", seconds("min-seconds"), 2)
@@ -45,6 +49,19 @@ export function command({ gpu }: Context): Command {
       "ffmpeg's scene score of a cut, 0 seeks none; a list of PySceneDetect goes before",
       share("scene"),
       0.3,
+    )
+    .addOption(boxRule())
+    .option(
+      "--boxes-fps <n>",
+      "frames a second that numbers in files of boxes count, where it is not the film's",
+      (text) => real("boxes-fps", text, 0.01, 1000),
+    )
+    .option("--min-confidence <p>", "boxes of at most this confidence count as nobody", share("min-confidence"), 0.5)
+    .option(
+      "--subject <who>",
+      "whose boxes a clip has: all, as published, or of each shot the largest, central or longest, or track:N",
+      subjectChoice,
+      "all" as const,
     )
     .option("--fps <n>", "frames a second", (text) => real("fps", text, 0.01, 1000), 8)
     .option(
@@ -66,14 +83,14 @@ export function command({ gpu }: Context): Command {
 }
 
 /** Who says what sentences feel like. */
-async function scorerOf(path: string | undefined, gpu: GpuOptions): Promise<Scorer & Partial<GpuScorer>> {
+async function scorerOf(path: string | undefined, out: string, gpu: GpuOptions): Promise<Scorer & Partial<GpuScorer>> {
   if (path === undefined) return uniformScorer;
-  return (await isFolder(path)) ? robertaScorer(path, gpu) : fileScorer(path);
+  return (await isFolder(path)) ? robertaScorer(path, gpu) : fileScorer(path, join(out, "work", "sentences.txt"));
 }
 
 async function ingest(folder: string, flags: Flags, gpu: GpuOptions): Promise<void> {
   const out = resolve(flags.out);
-  const scorer = await scorerOf(flags.sentiment, gpu);
+  const scorer = await scorerOf(flags.sentiment, out, gpu);
   const test = flags.test?.split(",").map((name) => name.trim());
   const progress = new Progress({ phases: ingestPhases.map((name) => [name, 1] as const) });
   const made = await orStopped(
@@ -85,8 +102,11 @@ async function ingest(folder: string, flags: Flags, gpu: GpuOptions): Promise<vo
   warn(notes);
   const sheet = await writeContactSheet(out, made.splits);
   const { films, leftOut, passedOver, splits, sentiment } = made;
-  const result = { ...totalsOf(films), films, leftOut, passedOver, sentiment, splits, notes, sheet };
-  printResult(flags.json, result, () => page(flags.out, sheet, made));
+  const report = join(out, "report.html");
+  const result = { ...totalsOf(films), films, leftOut, passedOver, sentiment, splits, notes, sheet, report };
+  await replaceFile(report, ingestPage(made, notes, await readFile(sheet)));
+  await replaceFile(join(out, "report.json"), `${JSON.stringify(result, null, 1)}\n`);
+  printResult(flags.json, result, () => page(flags.out, made));
 }
 
 /** What is to be known before training. */
@@ -96,6 +116,11 @@ const notesOn = ({ splits, films }: Ingested, tells: boolean): string[] => [
     : [
         "the sentences have no sentiment: none is dropped as neutral, and every clip gets seven logits of 0. Train with `train --beta 0`, which is InfoNCE: with any other SNCE removes every negative",
       ]),
+  ...(films.some(({ people }) => !people)
+    ? [
+        `nobody looked for people in ${films.filter(({ people }) => !people).length} of ${films.length} films: the masks of their clips are empty; put boxes beside them (docs/guide/own-videos.md)`,
+      ]
+    : []),
   ...(splits.some(({ split }) => split === "test")
     ? []
     : [
@@ -103,7 +128,7 @@ const notesOn = ({ splits, films }: Ingested, tells: boolean): string[] => [
       ]),
 ];
 
-function page(out: string, sheet: string, { films, leftOut, passedOver, splits }: Ingested): string {
+function page(out: string, { films, leftOut, passedOver, splits }: Ingested): string {
   const { seconds, sentences, kept, dropped } = totalsOf(films);
   const reasons = Object.entries(dropped).sort(([, a], [, b]) => b - a);
   return [
@@ -113,7 +138,7 @@ function page(out: string, sheet: string, { films, leftOut, passedOver, splits }
     ...leftOut.map(({ why }) => `  ${visible(why)}`),
     ...(passedOver > 0 ? [`${passedOver} other files passed over`] : []),
     ...splitLines(splits),
-    `look at them: ${sheet}`,
+    `look at them: ${join(out, "report.html")}`,
     `train on them: emotionclip train --train-data ${out}`,
   ].join("\n");
 }

@@ -74,19 +74,7 @@ const IS_DETECTORS =
  */
 export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning = "pixels"): SubjectBoxes {
   takes('boxesFrom(bytes: Uint8Array, file: text, meaning?: "compat" | "exact" | "pixels", ...)', arguments);
-  const scanner = new JsonScanner(bytes, file);
-  const known = new Map<string, readonly Detection[]>();
-  const take = () => {
-    for (const frame of scanner.keys()) {
-      if (known.has(frame)) scanner.fail(`frame ${quoted(frame)} is there twice`);
-      if (known.size === FRAMES) scanner.fail(`has boxes of more than ${FRAMES} frames`);
-      known.set(frame, boxesAt(scanner, frame));
-    }
-  };
-  if (scanner.peek() === "[".charCodeAt(0)) for (const _ of scanner.members(FRAMES)) take();
-  else take();
-  scanner.end();
-  if (known.size === 0) throw new FormatError(`${file}: has boxes of 0 frames`);
+  const known = detectionsIn(bytes, file);
   const byNumber = numbered(known);
   return ({ name, index }, original, resized) => {
     const found = known.get(name) ?? (name === String(index) ? byNumber.get(index) : undefined);
@@ -101,6 +89,24 @@ export function boxesFrom(bytes: Uint8Array, file: string, meaning: BoxMeaning =
         return scaleBox(box, original, resized);
       });
   };
+}
+
+/** What a file of boxes holds by the name of each frame, which is there once. Errors: FormatError. */
+export function detectionsIn(bytes: Uint8Array, file: string): Map<string, readonly Detection[]> {
+  const scanner = new JsonScanner(bytes, file);
+  const known = new Map<string, readonly Detection[]>();
+  const take = () => {
+    for (const frame of scanner.keys()) {
+      if (known.has(frame)) scanner.fail(`frame ${quoted(frame)} is there twice`);
+      if (known.size === FRAMES) scanner.fail(`has boxes of more than ${FRAMES} frames`);
+      known.set(frame, boxesAt(scanner, frame));
+    }
+  };
+  if (scanner.peek() === "[".charCodeAt(0)) for (const _ of scanner.members(FRAMES)) take();
+  else take();
+  scanner.end();
+  if (known.size === 0) throw new FormatError(`${file}: has boxes of 0 frames`);
+  return known;
 }
 
 /** Frames of a video by number: those that ffmpeg would have extracted are numbered from 1. */

@@ -177,6 +177,36 @@ real("odd films are right or named, and the others go on", async () => {
   for (const { width, height } of turned) assert.equal([width, height], [48, 64]);
 });
 
+real(
+  "boxes beside a film become its clips' subject; a sentence in which nobody is seen is dropped; the report has it all",
+  async () => {
+    mkdirSync(at("people"));
+    tinyFilm(at("people", "one.mp4"));
+    writeFileSync(at("people", "one.srt"), said);
+    const line = (frame: number, x: number, side: number) => `${frame},-1,${x},10,${side},${side},0.9\n`;
+    const lines = Array.from({ length: 36 }, (_, i) => line(i + 1, 4, 10) + line(i + 1, 30 + i / 10, 20));
+    writeFileSync(at("people", "one.mot.csv"), lines.join(""));
+    const { code, stdout, stderr } = await ingest("people", "peopled", "--subject", "largest", "--json");
+    assert.is(code, 0, stderr);
+    const { films, dropped, report } = JSON.parse(stdout);
+    assert.equal(dropped, { "not longer than 2 s": 1, "nobody in the picture": 1 });
+    assert.equal(films[0].people, { source: "one.mot.csv", boxes: [33, 0, 25], tracks: 2, unknown: 0 });
+    const train = await openShards(at("peopled"), "train");
+    const reader = new ShardReader();
+    const { boxes } = train.info(0, reader);
+    reader.close();
+    assert.equal([boxes.length, boxes[0], boxes[24]], [25, [[30, 10, 50, 30]], [[33, 10, 53, 30]]]);
+    const page = readFileSync(report, "utf8");
+    for (const text of ["nobody in the picture", "How long clips last", "2 boxes", "one.mot.csv", "data:image/png"])
+      assert.ok(page.includes(text), text);
+    writeFileSync(at("people", "one.mot.csv"), line(900, 4, 10));
+    assert.match(
+      (await ingest("people", "peopled")).stderr,
+      /has boxes of frame 899, but there are 100 frames; --boxes-fps/,
+    );
+  },
+);
+
 real("without a film, or a clip, it is refused and nothing is listed", async () => {
   mkdirSync(at("none"));
   assert.match((await ingest("none", "nothing")).stderr, /no film among 0 files/);
