@@ -43,7 +43,7 @@ export function overlap(a: Box, b: Box): number {
   const across = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
   const down = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
   if (across <= 0 || down <= 0) return 0;
-  return (across * down) / (areaOf(a) + areaOf(b) - across * down);
+  return (across * down) / (boxArea(a) + boxArea(b) - across * down);
 }
 
-export const areaOf = ([x1, y1, x2, y2]: Box): number => (x2 - x1) * (y2 - y1);
+export const boxArea = ([x1, y1, x2, y2]: Box): number => (x2 - x1) * (y2 - y1);

@@ -5,7 +5,7 @@ import { UsageError } from "../engine/errors.ts";
 import { quoted } from "../data/formats/json.ts";
 import { clipLimits } from "../data/shards/clip.ts";
 import type { Looks } from "./frames.ts";
-import { areaOf } from "./seen.ts";
+import { boxArea } from "./seen.ts";
 import type { Tracked, TrackedBox } from "./tracks.ts";
 
 /** Who is the subject. */
@@ -56,7 +56,7 @@ function shotsOf(looks: readonly Look[], isFirst: (k: number) => boolean): Look[
 
 /** How much a box speaks for its track, by choice: all of a track's boxes in the shot are summed up. */
 const votes: Record<"largest" | "central" | "longest", (box: Box, size: Size) => number> = {
-  largest: areaOf,
+  largest: boxArea,
   central: ([x1, y1, x2, y2], { width, height }) =>
     Math.max(0, 1 - Math.hypot((x1 + x2) / width - 1, (y1 + y2) / height - 1) / Math.SQRT2),
   longest: () => 1,
@@ -67,7 +67,7 @@ function best(choice: keyof typeof votes, shot: readonly Look[], size: Size): nu
   const sums = new Map<number, [votes: number, area: number]>();
   for (const { track, box } of shot.flat()) {
     const [all, area] = sums.get(track) ?? [0, 0];
-    sums.set(track, [all + votes[choice](box, size), area + areaOf(box)]);
+    sums.set(track, [all + votes[choice](box, size), area + boxArea(box)]);
   }
   const ranked = [...sums].sort(([a, [va, aa]], [b, [vb, ab]]) => vb - va || ab - aa || a - b);
   return ranked[0]?.[0];
