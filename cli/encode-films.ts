@@ -142,7 +142,7 @@ export async function stampOfFiles(paths: readonly string[]): Promise<unknown> {
 /** What an earlier call has written of the same; its file is written before its JSON. */
 async function recall(folder: string, file: string, of: string): Promise<FilmEntry | undefined> {
   const path = join(folder, `${file}.json`);
-  const bytes = await readFile(path).catch(orMissing);
+  const bytes = await readFile(path).catch(orMissing(path));
   if (!bytes) return undefined;
   try {
     const {

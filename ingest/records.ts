@@ -39,7 +39,8 @@ export class Records {
   }
 
   private async recall<T>(stage: string, plan: string): Promise<{ value: T } | undefined> {
-    const text = (await readFile(this.pathOf(stage)).catch(orMissing))?.toString("utf8") ?? "";
+    const path = this.pathOf(stage);
+    const text = (await readFile(path).catch(orMissing(path)))?.toString("utf8") ?? "";
     const end = text.indexOf("\n");
     try {
       const head = JSON.parse(text.slice(0, end)) as { plan: string; sha256: string };

@@ -83,7 +83,10 @@ export class TrainReport {
 
   async #report(state: string, isRunning: boolean): Promise<Report> {
     this.#history ??= this.#before(this.#fresh[0]?.step ?? Number.POSITIVE_INFINITY);
-    const log = await this.#history;
+    const log = await this.#history.catch((error) => {
+      this.#history = undefined; // the next page asks again
+      throw error;
+    });
     for (const row of this.#fresh.splice(0)) this.#add(log, row);
     const { title, settings, facts } = this.options;
     return {

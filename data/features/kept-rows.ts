@@ -175,7 +175,7 @@ const sizeOf = (path: string): Promise<number> =>
 async function agree(folder: string, manifest: object): Promise<void> {
   const path = join(folder, names.manifest);
   const text = `${JSON.stringify(manifest, null, 1)}\n`;
-  const found = await readFile(path, "utf8").catch(orMissing);
+  const found = await readFile(path, "utf8").catch(orMissing(path));
   if (found === text) return;
   if (found !== undefined)
     throw new FormatError(`${names.manifest}: the cache folder ${folder} holds other features; delete it`);
@@ -184,8 +184,9 @@ async function agree(folder: string, manifest: object): Promise<void> {
 
 /** What all leading pieces with the right hash make, and the length of their lines. */
 async function intactPieces(folder: string, { width, samples }: RowsShape): Promise<Done & { bytes: number }> {
-  const text = (await readFile(join(folder, names.pieces), "latin1").catch(orMissing)) ?? "";
-  const file = await open(join(folder, names.rows), "r").catch(orMissing);
+  const [pieces, rows] = [join(folder, names.pieces), join(folder, names.rows)];
+  const text = (await readFile(pieces, "latin1").catch(orMissing(pieces))) ?? "";
+  const file = await open(rows, "r").catch(orMissing(rows));
   const bad: number[] = [];
   let [next, bytes] = [0, 0];
   try {

@@ -34,12 +34,19 @@ export function causeOf(error: unknown): string {
 export const readFault = (error: unknown): string =>
   codeIn(error) === "ENOENT" ? "no such file" : `cannot be read: ${causeOf(error)}`;
 
-/** For `catch`: what is not there is undefined; any other fault is one of the disk, with its path and cause. */
-export function orMissing(error: unknown): undefined {
-  if (codeIn(error) === "ENOENT") return undefined;
-  const { path } = error as NodeJS.ErrnoException;
-  throw new DiskError(`${path ?? "a file"}: ${readFault(error)}`, { cause: error });
-}
+/** For `catch`: what is not there is undefined; any other fault is one of the disk, with the path (the system does not always tell it) and its cause. */
+export const orMissing =
+  (path: string) =>
+  (error: unknown): undefined => {
+    if (codeIn(error) !== "ENOENT") unreadable(path)(error);
+  };
+
+/** For `catch`: whatever keeps us from reading a file is a fault of the disk, with its path and cause. */
+export const unreadable =
+  (path: string) =>
+  (error: unknown): never => {
+    throw new DiskError(`${path}: ${readFault(error)}`, { cause: error });
+  };
 
 /** Whether the system kept us from reading what may well be sound: no right to it, too many open files, a sick disk. */
 export function isSystemFault(error: unknown): boolean {

@@ -6,6 +6,7 @@ import { readFile, realpath, stat } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { BusyError } from "../../engine/errors.ts";
+import { orMissing, unreadable } from "./cause.ts";
 import { createExclusive, move, remove, temporaryName, touch } from "./disk.ts";
 import { placeHere, isRunning, type Place } from "./place.ts";
 
@@ -39,7 +40,8 @@ export class Lock {
   /** Takes the lock of `folder`, or throws BusyError with what is known of its owner and what to do. */
   static async take(folder: string, notice: (line: string) => void): Promise<Lock> {
     const path = join(folder, "lock");
-    const socket = await listen(await realpath(folder));
+    const place = await realpath(folder).catch(unreadable(folder));
+    const socket = await listen(place);
     try {
       if (socket === "busy") throw await busy(folder, ownerIn(await textOf(path)));
       const text = JSON.stringify(await self());
@@ -51,7 +53,7 @@ export class Lock {
     }
   }
 
-  /** Gives the folder back, unless someone else holds it by now. */
+  /** Gives the folder back, unless someone else holds it by now. Errors: DiskError where that cannot be read, or the lock not be removed. */
   async release(): Promise<void> {
     clearInterval(this.heart);
     try {
@@ -161,13 +163,12 @@ const plain = (text: unknown): string =>
 
 /** Field 22 of /proc/<pid>/stat; the name in field 2 may hold spaces, so fields count from its closing bracket. */
 async function startOf(pid: number): Promise<string> {
-  const stat = await textOf(`/proc/${pid}/stat`);
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
-async function textOf(path: string): Promise<string | undefined> {
-  return readFile(path, "utf8").catch(() => undefined);
-}
+/** What a lock says; undefined where there is none. Errors: DiskError for one that is there and cannot be read. */
+const textOf = (path: string): Promise<string | undefined> => readFile(path, "utf8").catch(orMissing(path));
 
 /** Holds the abstract socket of a folder; undefined where there is no such thing. */
 function listen(folder: string): Promise<Server | "busy" | undefined> {

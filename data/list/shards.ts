@@ -118,7 +118,8 @@ class Work {
 
   /** What an earlier run finished. */
   async recall(): Promise<void> {
-    const bytes = await readFile(join(this.folder, "finished.json")).catch(orMissing);
+    const path = join(this.folder, "finished.json");
+    const bytes = await readFile(path).catch(orMissing(path));
     if (!bytes) return;
     const { plan, parts } = parseJson(bytes, "finished.json") as unknown as { plan: string; parts: [string, Part][] };
     if (plan !== this.plan())

@@ -92,7 +92,7 @@ export async function writeShard(
 async function moveInto(folder: string, own: string, index: ShardIndex): Promise<void> {
   const path = join(folder, indexName(index.split));
   const bytes = indexBytes(index);
-  const before = await readFile(path).catch(orMissing);
+  const before = await readFile(path).catch(orMissing(path));
   if (before && !before.equals(bytes)) await remove(path);
   await syncFolder(folder);
   for (const { file } of index.shards) await move(join(own, file), join(folder, file));

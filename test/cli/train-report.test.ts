@@ -1,11 +1,14 @@
 // The page of a training: written anew while it runs and no oftener than that is cheap, with what the log had before, and kept at the end.
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SeriesLog } from "../../cli/pages/series.ts";
 import { TrainReport } from "../../cli/pages/train-report.ts";
+import { DiskError } from "../../engine/errors.ts";
+import { faultsIn } from "../../train/runs/faults.ts";
+import { refusal } from "../kit/refusal.ts";
 import { inTemporary } from "../kit/temporary.ts";
 
 const line = (step: number, more: object = {}) => {
@@ -113,5 +116,31 @@ test("curves of a long run keep a bounded number of points, each the mean of its
   assert.equal(loss[0], (1 + width) / 2);
   assert.equal(loss[10], step[10] + (width - 1) / 2);
 });
+
+test("a log that cannot be read once costs one page, which is said; the next one has all steps", () =>
+  inTemporary(async (folder) => {
+    const { report, clock, said, page, path } = reportIn(folder);
+    mkdirSync(join(folder, "metrics.jsonl")); // cannot be read
+    report.logged(line(1));
+    for (let i = 0; i < 500 && said.length === 0; i++) await sleep(10);
+    assert.match(said.join(), /no report\.html: metrics\.jsonl: /);
+    rmdirSync(join(folder, "metrics.jsonl"));
+    writeFileSync(join(folder, "metrics.jsonl"), "");
+    await sleep(20);
+    clock.now = 70_000;
+    report.logged(line(2));
+    await written(path);
+    await report.end("ended");
+    assert.equal(curvesIn(page())[0].steps, [1, 2]);
+    assert.is(said.length, 1);
+  }));
+
+test("a log that cannot be read when results are made is an error of the disk, not ours", () =>
+  inTemporary(async (folder) => {
+    mkdirSync(join(folder, "metrics.jsonl"));
+    const error = await refusal(faultsIn(join(folder, "metrics.jsonl")));
+    assert.instance(error, DiskError);
+    assert.match(error.message, /metrics\.jsonl: cannot be read: it is a folder \(EISDIR\)/);
+  }));
 
 test.run();

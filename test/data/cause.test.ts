@@ -21,7 +21,7 @@ test.after(() => rmSync(root, { recursive: true, force: true }));
 writeFileSync(join(root, "file"), "");
 const below = join(root, "file", "x");
 
-const fault = (code: string, path?: string) => Object.assign(new Error(`${code}: as Node says it`), { code, path });
+const fault = (code: string) => Object.assign(new Error(`${code}: as Node says it`), { code });
 
 const readers: readonly [string, () => unknown][] = [
   ["shards", () => openShards(below, "train")],
@@ -58,8 +58,8 @@ test("codes have words, and what has none keeps Node's", () => {
 });
 
 test("only what is not there is missing", () => {
-  assert.is(orMissing(fault("ENOENT")), undefined);
-  assert.throws(() => orMissing(fault("EACCES", "/a/log")), /^DiskError|\/a\/log: cannot be read: permission denied/);
+  assert.is(orMissing("/a/log")(fault("ENOENT")), undefined);
+  assert.throws(() => orMissing("/a/log")(fault("EACCES")), /\/a\/log: cannot be read: permission denied/);
   assert.is(isSystemFault(new FormatError("x: damaged")), false);
   assert.is(isSystemFault(new FormatError("x: no such file", { cause: fault("ENOENT") })), false);
   assert.is(isSystemFault(new FormatError("x: cannot be read", { cause: fault("EMFILE") })), true);

@@ -1,14 +1,14 @@
 // Who holds a folder, where processes cannot see each other: containers have their own process ids and networks.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { build } from "esbuild";
 import { makeFolder, removeLeftovers } from "../../data/formats/disk.ts";
-import { Lock } from "../../data/formats/lock.ts";
+import { holderOf, Lock } from "../../data/formats/lock.ts";
 import { BusyError, DiskError } from "../../engine/errors.ts";
 import { makeCacheFolder as makeFolderOfLauncher } from "../../cli/launch/cache.mjs";
 import { refusal } from "../kit/refusal.ts";
@@ -160,6 +160,19 @@ test("a folder is made with those above it, once, and never through a file", () 
     assert.instance(error, DiskError);
     assert.match(error.message, /a part of the path is a file \(ENOTDIR\)$/);
     assert.throws(() => makeFolderOfLauncher(join(folder, "file", "a")), /ENOTDIR/);
+  }));
+
+test("a lock that cannot be read is named with its cause, when it is given back and when it is asked for; nobody is called its owner", () =>
+  inTemporary(async (folder) => {
+    const lock = await Lock.take(folder, () => {});
+    const path = join(folder, "lock");
+    rmSync(path);
+    mkdirSync(path); // what cannot be read, also by root
+    for (const work of [() => lock.release(), () => Lock.take(folder, () => {}), () => holderOf(folder)]) {
+      const error = await refusal(work());
+      assert.instance(error, DiskError);
+      assert.ok(error.message.startsWith(`${path}: cannot be read: it is a folder`), error.message);
+    }
   }));
 
 test.run();

@@ -350,7 +350,7 @@ const damagedLines = ([first, ...more]: readonly number[]): string =>
  * stay where lines up to `step` follow. A line without an end is a torn one and not counted.
  */
 async function lengthUpTo(path: string, step: number): Promise<{ length: number; damaged: number[] }> {
-  const handle = await open(path, "r").catch(orMissing);
+  const handle = await open(path, "r").catch(orMissing(path));
   const damaged: number[] = [];
   if (!handle) return { length: 0, damaged };
   try {

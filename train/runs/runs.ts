@@ -94,7 +94,7 @@ export async function newestRun(folder: string): Promise<string | undefined> {
 
 /** Folders in a folder by name, so many levels down; none where it is missing. */
 export async function foldersBelow(folder: string, depth: number): Promise<string[]> {
-  const entries = (await readdir(folder, { withFileTypes: true }).catch(orMissing)) ?? [];
+  const entries = (await readdir(folder, { withFileTypes: true }).catch(orMissing(folder))) ?? [];
   const paths = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
   paths.sort();
   if (depth === 1) return paths;
