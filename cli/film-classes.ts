@@ -56,6 +56,8 @@ export interface FilmLook {
 /** What was seen. */
 export interface FilmClasses {
   readonly subjects: readonly SubjectWindows[];
+  /** Tracks that no frame of a window shows. */
+  readonly hidden: readonly string[];
   readonly thumbnails: readonly Thumbnail[];
   /** Frames that some window shows. */
   readonly frames: number;
@@ -81,7 +83,9 @@ export async function filmClasses(
     const at = (done: number) => progress.at(i * frames + done);
     found.push(await oneSubject(model, film, subject, look, pictures, at, stop));
   }
-  return { subjects: found, thumbnails: pictures.taken, frames };
+  const isShown = ({ windows }: SubjectWindows) => windows.length > 0;
+  const hidden = found.filter((each) => !isShown(each)).map(({ subject }) => subject);
+  return { subjects: found.filter(isShown), hidden, thumbnails: pictures.taken, frames };
 }
 
 async function oneSubject(

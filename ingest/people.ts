@@ -30,6 +30,16 @@ export async function peopleBeside(
   const [path, other] = film.beside.filter(isBoxFile);
   if (path === undefined) return undefined;
   if (other !== undefined) throw new FormatError(`${film.name}: has two files of boxes: ${path}, ${other}; remove one`);
+  return peopleIn(path, facts, open, options);
+}
+
+/** The people of a file of boxes. */
+export async function peopleIn(
+  path: string,
+  facts: FilmFacts,
+  open: () => Promise<Pick<Video, "seconds">>,
+  options: BoxFileOptions,
+): Promise<PeopleSource> {
   const { bytes, name } = await readUserFile(path, BYTES);
   const { fps, boxRule, boxesFps } = options;
   const stamp = createHash("sha256")
@@ -53,7 +63,7 @@ async function framesOf(
   { frames, counted }: BoxFile,
   name: string,
   facts: FilmFacts,
-  open: () => Promise<Video>,
+  open: () => Promise<Pick<Video, "seconds">>,
   looks: readonly number[],
   { fps, boxesFps }: BoxFileOptions,
 ): Promise<number[]> {

@@ -10,8 +10,9 @@ import { zeroShotClassifier } from "../../eval/zero-shot/zero-shot.ts";
 import { openPlan, withModel } from "../../model/checkpoint/open-model.ts";
 import { tokenizerOf } from "../../model/checkpoint/tokenizer.ts";
 import { classesOf, refuseTwins, refuseUnknown, templatesOf } from "../class-file.ts";
-import { type FilmFlags, filmTime, openFilm, withFilm } from "../film.ts";
+import { type FilmFlags, filmTime, openFilm, type OpenedFilm, withFilm } from "../film.ts";
 import { filmClasses, type FilmSubject } from "../film-classes.ts";
+import { type TrackFlags, trackSubjects, withTracks } from "../film-tracks.ts";
 import { filmWords, type WordFlags, withWords } from "../film-words.ts";
 import { NO_SUBJECT } from "../flags.ts";
 import type { Context, GpuOptions } from "../gpu.ts";
@@ -22,7 +23,7 @@ import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { printResult, warn } from "../terminal/streams.ts";
 
-interface Flags extends InputFlags, FilmFlags, WordFlags {
+interface Flags extends InputFlags, FilmFlags, WordFlags, TrackFlags {
   readonly classes: string;
   readonly templates?: string;
   readonly out: string;
@@ -40,7 +41,9 @@ export function command({ gpu }: Context): Command {
       "prompts with {} for the class: a .txt file of one each line, or emotion for built-in ones",
     )
     .requiredOption("--out <folder>", "where timeline.csv, timeline.json and timeline.html go");
-  return withInputs(withWords(withFilm(made))).action((film: string, flags: Flags) => run(film, flags, gpu()));
+  return withInputs(withTracks(withWords(withFilm(made)))).action((film: string, flags: Flags) =>
+    run(film, flags, gpu()),
+  );
 }
 
 /** Length of a window and stride where none are given, in seconds: the paper's clips are 2 to 10 s long. */
@@ -65,7 +68,7 @@ async function run(path: string, given: Flags, gpu: GpuOptions): Promise<void> {
     refuseUnknown(tokenizer, classes);
     const film = await openFilm(path, flags, plan.model.takes.frames);
     const words = await filmWords(path, film, flags);
-    const subjects = await subjectsOf(flags);
+    const { subjects, notes: people } = await subjectsOf(path, film, flags);
     await makeFolder(flags.out);
     const stop = gracefulStop();
     progress.start("load the model", 1);
@@ -81,19 +84,22 @@ async function run(path: string, given: Flags, gpu: GpuOptions): Promise<void> {
     );
     progress.end();
     if (!seen) return printStopped("nothing was written; the same command begins again");
-    const { thumbnails, ...found } = seen;
+    const { thumbnails, hidden, ...found } = seen;
+    if (found.subjects.length === 0)
+      throw new UsageError(`--people: no window shows any of ${hidden.join(", ")}; --stride makes more windows`);
+    const told = [...people, ...hidden.map((name) => `people: no window shows ${name}`), ...(words?.notes ?? [])];
     const timeline: FilmTimeline = {
       film: shownName(path),
       checkpoint: basename(flags.checkpoint),
       classes: classes.map(({ name }) => name),
       ...found,
       words: words && { source: words.source, lines: linesWithClasses(words.lines, found.subjects) },
-      notes: [...remarks, ...(words?.notes ?? [])],
+      notes: [...remarks, ...told],
     };
     await replaceFile(join(flags.out, "timeline.csv"), timelineCsv(timeline));
     await replaceFile(join(flags.out, "timeline.json"), `${JSON.stringify(timeline, undefined, 1)}\n`);
     await replaceFile(join(flags.out, "timeline.html"), await timelinePage(timeline, thumbnails));
-    warn(words?.notes ?? []);
+    warn(told);
     tell(flags, timeline);
   } finally {
     progress.end();
@@ -101,18 +107,27 @@ async function run(path: string, given: Flags, gpu: GpuOptions): Promise<void> {
   }
 }
 
-async function subjectsOf({ boxes, boxRule }: Flags): Promise<FilmSubject[]> {
+async function subjectsOf(
+  path: string,
+  film: OpenedFilm,
+  { boxes, boxRule, people, ...flags }: Flags,
+): Promise<{ subjects: readonly FilmSubject[]; notes: readonly string[] }> {
   if (boxes.length > 1) throw new UsageError(`--boxes ${boxes.length} times for one film`);
-  return boxes.length === 0
-    ? [{ name: "everybody" }]
-    : [{ name: "the marked one", boxes: await openBoxes(boxes[0], boxRule) }];
+  if (people !== undefined && boxes.length > 0)
+    throw new UsageError("--people and --boxes: one of them says who is looked at");
+  if (people !== undefined) return trackSubjects(path, film, { ...flags, boxes, boxRule, people });
+  const [given] = boxes;
+  const marked =
+    given === undefined ? { name: "everybody" } : { name: "the marked one", boxes: await openBoxes(given, boxRule) };
+  return { subjects: [marked], notes: [] };
 }
 
 function tell({ out, json }: Flags, timeline: FilmTimeline): void {
   const { subjects, classes, film, frames } = timeline;
   const wide = Math.max(...classes.map(({ length }) => length));
   for (const { subject, windows, unseen } of subjects)
-    if (unseen) warn([`${subject}: ${unseen} of ${windows.length} windows: ${NO_SUBJECT}`]);
+    if (unseen && windows.some(({ seen }) => seen === 0))
+      warn([`${subject}: ${unseen} of ${windows.length} windows: ${NO_SUBJECT}`]);
   const about = subjects.flatMap(({ subject, windows }) => [
     `${subject}: ${windows.length} windows from ${filmTime(windows[0].start)} to ${filmTime(windows.at(-1)!.end)}`,
     ...classes.map((name, c) => {

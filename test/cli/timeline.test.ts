@@ -139,6 +139,53 @@ if (hasFfmpeg) {
     assert.equal([quiet.kept.subjects[0].windows[0].start, quiet.kept.subjects[0].windows.at(-1)!.end], [2, 6]);
   });
 
+  test("each of the longest tracks of a file of people has curves where it is seen, the same as of its boxes alone", async () => {
+    const film = at("two.mp4"); // 10 s at 10 frames a second, a cut at 6 s
+    tinyFilm(film);
+    const left = "5,5,20,30";
+    const line = (frame: number, id: number, x: number) => `${frame + 1},${id},${x},5,15,25,0.9`;
+    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+    const mot = [
+      ...range(0, 50).map((frame) => line(frame, 7, 5)),
+      ...range(20, 100).map((frame) => line(frame, 9, 40)),
+      ...range(90, 95).map((frame) => line(frame, 11, 5)),
+    ];
+    writeFileSync(at("people.txt"), mot.join("\n"));
+    const { kept, stderr } = await timeline(
+      film,
+      "tracks",
+      "--people",
+      at("people.txt"),
+      "--tracks",
+      "2",
+      "--window",
+      "1",
+    );
+    assert.equal(
+      kept.subjects.map(({ subject, windows, unseen }) => [subject, windows[0].start, windows.at(-1)!.end, unseen]),
+      [
+        ["track 7 from 0:00.0", 0, 5, 5],
+        ["track 9 from 0:02.0", 2, 10, 2],
+      ],
+    );
+    assert.match(stderr, /people: 3 tracks in people\.txt, the 2 longest have curves \(--tracks\)/);
+    const alone = await timeline(film, "alone", "--boxes", left, "--window", "1", "--end", "5");
+    for (const [w, { probabilities, seen }] of kept.subjects[0].windows.entries()) {
+      const want = alone.kept.subjects[0].windows[w];
+      assert.is(seen, want.seen);
+      for (const [c, share] of probabilities.entries()) close(share, want.probabilities[c]);
+    }
+    const page = readFileSync(join(at("tracks"), "timeline.html"), "utf8");
+    assert.match(page, /<h2>Track 9 from 0:02\.0<\/h2>/);
+    const error = await refused(film, "--people", at("people.txt"), "--boxes", left);
+    assert.match(error.message, /--people and --boxes: one of them/);
+    assert.match(
+      (await refused(frames, "--people", at("people.txt"))).message,
+      /--people: tells of the frames of a video/,
+    );
+    assert.match((await refused(film, "--people", at("people.txt"), "--start", "11")).message, /begins at 11 s/);
+  });
+
   test("bad calls are refused before anything is written", async () => {
     const film = at("bad.mp4");
     tinyFilm(film);
