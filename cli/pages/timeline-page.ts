@@ -1,7 +1,7 @@
 // A film over time as a page: curves of the classes, pictures of the film, the highest class along it.
 import { type Curve, curveCard, lineColours, percentOf, plotting, thinned, thinning } from "./curves.ts";
 import { filmTime } from "../film.ts";
-import type { SubjectWindows, Thumbnail } from "../film-classes.ts";
+import type { SeenWindow, SubjectWindows, Thumbnail } from "../film-classes.ts";
 import { bestOf, type SpokenClass, type FilmTimeline } from "../timeline.ts";
 import { type Html, html } from "./html.ts";
 import { pageHtml } from "./page.ts";
@@ -14,7 +14,8 @@ const SAID = 2000;
 
 export async function timelinePage(timeline: FilmTimeline, pictures: readonly Thumbnail[]): Promise<string> {
   const { film, checkpoint, classes, frames, subjects, words, notes } = timeline;
-  const plots = subjects.map((each, s) => plotsOf(each, s, classes));
+  const times = [...new Set(subjects.flatMap(({ windows }) => windows.map(middleOf)))].sort((a, b) => a - b);
+  const plots = subjects.map((each, s) => plotsOf(each, s, classes, times));
   const { start, end } = subjects[0].windows[0] ?? { start: 0, end: 0 };
   const count = subjects.reduce((sum, { windows }) => sum + windows.length, 0);
   const facts: [string, string][] = [
@@ -44,20 +45,28 @@ interface Plot {
   readonly names: readonly string[];
 }
 
-function plotsOf({ windows }: SubjectWindows, subject: number, classes: readonly string[]): Plot[] {
-  const every = thinning(windows.length);
-  const middles = windows.map(({ start, end }) => Number(((start + end) / 2).toFixed(3)));
-  const steps = middles.filter((_, i) => i % every === 0);
+/** Curves over all times that any subject has, so that those below one another can be compared; where it is not seen there are none. */
+function plotsOf(
+  { windows }: SubjectWindows,
+  subject: number,
+  classes: readonly string[],
+  times: readonly number[],
+): Plot[] {
+  const every = thinning(times.length);
+  const steps = times.filter((_, i) => i % every === 0);
+  const shares = new Map(windows.map((window) => [middleOf(window), window.probabilities]));
   return Array.from({ length: Math.ceil(classes.length / TOGETHER) }, (_, p) => {
     const names = classes.slice(p * TOGETHER, (p + 1) * TOGETHER);
     const lines = names.map((label, i) => {
-      const values = windows.map(({ probabilities }) => percentOf(probabilities[p * TOGETHER + i]));
+      const values = times.map((time) => percentOf(shares.get(time)?.[p * TOGETHER + i]));
       return { kind: "bold", label, run: i, values: thinned(values, every) } as const;
     });
     const curve: Curve = { id: `classes${subject}-${p}`, steps, lines, now: "", along: "second", zero: true };
     return { curve, names };
   });
 }
+
+const middleOf = ({ start, end }: SeenWindow): number => Number(((start + end) / 2).toFixed(3));
 
 function subjectSection(
   { subject, windows, unseen }: SubjectWindows,
