@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runCommand } from "../../cli/cli.ts";
-import { bestOf, type FilmTimeline } from "../../cli/timeline.ts";
+import { bestOf, type FilmTimeline, linesWithClasses } from "../../cli/timeline.ts";
 import { openBoxes } from "../../data/footage/boxes.ts";
 import { readFootage } from "../../data/footage/footage.ts";
 import { encodePng } from "../../data/pixels/png.ts";
@@ -89,6 +89,26 @@ test("each window of a folder of frames has the shares that its piece has as a c
     for (const [c, share] of probabilities.entries()) close(Number(rest[c]), share, 1e-6);
   }
   assert.match(readFileSync(join(at("folder"), "timeline.html"), "utf8"), /The marked one/);
+});
+
+test("a line has the mean of the windows whose middles lie in it, a short one the nearest window, and one beside all windows none", () => {
+  const window = (start: number, share: number) => ({
+    start,
+    end: start + 2,
+    probabilities: [share, 1 - share],
+    seen: null,
+  });
+  const subject = { subject: "everybody", windows: [window(0, 0.1), window(1, 0.2), window(2, 0.6)], unseen: null };
+  const shareAt = (start: number, end: number) =>
+    linesWithClasses([{ start, end, text: "" }], [subject]).map(({ probabilities }) => probabilities[0][0]);
+  for (const [[start, end], share] of [
+    [[0.5, 3.2], 0.3],
+    [[1.4, 1.9], 0.2],
+    [[0, 0.4], 0.1],
+    [[3.5, 9], 0.6],
+  ] as const)
+    close(shareAt(start, end)[0], share, 1e-9);
+  assert.equal(shareAt(4, 5), []);
 });
 
 test("windows that do not show the subject are told and counted", async () => {

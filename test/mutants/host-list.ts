@@ -405,4 +405,37 @@ export const hostMutations: readonly HostMutation[] = [
     "return this.backbone.forward(tokens_BW, ends_B, through);",
     "texts not of unit length",
   ]),
+  ...of(
+    "data/footage/windows.ts",
+    [
+      "data/windows",
+      "if (end - covered > stride / 2) begins.push(end - window);",
+      "",
+      "the end of a film is not looked at",
+    ],
+    [
+      "data/windows",
+      "seconds[middle] < time - HAIR",
+      "seconds[middle] <= time + HAIR",
+      "a window without its first frame",
+    ],
+  ),
+  ...of("eval/features/windows.ts", [
+    "eval/windows",
+    "for (const index of held.keys()) if (index < first) held.delete(index);",
+    "for (const index of held.keys()) if (index <= first) held.delete(index);",
+    "a row that is still needed is let go of",
+  ]),
+  ...of("cli/timeline.ts", [
+    "cli/timeline",
+    "const taken = within.length > 0 ? within : nearest;",
+    "const taken = nearest;",
+    "a long line has the class of one window",
+  ]),
+  ...of("data/formats/lock.ts", [
+    "data/lock",
+    'readFile(path, "utf8").catch(orMissing(path));',
+    'readFile(path, "utf8").catch(() => undefined);',
+    "a lock that cannot be read is none",
+  ]),
 ];
