@@ -1,7 +1,8 @@
 // `train` as one rank of several: which it is, how it joins the others, and what has to be the same on all before they train.
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
-import { UsageError } from "../engine/errors.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BusyError, UsageError } from "../engine/errors.ts";
 import type { Gpu } from "../engine/index.ts";
 import { launchOf } from "../train/mpi/launcher.ts";
 import { joinMpi } from "../train/mpi/mpi.ts";
@@ -37,7 +38,6 @@ export async function joinRanks(
       throw new UsageError("--mpi goes with several ranks: mpirun -n 2 npx emotionclip train ...");
     return undefined;
   }
-  process.env.UCX_MEM_EVENTS ??= "n"; // UCX, under MPICH, would put its own memory functions into this process, which V8 does not survive every time
   const peers = await joinMpi(launch, { path, wire: kind, say, silent });
   endProcessBy((code) => peers.abort(code));
   return peers;
@@ -70,6 +70,19 @@ export async function inTurn<T>(peers: Peers | undefined, work: () => Promise<T>
   const first = peers.localRank === 0 ? await work() : undefined;
   await peers.barrier();
   return peers.localRank === 0 ? (first as T) : work();
+}
+
+/** Seconds for which a folder that is in use is waited for. */
+const PATIENCE = 10;
+
+/** Opens what a job before this one may still hold: its launcher ends while the last of its ranks do. Errors: BusyError where it stays in use. */
+export async function onceFree<T>(peers: Peers | undefined, open: () => Promise<T>): Promise<T> {
+  for (const began = performance.now(); ; await sleep(200))
+    try {
+      return await open();
+    } catch (error) {
+      if (!peers || !(error instanceof BusyError) || performance.now() - began > 1000 * PATIENCE) throw error;
+    }
 }
 
 /** A text that rank 0 makes, for all. */

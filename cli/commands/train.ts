@@ -29,6 +29,7 @@ import {
   joinRanks,
   MPI,
   ofFirst,
+  onceFree,
   partRanks,
   type RankFlags,
   WIRE,
@@ -150,7 +151,8 @@ async function run(
   const measurement = await interruptible(() => openMeasurement(recipe, evalBold, draft.takes, say));
   const folder = join("runs", await ofFirst(peers, () => freshName(name)));
   const isFirst = peers === undefined || peers.rank === 0;
-  if (isFirst) await checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say);
+  if (isFirst)
+    await onceFree(peers, () => checkRun(before, { folder, override: [...override, ...leftToDevice(recipe)] }, say));
   const lasting = new LastingGpu(() => openGpu(options), peers ? 0 : most, { say, stop });
   let rate: number | undefined;
   const outcome = await lasting.use(async (gpu, restarts) => {

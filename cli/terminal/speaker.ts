@@ -1,4 +1,5 @@
 // How this process ends, and which of several it is: ranks of a job end together, and say who speaks.
+import { stripVTControlCharacters } from "node:util";
 
 let way = (code: number): void => process.exit(code);
 let speaker: number | undefined;
@@ -19,8 +20,9 @@ export function speakAs(rank: number): void {
 /** What all ranks would say alike is rank 0's to say. */
 export const isSilent = (): boolean => (speaker ?? 0) > 0;
 
-/** An error's text, with who says it where there are several. */
-export const spoken = (text: string): string => (speaker === undefined ? text : `[rank ${speaker}] ${text}`);
+/** An error's text, with who says it where there are several: without colours, for Open MPI gives its ranks a terminal whatever it has itself. */
+export const spoken = (text: string): string =>
+  speaker === undefined ? text : `[rank ${speaker}] ${stripVTControlCharacters(text)}`;
 
 /** ms for which a rank above 0 waits with its error: what befalls all is said once, by rank 0. */
 export const turn = (): number => (isSilent() ? 500 : 0);

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Launcher, launchers, runRanks } from "../kit/ranks.ts";
+import { coverLaunchers, type Launcher, launchers, runRanks } from "../kit/ranks.ts";
 import { runProgram } from "../run/program.ts";
 
 const CLI = resolve("dist", "cli.js");
@@ -47,6 +47,7 @@ function assertNear(name: string, other: string): void {
 }
 
 const runs = suite("training over ranks");
+coverLaunchers(runs);
 
 if (launchers.length > 0) {
   const [first] = launchers;
@@ -62,6 +63,21 @@ if (launchers.length > 0) {
     assertNear("two", "whole");
     const results = JSON.parse(readFileSync(join(root, "runs", "two", "results.json"), "utf8"));
     assert.is(results.ranks.count, 2);
+  });
+
+  runs("parts of a rank's clips, mixed precision, frozen towers and averages are those of one process", async () => {
+    await together(first, 2, ...tiny("parts", "--micro", "2"));
+    assertNear("parts", "whole");
+    const more = ["--precision", "amp", "--model-ema-decay", "0.9", "--lock-image"];
+    await alone(...tiny("amp-halves", "--micro", "4", ...more));
+    await together(first, 2, ...tiny("amp-two", ...more));
+    assert.is(await digest("amp-two"), await digest("amp-halves"));
+  });
+
+  runs("a rank alone under mpirun is a process of its own", async () => {
+    const { stdout } = await together(first, 1, ...tiny("one"));
+    assert.not(stdout.includes("ranks over"), stdout);
+    assert.is(await digest("one"), await digest("whole"));
   });
 
   runs("four and three ranks have the losses of one process; the order of their clips is the same", async () => {

@@ -87,6 +87,31 @@ test("a run that goes on from any step sees the same batches", async () => {
   for (const from of [1, 4, 7]) assert.equal((await collect(training, from, 9)).map(digest), want.slice(from));
 });
 
+test("the parts of a batch are disjoint and complete, in the order of the whole", async () => {
+  const whole = await collect(training, 0, 9);
+  const { batch } = training;
+  for (const parts of [1, 2, 3, batch]) {
+    const cuts = Array.from({ length: parts + 1 }, (_, i) => Math.floor((i * batch) / parts));
+    const of = (i: number) => ({ ...training, part: { from: cuts[i], count: cuts[i + 1] - cuts[i] } });
+    const cut = await Promise.all(cuts.slice(1).map((_, i) => collect(of(i), 0, 9)));
+    for (const [step, { keys, frames }] of whole.entries()) {
+      const pieces = cut.map((batches) => batches[step]);
+      assert.equal(
+        pieces.flatMap((piece) => piece.keys),
+        keys,
+      );
+      assert.equal(
+        pieces.map((piece) => digestOf(piece.frames)),
+        cuts.slice(1).map((end, i) => digestOf(rowsOf(frames, batch, cuts[i], end))),
+      );
+    }
+  }
+});
+
+const digestOf = (pixels: ClipBatch["frames"]) => createHash("sha256").update(pixels).digest("hex");
+const rowsOf = (frames: ClipBatch["frames"], batch: number, from: number, to: number) =>
+  frames.subarray((from * frames.length) / batch, (to * frames.length) / batch);
+
 test("an epoch of training shows no sample twice and drops the incomplete batch", async () => {
   const loader = new Loader(set, training);
   assert.is(loader.stepsPerEpoch, 4);

@@ -1,5 +1,7 @@
 // Starts a program as several ranks, with either family of MPI, where it is installed.
 import { spawn, spawnSync } from "node:child_process";
+import type { Test } from "uvu";
+import * as assert from "uvu/assert";
 import type { Outcome } from "../run/program.ts";
 
 /** A family of MPI with the command that starts its ranks. */
@@ -21,10 +23,23 @@ const all: readonly Launcher[] = [
 /** Those that are installed here: Debian's openmpi-bin and mpich. */
 export const launchers = all.filter(({ command }) => spawnSync(command, ["--version"]).error === undefined);
 
-/** What the tests say where one is missing. */
-for (const { command, family } of all)
-  if (!launchers.some((each) => each.command === command))
-    console.log(`${family} is not installed (${command}): its tests are left out`);
+/** Those that are not. */
+const missing = all.filter((each) => !launchers.includes(each));
+
+/** A suite says which launchers it runs without: as skipped, or as failed where EMOTIONCLIP_NEEDS_MPI is set, as in continuous integration. */
+export function coverLaunchers(tests: Test): void {
+  const isNeeded = (process.env.EMOTIONCLIP_NEEDS_MPI ?? "") !== "";
+  for (const { command, family } of missing) {
+    const name = `${family} is not installed (${command})`;
+    if (isNeeded) tests(name, () => assert.unreachable(`${name}: apt install ${packages[family]}`));
+    else {
+      console.log(`${name}: its tests are left out`);
+      tests.skip(name, () => {});
+    }
+  }
+}
+
+const packages = { "Open MPI": "openmpi-bin", MPICH: "mpich" } as const;
 
 /** ms after which a job is killed (code null). */
 const patience = 240_000;

@@ -47,6 +47,7 @@ const STACK = 1 << 20;
  * every process would be alone.
  */
 export async function loadLibrary(launch: Pick<RankLaunch, "by">, path?: string): Promise<Library> {
+  tameUcx();
   const koffi = await koffiItself();
   koffi.config({ ...koffi.config(), async_stack_size: STACK }); // before anything is loaded
   const failed: string[] = [];
@@ -62,6 +63,12 @@ export async function loadLibrary(launch: Pick<RankLaunch, "by">, path?: string)
     }
   }
   throw new UsageError(missingText(launch, path, failed));
+}
+
+/** UCX, under MPICH, would put its own memory functions and its own handler of faults into this process, which V8 does not survive every time. */
+function tameUcx(): void {
+  process.env.UCX_MEM_EVENTS ??= "n";
+  process.env.UCX_ERROR_SIGNALS ??= "";
 }
 
 async function koffiItself() {

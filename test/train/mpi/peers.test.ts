@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Launcher, launchers, runRanks } from "../../kit/ranks.ts";
+import { coverLaunchers, type Launcher, launchers, runRanks } from "../../kit/ranks.ts";
 
 const PROGRAM = resolve("dist", "test-ranks.js");
 
@@ -17,6 +17,7 @@ async function found<T>(launcher: Launcher, ranks: number, ...words: string[]) {
 }
 
 const exact = suite("words and sums");
+coverLaunchers(exact);
 
 for (const launcher of launchers) {
   for (const ranks of [2, 4])
