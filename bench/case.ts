@@ -24,6 +24,8 @@ export interface Case {
   /** Sizes of every axis, derived ones too. */
   readonly dims: Sizes;
   readonly attrs: Attrs;
+  /** What `T` is; by default the first that the op can store. */
+  readonly T?: Dtype;
 }
 
 /** The declared cases of an op. */
@@ -45,15 +47,16 @@ export function caseName({ op, dims, attrs }: Case): string {
 const shapeOf = (term: Term, dims: Sizes): number[] =>
   term.axes.map((axis) => (axis >= "A" ? dims[axis] : Number(axis)));
 
-const typeOf = ({ storage }: Op, { dtype }: Term): Dtype => (dtype === "T" ? storage[0] : dtype);
+const typeOf = ({ op, T }: Pick<Case, "op" | "T">, { dtype }: Term): Dtype =>
+  dtype === "T" ? (T ?? op.storage[0]) : dtype;
 
 /** Seeded inputs as the op's tests draw them. */
-export function drawInputs({ op, dims }: Case, seed = 2022): Record<string, Float32Array> {
+export function drawInputs({ op, dims, T }: Case, seed = 2022): Record<string, Float32Array> {
   const inputs: Record<string, Float32Array> = {};
   for (const [i, term] of op.sig.inputs.entries()) {
     const numel = numelOf(term, dims);
     const draw = op.test.draw?.[term.name] ?? "gaussian";
-    if (isWholeType(typeOf(op, term)) && typeof draw !== "function")
+    if (isWholeType(typeOf({ op, T }, term)) && typeof draw !== "function")
       inputs[term.name] = gaussians(numel, seed + i).map((x) => 1 + Math.floor(100 * Math.abs(x)));
     else if (typeof draw === "function") inputs[term.name] = Float32Array.from(draw(uniform(seed + i), dims, numel));
     else inputs[term.name] = draw === "positive" ? positives(numel, seed + i) : gaussians(numel, seed + i);
@@ -82,12 +85,12 @@ const sum = (work: readonly Work[]): Amounts => ({
   launches: work.length,
 });
 
-/** A case on the device; give it back with `free`. */
+/** A case on the device, and `slope` of what comes after at each output; give it back with `free`. */
 export class Prepared {
   readonly forward: Amounts;
   readonly backward: Amounts | undefined;
   readonly #args: Tensor<Dtype>[];
-  readonly #upstream: Record<string, Tensor> = {};
+  readonly #upstream: Record<string, Tensor<Dtype>> = {};
   readonly #outer: Recorder;
   readonly #fresh: readonly Tensor[];
 
@@ -95,10 +98,11 @@ export class Prepared {
     readonly gpu: Gpu,
     readonly made: Case,
     readonly inputs: Record<string, Float32Array>,
+    slope: (numel: number, output: number) => Float32Array = (numel, output) => gaussians(numel, 77 + output),
   ) {
-    const { op, dims, attrs } = made;
+    const { op, dims, attrs, T } = made;
     this.#args = op.sig.inputs.map((term) => {
-      const made = persistent(inputs[term.name], shapeOf(term, dims), typeOf(op, term));
+      const made = persistent(inputs[term.name], shapeOf(term, dims), typeOf({ op, T }, term));
       made.value.needsGrad = op.differentiable.has(term.name);
       return made;
     });
@@ -111,7 +115,7 @@ export class Prepared {
     for (const [i, { name }] of op.sig.outputs.entries())
       if (op.names.includes(`d${name}`)) {
         const { shape, numel } = this.#fresh[i];
-        this.#upstream[name] = persistent(gaussians(numel, 77 + i), shape);
+        this.#upstream[name] = persistent(slope(numel, i), shape, typeOf(made, op.sig.outputs[i]));
       }
     this.backward = sum(this.#differentiate(new Recorder()).work);
   }
@@ -205,10 +209,10 @@ export class Prepared {
 }
 
 /** Which kernels a case runs: its way and the variant that every pass picks. */
-export function picksOf({ op, dims, attrs }: Case, gpu: Gpu): string {
+export function picksOf({ op, dims, attrs, T = "f32" }: Case, gpu: Gpu): string {
   const way = op.ways.size > 1 ? op.way(dims, gpu.facts, attrs) : op.ways.keys().next().value!;
   const { forward, backward } = op.ways.get(way)!;
-  const pick = ({ pass }: CompiledPass) => (pass.variants.size > 1 ? pass.pick(dims, gpu.facts, attrs, "f32") : "only");
+  const pick = ({ pass }: CompiledPass) => (pass.variants.size > 1 ? pass.pick(dims, gpu.facts, attrs, T) : "only");
   return [way, ...[...forward, ...backward].map(pick)].join(" ");
 }
 

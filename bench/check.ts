@@ -62,15 +62,26 @@ export function difference(
   return got.length === want.length ? undefined : `${name} has ${got.length} elements, not ${want.length}`;
 }
 
-/** ⟨dx, v⟩ against the slope of ⟨dy, ref⟩ along v by central differences, for every input with a gradient. */
 async function wrongGradients(prepared: Prepared, inputs: Record<string, Float64Array>): Promise<string[]> {
-  const { op, dims, attrs } = prepared.made;
-  const { gradients, upstream } = await prepared.gradients();
+  const { op } = prepared.made;
+  return slopeFaults({ ...prepared.made, inputs, ...(await prepared.gradients()) }, op.test.gradient ?? 1e-4);
+}
+
+/** An op at some sizes with numbers on the host: its inputs, the slope of what comes after at its outputs, and its gradients. */
+export interface GivenGradients extends Case {
+  readonly inputs: Record<string, Float64Array>;
+  readonly upstream: Record<string, ArrayLike<number>>;
+  readonly gradients: Record<string, ArrayLike<number>>;
+}
+
+/** ⟨dx, v⟩ against the slope of ⟨dy, ref⟩ along v by central differences, for every input with a gradient. */
+export function slopeFaults(given: GivenGradients, share: number): string[] {
+  const { op, dims, attrs, T, inputs, upstream, gradients } = given;
   const faults: string[] = [];
   for (const [k, name] of [...op.differentiable].entries()) {
     const v = gaussians(inputs[name].length, 500 + k);
     const phi = (h: number) => {
-      const moved = op.ref({ ...inputs, [name]: inputs[name].map((x, i) => x + h * v[i]) }, dims, attrs);
+      const moved = op.ref({ ...inputs, [name]: inputs[name].map((x, i) => x + h * v[i]) }, dims, attrs, T);
       return Object.entries(upstream).reduce(
         (sum, [output, dy]) => sum + dot(dy, Array.from(moved[output], defined)),
         0,
@@ -78,9 +89,8 @@ async function wrongGradients(prepared: Prepared, inputs: Record<string, Float64
     };
     const want = (phi(1e-5) - phi(-1e-5)) / 2e-5;
     const got = dot(gradients[name], v);
-    // f32 rounding of each product and of the sums inside the kernel, relative to their size
-    const allowed =
-      (op.test.gradient ?? 1e-4) * (1 + Math.abs(want) + Math.sqrt(dot(gradients[name], gradients[name])));
+    // rounding of each product and of the sums inside the kernel, relative to their size
+    const allowed = share * (1 + Math.abs(want) + Math.sqrt(dot(gradients[name], gradients[name])));
     if (!(Math.abs(got - want) <= allowed)) faults.push(`⟨d${name}, v⟩ is ${got}, the slope is ${want}`);
   }
   return faults;

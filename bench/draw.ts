@@ -6,11 +6,13 @@ const block = 2 ** 16 - 1; // odd, so that rows of a power of two differ
 
 /** Standard normal numbers. */
 export function gaussians(n: number, seed: number): Float32Array {
+  return repeated(gaussianBlock(seed, Math.min(n, block)), n);
+}
+
+/** What `gaussians` of this seed repeats: element i of those is element i modulo its length of this. */
+export function gaussianBlock(seed: number, length = block): Float32Array {
   const random = uniform(seed);
-  return repeated(
-    Float32Array.from({ length: Math.min(n, block) }, () => gaussian(random)),
-    n,
-  );
+  return Float32Array.from({ length }, () => gaussian(random));
 }
 
 /** Numbers in [0.1, 2.1). */

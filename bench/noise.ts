@@ -1,6 +1,6 @@
 // A batch of any model from a seed alone: no files, no data set. What a step costs does not depend on the values.
 import { pairOf } from "../data/pixels/side.ts";
-import { tensor } from "../engine/index.ts";
+import { type Dtype, free, persistent, type Tensor, tensor } from "../engine/index.ts";
 import type { ModelConfig } from "../model/emotionclip/config.ts";
 import { endPositions } from "../model/clip/text-encoder.ts";
 import type { ClipTensors, StepInputs } from "../train/learner.ts";
@@ -13,10 +13,41 @@ export interface NoiseClips {
   readonly text: Extract<ClipTensors["text"], { readonly ends_B: unknown }>;
 }
 
-/** The batch, and the numbers that a check of its loss needs. */
-export interface Noise extends StepInputs {
+/** The batch on the host, row-major: frames_BT3SS, mask_BTSS, tokens_BW, sentiments_B7. */
+export interface NoiseArrays {
+  readonly frames: Float32Array;
+  readonly mask: Float32Array;
+  readonly tokens: Uint32Array;
   readonly sentiments: Float32Array;
-  clips(from: number, count: number): NoiseClips;
+}
+
+/** The batch, and the numbers that it is made of. */
+export interface Noise extends StepInputs {
+  readonly arrays: NoiseArrays;
+  /** Its tensors are those of the open scope, or made by `make`. */
+  clips(from: number, count: number, make?: typeof tensor): NoiseClips;
+}
+
+/** A batch whose tensors are on the device already, for parts of `micro` clips (0: all at once), until `free`. */
+export function residentBatch(drawn: Noise, B: number, micro: number): Noise & { free(): void } {
+  const made: Tensor<Dtype>[] = [];
+  const kept = ((...given: Parameters<typeof persistent>) => {
+    made.push(persistent(...given));
+    return made.at(-1);
+  }) as typeof tensor;
+  const parts = new Map<string, NoiseClips>();
+  const count = micro || B;
+  for (let from = 0; from < B; from += count) {
+    const size = Math.min(count, B - from);
+    parts.set(`${from} ${size}`, drawn.clips(from, size, kept));
+  }
+  const s_B7 = kept(drawn.arrays.sentiments, [B, 7]);
+  return {
+    ...drawn,
+    clips: (from, size) => parts.get(`${from} ${size}`) ?? drawn.clips(from, size),
+    sentiment: () => s_B7,
+    free: () => free(...made),
+  };
 }
 
 /** Frames of noise, a box in each, texts of random words, sentiments: from the seed alone. */
@@ -47,15 +78,15 @@ export function noise({ head, vision, text }: ModelConfig, B: number, seed: numb
   const rows = <A extends Float32Array | Uint32Array>(all: A, width: number, from: number, count: number) =>
     all.subarray(from * width, (from + count) * width) as A;
   return {
-    sentiments: sentiment,
-    clips: (from, count) => ({
+    arrays: { frames, mask, tokens, sentiments: sentiment },
+    clips: (from, count, make = tensor) => ({
       video: {
-        frames_BT3SS: tensor(rows(frames, T * 3 * pixels, from, count), [count, T, 3, height, width]),
-        mask_BTSS: tensor(rows(mask, T * pixels, from, count), [count, T, height, width]),
+        frames_BT3SS: make(rows(frames, T * 3 * pixels, from, count), [count, T, 3, height, width]),
+        mask_BTSS: make(rows(mask, T * pixels, from, count), [count, T, height, width]),
       },
       text: {
-        tokens_BW: tensor(rows(tokens, W, from, count), [count, W], "u32"),
-        ends_B: tensor(endPositions(rows(tokens, W, from, count) as Uint32Array, W), [count], "u32"),
+        tokens_BW: make(rows(tokens, W, from, count), [count, W], "u32"),
+        ends_B: make(endPositions(rows(tokens, W, from, count), W), [count], "u32"),
       },
     }),
     sentiment: () => tensor(sentiment, [B, 7]),

@@ -4,6 +4,7 @@ import { KernelError } from "../engine/errors.ts";
 import { type Dispatch, encodeLaunches } from "../engine/device/encode.ts";
 import type { Gpu } from "../engine/device/gpu.ts";
 import { completeText, writeFields } from "../engine/declare/kernel-text.ts";
+import type { Dtype } from "../engine/declare/signature.ts";
 import type { Kernel } from "../engine/device/pipeline.ts";
 import type { Storage, TypedArray } from "../engine/record/value.ts";
 
@@ -12,10 +13,16 @@ export interface RawLaunch extends Dispatch {
   readonly kernel: Kernel;
 }
 
-/** Compiles a text; mistakes in it arrive as KernelError with the next wait. */
-export function compileRaw(gpu: Gpu, source: string, label: string, constants: Record<string, number> = {}): Kernel {
+/** Compiles a text with elements of type `T`; mistakes in it arrive as KernelError with the next wait. */
+export function compileRaw(
+  gpu: Gpu,
+  source: string,
+  label: string,
+  constants: Record<string, number> = {},
+  T: Dtype = "f32",
+): Kernel {
   const sizeControl = gpu.device.features.has("subgroup-size-control" as GPUFeatureName);
-  const text = completeText(source, { T: "f32", subgroup: gpu.facts.subgroup, sizeControl }, label);
+  const text = completeText(source, { T, subgroup: gpu.facts.subgroup, sizeControl }, label);
   return gpu.kernels.get(text, constants, label);
 }
 

@@ -32,7 +32,8 @@ export function writeResults({ facts: { adapter }, info }: Gpu, what: string, re
   console.error(`written to ${path}`);
 }
 
-function commit(): string {
+/** The commit that runs. */
+export function commit(): string {
   try {
     return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
   } catch {

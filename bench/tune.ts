@@ -5,12 +5,12 @@ import { Command } from "commander";
 import { type Gpu, type GpuOptions, HealthError, openGpu, tunedPath, Value } from "../engine/index.ts";
 import type { Storage } from "../engine/record/value.ts";
 import type { StructureName } from "../kernels/matmul/structures.ts";
-import { product, type Shape } from "../kernels/matmul/tile.ts";
 import { candidates, type TuneTask, tasks, winner } from "../kernels/matmul/tune.ts";
 import { makeFolder, replaceFile } from "../data/formats/disk.ts";
 import { gaussians } from "./draw.ts";
 import { type Arm, interleave, secondsOf } from "./measure.ts";
-import { bindRaw, bufferOf, compileRaw, type RawLaunch, submitRaw } from "./raw.ts";
+import { productLaunch } from "./products.ts";
+import { bufferOf, type RawLaunch, submitRaw } from "./raw.ts";
 import { clockOf } from "./roofline.ts";
 
 /** The command as the table of cli/cli.ts takes it. */
@@ -76,7 +76,7 @@ async function race(gpu: Gpu, task: TuneTask, rounds: number): Promise<Map<Struc
   const many = batch[0] * (batch[1] ?? 1);
   const operands = { a: bufferOf(gpu, gaussians(many * M * K, 1)), b: bufferOf(gpu, gaussians(many * K * N, 2)) };
   const outputs = names.map(() => gpu.store.allocate(4 * many * M * N, "other"));
-  const arms = names.map((name, i) => armOf(gpu, launchOf(gpu, task, name, { ...operands, c: outputs[i] }), name));
+  const arms = names.map((name, i) => armOf(gpu, productLaunch(gpu, task, name, { ...operands, c: outputs[i] }), name));
   const timings = await interleave(arms, rounds);
   const right = await agreeing(gpu, outputs, many * M * N, K);
   for (const storage of [...Object.values(operands), ...outputs]) gpu.store.free(storage, "other");
@@ -92,25 +92,6 @@ function armOf(gpu: Gpu, launch: RawLaunch, name: string): Arm {
       return gpu.idle();
     },
   };
-}
-
-/** The kernel of one structure for contiguous operands. */
-function launchOf(gpu: Gpu, task: TuneTask, name: StructureName, buffers: Record<string, Storage>): RawLaunch {
-  const { form, M, N, K, batch } = task;
-  const shape: Shape = {
-    ...{ M, N, K },
-    a: { ld: form === "TN" ? M : K, strideN: M * K * (batch?.[1] ?? 1), strideH: M * K },
-    b: { ld: form === "NT" ? K : N, strideN: K * N * (batch?.[1] ?? 1), strideH: K * N },
-    c: { ld: N, strideN: M * N * (batch?.[1] ?? 1), strideH: M * N },
-    batch,
-  };
-  const { variants } = product({ form, sig: "a b -> c", a: "a", b: "b", c: "c", shape: () => shape });
-  const variant = variants.get(name)!;
-  const context = { dims: {}, attrs: {}, device: gpu.facts, T: "f32" as const };
-  const text = typeof variant.source === "function" ? variant.source(context) : "";
-  const kernel = compileRaw(gpu, text, `matmul ${name}`);
-  const grid = variant.grid({}, { ...kernel.consts, SG: gpu.facts.subgroup }, {}) as readonly number[];
-  return bindRaw(gpu, kernel, buffers, variant.uniforms!({}, {}), grid, `matmul ${name}`);
 }
 
 /** Which outputs are the first one, up to the rounding of sums of K products of numbers around 1. */

@@ -149,6 +149,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("../bench/full-size.ts"),
   },
   {
+    name: "gpu-report",
+    about: "one GPU in six minutes: limits, ceilings, every kernel and the training step, PyTorch beside it",
+    load: () => import("./commands/gpu-report.ts"),
+  },
+  {
     name: "tune",
     about: "choose the matmul structures that are fastest on this adapter",
     load: () => import("../bench/tune.ts"),

@@ -1,10 +1,11 @@
 // y = what `steps` rounds of eight independent vec4 multiply-adds leave: arithmetic at best      64 flops per round and lane
 //
-// The factor comes from memory, so that no compiler can know the result; the sums stay below 2.
+// The factor comes from memory, so that no compiler can know the result; every sum ends at 1 for a = 1/2,
+// and so what is written at 8: exact in either type.
 struct Dims { steps: u32 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;        // [4]
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;  // [4 · invocations]
+@group(0) @binding(0) var<storage, read> x: array<vec4<T>>;        // [4]
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<T>>;  // [4 · invocations]
 var<immediate> dim: Dims;
 
 override WG: u32 = 64;
@@ -12,8 +13,8 @@ override WG: u32 = 64;
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let a = x[0];
-  let b = vec4f(1.0) - a;
-  var c0 = b * f32(id.x & 7u);
+  let b = vec4<T>(1.0) - a;
+  var c0 = b * T(id.x & 7u);
   var c1 = c0 + a;
   var c2 = c1 * a;
   var c3 = c2 + a;

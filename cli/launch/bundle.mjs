@@ -65,7 +65,7 @@ export const settings = {
   platform: "node",
   target: "node20",
   packages: "external",
-  loader: { ".wgsl": "text" },
+  loader: { ".wgsl": "text", ".py": "text" },
   sourcemap: "linked",
   logLevel: "silent",
   plugins: [ourName],

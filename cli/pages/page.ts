@@ -9,6 +9,8 @@ export interface Page {
   readonly title: string;
   readonly summary: string;
   readonly facts?: readonly (readonly [string, string])[];
+  /** Whether it shows scores of a model, and so says first what these are not; unless given, it does. */
+  readonly scores?: boolean;
   /** Seconds after which an open page loads itself anew. */
   readonly refresh?: number;
   readonly sections: readonly (Html | undefined)[];
@@ -17,7 +19,7 @@ export interface Page {
 }
 
 /** The page as text. */
-export function pageHtml({ title, summary, facts = [], refresh, sections, script }: Page): string {
+export function pageHtml({ title, summary, facts = [], scores = true, refresh, sections, script }: Page): string {
   const policy = `default-src 'none'; style-src 'unsafe-inline';${script ? " script-src 'unsafe-inline';" : ""} img-src data:`;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -26,7 +28,7 @@ export function pageHtml({ title, summary, facts = [], refresh, sections, script
 <body><main>
 <header><h1>${title}</h1><p>${summary}</p>
 ${facts.length > 0 && html`<dl class="facts">${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`}
-<p class="note"><b>Scores are not facts about a person.</b> ${caution}</p></header>
+${scores && html`<p class="note"><b>Scores are not facts about a person.</b> ${caution}</p>`}</header>
 ${sections}
 <footer>${script?.note ?? "This page opens no connection and runs no script."}</footer>
 </main>${script?.body}</body></html>

@@ -16,6 +16,8 @@ export interface GpuOptions {
   memory?: number;
   /** Dawn toggles to enable, beside those the engine needs. */
   toggles?: readonly string[];
+  /** Features that are not asked for even where the adapter has them: "shader-f16" has ended processes on some drivers. */
+  without?: readonly string[];
   /**
    * Seconds without progress after which the GPU counts as hung; default 120. Time in which the process was stopped does not
    * count.
@@ -82,11 +84,11 @@ export async function findAdapter(options: GpuOptions = {}): Promise<Offer> {
 /** Opens the GPU and makes it the one in use. Errors: GpuError when there is none or it lacks something needed. */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   takes(
-    "openGpu(options?: { adapter?: text, memory?: positive, toggles?: text[], deadline?: any, inFlight?: any, " +
+    "openGpu(options?: { adapter?: text, memory?: positive, toggles?: text[], without?: text[], deadline?: any, inFlight?: any, " +
       "profile?: function })",
     arguments,
   );
-  const { deadline = 120, inFlight = 256 } = options;
+  const { deadline = 120, inFlight = 256, without = [] } = options;
   if (!(deadline > 0)) throw new UsageError(`openGpu: deadline ${deadline}: seconds, more than 0`);
   if (!(Number.isInteger(inFlight) && inFlight > 0))
     throw new UsageError(`openGpu: inFlight ${inFlight}: segments, a whole number from 1`);
@@ -95,7 +97,9 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { info } = adapter;
   if (missing.length)
     throw new GpuError(`adapter ${describe(info)} lacks what the engine needs: ${missing.join(", ")}`);
-  const requiredFeatures = featuresWanted.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
+  const requiredFeatures = featuresWanted.filter(
+    (feature) => adapter.features.has(feature) && !without.includes(feature),
+  ) as GPUFeatureName[];
   const requiredLimits = Object.fromEntries(limitsWanted.map((limit) => [limit, adapter.limits[limit]]));
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
     throw new GpuError(`adapter ${describe(info)} gave no device: ${error.message}`);

@@ -25,6 +25,8 @@ const every = new Set([...always, ...[...flags.values()].flat()]);
 
 /** Flags of other programs, where our files start or name those. */
 const others: Readonly<Record<string, readonly string[]>> = {
+  "bench/gpu-report/adapter.ts": ["--query-gpu", "--format"], // of nvidia-smi
+  "cli/commands/gpu-report.ts": ["--part", "--known", "--seconds"], // what it starts: itself, for one part
   "cli/launch/install.mjs": [
     "--include",
     "--prefer-offline",

@@ -1,0 +1,137 @@
+// Every matrix product of the model's step, in each tile that the device runs: rate, share of what the device can do, and which tile
+// the engine takes.
+import type { ModelConfig } from "../../model/emotionclip/config.ts";
+import { pairOf } from "../../data/pixels/side.ts";
+import type { StructureName } from "../../kernels/matmul/structures.ts";
+import { interleave, secondsOf } from "../measure.ts";
+import { type ProductTask, type ProductType, structureChosen, structuresOf } from "../products.ts";
+import { clockOf } from "../roofline.ts";
+import type { Gpu } from "../../engine/device/gpu.ts";
+import type { PartRun, ReportPart } from "./part.ts";
+import { RightProduct } from "./right-product.ts";
+
+/** A linear layer: rows, inputs, outputs, and how many of it a step has. */
+interface Layer {
+  readonly name: string;
+  readonly rows: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly count: number;
+}
+
+/** The linear layers of a step of so many clips, those with most work first. */
+export function linearLayers({ vision, text, head, embed }: ModelConfig, clips: number): Layer[] {
+  const [height, width] = pairOf(vision.image).map((side) => Math.floor(side / vision.patch));
+  const frames = clips * head.frames;
+  const patches = height * width;
+  const tower = (name: string, rows: number, width: number, hidden: number, count: number): Layer[] => [
+    { name: `${name}: q, k, v`, rows, inputs: width, outputs: 3 * width, count },
+    { name: `${name}: attention out`, rows, inputs: width, outputs: width, count },
+    { name: `${name}: MLP in`, rows, inputs: width, outputs: hidden, count },
+    { name: `${name}: MLP out`, rows, inputs: hidden, outputs: width, count },
+  ];
+  const all: Layer[] = [
+    ...tower("frames", frames * (patches + 2), vision.width, vision.mlp, vision.layers),
+    ...tower("texts", clips * text.context, text.width, 4 * text.width, text.layers),
+    ...(head.kind === "transformer" ? tower("time", frames, embed, head.feedForward, head.layers) : []),
+    { name: "patches", rows: frames * patches, inputs: 3 * vision.patch ** 2, outputs: vision.width, count: 1 },
+    { name: "frame features", rows: frames, inputs: vision.width, outputs: embed, count: 1 },
+    { name: "text features", rows: clips, inputs: text.width, outputs: embed, count: 1 },
+  ];
+  const work = ({ rows, inputs, outputs, count }: Layer) => rows * inputs * outputs * count;
+  return all.sort((a, b) => work(b) - work(a));
+}
+
+/** Forward, gradient of the input and of the weights. */
+const tasksOf = ({ rows, inputs, outputs }: Layer): readonly (readonly [what: string, task: ProductTask])[] => [
+  ["forward", { form: "NT", M: rows, N: outputs, K: inputs }],
+  ["to the input", { form: "NN", M: rows, N: inputs, K: outputs }],
+  ["to the weights", { form: "TN", M: outputs, N: inputs, K: rows }],
+];
+
+/** A tile's rate over that of what it runs on: matrix units, or arithmetic in f32, in which all sums are. */
+function shareOf(name: StructureName, rate: number, { known }: PartRun): number | null {
+  const { ceilings } = known;
+  const most = name.startsWith("mx") ? ceilings?.matrices : ceilings?.f32;
+  return most ? rate / most : null;
+}
+
+async function race(part: PartRun, work: RightProduct, name: string, layer: Layer, tasks: ReturnType<typeof tasksOf>) {
+  const { gpu, T } = work;
+  const { sizes, tell } = part;
+  for (const [what, task] of tasks) {
+    const names = structuresOf(task, gpu.facts, T);
+    const chosen = structureChosen(task, gpu.facts, T);
+    const timings = await interleave(
+      names.map((tile) => work.arm(task, tile)),
+      sizes.rounds,
+      sizes.sampleMs,
+    );
+    const seconds = timings.map((timing) => secondsOf(timing, clockOf(gpu)));
+    const own = seconds[names.indexOf(chosen)];
+    for (const [i, tile] of names.entries()) {
+      const fault = await work.faultOf(task, tile);
+      const rate = (2 * task.M * task.N * task.K) / seconds[i];
+      const cells = {
+        tile,
+        size: `${task.M}x${task.N}x${task.K} ${task.form}`,
+        gflops: rate / 1e9,
+        share: shareOf(tile, rate, part),
+        against: own / seconds[i],
+        taken: tile === chosen ? "taken" : "",
+        count: layer.count,
+      };
+      tell({ row: { name: `${name}, ${what}`, right: fault === undefined, note: fault, cells } });
+    }
+  }
+}
+
+/** The products of all layers in one type; those that do not fit or come too late are named. */
+async function raceAll(part: PartRun, gpu: Gpu, T: ProductType, clips: number): Promise<void> {
+  const layers = linearLayers(part.sizes.config, clips).slice(0, part.sizes.layers);
+  const bytes = T === "f16" ? 2 : 4;
+  const fits = layers.filter((layer) => {
+    const { rows, inputs, outputs } = layer;
+    const most = bytes * Math.max(rows * inputs, rows * outputs, inputs * outputs);
+    if (most <= gpu.store.maxBinding) return true;
+    part.tell({ skipped: `${T}, ${clips} clips, ${layer.name}: ${most} bytes are more than a binding holds` });
+    return false;
+  });
+  if (fits.length === 0) return;
+  const all = fits.flatMap(tasksOf).map(([, { M, N, K }]) => [M * K, K * N, M * N]);
+  const [a, b, c] = [0, 1, 2].map((i) => Math.max(...all.map((sizes) => sizes[i])));
+  const work = new RightProduct(gpu, T, a, b, c);
+  for (const layer of fits) {
+    const name = `${T}, ${clips} clips, ${layer.name}`;
+    if (part.late()) part.tell({ skipped: name });
+    else await race(part, work, name, layer, tasksOf(layer));
+  }
+  work.free();
+}
+
+/** The part. */
+export const productsPart: ReportPart = {
+  name: "products",
+  title: "Matrix products of the model, tile by tile",
+  about:
+    "Each linear layer of a step, forward and both gradients, in every tile that the device runs; sampled against f64. The share is of the f32 arithmetic that registers reach, for tiles of matrices (mx) of the matrix units; x taken: how many times as fast as the tile that the engine takes.",
+  seconds: 60,
+  columns: [
+    { key: "size", title: "M x N x K", as: "text" },
+    { key: "tile", title: "tile", as: "text" },
+    { key: "count", title: "in a step", as: "whole" },
+    { key: "gflops", title: "GFLOP/s" },
+    { key: "against", title: "x taken" },
+    { key: "taken", title: "", as: "text" },
+    { key: "share", title: "share", as: "share" },
+  ],
+  async run(part) {
+    const gpu = await part.gpu();
+    for (const clips of part.sizes.clips)
+      for (const T of ["f32", "f16"] as const) {
+        if (T === "f16" && !gpu.facts.f16) part.tell({ skipped: `f16, ${clips} clips: no half precision here` });
+        else if (part.late()) part.tell({ skipped: `${T}, ${clips} clips: all` });
+        else await raceAll(part, gpu, T, clips);
+      }
+  },
+};
