@@ -16,7 +16,7 @@ import { neutralFault, personFault } from "./filters.ts";
 import { commitShards } from "./commit.ts";
 import { FilmPeople, type FrameBoxes, seeFilm, shareSeen } from "./film-people.ts";
 import { type BoxFileOptions, peopleBeside } from "./people.ts";
-import type { Detector } from "./detector.ts";
+import type { Detector } from "./onnx-detector.ts";
 import type { SubjectChoice } from "./subject.ts";
 import { Records } from "./records.ts";
 import type { FilmReport, Ingested } from "./report.ts";
@@ -187,7 +187,7 @@ class Ingest {
   private async peopleOf(film: Film, looks: readonly number[], at: (done: number) => void): Promise<void> {
     const { file, told, open, records, cuts } = film;
     const { detector, fps, minConfidence } = this.options;
-    const source = (await peopleBeside(file, told!.facts, open, this.options)) ?? detector?.of(file, open, fps);
+    const source = (await peopleBeside(file, told!.facts, open, this.options)) ?? detector?.of(open, fps);
     if (!source) return;
     const sight = await seeFilm(source, looks, records, this.stop, at);
     film.people = new FilmPeople(source.name, sight, cuts!, fps, minConfidence);

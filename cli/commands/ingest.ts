@@ -7,6 +7,7 @@ import { orStopped } from "../../data/threads/long-work.ts";
 import { isFolder } from "../../data/footage/files.ts";
 import { type IngestOptions, ingestFilms, ingestPhases } from "../../ingest/ingest.ts";
 import { type Ingested, totalsOf } from "../../ingest/report.ts";
+import { openDetector } from "../../ingest/onnx-detector.ts";
 import { type GpuScorer, robertaScorer } from "../../ingest/roberta-scorer.ts";
 import { fileScorer, type Scorer, uniformScorer } from "../../ingest/sentiment.ts";
 import { subjectChoice } from "../../ingest/subject.ts";
@@ -20,7 +21,9 @@ import { Progress } from "../terminal/progress.ts";
 import { gracefulStop, printStopped } from "../terminal/stop.ts";
 import { printResult, visible, warn } from "../terminal/streams.ts";
 
-interface Flags extends Omit<IngestOptions, "scorer" | "test"> {
+interface Flags extends Omit<IngestOptions, "scorer" | "test" | "detector"> {
+  detector?: string;
+  personClass?: number;
   out: string;
   sentiment?: string;
   test?: string;
@@ -55,6 +58,13 @@ export function command({ gpu }: Context): Command {
       "--boxes-fps <n>",
       "frames a second that numbers in files of boxes count, where it is not the film's",
       (text) => real("boxes-fps", text, 0.01, 1000),
+    )
+    .option(
+      "--detector <file>",
+      "an .onnx detector, as of D-FINE, RT-DETR or YOLOX, that seeks people in films without a file of boxes",
+    )
+    .option("--person-class <n>", "the detector's class of people, where its shapes do not tell it", (text) =>
+      whole("person-class", text, 0, 100_000),
     )
     .option("--min-confidence <p>", "boxes of at most this confidence count as nobody", share("min-confidence"), 0.5)
     .option(
@@ -93,9 +103,14 @@ async function ingest(folder: string, flags: Flags, gpu: GpuOptions): Promise<vo
   const scorer = await scorerOf(flags.sentiment, out, gpu);
   const test = flags.test?.split(",").map((name) => name.trim());
   const progress = new Progress({ phases: ingestPhases.map((name) => [name, 1] as const) });
-  const made = await orStopped(
-    ingestFilms(folder, out, { ...flags, scorer, test }, progress, gracefulStop()).finally(() => scorer.close?.()),
-  );
+  const work = async () => {
+    const detector = flags.detector === undefined ? undefined : await openDetector(flags.detector, flags);
+    if (detector) warn([detector.about]);
+    return ingestFilms(folder, out, { ...flags, scorer, test, detector }, progress, gracefulStop()).finally(() =>
+      detector?.close(),
+    );
+  };
+  const made = await orStopped(work().finally(() => scorer.close?.()));
   progress.end();
   if (!made) return printStopped(`what is finished is in ${flags.out}; the same command goes on`);
   const notes = notesOn(made, scorer.tells);
@@ -118,7 +133,7 @@ const notesOn = ({ splits, films }: Ingested, tells: boolean): string[] => [
       ]),
   ...(films.some(({ people }) => !people)
     ? [
-        `nobody looked for people in ${films.filter(({ people }) => !people).length} of ${films.length} films: the masks of their clips are empty; put boxes beside them (docs/guide/own-videos.md)`,
+        `nobody looked for people in ${films.filter(({ people }) => !people).length} of ${films.length} films: the masks of their clips are empty; put files of boxes beside them, or name a --detector (docs/guide/own-videos.md)`,
       ]
     : []),
   ...(splits.some(({ split }) => split === "test")

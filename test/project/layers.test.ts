@@ -86,7 +86,7 @@ test("engine/host/node.ts alone imports webgpu, and of the engine it alone knows
 });
 
 test("a package that reads what strangers wrote stands behind one module", () => {
-  const owners = { "media-captions": "ingest/captions.ts", "onnxruntime-node": "ingest/onnx.ts" };
+  const owners = { "media-captions": "ingest/captions.ts", "onnxruntime-node": "ingest/onnx-detector.ts" };
   for (const [name, owner] of Object.entries(owners))
     for (const { file, target } of all.filter(({ isLocal }) => !isLocal))
       assert.ok(packageOf(target) !== name || file === owner, `${file} imports ${target}`);
