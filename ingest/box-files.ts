@@ -79,13 +79,14 @@ function motFile(text: string, name: string): BoxFile {
       numbers.some(Number.isNaN) ||
       !(frame >= 1) ||
       !Number.isInteger(frame) ||
-      !(width > 0 && height > 0)
+      !(width > 0 && height > 0) ||
+      !(cells.length === 9 || confidence === -1 || (confidence >= 0 && confidence <= 1))
     )
       throw new FormatError(
-        `${name}: line ${i + 1} is ${quoted(line)}, expected frame (from 1), id, left, top, width, height, confidence`,
+        `${name}: line ${i + 1} is ${quoted(line)}, expected frame (from 1), id, left, top, width, height, confidence (0 to 1, or -1 for none)`,
       );
     const isPerson = cells.length !== 9 || (kind === 1 && confidence > 0);
-    const sure = cells.length === 9 || confidence < 0 ? 1 : Math.min(1, confidence);
+    const sure = cells.length === 9 || confidence < 0 ? 1 : confidence;
     const found = frames.get(frame - 1) ?? [];
     if (isPerson)
       found.push({ box: [left, top, left + width, top + height], confidence: sure, ...(id >= 0 && { track: id }) });

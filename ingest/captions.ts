@@ -3,12 +3,10 @@
 import { parseText } from "media-captions";
 import { unescapeHtml } from "../data/tokenizer/html.ts";
 import { FormatError } from "../engine/errors.ts";
-import type { Cue, CueFile } from "./cues.ts";
+import { type Cue, type CueFile, MOST_CUES } from "./cues.ts";
 
 /** Blocks given to the package at once: its time grows with their square. */
 const PIECE = 400;
-/** Cues of a film: a day of one a second. */
-export const MOST_CUES = 86_400;
 
 /** The cues of a text, in the order of the file; cues that cannot be read are faults by line. */
 export async function readCaptions(text: string, type: "srt" | "vtt", name: string): Promise<CueFile> {

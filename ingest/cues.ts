@@ -32,18 +32,21 @@ export interface CheckedCues {
   readonly faults: CueFaults;
 }
 
+/** Cues of a film: a day of one a second. */
+export const MOST_CUES = 86_400;
 /** Seconds by which a cue may lie behind the film's end. */
 const SLACK = 0.5;
 
 /**
- * Cues in the order of time, within the film, and each over when the next begins, which is the official rule. Errors:
- * FormatError where more than half lie beyond the film: they are of another one.
+ * Cues in the order of time, within the film, and each over when the next begins, which is the official rule; of a film whose first
+ * picture comes `delay` seconds after where cues are timed from, in seconds from that picture. Errors: FormatError where more than
+ * half lie beyond the film: they are of another one.
  */
-export function checkCues({ cues, unread }: CueFile, seconds: number, name: string): CheckedCues {
+export function checkCues({ cues, unread }: CueFile, seconds: number, name: string, delay = 0): CheckedCues {
   const faults = new CueTally();
   for (const message of unread) faults.add("unread", message);
   const told = cues.map((cue, i) => ({ cue, where: `${name}: cue ${i + 1} at ${cue.start.toFixed(2)} s` }));
-  const sorted = inOrderOfTime(told, faults);
+  const sorted = inOrderOfTime(told, faults).flatMap((each) => (delay > 0 ? fromPicture(each, delay, faults) : each));
   const within = sorted.filter(({ cue, where }) => {
     const isBeyond = cue.start >= seconds;
     if (isBeyond) faults.add("beyond the film", `${where}: begins after the film's end at ${seconds.toFixed(2)} s`);
@@ -66,6 +69,17 @@ function inOrderOfTime(told: readonly Told[], faults: CueTally): Told[] {
   for (const [i, { cue, where }] of told.entries())
     if (i > 0 && cue.start < told[i - 1].cue.start) faults.add("out of order", `${where}: comes after a later one`);
   return [...told].sort((a, b) => a.cue.start - b.cue.start);
+}
+
+/** In seconds from the first picture; nothing where it was over before. */
+function fromPicture({ cue, where }: Told, delay: number, faults: CueTally): Told | [] {
+  const from = (at: number) => Math.max(0, at - delay);
+  if (cue.end <= delay) {
+    faults.add("before the first picture", `${where}: the first picture comes at ${delay.toFixed(2)} s`);
+    return [];
+  }
+  const words = cue.words?.map((word) => ({ ...word, start: from(word.start), end: from(word.end) }));
+  return { cue: { ...cue, start: from(cue.start), end: from(cue.end), ...(words && { words }) }, where };
 }
 
 function isRepeated({ cue, where }: Told, before: Cue, faults: CueTally): boolean {

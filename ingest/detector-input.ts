@@ -39,7 +39,7 @@ export function placeIn(picture: Size, input: Size, fit: Feed["fit"]): Placed {
 }
 
 /** [3, height, width] of the input, plane by plane. */
-export function fill(image: Image, input: Size, { numbers }: Feed, { size, offset }: Placed): Float32Array {
+export function inputNumbers(image: Image, input: Size, { numbers }: Feed, { size, offset }: Placed): Float32Array {
   const { data } = resize(image, size);
   const plane = input.width * input.height;
   const out = new Float32Array(3 * plane);

@@ -22,6 +22,8 @@ export interface FilmFile {
   readonly key: string;
   /** Its size and time, which stand for its content. */
   readonly stamp: string;
+  /** Why it cannot be a film, as a link to nowhere. */
+  readonly fault?: string;
   /** Paths of files whose names begin with the film's: `talk.srt`, `talk.en.vtt`, `talk.mp4.json`. */
   readonly beside: readonly string[];
 }
@@ -45,28 +47,40 @@ export async function filmsIn(folder: string): Promise<FilmFolder> {
     );
   if (found.length > MOST) throw new FormatError(`${folder}: ${found.length} films, allowed are ${MOST}`);
   const keys = new Keys();
+  const beginning = byBeginning(names);
+  const besideOf = (name: string) => beginning.get(stemOf(name)) ?? [];
   const films: FilmFile[] = [];
   for (const name of found) {
     const path = join(folder, name);
-    const { size, mtimeMs } = await stat(path).catch((error) => refuse(name, error));
-    const beside = names.filter((other) => belongs(other, name)).map((other) => join(folder, other));
-    films.push({ name, path, key: keys.of(name), stamp: stampOf(size, mtimeMs), beside });
+    const beside = besideOf(name).map((other) => join(folder, other));
+    films.push({ name, path, key: keys.of(name), beside, ...(await stampOf(path, name)) });
   }
-  const taken = new Set([...found, ...names.filter((name) => stems.has(stemOf(name)) || SOUND.test(name))]);
-  const isBeside = (name: string) => found.some((film) => belongs(name, film));
-  return { films, passedOver: names.filter((name) => !taken.has(name) && !isBeside(name)).length };
+  const taken = new Set([...found, ...found.flatMap(besideOf)]);
+  const isOfFilm = (name: string) => taken.has(name) || (SOUND.test(name) && stems.has(stemOf(name)));
+  return { films, passedOver: names.filter((name) => !isOfFilm(name)).length };
 }
 
 /** One film, and what lies beside it. */
 export async function filmAt(path: string): Promise<FilmFile> {
   const [folder, name] = [dirname(path), basename(path)];
-  const { size, mtimeMs } = await stat(path).catch((error) => refuse(name, error));
+  const { stamp, fault } = await stampOf(path, name);
+  if (fault !== undefined) throw new FormatError(fault);
   const names = (await readdir(folder).catch((error) => refuse(basename(folder), error))).sort(naturally);
-  const beside = names.filter((other) => belongs(other, name)).map((other) => join(folder, other));
-  return { name, path, key: new Keys().of(name), stamp: stampOf(size, mtimeMs), beside };
+  const beside = (byBeginning(names).get(stemOf(name)) ?? []).map((other) => join(folder, other));
+  return { name, path, key: new Keys().of(name), stamp, beside };
 }
 
-const stampOf = (size: number, modified: number): string => `${size} ${modified}`;
+/** What stands for a film's content; a pipe or a device would never end. */
+async function stampOf(path: string, name: string): Promise<{ stamp: string; fault?: string }> {
+  try {
+    const found = await stat(path).catch((error) => refuse(quoted(name).slice(1, -1), error));
+    const stamp = `${found.size} ${found.mtimeMs}`;
+    return found.isFile() ? { stamp } : { stamp, fault: `${quoted(name).slice(1, -1)}: not a regular file` };
+  } catch (error) {
+    if (error instanceof FormatError) return { stamp: "", fault: error.message };
+    throw error;
+  }
+}
 
 /** All files below a folder; hidden ones and links to folders are none. */
 async function filesBelow(folder: string, below = ""): Promise<string[]> {
@@ -85,11 +99,20 @@ async function filesBelow(folder: string, below = ""): Promise<string[]> {
 
 const stemOf = (name: string): string => name.slice(0, name.length - extname(name).length);
 
-/** Whether a file's name is the film's, with or without its extension, and something after a dot or a hyphen. */
-function belongs(name: string, film: string): boolean {
-  if (name === film || FILM.test(name) || SOUND.test(name) || dirname(name) !== dirname(film)) return false;
-  const stem = stemOf(film);
-  return name.startsWith(stem) && /^[.-]/.test(name.slice(stem.length));
+/** Files that are no films, by what their paths begin with, up to each dot or hyphen of their names. */
+function byBeginning(names: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const name of names) {
+    if (FILM.test(name) || SOUND.test(name)) continue;
+    for (let at = name.length - basename(name).length; at < name.length; at++) {
+      if (name[at] !== "." && name[at] !== "-") continue;
+      const beginning = name.slice(0, at);
+      const same = found.get(beginning);
+      if (same) same.push(name);
+      else found.set(beginning, [name]);
+    }
+  }
+  return found;
 }
 
 /** Keys of films, each once. */

@@ -19,7 +19,7 @@ import { type BoxFileOptions, peopleBeside } from "./people.ts";
 import type { Detector } from "./onnx-detector.ts";
 import type { SubjectChoice } from "./subject.ts";
 import { Records } from "./records.ts";
-import type { FilmReport, Ingested } from "./report.ts";
+import { type FilmReport, type Ingested, totalsOf } from "./report.ts";
 import { neutralScore, type Scorer } from "./sentiment.ts";
 import { ShardMaker } from "./shards.ts";
 import type { SplitOptions } from "./splits.ts";
@@ -95,6 +95,7 @@ class Ingest {
 
   async complete(files: readonly FilmFile[], passedOver: number): Promise<Ingested> {
     const films = files.map((file) => this.filmOf(file));
+    for (const film of films) if (film.file.fault !== undefined) this.leaveOut(film, new FormatError(film.file.fault));
     await this.each("read films", films, (film) => this.read(film));
     await replaceFile(join(this.work, "sentences.txt"), sentencesFile(films));
     await this.score(films);
@@ -103,10 +104,7 @@ class Ingest {
     await this.makeShards(films);
     const reports = films.flatMap(({ report }) => report ?? []);
     const leftOut = films.flatMap(({ file, fault }) => (fault === undefined ? [] : [{ film: file.name, why: fault }]));
-    if (reports.every(({ shards }) => shards.length === 0))
-      throw new FormatError(
-        `${this.out}: no clip came of ${films.length} films${leftOut.length > 0 ? `; ${leftOut.length} were left out, the first: ${leftOut[0].why}` : ""}`,
-      );
+    if (reports.every(({ shards }) => shards.length === 0)) throw new FormatError(noClip(this.out, reports, leftOut));
     const splits = await commitShards(this.out, this.work, reports, this.options);
     return { films: reports, leftOut, passedOver, splits, sentiment: this.options.scorer.about };
   }
@@ -259,6 +257,15 @@ interface Chosen {
   readonly clips: ListedClip[];
   readonly dropped: Record<string, number>;
   readonly boxes: (FrameBoxes["values"] | undefined)[];
+}
+
+function noClip(out: string, films: readonly FilmReport[], leftOut: Ingested["leftOut"]): string {
+  const dropped = Object.entries(totalsOf(films).dropped).map(([reason, n]) => `${n} ${reason}`);
+  return [
+    `${out}: no clip came of ${films.length + leftOut.length} films`,
+    ...(leftOut.length > 0 ? [`${leftOut.length} were left out, the first: ${leftOut[0].why}`] : []),
+    ...(dropped.length > 0 ? [`sentences were dropped: ${dropped.join(", ")}`] : []),
+  ].join("; ");
 }
 
 /** All sentences that want logits, for who scores them elsewhere. */

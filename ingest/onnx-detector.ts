@@ -8,7 +8,7 @@ import { quoted } from "../data/formats/json.ts";
 import type { Image, Size } from "../data/pixels/resize.ts";
 import { FormatError, UsageError } from "../engine/errors.ts";
 import { type DetectorForm, formOf, type Output } from "./detector-forms.ts";
-import { fill, placeIn } from "./detector-input.ts";
+import { inputNumbers, placeIn } from "./detector-input.ts";
 import type { PeopleSource, SeenBox, Sight } from "./seen.ts";
 
 /** Finds people in the frames of films. */
@@ -176,12 +176,11 @@ class OnnxModel {
     const feeds: Record<string, Answer> = {};
     for (const input of this.session.inputMetadata)
       if (input.name === this.picture)
-        feeds[input.name] = new Tensor("float32", fill(image, this.size, feed, placeIn(image, this.size, feed.fit)), [
-          1,
-          3,
-          height,
-          width,
-        ]);
+        feeds[input.name] = new Tensor(
+          "float32",
+          inputNumbers(image, this.size, feed, placeIn(image, this.size, feed.fit)),
+          [1, 3, height, width],
+        );
       else if (isOrigin(input))
         feeds[input.name] = new Tensor("int64", BigInt64Array.of(BigInt(image.width), BigInt(image.height)), [1, 2]);
       else {

@@ -17,6 +17,8 @@ export interface FilmFacts {
   /** From its first frame to the end of its last, as pictures last in the mean. */
   readonly seconds: number;
   readonly frames: number;
+  /** Seconds from where players begin, with sound perhaps, to the first frame: words are timed from there. */
+  readonly delay: number;
   /** Number of its video stream. */
   readonly stream: number;
   /** Of the pictures, upright. */
@@ -29,20 +31,21 @@ export interface FilmFacts {
 
 const ANSWER = 2 ** 20;
 const ENTRIES =
-  "stream=index,codec_type,codec_name,width,height,field_order,sample_aspect_ratio:" +
+  "format=start_time:stream=index,codec_type,codec_name,width,height,field_order,sample_aspect_ratio:" +
   "stream_disposition=attached_pic,timed_thumbnails:stream_tags=language:stream_side_data=rotation";
 
 /** Asks for a film's streams and its frames' times. Errors: FormatError for what is no film or is damaged. */
 export async function probeFilm(
   path: string,
   name: string,
-  video: Pick<Video, "length" | "seconds">,
+  video: Pick<Video, "length" | "seconds" | "begins">,
 ): Promise<FilmFacts> {
-  const streams = await streamsOf(path, name);
+  const { streams, start } = await streamsOf(path, name);
   const film = streams.find((stream) => stream.kind === "video" && !stream.isCover);
   if (!film) throw new FormatError(`${name}: has no video stream`);
-  const { seconds } = video;
+  const { seconds, begins } = video;
   if (!seconds) throw new FormatError(`${name}: its frames have no times; encode it anew with ffmpeg`);
+  const delay = begins === undefined || start === undefined ? 0 : Math.max(0, begins - start);
   const isTurned = Math.abs(film.rotation) % 180 === 90;
   const subtitles = streams
     .filter(({ kind }) => kind === "subtitle")
@@ -50,13 +53,19 @@ export async function probeFilm(
   return {
     seconds: lengthOf(seconds),
     frames: video.length,
+    delay,
     stream: film.index,
     width: isTurned ? film.height : film.width,
     height: isTurned ? film.width : film.height,
     subtitles,
-    notes: notesOn(film, streams, seconds),
+    notes: [...notesOn(film, streams, seconds), ...(delay < LATE ? [] : [lateNote(delay)])],
   };
 }
+
+/** A picture so many seconds after the sound is worth a word. */
+const LATE = 0.05;
+const lateNote = (delay: number): string =>
+  `its picture begins ${delay.toFixed(2)} s after its sound: words are timed from the sound's beginning`;
 
 /** A frame lasts as long as frames do in the mean. */
 function lengthOf(seconds: readonly number[]): number {
@@ -77,14 +86,21 @@ interface Stream {
   readonly isCover: boolean;
 }
 
-async function streamsOf(path: string, name: string): Promise<Stream[]> {
+async function streamsOf(path: string, name: string): Promise<{ streams: Stream[]; start?: number }> {
   const args = [...input(path, "cut"), "-show_entries", ENTRIES, "-of", "json"];
   const chunks: Uint8Array[] = [];
   for await (const chunk of outputOf({ program: "ffprobe", args, name, care: "cut", limit: ANSWER }))
     chunks.push(chunk);
   const label = `${name}: ffprobe's answer`;
   const answer = new Fields(parseJson(Buffer.concat(chunks), label), label, "");
-  return answer.list("streams", 0, 1000).map((value, i) => streamIn(new Fields(value, label, `streams[${i}]`), label));
+  const format = new Fields(answer.get("format") ?? {}, label, "format");
+  const start = Number(format.get("start_time") ?? Number.NaN);
+  return {
+    streams: answer
+      .list("streams", 0, 1000)
+      .map((value, i) => streamIn(new Fields(value, label, `streams[${i}]`), label)),
+    ...(Number.isFinite(start) && { start }),
+  };
 }
 
 function streamIn(fields: Fields, label: string): Stream {

@@ -9,7 +9,7 @@ import { makeFolder, replaceFile } from "../data/formats/disk.ts";
 const sumOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** Changes where stages find something else of the same inputs. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** The records of one film. */
 export class Records {

@@ -57,8 +57,8 @@ export function groupSentences(cues: readonly Cue[], pause: number): Grouped {
 function sentenceOf(run: readonly Spoken[]): SpokenSentence {
   return {
     text: run.map(({ word }) => word).join(" "),
-    start: Math.min(...run.map(({ start }) => start)),
-    end: Math.max(...run.map(({ end }) => end)),
+    start: run.reduce((least, { start }) => Math.min(least, start), Infinity),
+    end: run.reduce((most, { end }) => Math.max(most, end), 0),
   };
 }
 

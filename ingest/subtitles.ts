@@ -112,6 +112,10 @@ function decoded(bytes: Uint8Array, name: string, encoding: string | undefined):
         ? "utf-16be"
         : undefined;
   const label = mark ?? encoding ?? "utf-8";
+  if (label === "utf-8" && bytes.subarray(0, 1000).includes(0))
+    throw new FormatError(
+      `${name}: has bytes of 0, as UTF-16 without its mark has; if it is that, --encoding utf-16le or utf-16be says so`,
+    );
   try {
     return new TextDecoder(label, { fatal: true }).decode(bytes);
   } catch {

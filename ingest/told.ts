@@ -50,8 +50,8 @@ export async function toldFilm(
   refuseDuplicate(film);
   const facts = await records.keep("probe", film.stamp, async () => probeFilm(film.path, film.name, await open()));
   const source = await findSubtitles(film, facts, options);
-  const said = await records.keep("words", [source.stamp, facts.seconds, options.pause], async () => {
-    const { cues, faults } = checkCues(await source.read(), facts.seconds, source.name);
+  const said = await records.keep("words", [source.stamp, facts.seconds, facts.delay, options.pause], async () => {
+    const { cues, faults } = checkCues(await source.read(), facts.seconds, source.name, facts.delay);
     return { faults, ...groupSentences(cues, options.pause) };
   });
   if (said.words === 0) throw new FormatError(`${source.name}: has no word`);

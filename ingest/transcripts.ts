@@ -2,7 +2,7 @@
 import { Fields } from "../data/formats/fields.ts";
 import { isObject, type Json, parseJson } from "../data/formats/json.ts";
 import { FormatError } from "../engine/errors.ts";
-import type { Cue, CueFile, CueWord } from "./cues.ts";
+import { type Cue, type CueFile, type CueWord, MOST_CUES } from "./cues.ts";
 
 /** Where a time may lie, in seconds: a week. */
 const LATEST = 604_800;
@@ -12,6 +12,8 @@ const BYTES = 64 * 2 ** 20;
 export function readTranscript(bytes: Uint8Array, name: string): CueFile {
   const top = parseJson(bytes, name, BYTES);
   const [kind, list] = listIn(top, name);
+  if (list.length > MOST_CUES)
+    throw new FormatError(`${name}: has ${list.length} ${kind}, allowed are ${MOST_CUES}; is it of one film?`);
   const cues: Cue[] = [];
   const unread: string[] = [];
   for (const [i, value] of list.entries()) {

@@ -60,20 +60,18 @@ function outcomes({ films }: Ingested): Html {
 
 /** Seconds, binned by one. */
 function durations({ films }: Ingested): Html {
-  const all = films.flatMap((film) => film.durations);
-  const most = Math.max(1, ...all.map((seconds) => Math.floor(seconds)));
-  const least = Math.min(most, ...all.map((seconds) => Math.floor(seconds)));
-  const bins = Array.from({ length: Math.min(200, most - least + 1) }, (_, i) => least + i);
-  const rows = bins.map(
-    (from) => [`${from} to ${from + 1} s`, all.filter((s) => Math.floor(s) === from).length] as const,
-  );
-  return html`<section><h2>How long clips last</h2>${bars(["seconds", "clips"], rows)}</section>`;
+  const counts: number[] = [];
+  for (const { durations } of films)
+    for (const seconds of durations) counts[Math.floor(seconds)] = (counts[Math.floor(seconds)] ?? 0) + 1;
+  const rows = Array.from(counts, (n, from) => [`${from} to ${from + 1} s`, n ?? 0] as const);
+  const first = rows.findIndex(([, n]) => n > 0);
+  return html`<section><h2>How long clips last</h2>${bars(["seconds", "clips"], rows.slice(first))}</section>`;
 }
 
 function people({ films }: Ingested): Html | undefined {
   const seen = films.flatMap((film) => film.people ?? []);
   if (seen.length === 0) return undefined;
-  const most = Math.max(...seen.map(({ boxes }) => boxes.length));
+  const most = seen.reduce((most, { boxes }) => Math.max(most, boxes.length), 0);
   const rows = Array.from({ length: most }, (_, n) => {
     const frames = seen.reduce((sum, { boxes }) => sum + (boxes[n] ?? 0), 0);
     return [n === 0 ? "nobody" : count(n, "box").replace(/boxs$/, "boxes"), frames] as const;

@@ -1,6 +1,7 @@
 // How far the work is, on stderr: one line that is redrawn on a terminal, a plain line every few seconds elsewhere.
 import { performance } from "node:perf_hooks";
 import type { Meter } from "../../data/threads/long-work.ts";
+import { visible } from "./streams.ts";
 
 /** The part of a stream that progress needs; process.stderr is one. */
 export interface Terminal {
@@ -65,13 +66,13 @@ export class Progress implements Meter {
   /** `done` units of the phase are finished; `facts` is what else the line says, as in "loss 3.21". */
   at(done: number, facts = ""): void {
     this.done = done;
-    this.draw(facts, false);
+    this.draw(visible(facts), false);
   }
 
   /** Prints a line that stays. */
   say(line: string): void {
     this.clear();
-    this.stream.write(`${line}\n`);
+    this.stream.write(`${visible(line)}\n`);
   }
 
   /** Ends the job; the line disappears from a terminal. */

@@ -14,6 +14,8 @@ export interface Video {
   readonly length: number;
   /** When each frame is shown, in seconds from the first; none where the file does not say. */
   readonly seconds?: readonly number[];
+  /** When the first is shown, in seconds as the file counts them; sound may begin before it. */
+  readonly begins?: number;
   /**
    * The pictures of the frames numbered `wanted` (from 0, ascending, distinct), upright, one after another; fewer than that
    * are a FormatError. Colours are those of the film's own matrix and range, 8 bits each; transparency is dropped, pixels
@@ -30,7 +32,8 @@ export async function openVideo(path: string): Promise<Video> {
   const film: Film = { path, name, stream, timeline };
   const { length, times } = timeline;
   const seconds = times?.map((time) => (time - times[0]) * stream.unit);
-  return { name, length, seconds, pictures: (wanted) => picturesOf(film, wanted) };
+  const begins = times && times[0] * stream.unit;
+  return { name, length, seconds, begins, pictures: (wanted) => picturesOf(film, wanted) };
 }
 
 interface Film {

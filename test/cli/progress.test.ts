@@ -20,6 +20,16 @@ function stage(isTTY: boolean) {
   return { at, written, progress: new Progress({ phases, stream, now: () => at.ms }) };
 }
 
+test("what a file's name does to a terminal is seen, not done", () => {
+  const { at, written, progress } = stage(false);
+  progress.start("data", 10);
+  at.ms = 20_000;
+  progress.at(1, "a\u001b[31m.mp4");
+  progress.say("b\u001b[2J.mp4");
+  assert.not.match(written.join(""), /\u001b/);
+  assert.match(written.join(""), /a\\u\{1b\}\[31m\.mp4.*\nb\\u\{1b\}\[2J\.mp4\n/s);
+});
+
 test("time left is this phase at its measured speed and the later ones as expected", () => {
   const { at, progress } = stage(false);
   progress.start("data", 10);

@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import type { Video } from "../../data/footage/video.ts";
 import { openShards, ShardReader } from "../../data/shards/shards.ts";
 import { formOf, type Output } from "../../ingest/detector-forms.ts";
-import { type Feed, fill, placeIn } from "../../ingest/detector-input.ts";
+import { type Feed, inputNumbers, placeIn } from "../../ingest/detector-input.ts";
 import { openDetector } from "../../ingest/onnx-detector.ts";
 import { onnxFile, type OnnxInput, type OnnxTensor } from "../kit/onnx-file.ts";
 import { refusal } from "../kit/refusal.ts";
@@ -179,7 +179,9 @@ test("a picture is fed stretched, in the middle or in the corner, in the numbers
   const image = { width: 4, height: 2, data };
   const small = { width: 4, height: 4 };
   const fed = (fit: Feed["fit"], numbers: Feed["numbers"]) =>
-    [...fill(image, small, { fit, numbers }, placeIn(image, small, fit))].map((v) => Math.round(1000 * v) / 1000);
+    [...inputNumbers(image, small, { fit, numbers }, placeIn(image, small, fit))].map(
+      (v) => Math.round(1000 * v) / 1000,
+    );
   const plane = (...rows: number[]) => rows.flatMap((v) => [v, v, v, v]);
   assert.equal(fed("stretched", "unit"), [...plane(1, 1, 1, 1), ...plane(0, 0, 0, 0), ...plane(0.2, 0.2, 0.2, 0.2)]);
   const grey = 0.447;

@@ -51,6 +51,8 @@ test("MOT lines count the film's frames from 1; of true ones only pedestrians th
   assert.is(truth.frames.get(0)!.length, 1);
   assert.throws(() => read("a.mot.csv", "1,7,10,20,30,forty\n"), /line 1 is "1,7,10,20,30,forty", expected frame/);
   assert.throws(() => read("a.mot.csv", "0,7,10,20,30,40\n"), /from 1/);
+  for (const confidence of [1.5, -0.2])
+    assert.throws(() => read("a.mot.csv", `1,7,10,20,30,40,${confidence}\n`), /confidence \(0 to 1, or -1 for none\)/);
 });
 
 test("COCO: people only, by frame_id or by the name of the file; what has no person says what it has", () => {

@@ -2,8 +2,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { framesShown } from "../../data/footage/shown.ts";
-import { MOST_CUES, readCaptions } from "../../ingest/captions.ts";
-import { checkCues, type Cue } from "../../ingest/cues.ts";
+import { readCaptions } from "../../ingest/captions.ts";
+import { checkCues, type Cue, MOST_CUES } from "../../ingest/cues.ts";
 import { looksOf } from "../../ingest/frames.ts";
 import { groupSentences } from "../../ingest/sentences.ts";
 import { readTranscript } from "../../ingest/transcripts.ts";
@@ -46,9 +46,26 @@ test("blank lines are not needed between cues, and none at all is refused", asyn
   assert.match((await refusal(readCaptions("hello\n", "srt", "a.srt"))).message, /a\.srt: has no cue/);
 });
 
+test("a word of a hundred thousand is a sentence of its own, not the end of the work", () => {
+  const { sentences, isPunctuated } = groupSentences([cue(1, 3, "word ".repeat(300_000))], 2);
+  assert.equal([sentences.length, sentences[0].start, Math.round(sentences[0].end), isPunctuated], [1, 1, 3, false]);
+});
+
+test("cues of a film whose picture begins late count from its first picture; those before it are dropped", () => {
+  const file = { cues: [cue(0, 1.5, "a"), cue(1, 3, "b"), cue(4, 6, "c")], unread: [] };
+  const { cues, faults } = checkCues(file, 10, "a.srt", 2);
+  assert.equal(cues, [cue(0, 1, "b"), cue(2, 4, "c")]);
+  assert.equal(faults["before the first picture"], {
+    count: 1,
+    first: "a.srt: cue 1 at 0.00 s: the first picture comes at 2.00 s",
+  });
+});
+
 test("a million cues are refused before they are read", async () => {
   const text = "00:00:01,000 --> 00:00:02,000\na\n\n".repeat(MOST_CUES + 1);
   assert.match((await refusal(readCaptions(text, "srt", "a.srt"))).message, /86401 cues, allowed are 86400/);
+  const lines = Array.from({ length: MOST_CUES + 1 }, (_, i) => ({ start: i, duration: 1, text: "a" }));
+  assert.throws(() => readTranscript(bytes(lines), "a.json"), /a\.json: has 86401 lines, allowed are 86400/);
 });
 
 test("WhisperX has words with times, whisper.cpp milliseconds, YouTube durations; others are told what was seen", async () => {

@@ -78,6 +78,8 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/run/steps.ts": ["--noEmit", "--error-on-warnings", "--colors"],
   "bench/results.ts": ["--short"],
   "train/loop.ts": ["--short"],
+  "ingest/onnx-detector.ts": ["--no-save", "--ignore-scripts"], // of npm
+  "docs/guide/own-videos.md": ["--no-save", "--ignore-scripts"],
   "CONTRIBUTING.md": ["--write"],
   "README.md": ["--depth"],
   "docs/TRAINING.md": ["--logdir"], // of tensorboard
