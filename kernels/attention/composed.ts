@@ -3,17 +3,17 @@
 // whole vec4s. The probabilities are stored as f32 rows of M columns, the last M − L of them 0.
 import type { DeviceFacts } from "../../engine/declare/facts.ts";
 import { type Attrs, ceilDiv, type Pass, passOf, type Variant } from "../../engine/declare/pass.ts";
-import { parseSignature, type Sizes } from "../../engine/declare/signature.ts";
+import type { Sizes } from "../../engine/declare/signature.ts";
 import levels from "../lib/levels.wgsl";
 import numbers from "../lib/numbers.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
+import { type ProductForm, type ProductStructure, structures } from "../matmul/structures.ts";
 import { type TileLayout, product, type Shape } from "../matmul/tile.ts";
 import probabilities from "./probabilities.wgsl";
 import probabilitiesLong from "./probabilities-long.wgsl";
 import slopes from "./slopes.wgsl";
 import slopesLong from "./slopes-long.wgsl";
-import { emitTile, type AttentionForm, type Tile } from "./tile.ts";
 
 /** q, k or v inside qkv_BLC. */
 const packed = (part: 0 | 1 | 2, { L, C, D, K }: Sizes): TileLayout => ({
@@ -29,7 +29,7 @@ const square = ({ L, H, M }: Sizes): TileLayout => ({ ld: M, strideN: H * L * M,
 
 /** A product in each head: tensors by role, named as in the signature. */
 interface HeadProduct {
-  readonly form: AttentionForm;
+  readonly form: ProductForm;
   readonly sig: string;
   readonly a: string;
   readonly b: string;
@@ -37,77 +37,35 @@ interface HeadProduct {
   readonly label: string;
 }
 
-/**
- * A pass with one product per sequence and head. Its variants are tiles of this folder in several heights, where the
- * rows consist of vec4s, and for any size two of matmul's structures. On GPUs this is the way of odd head sizes only.
- */
-function perHead(options: HeadProduct, shapeOf: (dims: Sizes) => HeadShape): Pass {
-  const { form, a, b, c } = options;
-  const general = product({ ...options, shape: (dims: Sizes) => ({ ...shapeOf(dims), batch: [dims.B, dims.H] }) });
-  const variants = new Map([...general.variants].filter(([name]) => ["sg8", "sg32", "wg32"].includes(name)));
-  for (const rows of heights[form])
-    variants.set(`rows${rows}`, {
-      source: ({ device, dims }) =>
-        emitTile({ form, rows, subgroup: device.subgroup, types: typesOf(options), fields: further(shapeOf(dims)) }),
-      grid: (dims, { SG }) => [ceilDiv(shapeOf(dims).N / 4, SG), ceilDiv(dims.L, rows), dims.B * dims.H],
-      uniforms: (dims) => fieldsOf(shapeOf(dims), dims.H),
-      rename: { a, b, c },
-      available: (_, { K }) => K % 4 === 0,
-    });
-  const pick = (dims: Sizes, { software, subgroup }: DeviceFacts) => {
-    const { K, L } = dims;
-    if (!software) return "wg32";
-    if (shapeOf(dims).K > oneChain) return L > 24 ? "sg32" : "sg8";
-    return K % 4 ? "sg8" : `rows${heightFor(form, L, subgroup)}`;
-  };
-  return { ...general, variants, pick };
-}
-
-/** Sums of more terms are for tiles that add in panels: one chain of additions rounds in proportion to its length. */
-const oneChain = 256;
-
-/** Rows of the tiles. 51 and 77 tokens are 2 and 3 times 26; TN tiles come in whole vec4s. */
-const heights: Record<AttentionForm, readonly number[]> = { NN: [8, 26], NT: [8, 26], TN: [8, 28, 52] };
-
-/** The height that costs least: a load of a vec4 is worth about 7 multiply-adds of vec4s on CPU rasterisers. */
-function heightFor(form: AttentionForm, L: number, subgroup: number): number {
-  const step = form === "TN" ? 2 : 4;
-  const cost = (rows: number) => {
-    const loads = step + ceilDiv(form === "TN" ? rows / 2 : rows, subgroup);
-    return ceilDiv(L, rows) * (7 * loads + (step * rows) / 4);
-  };
-  return heights[form].reduce((best, rows) => (cost(rows) < cost(best) ? rows : best));
-}
-
-/** Element types of a, b and c. */
-function typesOf({ sig, a, b, c }: HeadProduct): Tile["types"] {
-  const { inputs, outputs } = parseSignature(sig);
-  const type = (name: string) => [...inputs, ...outputs].find((term) => term.name === name)!.dtype;
-  return { a: type(a), b: type(b), c: type(c) };
-}
-
 type HeadShape = Omit<Shape, "batch">;
 
-/** Fields of Dims beyond the common ones. */
-const further = ({ a, b, c, scale }: HeadShape): string[] => [
-  ...Object.entries({ a, b, c }).flatMap(([name, { offset }]) => (offset === undefined ? [] : [`${name}Offset`])),
-  ...(scale === undefined ? [] : ["scale"]),
-];
+/**
+ * A pass with one product per sequence and head, on matmul's tiles in the heights that fit attention. On GPUs this is the way of the
+ * subject's maps, and of heads too wide for the fused one.
+ */
+function perHead(options: HeadProduct, shapeOf: (dims: Sizes) => HeadShape): Pass {
+  const { form } = options;
+  const pick = ({ L, K }: Sizes, { software, subgroup }: DeviceFacts) =>
+    software ? `sg${K % 4 ? shortest : heightFor(form, L, subgroup)}` : "wg32";
+  const tiles = {
+    ...Object.fromEntries(heights[form].map((rows) => [`sg${rows}`, tall(rows)])),
+    wg32: structures.wg32,
+  };
+  return { ...product({ ...options, tiles, shape: (dims) => ({ ...shapeOf(dims), batch: [dims.B, dims.H] }) }), pick };
+}
 
-/** The fields of Dims: `further` and `common` in tile.ts. */
-function fieldsOf(shape: HeadShape, heads: number): Record<string, number> {
-  const fields: Record<string, number> = { rows: shape.M, wide: shape.N / 4, depth: shape.K, heads };
-  for (const [name, { ld, offset = 0, strideN = 0, strideH = 0 }] of Object.entries({
-    a: shape.a,
-    b: shape.b,
-    c: shape.c,
-  })) {
-    fields[`ld${name}`] = ld / 4;
-    fields[`${name}N`] = strideN / 4;
-    fields[`${name}H`] = strideH / 4;
-    fields[`${name}Offset`] = offset / 4;
-  }
-  return { ...fields, scale: shape.scale ?? 1 };
+const tall = (rows: number): ProductStructure => ({ mode: "sg", rows });
+
+/** The height of odd head sizes: numbers that are loaded one by one take long to compile. */
+const shortest = 8;
+
+/** Rows of the tiles: 51 and 77 tokens are 2 and 3 times 26; TN tiles come in whole vec4s. */
+const heights: Record<ProductForm, readonly number[]> = { NN: [8, 26], NT: [8, 26], TN: [8, 28] };
+
+/** The height that costs least: a load of a vec4 is worth about 7 multiply-adds of vec4s on CPU rasterisers. */
+function heightFor(form: ProductForm, L: number, subgroup: number): number {
+  const cost = (rows: number) => ceilDiv(L, rows) * (7 * (4 + ceilDiv(rows, subgroup)) + rows);
+  return heights[form].reduce((best, rows) => (cost(rows) < cost(best) ? rows : best));
 }
 
 /** A pass over rows of M columns, which stay in registers where a subgroup can hold them (HELD = 4 in the kernels). */
@@ -190,7 +148,7 @@ export const valueGradient = (p: string): Pass =>
 /** dq = ds·k and dk = dsᵀ·q, with ds the gradient of the unscaled scores. */
 export function queryAndKeyGradients(ds: string): Pass[] {
   const sig = `${ds}_BHLM:f32 qkv_BLC dqkv_BLC -> dqkv_BLC`;
-  const into = (form: AttentionForm, label: string, from: 0 | 1, to: 0 | 1) =>
+  const into = (form: ProductForm, label: string, from: 0 | 1, to: 0 | 1) =>
     perHead({ form, sig, a: ds, b: "qkv", c: "dqkv", label }, (s) => ({
       M: s.L,
       N: s.K,
@@ -203,7 +161,7 @@ export function queryAndKeyGradients(ds: string): Pass[] {
 }
 
 /** Products of maps: c = a·b, a·bᵀ or aᵀ·b, all of them [B, H, L, M]. */
-export const mapProduct = (form: AttentionForm, a: string, b: string, c: string): Pass =>
+export const mapProduct = (form: ProductForm, a: string, b: string, c: string): Pass =>
   perHead({ form, sig: `${a}_BHLM:f32 ${b}_BHLM:f32 -> ${c}_BHLM:f32`, a, b, c, label: c }, (s) => ({
     M: s.L,
     N: s.M,

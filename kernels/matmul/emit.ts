@@ -1,4 +1,4 @@
-// The inner tile of a matrix product as WGSL: the one kernel of this folder whose text is unrolled, and so is emitted (attention/tile.ts emits that of composed attention).
+// The inner tile of a matrix product as WGSL: the one kernel of this folder whose text is unrolled, and so is emitted.
 // Sizes, strides and offsets are data; transposes, the structure, the kind of access and the epilogue are text.
 //
 // Three structures; of two of them what was measured on lavapipe (2 cores, f32, CPU time, one interleaved run) as ratios to one 4x4

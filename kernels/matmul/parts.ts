@@ -1,5 +1,5 @@
 // Parts that the texts of all tiles are made of: sizes, bindings, loaders, the sums over panels of k, and the epilogue.
-import type { Access, EmittedKernel, ProductForm, Role } from "./structures.ts";
+import { type Access, type EmittedKernel, inVectors, type ProductForm, type Role } from "./structures.ts";
 
 /** Summands of one chain of additions; a multiple of every step. */
 const PANEL = 128;
@@ -7,8 +7,8 @@ const PANEL = 128;
 /** Sums that become one of the level above. */
 const FAN = 64;
 
-/** Levels above the sums of panels that a sum over k needs; registers of its own for each, so no more than that. */
-export const levelsFor = (depth: number): number => [1, 2].filter((level) => depth > PANEL * FAN ** level).length;
+/** Levels of sums of panels that a sum over k needs; registers of its own for each, so no more than that. */
+export const levelsFor = (depth: number): number => [0, 1, 2].filter((level) => depth > PANEL * FAN ** level).length;
 
 export const has = (kernel: EmittedKernel, field: string): boolean => kernel.fields.includes(field);
 
@@ -25,7 +25,7 @@ export function dims({ fields }: EmittedKernel): string[] {
 const written: readonly Role[] = ["c", "pre"];
 /** Tensors read or written four columns at a time where `access` allows it. */
 const vectors = (access: Access): readonly Role[] =>
-  access === "vec" ? ["a", "b", "c", "bias", "pre", "residual"] : access === "loads" ? ["a", "b"] : [];
+  inVectors(access) ? ["a", "b", "c", "bias", "pre", "residual"] : access === "loads" ? ["a", "b"] : [];
 
 export function bindings({ types, access }: EmittedKernel): string[] {
   return (Object.entries(types) as [Role, string][]).map(([role, type], i) => {
@@ -76,7 +76,7 @@ const stride = (operand: "a" | "b", access: Access): string =>
 
 /** Four columns of a tensor that lies as c does, or of a vector along c's columns. */
 function quadOf(role: "bias" | "residual", { access }: EmittedKernel, index: string): string {
-  if (access === "vec") return `vec4f(${role}[${index} / 4u])`;
+  if (inVectors(access)) return `vec4f(${role}[${index} / 4u])`;
   return `vec4f(${[0, 1, 2, 3].map((j) => `f32(${role}[${index} + min(${j}u, dim.cols - 1u - col)])`).join(", ")})`;
 }
 
@@ -87,7 +87,7 @@ export function epilogue(kernel: EmittedKernel): string[] {
   if (types.bias)
     lines.push(
       "fn biasQuad(column: u32) -> vec4f {",
-      `  let col = min(column, ${access === "vec" ? "dim.cols - 4u" : "dim.cols - 1u"});`,
+      `  let col = min(column, ${inVectors(access) ? "dim.cols - 4u" : "dim.cols - 1u"});`,
       `  return ${quadOf("bias", kernel, "col")};`,
       "}",
       "",
@@ -95,7 +95,7 @@ export function epilogue(kernel: EmittedKernel): string[] {
   if (types.residual)
     lines.push(
       "fn residualQuad(at: u32, row: u32, column: u32) -> vec4f {",
-      `  let col = min(column, ${access === "vec" ? "dim.cols - 4u" : "dim.cols - 1u"});`,
+      `  let col = min(column, ${inVectors(access) ? "dim.cols - 4u" : "dim.cols - 1u"});`,
       "  let i = at + min(row, dim.rows - 1u) * dim.ldc + col;",
       `  return ${quadOf("residual", kernel, "i")};`,
       "}",
@@ -104,7 +104,7 @@ export function epilogue(kernel: EmittedKernel): string[] {
   lines.push(
     `fn store(at: u32, row: u32, col: u32, sum: vec4f${extras(kernel, (name, type) => `, ${name}: ${type}`)}) {`,
     "  if (row >= dim.rows || col >= dim.cols) { return; }",
-    `  let i = ${access === "vec" ? "(at + row * dim.ldc + col) / 4u" : "at + row * dim.ldc + col"};`,
+    `  let i = ${inVectors(access) ? "(at + row * dim.ldc + col) / 4u" : "at + row * dim.ldc + col"};`,
   );
   const scaled = `sum${types.factor || has(kernel, "scale") ? " * gain" : ""}${types.bias ? " + shift" : ""}`;
   const last = types.residual ? " + rest" : "";
@@ -115,7 +115,7 @@ export function epilogue(kernel: EmittedKernel): string[] {
     ["c", "v"],
   ] as const) {
     if (!types[role]) continue;
-    if (access === "vec") lines.push(`  ${role}[i] = vec4<${types[role]}>(${value});`);
+    if (inVectors(access)) lines.push(`  ${role}[i] = vec4<${types[role]}>(${value});`);
     else
       for (const j of eachOf(4))
         lines.push(`  if (col + ${j}u < dim.cols) { ${role}[i + ${j}u] = ${types[role]}(${value}[${j}]); }`);
@@ -194,26 +194,30 @@ export const eachOf = (n: number): number[] => Array.from({ length: n }, (_, i) 
 
 /** The sums of a tile, four columns of each row: total0, total1, … of panels, total0_1, … of the levels above. */
 export const totals = (rows: number, levels: number): string[] =>
-  eachOf(levels + 1).flatMap((level) => eachOf(rows).map((r) => `  var ${totalOf(r, level)} = vec4f();`));
+  eachOf(levels).flatMap((level) => eachOf(rows).map((r) => `  var ${totalOf(r, level)} = vec4f();`));
 
 const totalOf = (row: number, level: number): string => `total${row}${level ? `_${level}` : ""}`;
 
-/** Opens the loop over panels of k; s0, s1, … are the sums within one. */
-export const panels = (rows: number): string[] => [
-  `  for (var panel = start; panel < end; panel += ${PANEL}u) {`,
-  `  let stop = min(panel + ${PANEL}u, end);`,
+/** Opens the loop over panels of k, where there is more than one; s0, s1, … are the sums within a panel. */
+export const panels = (rows: number, levels: number): string[] => [
+  ...(levels === 0
+    ? ["  let panel = start;", "  let stop = end;"]
+    : [`  for (var panel = start; panel < end; panel += ${PANEL}u) {`, `  let stop = min(panel + ${PANEL}u, end);`]),
   ...eachOf(rows).map((r) => `  var s${r} = vec4f();`),
 ];
 
 /** Closes it: the panel's sums are added, full levels carried upwards, and after the last panel all levels joined. */
-export const endOfPanel = (rows: number, levels: number): string[] => [
-  ...eachOf(rows).map((r) => `  total${r} += s${r};`),
-  ...eachOf(levels).map((level) => {
-    const moves = eachOf(rows).map(
-      (r) => `${totalOf(r, level + 1)} += ${totalOf(r, level)}; ${totalOf(r, level)} = vec4f();`,
-    );
-    return `  if ((stop - start) % ${PANEL * FAN ** (level + 1)}u == 0u) { ${moves.join(" ")} }`;
-  }),
-  "  }",
-  ...eachOf(levels).flatMap((level) => eachOf(rows).map((r) => `  total${r} += ${totalOf(r, level + 1)};`)),
-];
+export function endOfPanel(rows: number, levels: number): string[] {
+  if (levels === 0) return eachOf(rows).map((r) => `  let total${r} = s${r};`);
+  return [
+    ...eachOf(rows).map((r) => `  total${r} += s${r};`),
+    ...eachOf(levels - 1).map((level) => {
+      const moves = eachOf(rows).map(
+        (r) => `${totalOf(r, level + 1)} += ${totalOf(r, level)}; ${totalOf(r, level)} = vec4f();`,
+      );
+      return `  if ((stop - start) % ${PANEL * FAN ** (level + 1)}u == 0u) { ${moves.join(" ")} }`;
+    }),
+    "  }",
+    ...eachOf(levels - 1).flatMap((level) => eachOf(rows).map((r) => `  total${r} += ${totalOf(r, level + 1)};`)),
+  ];
+}

@@ -37,10 +37,13 @@ export const structures = {
 export type StructureName = keyof typeof structures;
 
 /**
- * How memory is read. `vec`: vec4 everywhere, K a multiple of 4. `loads`: vec4 loads, any K, scalar stores.
- * `scalar`: any sizes and strides.
+ * How memory is read. `vec`: vec4 everywhere, K a multiple of 4. `padded`: vec4 everywhere, any K. `loads`: vec4 loads, any
+ * K, scalar stores. `scalar`: any sizes and strides.
  */
-export type Access = "vec" | "loads" | "scalar";
+export type Access = "vec" | "padded" | "loads" | "scalar";
+
+/** Whether c, and what lies as it does, is written four columns at a time. */
+export const inVectors = (access: Access): boolean => access === "vec" || access === "padded";
 
 /** All that the text depends on. */
 export interface EmittedKernel {
@@ -48,7 +51,7 @@ export interface EmittedKernel {
   readonly structure: ProductStructure;
   readonly access: Access;
   readonly subgroup: number;
-  /** Levels of sums above those of panels (levelsFor). */
+  /** Levels of sums of panels (levelsFor); 0 where one panel is all. */
   readonly levels: number;
   /** Fields of Dims beyond rows, cols, depth, lda, ldb, ldc, in order. */
   readonly fields: readonly string[];

@@ -73,6 +73,11 @@ export interface ProductOptions<S extends string> {
   /** Added last; lies as c does. */
   readonly residual?: string;
   readonly label?: string;
+  /**
+   * Structures of the inner tile in place of those of structures.ts, candidates at every size. Made for many small products: where
+   * one panel is the whole sum, the text has no loop over panels (a quarter of 8 x 8 x 64 on lavapipe).
+   */
+  readonly tiles?: Readonly<Record<string, ProductStructure>>;
 }
 
 /**
@@ -86,14 +91,14 @@ export interface ProductOptions<S extends string> {
 export function product<const S extends string>(options: ProductOptions<S>): Pass {
   const shapeOf = options.shape as (dims: Sizes, attrs: Attrs) => Shape;
   const variants: Record<string, Variant> = {};
-  for (const [name, structure] of Object.entries(structures)) {
+  for (const [name, structure] of Object.entries(options.tiles ?? structures)) {
     variants[name] = {
       source: (context) => emit(kernelOf(options as ProductOptions<string>, structure, context)),
       grid: (dims, consts, attrs) => gridOf(shapeOf(dims, attrs), structure, consts.SG),
       uniforms: (dims, attrs) => fieldsOf(shapeOf(dims, attrs)),
       rename: renames(options as ProductOptions<string>),
       available: (device, dims, attrs, T) =>
-        offered(structure, shapeOf(dims, attrs), device) &&
+        (options.tiles !== undefined || offered(structure, shapeOf(dims, attrs), device)) &&
         (structure.mode !== "mx" || isOfHalves(options as ProductOptions<string>, T)) &&
         !(options.activation && unrolls(structure, device)),
     };
@@ -115,7 +120,8 @@ function accessOf({ a, b, c, K, N }: Shape): Access {
   const quads = ({ ld, offset = 0, strideN = 0, strideH = 0 }: TileLayout) =>
     (ld | offset | strideN | strideH) % 4 === 0;
   if (!quads(a) || !quads(b)) return "scalar";
-  return quads(c) && K % 4 === 0 && N % 4 === 0 ? "vec" : "loads";
+  if (!quads(c) || N % 4 !== 0) return "loads";
+  return K % 4 === 0 ? "vec" : "padded";
 }
 
 /** Whether both operands are stored in half precision. */
@@ -150,7 +156,10 @@ function kernelOf(
     structure,
     access: accessOf(shape),
     subgroup: device.subgroup,
-    levels: levelsFor(shape.split === undefined ? shape.K : chunkOf(shape.K, shape.split)),
+    levels: Math.max(
+      options.tiles ? 0 : 1,
+      levelsFor(shape.split === undefined ? shape.K : chunkOf(shape.K, shape.split)),
+    ),
     fields: Object.keys(fieldsOf(shape)).slice(6),
     types,
     activation: options.activation?.(attrs) ?? "none",

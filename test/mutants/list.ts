@@ -232,6 +232,9 @@ export const mutations: readonly Mutation[] = [
     ["linearResidual", " + rest", "", "residual dropped"],
     ["batchedMatmul", "wid.z * dim.bN", "wid.z * dim.aN", "wrong stride of batches"],
     ["batchedMatmulNT", "wid.z * dim.cN", "0u", "every batch into the first"],
+    ["attention", "sum * gain", "sum", "missing scale"],
+    ["attention", "row >= dim.rows || col >= dim.cols", "col >= dim.cols", "writes into the next head"],
+    ["attention", "select(vec4f(), value, k < end)", "value", "sums beyond the last key"],
   ),
   ...of("kernels/matmul/logits-dv.wgsl", ["logits", "scale[0] * u[i]", "u[i]", "missing scale"]),
   ...of("kernels/matmul/copy.wgsl", [
@@ -283,11 +286,6 @@ export const mutations: readonly Mutation[] = [
     ["attention", "top = subgroupMax(top);", "", "every lane its own maximum"],
   ),
   ...of("kernels/attention/slopes.wgsl", ["attention", "(slope[s] - mean)", "slope[s]", "term dropped"]),
-  ...of(
-    "kernels/attention/tile.ts",
-    ["attention", "s0 * dim.scale", "s0", "missing scale"],
-    ["attention", "row + 7u < dim.rows", "row + 6u < dim.rows", "writes into the next head"],
-  ),
   ...of(
     "kernels/attention/fused-forward.wgsl",
     ["attention", "total[r] * keep", "total[r]", "sum not rescaled"],

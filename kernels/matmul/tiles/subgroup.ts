@@ -23,7 +23,7 @@ export function subgroupTile(kernel: EmittedKernel, { rows }: { rows: number }):
   else lines.push(`  let bAt = ${position("b", access)};`);
   lines.push(...totals(rows, kernel.levels));
   if (kernel.types.residual) lines.push(...touch(rows, subgroup));
-  lines.push(...panels(rows), "  for (var q = panel / 4u; q < (stop + 3u) / 4u; q++) {");
+  lines.push(...panels(rows, kernel.levels), "  for (var q = panel / 4u; q < (stop + 3u) / 4u; q++) {");
   for (const j of eachOf(4))
     lines.push(
       form === "NT"

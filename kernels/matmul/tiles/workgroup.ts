@@ -24,7 +24,7 @@ export function workgroupTile(kernel: EmittedKernel, structure: Extract<ProductS
     `  let row = row0 + rowIn;`,
     `  let col = col0 + colIn;`,
     ...totals(own, kernel.levels),
-    ...panels(own),
+    ...panels(own, kernel.levels),
     `  for (var step = panel; step < stop; step += ${KT}u) {`,
     ...copy("a", form, access, tile.rows, TX * TY, KT),
     ...copy("b", form, access, tile.cols, TX * TY, KT),
