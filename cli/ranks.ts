@@ -16,7 +16,7 @@ import { endProcessBy } from "./terminal/speaker.ts";
 export const MPI = ["--mpi <path>", "with mpirun or srun: the MPI library, where it is not found by its name"] as const;
 export const WIRE = [
   "--wire <f32|f16>",
-  "with several ranks: how gradients travel; f16 halves the traffic, sums stay f32",
+  "with several ranks: how gradients travel; f16 halves the traffic and takes processor time, for links below a gigabit a second; sums stay f32",
   "f32",
 ] as const;
 

@@ -214,10 +214,10 @@ export class Learner<M extends VideoText = VideoText> {
     lr: PerGroup,
     inputs: StepInputs,
     meeting: Pick<Meeting, "peers" | "exchange">,
-  ): Promise<StepNumbers> {
+  ): Promise<StepNumbers & { readonly meeting: number }> {
     const { batch, micro } = this.settings;
     const own = ownSpan(batch, meeting.peers);
-    const { loss } = await sharedGradients(
+    const { loss, meeting: ms } = await sharedGradients(
       {
         shards: [...this.shards.values()].flat(),
         refresh: () => this.#halved?.refresh(),
@@ -230,7 +230,7 @@ export class Learner<M extends VideoText = VideoText> {
     );
     using scope = new Scope();
     void scope;
-    return this.#update(step, lr, loss);
+    return { ...this.#update(step, lr, loss), meeting: ms };
   }
 
   #features(step: number, part: Part, inputs: StepInputs): FeaturePair {

@@ -280,7 +280,7 @@ async function* steps(from: number, options: LoopOptions): AsyncGenerator<Finish
   const meter = meterOf(options);
   const batches = untilStopped(meter.timed(loader.batches(from + shift, settings.steps + shift)), stop);
   for await (const step of piped(batches, update, isPause)) {
-    yield { ...step, pace: meter.lap() };
+    yield { ...step, pace: meter.lap(step.report.meeting) };
     if (isDue(step.report.step, settings.evalEvery)) meter.restart(); // measuring is no training
   }
 }

@@ -60,15 +60,27 @@ export const spansIn = ({ from, count }: ClipSpan, micro: number): ClipSpan[] =>
     return { from: from + i * micro, count: Math.min(micro, count - i * micro) };
   });
 
-/** Leaves the gradients of the whole batch in their places, the same bits on every rank; the loss, when it has been read. */
-export async function sharedGradients(stages: Stages, meeting: Meeting): Promise<{ loss: Promise<TypedArray> }> {
+/** What comes of a meeting. */
+export interface Met {
+  /** When it has been read. */
+  readonly loss: Promise<TypedArray>;
+  /** ms in which this rank had nothing left to compute and waited for the others, or for words on their way. */
+  readonly meeting: number;
+}
+
+/** Leaves the gradients of the whole batch in their places, the same bits on every rank. */
+export async function sharedGradients(stages: Stages, meeting: Meeting): Promise<Met> {
   const parts = spansIn(meeting.own, meeting.micro);
   const { types, ...own } = await ownRows(stages, parts);
+  const encoded = performance.now();
   const all = await meeting.exchange(own);
+  const exchanged = performance.now() - encoded;
   const { loss, found } = backward(stages, parts, batchOf(all, types, meeting));
+  let computed = performance.now();
+  for (const { read } of found) read.then(() => (computed = performance.now())).catch(() => {}); // whoever awaits it hears
   let i = 0;
   for await (const sum of meeting.peers.sum(arriving(found))) assign(found[i++].place, sum);
-  return { loss };
+  return { loss, meeting: exchanged + performance.now() - computed };
 }
 
 async function ownRows(stages: Stages, parts: readonly ClipSpan[]): Promise<EncodedRows & { types: Types }> {

@@ -11,6 +11,8 @@ export interface Pace {
   readonly mfu?: number;
   /** Share of the time in which a batch was asked for and not there yet; the device may have been at work on the step before. */
   readonly waiting: number;
+  /** Of several ranks: share of the time in which this one had computed all that it could, and waited for the others or for words on their way. */
+  readonly ranks?: number;
   /** Bytes that the engine has allocated, and those of this process in memory. */
   readonly gpuBytes: number;
   readonly rss: number;
@@ -47,8 +49,8 @@ export class StepMeter {
     }
   }
 
-  /** A step is finished: what it took since the last one was. */
-  lap(): Pace {
+  /** A step is finished: what it took since the last one was. @param meeting ms of it that went by with other ranks alone */
+  lap(meeting?: number): Pace {
     const now = performance.now();
     const seconds = Math.max(1e-6, (now - this.#since) / 1000);
     const waiting = Math.min(1, this.#waited / 1000 / seconds);
@@ -58,6 +60,7 @@ export class StepMeter {
       tflops: Number((this.flops / seconds / 1e12).toPrecision(4)),
       ...(this.rate && { mfu: Math.round((1000 * this.flops) / seconds / this.rate) / 1000 }),
       waiting: Math.round(1000 * waiting) / 1000,
+      ...(meeting !== undefined && { ranks: Math.min(1, Math.round(meeting / seconds) / 1000) }),
       gpuBytes: this.gpuBytes(),
       rss: process.memoryUsage.rss(),
     };
@@ -71,8 +74,9 @@ export class StepMeter {
 }
 
 /** "120 clips/s  1.32 TFLOP/s (41 %)  data 3 %  212.0 MiB" */
-export function paceText({ clipsPerSecond, tflops, mfu, waiting, gpuBytes }: Pace): string {
+export function paceText({ clipsPerSecond, tflops, mfu, waiting, ranks, gpuBytes }: Pace): string {
   const work = tflops < 1 ? `${Number((1000 * tflops).toPrecision(3))} GFLOP/s` : `${tflops.toPrecision(3)} TFLOP/s`;
   const share = mfu === undefined ? "" : ` (${Math.round(100 * mfu)} %)`;
-  return `${clipsPerSecond.toFixed(0)} clips/s  ${work}${share}  data ${Math.round(100 * waiting)} %  ${sizeText(gpuBytes)}`;
+  const others = ranks === undefined ? "" : `  ranks ${Math.round(100 * ranks)} %`;
+  return `${clipsPerSecond.toFixed(0)} clips/s  ${work}${share}  data ${Math.round(100 * waiting)} %${others}  ${sizeText(gpuBytes)}`;
 }

@@ -35,7 +35,9 @@ export interface StepReport {
   readonly logitScale: number;
   /** With precision amp what the next loss is multiplied by. */
   readonly lossScale?: number;
-  /** The clips of all ranks, where there are several. */
+  /** Where there are several ranks: ms in which this one waited for the others, or for words on their way, with nothing left to compute. */
+  readonly meeting?: number;
+  /** The clips of all of them. */
   readonly clips?: BatchWords;
 }
 
@@ -92,8 +94,8 @@ export class Trainer<M extends VideoText = VideoText> extends Learner<M> {
       clips = all.clips;
       return all.rows;
     };
-    const reads = await this.recordShared(step, lr, inputs, { peers: company.peers, exchange });
-    const report = { ...(await this.#reported(step, reads)), clips };
+    const { meeting, ...reads } = await this.recordShared(step, lr, inputs, { peers: company.peers, exchange });
+    const report = { ...(await this.#reported(step, reads)), meeting, clips };
     company.note(report);
     return report;
   }

@@ -146,12 +146,13 @@ export class TrainReport {
 const numberText = (value: number | null | undefined): string =>
   value == null ? "not finite" : String(Number(value.toPrecision(4)));
 
-const paceOf = ({ clipsPerSecond, tflops, mfu, waiting, gpuBytes }: LoggedStep): string =>
+const paceOf = ({ clipsPerSecond, tflops, mfu, waiting, ranks, gpuBytes }: LoggedStep): string =>
   paceText({
     clipsPerSecond: clipsPerSecond!,
     tflops: tflops!,
     ...(mfu != null && { mfu }),
     waiting: waiting ?? 0,
+    ...(ranks != null && { ranks }),
     gpuBytes: gpuBytes ?? 0,
     rss: 0,
   });

@@ -1,6 +1,6 @@
 // What one rank does in the tests of MPI: a case by its name, and its findings as a line of JSON on stdout.
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import koffi from "koffi";
 import type { Peers } from "../../train/peers.ts";
 import { launchOf } from "../../train/mpi/launcher.ts";
 import { joinMpi } from "../../train/mpi/mpi.ts";
@@ -49,16 +49,32 @@ async function words(peers: Peers) {
   return { gathered, told: new TextDecoder().decode(told), about: peers.about };
 }
 
+/** Linux's clock of the processor time of the thread that asks; /proc tells of it only in ticks of 4 ms. */
+const CLOCK_THREAD_CPUTIME_ID = 3;
+
+let clockGettime: ReturnType<ReturnType<typeof koffi.load>["func"]> | undefined;
+
 /** Milliseconds that this process's main thread has spent on a processor. */
-const onProcessor = (): number =>
-  Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+function onProcessor(): number {
+  const time = new BigInt64Array(new ArrayBuffer(128), 0, 2);
+  clockGettime ??= koffi.load("libc.so.6").func("clock_gettime", "int", ["int", "void *"]);
+  clockGettime(CLOCK_THREAD_CPUTIME_ID, time);
+  return Number(time[0]) * 1e3 + Number(time[1]) / 1e6;
+}
+
+/** Values of ViT-B/32 with its temporal head, and how training cuts them. */
+const [VALUES, BUCKET] = [170_000_000, 2 ** 20];
 
 /** The longest time on the processor without a turn for others, in ms, while so many values were added up. */
 async function turns(peers: Peers) {
-  const arrays = Array.from({ length: 4 }, (_, k) => new Float32Array(6_000_000).fill(peers.rank + k));
+  const arrays = Array.from({ length: 24 }, (_, k) => new Float32Array(BUCKET).fill(peers.rank + k));
   async function* large() {
     yield* arrays;
   }
+  async function* first() {
+    yield arrays[0];
+  }
+  for await (const sum of peers.sum(first())) void sum; // functions are compiled, connections made
   await peers.barrier();
   let [longest, before] = [0, onProcessor()];
   const timer = setInterval(() => {
@@ -69,6 +85,31 @@ async function turns(peers: Peers) {
   for await (const sum of peers.sum(large())) void sum;
   clearInterval(timer);
   return { longest };
+}
+
+/** Seconds of three sums over a model's gradients, bytes of them per second, and the longest turn of the main thread in ms (bench/RESULTS.md). */
+async function speed(peers: Peers) {
+  const values = new Float32Array(VALUES);
+  for (let i = 0; i < VALUES; i++) values[i] = ((i % 1000) - 500) * (1 + peers.rank);
+  async function* buckets() {
+    for (let at = 0; at < VALUES; at += BUCKET) yield values.subarray(at, Math.min(VALUES, at + BUCKET));
+  }
+  const seconds: number[] = [];
+  let longest = 0;
+  for (let round = 0; round < 3; round++) {
+    await peers.barrier();
+    let before = onProcessor();
+    const timer = setInterval(() => {
+      const now = onProcessor();
+      longest = Math.max(longest, now - before);
+      before = now;
+    }, 1);
+    const began = performance.now();
+    for await (const sum of peers.sum(buckets())) void sum;
+    seconds.push((performance.now() - began) / 1000);
+    clearInterval(timer);
+  }
+  return { seconds, gigabytesPerSecond: (4e-9 * VALUES) / Math.min(...seconds), longestTurn: longest };
 }
 
 /** Rank 1 stops living while the others wait for it. */
@@ -90,7 +131,7 @@ async function fails(peers: Peers) {
   return {};
 }
 
-const cases: Record<string, (peers: Peers) => Promise<object>> = { words, sums, turns, hang, killed, fails };
+const cases: Record<string, (peers: Peers) => Promise<object>> = { words, sums, turns, speed, hang, killed, fails };
 
 async function main(): Promise<void> {
   const launch = launchOf(process.env);

@@ -36,11 +36,20 @@ test("the share of a measured rate is that of the step's arithmetic, and stands 
   assert.not("mfu" in new StepMeter(4e9, 8, () => 0).lap());
 });
 
+test("time with other ranks is a share of the step, and stands there only where there are any", async () => {
+  const meter = new StepMeter(1, 1, () => 0);
+  await sleep(40);
+  const { ranks } = meter.lap(20);
+  assert.ok(ranks! > 0 && ranks! <= 0.5, `${ranks}`);
+  assert.not("ranks" in meter.lap());
+});
+
 test("a pace is told in the unit that fits it", () => {
   const pace = { clipsPerSecond: 119.6, tflops: 0.01234, waiting: 0.126, gpuBytes: 212 * 2 ** 20, rss: 1 };
   assert.is(paceText(pace), "120 clips/s  12.3 GFLOP/s  data 13 %  212.0 MiB");
   assert.match(paceText({ ...pace, tflops: 12.34 }), /12\.3 TFLOP\/s {2}data/);
   assert.match(paceText({ ...pace, tflops: 12.34, mfu: 0.413 }), /12\.3 TFLOP\/s \(41 %\) {2}data/);
+  assert.match(paceText({ ...pace, ranks: 0.297 }), /data 13 % {2}ranks 30 % {2}212/);
 });
 
 test.run();

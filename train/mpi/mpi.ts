@@ -31,6 +31,7 @@ const SIGN = 77;
 /** Joins the processes of a launcher. Errors: UsageError where there is no library for it, or where its processes do not see each other. */
 export async function joinMpi(launch: RankLaunch, { path, wire = "f32", silent, say }: MpiOptions): Promise<Peers> {
   refuseTorchrun(launch);
+  wires[wire].prepare();
   const library = await loadLibrary(launch, path);
   const level = cell();
   library.now("MPI_Init_thread", null, null, MULTIPLE, level);

@@ -14,7 +14,7 @@ export interface Exchange {
 }
 
 /** Values that are worked on before others get their turn: far below a millisecond. */
-const BLOCK = 1 << 15;
+const BLOCK = 1 << 13;
 /** Milliseconds of work after which they do. */
 const TURN = 1;
 

@@ -6,6 +6,8 @@ export const wireKinds = ["f32", "f16"] as const;
 
 /** Packs runs of numbers into bytes, and adds them up from there. A run has a head of 16 bytes. */
 export interface Wire {
+  /** Makes what it needs, which takes longer than a turn: before anything travels. */
+  prepare(): void;
   /** Bytes of a run of so many values, a multiple of 16. */
   bytes(values: number): number;
   /** The size of the largest of values `from` to `to`, which may be NaN; 0 where the wire does not ask. */
@@ -25,6 +27,7 @@ const halves = (run: Uint8Array, count: number) => new Uint16Array(run.buffer, r
 const scaleOf = (run: Uint8Array) => new Float64Array(run.buffer, run.byteOffset, 1);
 
 const f32: Wire = {
+  prepare: () => {},
   bytes: (values) => whole(HEAD + 4 * values),
   largest: () => 0,
   begin: () => {},
@@ -38,6 +41,7 @@ const f32: Wire = {
 
 /** Sums stay in f32. The largest value of a run comes to lie between 2^14 and 2^15, so those down to 2^-29 of it keep their eleven bits. */
 const f16: Wire = {
+  prepare: () => void numbersOfHalves(),
   bytes: (values) => whole(HEAD + 2 * values),
   largest,
   begin: (into, largest) => (scaleOf(into)[0] = scaleFor(largest)),

@@ -16,6 +16,7 @@ const loggedStep = v.object({
   tflops: v.optional(number),
   mfu: v.optional(number),
   waiting: v.optional(number),
+  ranks: v.optional(number),
   gpuBytes: v.optional(number),
   skipped: v.optional(number),
   replaced: v.optional(v.array(v.unknown())),

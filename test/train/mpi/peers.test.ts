@@ -48,6 +48,12 @@ for (const launcher of launchers) {
 
 if (launchers.length > 0) {
   const [first] = launchers;
+  exact("adding up leaves the main thread no longer than 5 ms at a time, of processor time", async () => {
+    for (const wire of ["f32", "f16"])
+      for (const { longest } of await found<{ longest: number }>(first, 2, "turns", wire))
+        assert.ok(longest > 0 && longest <= 5, `${wire}: ${longest} ms`);
+  });
+
   exact("in halves a sum is off by the rounding of halves, and the same on every rank", async () => {
     const all = await found<{ worst: number; bits: string }>(first, 2, "sums", "f16");
     for (const { worst, bits } of all) {
