@@ -45,6 +45,11 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "test/package/main.ts": ["--pack-destination", "--save-dev"],
   "test/package/user.ts": ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel"],
   "train/mpi/launcher.ts": ["--bind-to"], // of mpirun
+  // of mpirun, srun, sbatch, docker
+  "docs/guide/parallel.md": [
+    ...["--bind-to", "--allow-run-as-root", "--oversubscribe", "--host", "--mca"],
+    ...["--ntasks", "--gpus-per-task", "--cpus-per-task", "--signal", "--gpus"],
+  ],
   "test/kit/ranks.ts": ["--allow-run-as-root", "--oversubscribe", "--bind-to"],
   "test/run/main.ts": ["--enable-source-maps"],
   "test/run/program.ts": ["--enable-source-maps"],
