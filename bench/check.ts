@@ -14,19 +14,24 @@ export interface Verdict {
   readonly at: string | undefined;
 }
 
-/** Reference evaluations cost about this many flops in all: a second or two. */
-const mostFlops = 5e7;
-const mostElements = 2 ** 21;
+/** What the reference may evaluate in all. */
+export interface Affordable {
+  readonly flops: number;
+  readonly elements: number;
+}
 
-function affordable({ op, dims, attrs }: Case): boolean {
+/** A second or two. */
+const seconds: Affordable = { flops: 5e7, elements: 2 ** 21 };
+
+function affordable({ op, dims, attrs }: Case, most: Affordable): boolean {
   const evaluations = 1 + 2 * op.differentiable.size;
   const elements = [...op.sig.inputs, ...op.sig.outputs].reduce((sum, term) => sum + numelOf(term, dims), 0);
-  return op.flops(dims, attrs) * evaluations <= mostFlops && elements * evaluations <= mostElements;
+  return op.flops(dims, attrs) * evaluations <= most.flops && elements * evaluations <= most.elements;
 }
 
 /** Runs a case once, at full size or at the largest affordable one with the same kernels, and compares. */
-export async function check(whole: Case, gpu: Gpu): Promise<Verdict> {
-  const made = reduced(whole, gpu, affordable);
+export async function check(whole: Case, gpu: Gpu, most = seconds): Promise<Verdict> {
+  const made = reduced(whole, gpu, (smaller) => affordable(smaller, most));
   const at = made === whole ? undefined : caseName(made);
   const inputs = drawInputs(made);
   const prepared = new Prepared(gpu, made, inputs);

@@ -1,6 +1,7 @@
 // What the report on a GPU is made of: parts that each run in a process of their own, in the order of their importance, and rows that
 // they tell one by one, so that a part that crashes or runs out of time leaves what it had.
 import type { Gpu } from "../../engine/device/gpu.ts";
+import type { StructureName } from "../../kernels/matmul/structures.ts";
 import type { ModelConfig } from "../../model/emotionclip/config.ts";
 
 /** What stands in a column: null where a row has none. */
@@ -92,6 +93,8 @@ export interface ReportSizes {
   readonly clips: readonly number[];
   /** Layers whose products are measured, the largest first. */
   readonly layers: number;
+  /** Tiles that are run; all that the device runs unless given. Rasterisers compile the large ones for seconds. */
+  readonly tiles?: readonly StructureName[];
   readonly rounds: number;
   /** Milliseconds of a sample. */
   readonly sampleMs: number;
@@ -106,7 +109,7 @@ export interface ReportSizes {
 /** A model with every part of EmotionCLIP, each as small as it may be. */
 const tinyModel: ModelConfig = {
   embed: 16,
-  vision: { image: 16, patch: 8, width: 16, layers: 1, heads: 2, mlp: 32 },
+  vision: { image: 16, patch: 8, width: 16, layers: 1, heads: 2, mlp: 64 },
   text: { context: 8, vocabulary: 24, width: 16, layers: 1, heads: 2 },
   head: { kind: "transformer", frames: 2, layers: 1, heads: 2, feedForward: 32, dropout: 0.1 },
   activation: "gelu",
@@ -121,6 +124,7 @@ export function reportSizes(tiny: boolean, config: ModelConfig): ReportSizes {
     config: tinyModel,
     clips: [4, 2],
     layers: 2,
+    tiles: ["sg8", "wg32", "mx32"],
     rounds: 1,
     sampleMs: 2,
     transfer: 2 ** 16,

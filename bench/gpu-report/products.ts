@@ -56,19 +56,39 @@ function shareOf(name: StructureName, rate: number, { known }: PartRun): number 
   return most ? rate / most : null;
 }
 
-async function race(part: PartRun, work: RightProduct, name: string, layer: Layer, tasks: ReturnType<typeof tasksOf>) {
+/** A tile that is slower than the best by more than this at a small batch is not tried at a larger one. */
+const hopeless = 2;
+
+/** Tiles to race by layer and direction: those that a smaller batch has left. */
+type Candidates = Map<string, readonly StructureName[]>;
+
+async function race(part: PartRun, work: RightProduct, name: string, layer: Layer, candidates: Candidates) {
   const { gpu, T } = work;
   const { sizes, tell } = part;
-  for (const [what, task] of tasks) {
-    const names = structuresOf(task, gpu.facts, T);
+  for (const [what, task] of tasksOf(layer)) {
     const chosen = structureChosen(task, gpu.facts, T);
+    const all = structuresOf(task, gpu.facts, T).filter(
+      (tile) => tile === chosen || (sizes.tiles?.includes(tile) ?? true),
+    );
+    const key = `${T} ${layer.name} ${what}`;
+    const names = all.filter((tile) => tile === chosen || (candidates.get(key)?.includes(tile) ?? true));
     const timings = await interleave(
       names.map((tile) => work.arm(task, tile)),
-      sizes.rounds,
-      sizes.sampleMs,
+      Math.min(2, sizes.rounds),
+      sizes.sampleMs / 2,
     );
     const seconds = timings.map((timing) => secondsOf(timing, clockOf(gpu)));
     const own = seconds[names.indexOf(chosen)];
+    const best = Math.min(...seconds);
+    candidates.set(
+      key,
+      names.filter((_, i) => seconds[i] <= hopeless * best),
+    );
+    const dropped = all.filter((tile) => !names.includes(tile));
+    if (dropped.length > 0)
+      tell({
+        skipped: `${name}, ${what}: ${dropped.join(", ")}: less than half as fast as another at a smaller batch`,
+      });
     for (const [i, tile] of names.entries()) {
       const fault = await work.faultOf(task, tile);
       const rate = (2 * task.M * task.N * task.K) / seconds[i];
@@ -87,7 +107,7 @@ async function race(part: PartRun, work: RightProduct, name: string, layer: Laye
 }
 
 /** The products of all layers in one type; those that do not fit or come too late are named. */
-async function raceAll(part: PartRun, gpu: Gpu, T: ProductType, clips: number): Promise<void> {
+async function raceAll(part: PartRun, gpu: Gpu, T: ProductType, clips: number, candidates: Candidates): Promise<void> {
   const layers = linearLayers(part.sizes.config, clips).slice(0, part.sizes.layers);
   const bytes = T === "f16" ? 2 : 4;
   const fits = layers.filter((layer) => {
@@ -104,7 +124,7 @@ async function raceAll(part: PartRun, gpu: Gpu, T: ProductType, clips: number): 
   for (const layer of fits) {
     const name = `${T}, ${clips} clips, ${layer.name}`;
     if (part.late()) part.tell({ skipped: name });
-    else await race(part, work, name, layer, tasksOf(layer));
+    else await race(part, work, name, layer, candidates);
   }
   work.free();
 }
@@ -127,11 +147,12 @@ export const productsPart: ReportPart = {
   ],
   async run(part) {
     const gpu = await part.gpu();
-    for (const clips of part.sizes.clips)
+    const candidates: Candidates = new Map();
+    for (const clips of part.sizes.clips.toReversed())
       for (const T of ["f32", "f16"] as const) {
         if (T === "f16" && !gpu.facts.f16) part.tell({ skipped: `f16, ${clips} clips: no half precision here` });
         else if (part.late()) part.tell({ skipped: `${T}, ${clips} clips: all` });
-        else await raceAll(part, gpu, T, clips);
+        else await raceAll(part, gpu, T, clips, candidates);
       }
   },
 };

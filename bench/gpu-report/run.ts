@@ -1,6 +1,8 @@
 // The report as a whole: each part in a process of its own, one after another, within one time. A part that fails, crashes or hangs
 // leaves the rows that it had told, and the others go on.
-import type { KnownSoFar, ReportPart, ReportRow, Told } from "./part.ts";
+import { vitB32 } from "../../model/emotionclip/presets.ts";
+import { goalsOf, type ReportGoal } from "./goals.ts";
+import { type KnownSoFar, reportSizes, type ReportPart, type ReportRow, type Told } from "./part.ts";
 
 /** How a part came out: `done`; `wrong` where an output was not right; `failed` with an error; `cut` by the time; `skipped` for want of it. */
 export type PartState = "done" | "wrong" | "failed" | "cut" | "skipped";
@@ -34,6 +36,8 @@ export interface GpuReport {
   /** Features that failed on the way: what follows was measured without them. */
   readonly without: readonly string[];
   readonly remarks: readonly string[];
+  /** What to look at first. */
+  readonly goals: readonly ReportGoal[];
   readonly parts: readonly PartOutcome[];
 }
 
@@ -125,6 +129,7 @@ export async function runReport(
     say(lineOf(results.at(-1)!));
     for (const each of skipped) say(`  left out: ${each}`);
   }
+  const sizes = reportSizes(tiny, vitB32);
   const fact = (name: string) => results[0]?.rows.find((row) => row.name === name)?.cells.value ?? "";
   return {
     version: 1,
@@ -137,6 +142,7 @@ export async function runReport(
     budgetSeconds: seconds,
     without: known.without,
     remarks,
+    goals: goalsOf(results, sizes.clips, sizes.config.head.frames),
     parts: results,
   };
 }

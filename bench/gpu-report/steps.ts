@@ -2,7 +2,11 @@
 import { type FullSize, fullSize } from "../full-step.ts";
 import { sizeText } from "../../train/step-plan.ts";
 import type { Precision } from "../../train/precision.ts";
+import { nvidia } from "./adapter.ts";
 import type { Ceilings, PartRun, ReportPart } from "./part.ts";
+
+/** Steps that a measurement with its checks comes to. */
+const steps = 10;
 
 /** Rows of the profile that are told one by one. */
 const mostRows = 24;
@@ -28,13 +32,20 @@ async function step(part: PartRun, precision: Precision, clips: number): Promise
   gpu.planner.forget();
   const name = `${precision}, ${clips} clips x ${result.frames} frames`;
   const seconds = result.step.seconds;
-  tellStep(part, name, result, known.ceilings);
+  const clock = (await nvidia())?.["clock, MHz"];
+  tellStep(part, name, result, known.ceilings, clock === undefined ? [] : [`${clock} MHz right after it`]);
   if (!hasTimes) tell({ skipped: `${name}, op by op: the adapter has no timestamps` });
   tellProfile(part, name, result);
   return seconds;
 }
 
-function tellStep({ tell, known }: PartRun, name: string, result: FullSize, ceilings?: Ceilings): void {
+function tellStep(
+  { tell, known }: PartRun,
+  name: string,
+  result: FullSize,
+  ceilings: Ceilings | undefined,
+  more: readonly string[],
+): void {
   const { step, checks, micro, clips, memory, lossScale } = result;
   const isChecked = (claim: string) => !known.tiny || !/near ln/.test(claim); // a few channels are alike by chance
   const faults = checks
@@ -44,6 +55,7 @@ function tellStep({ tell, known }: PartRun, name: string, result: FullSize, ceil
     `loss ${result.loss.toFixed(5)}`,
     micro ? `${micro} clips at a time` : "all clips at once",
     `${sizeText(memory.held)} held`,
+    ...more,
     ...(lossScale === undefined ? [] : [`scale of the loss ${lossScale}`]),
   ];
   const cells = {
@@ -104,12 +116,17 @@ export const stepsPart = (precision: Precision): ReportPart => ({
     const gpu = await part.gpu();
     if (precision === "amp" && !gpu.facts.f16) return part.tell({ skipped: "amp: no half precision here" });
     const found: Record<string, number> = { ...part.known.steps };
+    let perClip = 0;
     for (const clips of part.sizes.clips.toReversed()) {
-      if (part.late()) {
-        part.tell({ skipped: `${precision}, ${clips} clips` });
+      const expected = steps * perClip * clips;
+      if (expected > part.left()) {
+        const left = Math.max(0, part.left()).toFixed(0);
+        part.tell({ skipped: `${precision}, ${clips} clips: about ${expected.toFixed(0)} s, and ${left} s are left` });
         continue;
       }
-      found[`${precision} ${clips}`] = await step(part, precision, clips);
+      const seconds = await step(part, precision, clips);
+      found[`${precision} ${clips}`] = seconds;
+      perClip = seconds / clips;
       part.tell({ learned: { steps: found } });
     }
   },

@@ -3,14 +3,18 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { create, globals } from "webgpu";
 import { casesOf } from "../../bench/case.ts";
+import { goalsOf } from "../../bench/gpu-report/goals.ts";
 import type { KnownSoFar, ReportPart, ReportRow, Told } from "../../bench/gpu-report/part.ts";
 import { reportParts } from "../../bench/gpu-report/parts.ts";
 import { linearLayers } from "../../bench/gpu-report/products.ts";
 import { RightProduct } from "../../bench/gpu-report/right-product.ts";
-import { faultsOf, type GpuReport, runReport, type StartPart } from "../../bench/gpu-report/run.ts";
+import { faultsOf, type GpuReport, type PartOutcome, runReport, type StartPart } from "../../bench/gpu-report/run.ts";
+import { matrixRateText } from "../../bench/roofline/matrix-rate.ts";
 import { checkSampled } from "../../bench/sampled-check.ts";
 import { gpuReportPage } from "../../cli/pages/gpu-report-page.ts";
+import { completeText } from "../../engine/declare/kernel-text.ts";
 import { ops } from "../../kernels/index.ts";
 import { vitB32 } from "../../model/emotionclip/presets.ts";
 import { planForward } from "../../train/step-plan.ts";
@@ -39,7 +43,8 @@ test("the dry run goes through every part, each result is right, and what is lef
     for (const { name, state, rows, skipped } of report.parts) {
       assert.is(state, "done", `${name}: ${state}`);
       assert.ok(rows.length > 0 || skipped.length > 0, `${name} has neither rows nor a reason`);
-      for (const each of skipped) assert.match(each, /f16|matri|half precision|PyTorch|no time|Linux/, each);
+      for (const each of skipped)
+        assert.match(each, /f16|matri|half precision|PyTorch|no time|Linux|less than half as fast/, each);
       for (const row of rows) assert.is.not(row.right, false, `${row.name}: ${row.note}`);
     }
     const part = (name: string) => report.parts.find((each) => each.name === name)!;
@@ -48,6 +53,10 @@ test("the dry run goes through every part, each result is right, and what is lef
     assert.is(has("step-amp", /^amp, 4 clips x 2 frames$/), gpu.facts.f16);
     assert.ok(has("step-f32", /^f32, 4 clips x 2 frames: layernorm forward$/), "the profile op by op");
     assert.ok(has("correctness", /linearResidual/) && has("kernels", /attention .*, backward/));
+    const [goal] = report.goals;
+    assert.match(goal.name, /^f32 product of the MLP, 2 clips/);
+    assert.ok(goal.found! > 0 && goal.least === 0.8 && goal.reached === goal.found! >= 0.8, "goals read the rows");
+    assert.ok(report.goals.some(({ name, found }) => /^launches of the step, f32/.test(name) && found! > 0));
     assert.match(part("pytorch").skipped.join(), /there is no .*none/);
     const products = part("products").rows.filter(({ cells }) => cells.taken === "taken");
     assert.ok(products.length >= 12 && products.every(({ right, cells }) => right && Number(cells.gflops) > 0));
@@ -174,6 +183,66 @@ test("time that is left goes on to later parts; when none is, they are left out 
   assert.equal(report.parts[2].skipped, ["all: no time was left"]);
   assert.match(said.join("\n"), /Part c: left out, no time is left\nPart d: left out/);
   assert.equal(faultsOf(report), ["Part b: its time was over"], "what was left out for want of time is no fault");
+});
+
+test("goals are read from the rows: reached, missed, not measured", () => {
+  const measured = (name: string, cells: ReportRow["cells"], right = true): ReportRow => ({ name, right, cells });
+  const outcome = (name: string, rows: ReportRow[]): PartOutcome => {
+    return { name, title: name, about: "", columns: [], state: "done", seconds: 1, skipped: [], rows };
+  };
+  const layer = "16 clips, frames: MLP in, forward";
+  const parts = [
+    outcome("ceilings", [measured("an empty launch among others", { rate: 5 })]),
+    outcome("products", [
+      measured(`f32, ${layer}`, { tile: "wg64", taken: "", gflops: 90, share: 0.9 }),
+      measured(`f32, ${layer}`, { tile: "wg128", taken: "taken", gflops: 70, share: 0.7 }),
+      measured(`f16, ${layer}`, { tile: "wg128", gflops: 100, share: 1 }),
+      measured(`f16, ${layer}`, { tile: "mx64", gflops: 900, share: 0.2 }, false),
+      measured(`f16, ${layer}`, { tile: "mx128", gflops: 200, share: 0.11 }),
+    ]),
+    outcome("step-f32", [
+      measured("f32, 16 clips x 8 frames", { ms: 100 }),
+      measured("f32, 16 clips x 8 frames: linear forward", { ms: 50, calls: 1500 }),
+      measured("f32, 16 clips x 8 frames: 3 others", { ms: 50, calls: 100 }),
+    ]),
+    outcome("pytorch", [measured("amp, 128 clips x 8 frames", { ratio: 0.31 })]),
+  ];
+  const found = goalsOf(parts, [128, 16], 8).map(({ found, reached }) => [found, reached]);
+  assert.equal(found, [
+    [0.7, false],
+    [2, true],
+    [0.11, true],
+    [0.31, true],
+    [null, null],
+    [0.08, true],
+    [null, null],
+  ]);
+});
+
+test("the kernel that finds the rate of matrix units compiles for the sizes that devices have", async () => {
+  Object.assign(globalThis, globals);
+  const instance = create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
+  (globalThis as { nullInstance?: GPU }).nullInstance = instance;
+  const adapter = (await instance.requestAdapter())!;
+  const requiredFeatures = [
+    ...["subgroups", "subgroup-size-control", "shader-f16", "chromium-experimental-subgroup-matrix"],
+  ] as GPUFeatureName[];
+  const device = await adapter.requestDevice({ requiredFeatures });
+  for (const [m, n, k] of [
+    [8, 8, 8],
+    [16, 16, 16],
+    [16, 8, 16],
+    [8, 16, 16],
+  ]) {
+    const { text, sum, flops } = matrixRateText({ m, n, k }, 32, 1024);
+    assert.is(flops, 4 * 8 * 1024 * 2 * m * n * k);
+    assert.is(sum, 1024 * k * (1 / 16) ** 2);
+    const { code } = completeText(text, { T: "f32", subgroup: 32, sizeControl: true }, "rate");
+    device.pushErrorScope("validation");
+    const compute = { module: device.createShaderModule({ code }) };
+    await device.createComputePipelineAsync({ layout: "auto", compute });
+    assert.is((await device.popErrorScope())?.message, undefined);
+  }
 });
 
 const named = (name: string) => ops.find((op) => op.name === name)!;
