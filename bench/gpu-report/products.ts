@@ -6,6 +6,7 @@ import type { StructureName } from "../../kernels/matmul/structures.ts";
 import { interleave, secondsOf } from "../measure.ts";
 import { type ProductTask, type ProductType, structureChosen, structuresOf } from "../products.ts";
 import { clockOf } from "../roofline.ts";
+import { sizeText } from "../../train/step-plan.ts";
 import type { Gpu } from "../../engine/device/gpu.ts";
 import type { PartRun, ReportPart } from "./part.ts";
 import { RightProduct } from "./right-product.ts";
@@ -66,6 +67,10 @@ async function race(part: PartRun, work: RightProduct, name: string, layer: Laye
   const { gpu, T } = work;
   const { sizes, tell } = part;
   for (const [what, task] of tasksOf(layer)) {
+    if (part.late()) {
+      tell({ skipped: `${name}, ${what}` });
+      continue;
+    }
     const chosen = structureChosen(task, gpu.facts, T);
     const all = structuresOf(task, gpu.facts, T).filter(
       (tile) => tile === chosen || (sizes.tiles?.includes(tile) ?? true),
@@ -106,27 +111,41 @@ async function race(part: PartRun, work: RightProduct, name: string, layer: Laye
   }
 }
 
-/** The products of all layers in one type; those that do not fit or come too late are named. */
-async function raceAll(part: PartRun, gpu: Gpu, T: ProductType, clips: number, candidates: Candidates): Promise<void> {
-  const layers = linearLayers(part.sizes.config, clips).slice(0, part.sizes.layers);
-  const bytes = T === "f16" ? 2 : 4;
-  const fits = layers.filter((layer) => {
-    const { rows, inputs, outputs } = layer;
-    const most = bytes * Math.max(rows * inputs, rows * outputs, inputs * outputs);
-    if (most <= gpu.store.maxBinding) return true;
-    part.tell({ skipped: `${T}, ${clips} clips, ${layer.name}: ${most} bytes are more than a binding holds` });
-    return false;
-  });
-  if (fits.length === 0) return;
-  const all = fits.flatMap(tasksOf).map(([, { M, N, K }]) => [M * K, K * N, M * N]);
-  const [a, b, c] = [0, 1, 2].map((i) => Math.max(...all.map((sizes) => sizes[i])));
-  const work = new RightProduct(gpu, T, a, b, c);
-  for (const layer of fits) {
-    const name = `${T}, ${clips} clips, ${layer.name}`;
-    if (part.late()) part.tell({ skipped: name });
-    else await race(part, work, name, layer, candidates);
-  }
-  work.free();
+/** One layer at a batch. */
+interface LayerAt {
+  readonly layer: Layer;
+  readonly clips: number;
+}
+
+/** Elements of a, b and c that hold each of these. */
+function largestOf(layers: readonly LayerAt[]): [a: number, b: number, c: number] {
+  const all = layers.flatMap(({ layer }) => tasksOf(layer)).map(([, { M, N, K }]) => [M * K, K * N, M * N]);
+  return [0, 1, 2].map((i) => Math.max(0, ...all.map((sizes) => sizes[i]))) as [number, number, number];
+}
+
+/** Whether a layer's operands fit the device's bindings, and all of them a quarter of its memory; says what does not. */
+function fits({ tell }: PartRun, { store }: Gpu, T: ProductType, { layer, clips }: LayerAt): boolean {
+  const bytes = largestOf([{ layer, clips }]).map((elements) => elements * (T === "f16" ? 2 : 4));
+  const [most, all] = [Math.max(...bytes), bytes[0] + bytes[1] + bytes[2]];
+  const why =
+    most > store.maxBinding
+      ? `${sizeText(most)} are more than a binding holds`
+      : all > store.budget / 4
+        ? `${sizeText(all)} are more than a quarter of the memory`
+        : "";
+  if (why) tell({ skipped: `${T}, ${clips} clips, ${layer.name}: ${why}` });
+  return !why;
+}
+
+/** Layers that fit, those with most work first, each at the smaller batches before the larger ones. */
+function layersAt(part: PartRun, gpu: Gpu, T: ProductType): LayerAt[] {
+  const { config, clips, layers } = part.sizes;
+  const lists = clips
+    .toReversed()
+    .map((count) => linearLayers(config, count).map((layer) => ({ layer, clips: count })));
+  const order = lists[0].map(({ layer }) => layer.name).slice(0, layers);
+  const all = order.flatMap((name) => lists.flatMap((list) => list.filter(({ layer }) => layer.name === name)));
+  return all.filter((each) => fits(part, gpu, T, each));
 }
 
 /** The part. */
@@ -147,12 +166,23 @@ export const productsPart: ReportPart = {
   ],
   async run(part) {
     const gpu = await part.gpu();
+    if (!gpu.facts.f16) part.tell({ skipped: "f16: no half precision here" });
+    const types = gpu.facts.f16 ? (["f32", "f16"] as const) : (["f32"] as const);
+    const lists = types.flatMap((T) => {
+      const layers = layersAt(part, gpu, T);
+      return layers.length > 0 ? [{ T, layers, work: new RightProduct(gpu, T, ...largestOf(layers)) }] : [];
+    });
     const candidates: Candidates = new Map();
-    for (const clips of part.sizes.clips.toReversed())
-      for (const T of ["f32", "f16"] as const) {
-        if (T === "f16" && !gpu.facts.f16) part.tell({ skipped: `f16, ${clips} clips: no half precision here` });
-        else if (part.late()) part.tell({ skipped: `${T}, ${clips} clips: all` });
-        else await raceAll(part, gpu, T, clips, candidates);
-      }
+    const most = Math.max(0, ...lists.map(({ layers }) => layers.length));
+    for (let i = 0; i < most; i++)
+      for (const { T, layers, work } of lists)
+        if (layers[i])
+          await race(
+            part,
+            work,
+            `${T}, ${layers[i].clips} clips, ${layers[i].layer.name}`,
+            layers[i].layer,
+            candidates,
+          );
   },
 };

@@ -19,9 +19,11 @@ class Operand {
     const drawn = gaussianBlock(seed);
     this.#block = T === "f16" ? drawn.map((v) => fromHalf(toHalf(v))) : drawn;
     this.storage = gpu.store.allocate(bytesOf(T) * elements, "other");
-    const many = 64 * this.#block.length; // an even number: writes start at multiples of 4 bytes
-    const repeated = Float32Array.from({ length: Math.min(many, elements) }, (_, i) => this.at(i));
-    const data = T === "f16" ? Uint16Array.from(repeated, toHalf) : repeated;
+    const bits = T === "f16" ? Uint16Array.from(this.#block, toHalf) : this.#block;
+    const many = 64 * bits.length; // an even number: writes start at multiples of 4 bytes
+    const length = Math.min(many, elements);
+    const data = T === "f16" ? new Uint16Array(length) : new Float32Array(length);
+    for (let at = 0; at < length; at += bits.length) data.set(bits.subarray(0, length - at), at);
     for (let from = 0; from < elements; from += many)
       gpu.write(this.storage, data.subarray(0, Math.min(many, elements - from)), from * bytesOf(T));
   }
