@@ -1,5 +1,4 @@
 // What a GPU should come to, held against a report: the figures to look at first.
-import type { PartOutcome } from "./run.ts";
 import type { ReportRow } from "./part.ts";
 
 /** A goal, what was found, and whether it is reached; null where nothing was measured. */
@@ -10,6 +9,12 @@ export interface ReportGoal {
   readonly most?: number;
   readonly found: number | null;
   readonly reached: boolean | null;
+}
+
+/** A part's rows. */
+interface Named {
+  readonly name: string;
+  readonly rows: readonly ReportRow[];
 }
 
 /** Rows of a part by their beginning. */
@@ -35,7 +40,7 @@ function launchShare(rows: Rows, part: string, step: string): number | null {
 }
 
 /** The goals, for a batch of so many clips of so many frames each. */
-export function goalsOf(parts: readonly PartOutcome[], clips: readonly number[], frames: number): ReportGoal[] {
+export function goalsOf(parts: readonly Named[], clips: readonly number[], frames: number): ReportGoal[] {
   const rows: Rows = (name, begins) =>
     parts.find((part) => part.name === name)?.rows.filter((row) => row.name.startsWith(begins)) ?? [];
   const few = clips.at(-1)!;

@@ -10,7 +10,7 @@ import type { KnownSoFar, ReportPart, ReportRow, Told } from "../../bench/gpu-re
 import { reportParts } from "../../bench/gpu-report/parts.ts";
 import { linearLayers } from "../../bench/gpu-report/products.ts";
 import { RightProduct } from "../../bench/gpu-report/right-product.ts";
-import { faultsOf, type GpuReport, type PartOutcome, runReport, type StartPart } from "../../bench/gpu-report/run.ts";
+import { faultsOf, type GpuReport, runReport, type StartPart } from "../../bench/gpu-report/run.ts";
 import { matrixRateText } from "../../bench/roofline/matrix-rate.ts";
 import { checkSampled } from "../../bench/sampled-check.ts";
 import { gpuReportPage } from "../../cli/pages/gpu-report-page.ts";
@@ -187,9 +187,7 @@ test("time that is left goes on to later parts; when none is, they are left out 
 
 test("goals are read from the rows: reached, missed, not measured", () => {
   const measured = (name: string, cells: ReportRow["cells"], right = true): ReportRow => ({ name, right, cells });
-  const outcome = (name: string, rows: ReportRow[]): PartOutcome => {
-    return { name, title: name, about: "", columns: [], state: "done", seconds: 1, skipped: [], rows };
-  };
+  const outcome = (name: string, rows: ReportRow[]) => ({ name, rows });
   const layer = "16 clips, frames: MLP in, forward";
   const parts = [
     outcome("ceilings", [measured("an empty launch among others", { rate: 5 })]),
