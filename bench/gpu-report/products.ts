@@ -63,7 +63,14 @@ const hopeless = 2;
 /** Tiles to race by layer and direction: those that a smaller batch has left. */
 type Candidates = Map<string, readonly StructureName[]>;
 
-async function race(part: PartRun, work: RightProduct, name: string, layer: Layer, candidates: Candidates) {
+async function race(
+  part: PartRun,
+  work: RightProduct,
+  name: string,
+  layer: Layer,
+  candidates: Candidates,
+  left: string[],
+) {
   const { gpu, T } = work;
   const { sizes, tell } = part;
   for (const [what, task] of tasksOf(layer)) {
@@ -89,11 +96,7 @@ async function race(part: PartRun, work: RightProduct, name: string, layer: Laye
       key,
       names.filter((_, i) => seconds[i] <= hopeless * best),
     );
-    const dropped = all.filter((tile) => !names.includes(tile));
-    if (dropped.length > 0)
-      tell({
-        skipped: `${name}, ${what}: ${dropped.join(", ")}: less than half as fast as another at a smaller batch`,
-      });
+    left.push(...all.filter((tile) => !names.includes(tile)).map((tile) => `${tile} of ${name}, ${what}`));
     for (const [i, tile] of names.entries()) {
       const fault = await work.faultOf(task, tile);
       const rate = (2 * task.M * task.N * task.K) / seconds[i];
@@ -173,16 +176,14 @@ export const productsPart: ReportPart = {
       return layers.length > 0 ? [{ T, layers, work: new RightProduct(gpu, T, ...largestOf(layers)) }] : [];
     });
     const candidates: Candidates = new Map();
+    const left: string[] = [];
     const most = Math.max(0, ...lists.map(({ layers }) => layers.length));
     for (let i = 0; i < most; i++)
-      for (const { T, layers, work } of lists)
-        if (layers[i])
-          await race(
-            part,
-            work,
-            `${T}, ${layers[i].clips} clips, ${layers[i].layer.name}`,
-            layers[i].layer,
-            candidates,
-          );
+      for (const { T, layers, work } of lists.filter((each) => i < each.layers.length)) {
+        const { layer, clips } = layers[i];
+        await race(part, work, `${T}, ${clips} clips, ${layer.name}`, layer, candidates, left);
+      }
+    if (left.length > 0)
+      part.tell({ skipped: `less than half as fast as another tile at a smaller batch: ${left.join("; ")}` });
   },
 };

@@ -149,6 +149,42 @@ test("a part that crashes leaves its rows, is named, and what it tried is not as
   assert.not.match(page, /<b>bold/);
 });
 
+/** Runs before each process of a report: what happens to the part that it is. */
+const during = (acts: Record<string, string>) => {
+  const cases = Object.entries(acts).map(([name, act]) => `if (part === "${name}") { ${act} }`);
+  const text = `const part = process.argv[process.argv.indexOf("--part") + 1]; ${cases.join(" else ")}`;
+  return { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(text)}` } };
+};
+
+test("a process that crashes and one that hangs are ended, named, and leave the others and the exit code 1", () =>
+  inTemporary(async (folder) => {
+    const words = ["gpu-report", "--tiny", "--out", folder, "--minutes", "0.2"];
+    const hang = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);";
+    const quick = { adapter: "process.exit(0);", matrices: "process.exit(0);" };
+    const acts = { ...quick, half: 'process.kill(process.pid, "SIGSEGV");', ceilings: hang };
+    const { code, stderr } = await runProgram(join("dist", "cli.js"), words, during(acts));
+    assert.is(code, 1);
+    assert.match(stderr, /fault: Half precision: its process ended with SIGSEGV/);
+    assert.match(stderr, /fault: Ceilings: its time was over/);
+    const report = JSON.parse(readFileSync(join(folder, "report.json"), "utf8")) as GpuReport;
+    assert.equal(
+      report.parts.slice(0, 4).map(({ state }) => state),
+      ["done", "failed", "done", "cut"],
+    );
+    assert.equal(report.without, ["shader-f16", "chromium-experimental-subgroup-matrix"]);
+    assert.ok(report.seconds < 20, `${report.seconds} s of 12 and one`);
+    const page = readFileSync(join(folder, "report.html"), "utf8");
+    assert.match(page, /SIGSEGV; all that follows is measured without shader-f16/);
+  }));
+
+test("where half precision has failed, mixed precision is left out and f32 goes on", async () => {
+  const known: KnownSoFar = { tiny: true, without: ["shader-f16"], python: "python3" };
+  const words = ["--part", "step-amp", "--known", JSON.stringify(known), "--seconds", "60"];
+  const { code, stdout } = await emotionclip(...words);
+  assert.is(code, 0);
+  assert.equal(JSON.parse(stdout), { skipped: "amp: no half precision here" });
+});
+
 test("a wrong result is a fault, and one that speaks against a feature takes it away", async () => {
   const { report } = await reported([part("half", 10, ["shader-f16"]), part("more")], {
     async half(_, hear) {

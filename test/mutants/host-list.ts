@@ -438,4 +438,21 @@ export const hostMutations: readonly HostMutation[] = [
     'readFile(path, "utf8").catch(() => undefined);',
     "a lock that cannot be read is none",
   ]),
+  ...of(
+    "bench/gpu-report/run.ts",
+    ["bench/gpu-report", 'error !== undefined ? "failed"', 'error === "" ? "failed"', "a part that crashed is done"],
+    ["bench/gpu-report", "...known.without, ...part.tries", "...known.without", "what crashed is asked for again"],
+    ["bench/gpu-report", "Math.max(ends - spent(), own)", "ends - spent()", "time runs out for the wrong parts"],
+  ),
+  ...of("bench/gpu-report/adapter.ts", [
+    "bench/gpu-report",
+    "if (software && !part.known.tiny)",
+    "if (software && part.known.tiny)",
+    "a software adapter is called a GPU",
+  ]),
+  ...of(
+    "bench/sampled-check.ts",
+    ["bench/gpu-report", "[(o * size + place) * inner + i]", "[(o * size + place) * inner]", "rows of one element"],
+    ["bench/gpu-report", "if (!prepared.backward) return faults;", "return faults;", "gradients are not looked at"],
+  ),
 ];
