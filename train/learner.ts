@@ -222,6 +222,7 @@ export class Learner<M extends VideoText = VideoText> {
         shards: [...this.shards.values()].flat(),
         refresh: () => this.#halved?.refresh(),
         features: (part) => this.#features(step, part, inputs),
+        encode: (part) => this.#encode(step, part, inputs),
         slopes: (features) => this.#slopes(features, inputs),
         video: (part) => this.#encodeVideo(inputs.clips(part.from, part.count).video, this.#dropout(step, part)),
         text: (part) => this.#encodeText(inputs.clips(part.from, part.count).text),

@@ -10,7 +10,7 @@ import type { Manifest } from "../model/checkpoint/folder.ts";
 import { notFiniteText } from "./first-not-finite.ts";
 import type { LogLine, RunFolder } from "./runs/run-folder.ts";
 import type { PerGroup } from "./optimizers/optimizer.ts";
-import { partedBy } from "./peers.ts";
+import { ownSpan } from "./peers.ts";
 import { leastScale } from "./precision.ts";
 import { type Rates, recipeRates } from "./rates.ts";
 import { Saving } from "./saving.ts";
@@ -301,7 +301,9 @@ const notFoundAgain =
   "the device does not compute the same twice";
 
 function meterOf({ trainer: { model, settings, family, company }, gpu, matmulRate }: LoopOptions): StepMeter {
-  const { flops } = planStep(model.config, partedBy(company?.peers, settings), gpu.facts, gpu.maxBinding, family);
+  const own = company && ownSpan(settings.batch, company.peers).count;
+  const micro = own && settings.micro >= own ? 0 : settings.micro; // one part is encoded once
+  const { flops } = planStep(model.config, { ...settings, micro }, gpu.facts, gpu.maxBinding, family);
   return new StepMeter(flops / (company?.peers.size ?? 1), settings.batch, () => gpu.store.total, matmulRate);
 }
 

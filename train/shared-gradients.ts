@@ -40,6 +40,8 @@ export interface Stages {
     readonly loss: Promise<TypedArray>;
     readonly slopes: readonly FeaturePair[];
   };
+  /** Features of some clips, on the tape around. */
+  encode(part: ClipSpan): FeaturePair;
   video(part: ClipSpan): Tensor;
   text(part: ClipSpan): Tensor;
 }
@@ -71,16 +73,33 @@ export interface Met {
 /** Leaves the gradients of the whole batch in their places, the same bits on every rank. */
 export async function sharedGradients(stages: Stages, meeting: Meeting): Promise<Met> {
   const parts = spansIn(meeting.own, meeting.micro);
-  const { types, ...own } = await ownRows(stages, parts);
-  const encoded = performance.now();
+  using tape = parts.length === 1 ? new Tape() : undefined; // one part is encoded once, on a tape that stays open meanwhile
+  const kept = tape && { tape, ...encoded(stages, parts[0]) };
+  const { types, ...own } = kept ? await readOf(kept) : await ownRows(stages, parts);
+  const asked = performance.now();
   const all = await meeting.exchange(own);
-  const exchanged = performance.now() - encoded;
-  const { loss, found } = backward(stages, parts, batchOf(all, types, meeting));
+  const exchanged = performance.now() - asked;
+  const { loss, found } = backward(stages, parts, batchOf(all, types, meeting), kept);
   let computed = performance.now();
   for (const { read } of found) read.then(() => (computed = performance.now())).catch(() => {}); // whoever awaits it hears
   let i = 0;
   for await (const sum of meeting.peers.sum(arriving(found))) assign(found[i++].place, sum);
   return { loss, meeting: exchanged + performance.now() - computed };
+}
+
+function encoded(stages: Stages, part: ClipSpan): FeaturePair {
+  stages.refresh();
+  return stages.encode(part);
+}
+
+/** Features with the tape that saw how they came about. */
+interface Kept extends FeaturePair {
+  readonly tape: Tape;
+}
+
+async function readOf({ v, t }: FeaturePair): Promise<EncodedRows & { types: Types }> {
+  const [rowsV, rowsT] = await Promise.all([v.data(), t.data()]);
+  return { v: rowsV as Float32Array, t: rowsT as Float32Array, types: { v: v.dtype as Float, t: t.dtype as Float } };
 }
 
 async function ownRows(stages: Stages, parts: readonly ClipSpan[]): Promise<EncodedRows & { types: Types }> {
@@ -120,7 +139,12 @@ interface Found {
 }
 
 /** Records the loss and all that leads back from it, and the reads of this rank's own gradients: those of texts are read before frames are done. */
-function backward(stages: Stages, parts: readonly ClipSpan[], batchIn: ReturnType<typeof batchOf>) {
+function backward(
+  stages: Stages,
+  parts: readonly ClipSpan[],
+  batchIn: ReturnType<typeof batchOf>,
+  kept: Kept | undefined,
+) {
   using scope = new Scope();
   void scope;
   const { shards } = stages;
@@ -128,25 +152,29 @@ function backward(stages: Stages, parts: readonly ClipSpan[], batchIn: ReturnTyp
   const { loss, slopes } = stages.slopes(features);
   const own = slopes.slice(first, first + parts.length);
   const ofLoss = freshIn(shards); // every rank has found them whole
-  walk(
-    parts,
-    stages.text,
-    own.map(({ t }) => t),
-    true,
-  );
+  if (kept) kept.tape.vjp([kept.t], [own[0].t]);
+  else
+    walkAgain(
+      parts,
+      stages.text,
+      own.map(({ t }) => t),
+      true,
+    );
   const texts = readFresh(shards, ofLoss);
   const before = freshIn(shards);
-  walk(
-    parts,
-    stages.video,
-    own.map(({ v }) => v),
-    false,
-  );
+  if (kept) kept.tape.accumulate([kept.v], [own[0].v]);
+  else
+    walkAgain(
+      parts,
+      stages.video,
+      own.map(({ v }) => v),
+      false,
+    );
   return { loss, found: [...texts, ...readFresh(shards, before)] };
 }
 
 /** Encodes parts once more, on a tape that starts from the slopes; where nothing came before, what places held is written over. */
-function walk(
+function walkAgain(
   parts: readonly ClipSpan[],
   encode: (part: ClipSpan) => Tensor,
   slopes: readonly Tensor[],
