@@ -56,9 +56,10 @@ export interface FilmWords {
 
 /** What is said in a film; undefined where there are no subtitles. Errors: FormatError for some that cannot be read. */
 export async function filmWords(path: string, film: OpenedFilm, flags: WordFlags): Promise<FilmWords | undefined> {
-  const source = await sourceOf(path, film.reel, flags);
-  if (!source) return undefined;
-  const { cues, faults } = checkCues(await source.read(), lengthOf(film.seconds), source.name);
+  const found = await sourceOf(path, film.reel, flags);
+  if (!found) return undefined;
+  const { source, delay } = found;
+  const { cues, faults } = checkCues(await source.read(), lengthOf(film.seconds), source.name, delay);
   const lines = cues.map(({ start, end, lines, speaker }) => ({
     start,
     end,
@@ -71,12 +72,20 @@ export async function filmWords(path: string, film: OpenedFilm, flags: WordFlags
   return { source: source.name, lines, notes: [...unread, ...notes] };
 }
 
-async function sourceOf(path: string, reel: Reel, flags: WordFlags): Promise<SubtitleSource | undefined> {
+/** The words, and how much later than they are timed from the first picture comes, in seconds. */
+async function sourceOf(
+  path: string,
+  reel: Reel,
+  flags: WordFlags,
+): Promise<{ source: SubtitleSource; delay: number } | undefined> {
   const { subtitles, language, encoding } = flags;
   if (subtitles !== undefined && language !== undefined) throw new UsageError("--language: --subtitles names the file");
   if (subtitles === "none") return undefined;
-  if (subtitles !== undefined) return subtitleFile(subtitles, { encoding });
-  if ((await isFolder(path)) || !reel.seconds) return undefined;
-  const film = await filmAt(path);
-  return chooseSubtitles(film, await probeFilm(path, film.name, reel), { language, encoding });
+  const film = (await isFolder(path)) || !reel.seconds ? undefined : await filmAt(path);
+  const facts = film && (await probeFilm(path, film.name, reel));
+  const source =
+    subtitles !== undefined
+      ? await subtitleFile(subtitles, { encoding })
+      : film && (await chooseSubtitles(film, facts!, { language, encoding }));
+  return source && { source, delay: facts?.delay ?? 0 };
 }

@@ -60,7 +60,12 @@ export class FilmPeople {
     const boxes: number[] = [];
     for (const { length } of this.tracked.values()) boxes[length] = (boxes[length] ?? 0) + 1;
     const tracks = new Set([...this.tracked.values()].flatMap((found) => found.map(({ track }) => track))).size;
-    this.report = { source, boxes: Array.from(boxes, (n) => n ?? 0), tracks, unknown };
+    const all = [...sure.values()].flat();
+    const told = all.filter(({ track }) => track !== undefined).length;
+    this.report = {
+      ...{ source, boxes: Array.from(boxes, (n) => n ?? 0), tracks, unknown },
+      ...(told > 0 && told < all.length && { renumbered: told }),
+    };
   }
 
   /** The subject's boxes in a clip, look by look. */

@@ -33,6 +33,8 @@ export interface PeopleReport {
   readonly tracks: number;
   /** Frames of which the source tells nothing. */
   readonly unknown: number;
+  /** Boxes whose numbers of people, told by the source, are not used, since others have none. */
+  readonly renumbered?: number;
 }
 
 /** What came of a folder. */

@@ -97,6 +97,14 @@ function faults({ films, leftOut, passedOver }: Ingested): Html | undefined {
     ...films.flatMap(({ words, faults }) =>
       Object.entries(faults).map(([kind, { count, first }]) => `${words}: ${count} cues ${kind}; the first: ${first}`),
     ),
+    ...films.flatMap(({ people }) =>
+      people?.renumbered === undefined
+        ? []
+        : [`${people.source}: ${people.renumbered} boxes say whose they are and others do not: told apart by overlap`],
+    ),
+    ...films.flatMap(({ people }) =>
+      people && people.unknown > 0 ? [`${people.source}: tells nothing of ${people.unknown} frames`] : [],
+    ),
     ...films.flatMap(({ unfit }) => unfit.map((message) => `dropped: ${message}`)),
     ...(passedOver > 0 ? [`${passedOver} files belong to no film: passed over`] : []),
   ];

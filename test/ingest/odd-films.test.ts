@@ -16,6 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { openFilm } from "../../cli/film.ts";
+import { filmWords } from "../../cli/film-words.ts";
 import { openShards, ShardReader } from "../../data/shards/shards.ts";
 import { ffmpeg, hasFfmpeg, subRip, tinyFilm } from "../kit/tiny-films.ts";
 import { runProgram } from "../run/program.ts";
@@ -68,6 +70,14 @@ real("a picture that begins after the sound: words meet the frames that are show
       [7, 10, "The picture turns red."],
     ]),
   ); // at 8 s
+  const film = await openFilm(at("late", "late.mkv"), { window: "2" }, 8);
+  for (const flags of [{}, { subtitles: at("late", "late.srt") }]) {
+    const { lines } = (await filmWords(at("late", "late.mkv"), film, flags))!;
+    assert.equal(
+      lines.map(({ start, end }) => [start, end].map((time) => Math.round(time))),
+      [[5, 8]],
+    );
+  }
   const found = await told("late");
   assert.equal(Object.keys(found), ["late.mkv"]);
   assert.match(found["late.mkv"], /^1; its picture begins 2\.\d\d s after its sound: .*before the first picture/);

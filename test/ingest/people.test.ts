@@ -2,6 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { readBoxFile } from "../../ingest/box-files.ts";
+import { FilmPeople } from "../../ingest/film-people.ts";
 import { shotsAt } from "../../ingest/frames.ts";
 import { overlap, type SeenBox } from "../../ingest/seen.ts";
 import { subjectChoice, subjectOf } from "../../ingest/subject.ts";
@@ -129,6 +130,15 @@ test("tracks that the source tells stay", () => {
     [...tracksOf(told, noCut).values()].map(([{ track }]) => track),
     [9, 9],
   );
+});
+
+test("numbers of people that only some boxes have are not used, and counted", () => {
+  const told = [{ box: left(0), confidence: 1, track: 9 }];
+  const report = (more: SeenBox[]) =>
+    new FilmPeople("a", { seen: new Map([[0, [...told, ...more]]]), unknown: 0 }, [], 8, 0.5).report;
+  const bare = { source: "a", tracks: 1, unknown: 0 };
+  assert.equal(report([]), { ...bare, boxes: [0, 1] });
+  assert.equal(report(seen(left(150))), { ...bare, boxes: [0, 0, 1], tracks: 2, renumbered: 1 });
 });
 
 test("the subject is everybody, or in each shot the largest, most central or longest, or a track", () => {
