@@ -33,8 +33,9 @@ export class ByteLevelTokenizer {
   readonly #end: number;
   readonly #pieces: Tokenizer;
 
-  constructor({ vocabulary, merges }: ByteLevelTable) {
+  constructor(table: ByteLevelTable) {
     takes("new ByteLevelTokenizer(table: { vocabulary: map, merges: text[], ... }, ...)", arguments);
+    const { vocabulary, merges } = table;
     this.vocabulary = vocabulary.size;
     this.#start = vocabulary.get("<s>")!;
     this.#end = vocabulary.get("</s>")!;
