@@ -35,9 +35,10 @@ const listed = (title: string, lines: readonly string[]): Html =>
   html`<section><h2>${title}</h2><ul class="plain">${lines.map((line) => html`<li>${line}</li>`)}</ul></section>`;
 
 /** The figures to look at first. */
-function goalSection({ goals }: GpuReport): Html {
+function goalSection({ goals, tiny }: GpuReport): Html {
   const figure = (value: number | null) => (value === null ? "" : value.toFixed(value < 10 ? 3 : 1));
-  const verdict = (reached: boolean | null) => (reached === null ? "not measured" : reached ? "reached" : "missed");
+  const verdict = (reached: boolean | null) =>
+    reached === null ? (tiny ? "a dry run" : "not measured") : reached ? "reached" : "missed";
   return html`<section><h2>Goals</h2><div class="scroll"><table class="figures"><thead><tr><th></th><th>found</th><th>goal</th><th class="text"></th></tr></thead>
 <tbody>${goals.map(({ name, least, most, found, reached }) => html`<tr><th scope="row">${name}</th><td>${figure(found)}</td><td>${least === undefined ? `≤ ${most}` : `≥ ${least}`}</td><td class="text">${verdict(reached)}</td></tr>`)}</tbody></table></div></section>`;
 }
