@@ -110,5 +110,10 @@ async function tellFilms(
   if (bad.length > 0) warn([`${bad.length} of ${bad.length + films.length} films cannot be read and are left out`]);
   const told = { ...about, out: out ?? perClip, rows, films, bad, kept, notes };
   const earlier = kept > 0 ? `, ${kept} of them from an earlier call` : "";
-  printResult(json, told, () => `${out ?? perClip}: ${rows} rows of ${films.length} films${earlier}, of unit length`);
+  printResult(
+    json,
+    told,
+    () =>
+      `${out ?? perClip}: ${rows} rows of ${films.length} ${films.length === 1 ? "film" : "films"}${earlier}, of unit length`,
+  );
 }
