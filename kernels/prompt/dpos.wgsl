@@ -1,18 +1,17 @@
-// dpos_p+1 = Σ_n a_np · dhmn_n, dpos_0 = 0                                      one invocation per element
+// dpos_p+1 = Σ_n a_np · dhmn_n, dpos_0 = 0                                      one invocation per SUM
 struct Dims { N: u32, P: u32, L: u32, D: u32, indicator: u32 }
 
 @group(0) @binding(0) var<storage, read> cover: array<f32>;           // [N, P]
-@group(0) @binding(1) var<storage, read> dhmn: array<f32>;             // [N, D]
-@group(0) @binding(2) var<storage, read_write> dpos: array<f32>;       // [L, D]
+@group(0) @binding(1) var<storage, read> dhmn: array<SUM>;             // [N, D]
+@group(0) @binding(2) var<storage, read_write> dpos: array<SUM>;       // [L, D]
 var<immediate> dim: Dims;
 
-alias SUM = f32;
 override WG: u32 = 64;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  let width = dim.D;
+  let width = dim.D / WIDE;
   let id = (wid.x + wid.y * nwg.x) * WG + lane;
   if (id >= dim.L * width) { return; }
   let l = id / width;
@@ -27,5 +26,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
     }
     sums = with_panel(sums, panel);
   }
-  dpos[id] = select(f32(), whole(sums), l > 0);
+  dpos[id] = select(SUM(), whole(sums), l > 0);
 }

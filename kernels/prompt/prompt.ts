@@ -7,13 +7,12 @@ import { lanesGrid, subgroupGrid } from "../lib/flat.ts";
 import levels from "../lib/levels.wgsl";
 import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
+import { widePass } from "../lib/wide.ts";
 import { patchesIn, side } from "../patch-embed/patch-embed.ts";
 import coverText from "./cover.wgsl";
 import cover4 from "./cover4.wgsl";
 import dpos from "./dpos.wgsl";
-import dpos4 from "./dpos4.wgsl";
 import promptText from "./prompt.wgsl";
-import prompt4 from "./prompt4.wgsl";
 
 /** mask_NIJ (0..1) -> cover_NP: average pooling; patches numbered as by patchEmbed. Masks take no gradient. */
 export const cover = op({
@@ -62,9 +61,6 @@ export const cover = op({
   },
 });
 
-const inVec4s = ({ D }: Sizes): boolean => D % 4 === 0;
-const byWidth = (dims: Sizes): string => (inVec4s(dims) ? "vec4" : "any");
-const available = (_: unknown, dims: Sizes): boolean => inVec4s(dims);
 const uniforms = (_: Sizes, { indicator }: Attrs) => ({
   indicator: Number(indicator),
 });
@@ -81,34 +77,20 @@ export const prompt = op({
     return {};
   },
   forward: [
-    passOf(
-      "cover_NP:f32 pos_LD:f32 -> hmn_ND:f32",
-      {
-        any: { source: [panels, levels, promptText], grid: ({ N, D }, consts) => lanesGrid(N * D, consts), uniforms },
-        vec4: {
-          source: [panels, levels, prompt4],
-          grid: ({ N, D }, consts) => lanesGrid((N * D) / 4, consts),
-          uniforms,
-          available,
-        },
-      },
-      byWidth,
-    ),
+    widePass("cover_NP:f32 pos_LD:f32 -> hmn_ND:f32", {
+      source: [panels, levels, promptText],
+      grid: ({ N, D }, consts, wide) => lanesGrid(N * (D / wide), consts),
+      uniforms,
+      rowOf: ({ D }) => D,
+    }),
   ],
   backward: [
-    passOf(
-      "cover_NP:f32 dhmn_ND:f32 -> dpos_LD:f32",
-      {
-        any: { source: [panels, levels, dpos], grid: ({ L, D }, consts) => lanesGrid(L * D, consts), uniforms },
-        vec4: {
-          source: [panels, levels, dpos4],
-          grid: ({ L, D }, consts) => lanesGrid((L * D) / 4, consts),
-          uniforms,
-          available,
-        },
-      },
-      byWidth,
-    ),
+    widePass("cover_NP:f32 dhmn_ND:f32 -> dpos_LD:f32", {
+      source: [panels, levels, dpos],
+      grid: ({ L, D }, consts, wide) => lanesGrid(L * (D / wide), consts),
+      uniforms,
+      rowOf: ({ D }) => D,
+    }),
   ],
   ref({ cover, pos }, { N, P, D }, { indicator }) {
     const hmn = new Float64Array(N * D);
