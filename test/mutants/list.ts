@@ -322,7 +322,6 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/patch-embed/dtokens.wgsl", ["tokens", "if (q < dim.D)", "if (q <= dim.D)", "one too many"]),
   ...of("kernels/prompt/cover.wgsl", ["cover", "f32(R * R)", "f32(R)", "sum, not mean"]),
   ...of("kernels/prompt/prompt.wgsl", ["prompt", "pos[(p + 1) * width", "pos[p * width", "the class token's position"]),
-  ...of("kernels/lib/wide.ts", ["prompt", "rowOf(dims) % 4 === 0 ?", "rowOf(dims) > 3 ?", "rows with a tail as vec4s"]),
   ...of("kernels/prompt/dpos.wgsl", ["prompt", "select(SUM(), whole(sums), l > 0)", "whole(sums)", "missing mask"]),
   ...of("kernels/kl-weights/log-softmax.wgsl", ["klWeights", " - top - logSum", " - top", "not normalised"]),
   ...of(
