@@ -8,6 +8,7 @@ import { planeGrid } from "../lib/flat.ts";
 import flat from "../lib/flat.wgsl";
 import any from "./from-bytes.wgsl";
 import vec4 from "./from-bytes4.wgsl";
+import rgb from "./from-bytes-rgb.wgsl";
 
 /** Values of a byte. */
 const VALUES = 256;
@@ -48,8 +49,13 @@ export const fromBytes = op({
           grid: ({ N, P }, consts) => planeGrid(P / 4, N, consts),
           available: (_, dims) => inVec4s(dims),
         },
+        rgb: {
+          source: [flat, rgb],
+          grid: ({ N, P }, consts) => planeGrid(P / 4, N, consts),
+          available: (_, dims) => inVec4s(dims) && dims.C === 3,
+        },
       },
-      (dims) => (inVec4s(dims) ? "vec4" : "any"),
+      (dims) => (inVec4s(dims) ? (dims.C === 3 ? "rgb" : "vec4") : "any"),
     ),
   ],
   ref({ words, table }, { N, W, C, V, P }) {

@@ -52,7 +52,7 @@ export const patches = op({
         vec4: {
           uniforms: side,
           source: patches4,
-          grid: ({ N, P }, consts, { patch }) => lanesGrid(N * P * 3 * Number(patch), consts),
+          grid: ({ N, P }, consts, { patch }) => lanesGrid(N * P * 3 * (consts.SG < 16 ? 1 : Number(patch)), consts),
           available: (_, dims) => inVec4s(dims),
         },
       },

@@ -12,6 +12,7 @@ import panels from "../lib/panels.wgsl";
 import rows from "../lib/rows.wgsl";
 import { wholeTotal } from "../fold/total.ts";
 import chunks from "./chunks.wgsl";
+import chunks4 from "./chunks4.wgsl";
 import columns from "./columns.wgsl";
 import columns4 from "./columns4.wgsl";
 import final from "./final.wgsl";
@@ -59,6 +60,8 @@ function sumPass(x: string, y: string, uniforms: Factor): Pass {
   );
 }
 
+const isRowsOf4 = ({ A, M }: Sizes): boolean => M === 1 && A % 4 === 0;
+
 /** The same in two launches, for many terms: lanes of a subgroup along a where few places share them, or along m. */
 function chunkedSum(x: string, y: string, uniforms: Factor): Pass[] {
   return [
@@ -70,13 +73,19 @@ function chunkedSum(x: string, y: string, uniforms: Factor): Pass[] {
           grid: ({ C, N, M }, consts) => subgroupGrid(C * N * M, consts),
           rename: { x },
         },
+        along4: {
+          source: [panels, rows, chunks4],
+          grid: ({ C, N }, consts) => subgroupGrid(C * N, consts),
+          available: (_, dims) => isRowsOf4(dims),
+          rename: { x },
+        },
         across: {
           source: [panels, chunkColumns],
           grid: ({ C, N, M }, consts) => lanesGrid(C * N * M, consts),
           rename: { x },
         },
       },
-      ({ M }) => (M < 8 ? "along" : "across"),
+      (dims) => (isRowsOf4(dims) ? "along4" : dims.M < 8 ? "along" : "across"),
       "chunks",
     ),
     pass(`part_CNM:f32 -> ${y}_NM`, [panels, final], ({ N, M }, consts) => lanesGrid(N * M, consts), {
@@ -134,7 +143,7 @@ function reduction(name: string, about: string, factor: (A: number) => number) {
       { N: 16, A: 8, M: 512 },
       { N: 1, A: 1 << 20, M: 1 },
     ],
-    test: { sizes: { A: [1, 2, 3, 4, 5, 8, 13, 33, 65, 67, 130, 300, 1025] } }, // chunks are 64 long, stretches 256
+    test: { sizes: { A: [1, 2, 3, 4, 5, 8, 13, 33, 65, 67, 130, 300, 1025, 1028] } }, // chunks are 64 long, stretches 256
   });
 }
 
