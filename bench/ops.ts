@@ -101,7 +101,7 @@ async function contestants(
   const problem: Problem = { op: made.op.name as Problem["op"], dims: made.dims, inputs };
   const found: Entrant[] = [];
   for (const baseline of baselines) {
-    const { engine } = baseline;
+    const { engine, note } = baseline;
     try {
       const contestant = await baseline.prepare(problem, gpu);
       const start = performance.now();
@@ -112,7 +112,7 @@ async function contestants(
         throw new Error(`one run took ${seconds.toFixed(0)} s`);
       }
       const fault = difference(await contestant.output(), y, 1e-4, "y"); // other orders of summation, other erf
-      found.push({ engine, contestant, correct: fault === undefined, note: fault ?? "" });
+      found.push({ engine, contestant, correct: fault === undefined, note: [fault, note].filter(Boolean).join("; ") });
     } catch (error) {
       row(failedRow({ suite: "ops", case: name, engine, adapter: gpu.facts.adapter }, (error as Error).message));
     }

@@ -7,6 +7,7 @@ import { gaussians } from "./draw.ts";
 import { median } from "./measure.ts";
 import { type Bench, ours } from "./ops.ts";
 import type { BenchRow } from "./row.ts";
+import { versionOf } from "./versions.ts";
 
 const width = 16;
 const tokens = 4;
@@ -115,6 +116,7 @@ export async function benchRecording({ gpu, rounds, wanted, row }: Bench): Promi
     suite: "recording",
     case: name,
     engine: ours,
+    version: versionOf(ours),
     adapter: gpu.facts.adapter,
     median_ms: cost / 1000,
     min_ms: Math.min(...us) / 1000,

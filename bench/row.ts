@@ -2,12 +2,15 @@
 import { ideal, type Roofline } from "../engine/device/roofline.ts";
 import { type Clock, median, secondsOf, type Timing } from "./measure.ts";
 import { amount } from "./table.ts";
+import { versionOf } from "./versions.ts";
 
 /** What `--json` prints per line. Rates are by the clock of the roofline: CPU time over cores on CPU rasterisers. */
 export interface BenchRow {
   readonly suite: string;
   readonly case: string;
   readonly engine: string;
+  /** Of the engine: that of its package here, or null where it is not installed. */
+  readonly version: string | null;
   readonly adapter: string;
   readonly median_ms: number | null;
   readonly min_ms: number | null;
@@ -44,6 +47,7 @@ export function rowOf(
     suite: what.suite,
     case: what.case,
     engine: what.engine,
+    version: versionOf(what.engine),
     adapter: what.adapter,
     median_ms: timing.median,
     min_ms: timing.min,
@@ -70,6 +74,7 @@ export function processorRow(
 ): BenchRow {
   return {
     ...what,
+    version: versionOf(what.engine),
     median_ms: median(rounds.map(({ wall }) => wall)),
     min_ms: Math.min(...rounds.map(({ wall }) => wall)),
     cpu_ms: median(rounds.map(({ cpu }) => cpu)),
@@ -81,7 +86,18 @@ export function processorRow(
 /** The row of something that could not run, or failed. */
 export function failedRow(what: Pick<BenchRow, "suite" | "case" | "engine" | "adapter">, reason: string): BenchRow {
   const note = `did not run: ${reason.split("\n")[0].slice(0, 160)}`;
-  return { ...what, median_ms: null, min_ms: null, cpu_ms: null, gflops: null, gbps: null, correct: null, note };
+  const version = versionOf(what.engine);
+  return {
+    ...what,
+    version,
+    median_ms: null,
+    min_ms: null,
+    cpu_ms: null,
+    gflops: null,
+    gbps: null,
+    correct: null,
+    note,
+  };
 }
 
 const columns: readonly { title: string; width: number; cell: (row: BenchRow) => string }[] = [
@@ -104,5 +120,5 @@ export const heading = (): string =>
 /** A row as one line of text. */
 export function textOf(row: BenchRow): string {
   const cells = columns.map(({ width, cell }) => cell(row).padStart(width)).join("");
-  return `${cells}  ${row.engine.padEnd(14)} ${row.case}${row.note ? `  (${row.note})` : ""}`;
+  return `${cells}  ${`${row.engine} ${row.version ?? "?"}`.padEnd(24)} ${row.case}${row.note ? `  (${row.note})` : ""}`;
 }

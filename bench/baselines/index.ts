@@ -1,6 +1,7 @@
 // The other engines of the tables.
 import { gpuJsCpu, gpuJsWebgpu } from "./gpu-js.ts";
 import { jaxJs } from "./jax-js.ts";
+import { onnxRuntime } from "./onnxruntime.ts";
 import { plainLoop } from "./plain-loop.ts";
 import type { GpuOptions } from "../../engine/device/open.ts";
 import type { Baseline } from "./problem.ts";
@@ -13,4 +14,5 @@ export const baselinesOn = (options: GpuOptions): readonly Baseline[] => [
   gpuJsWebgpu,
   tfjs(options),
   jaxJs,
+  onnxRuntime,
 ];

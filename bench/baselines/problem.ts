@@ -22,6 +22,8 @@ export interface Contestant extends Arm {
 /** Another engine. `prepare` throws where it cannot run: the table then says why. */
 export interface Baseline {
   readonly engine: string;
+  /** What in its rows is not as in ours. */
+  readonly note?: string;
   prepare(problem: Problem, gpu: Gpu): Promise<Contestant>;
 }
 

@@ -1,9 +1,13 @@
 // The benchmark: rows are complete, arms take turns, and its checks find a kernel that is wrong.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { plainLoop } from "../../bench/baselines/plain-loop.ts";
 import { gpuJsCpu } from "../../bench/baselines/gpu-js.ts";
+import { onnxRuntime } from "../../bench/baselines/onnxruntime.ts";
 import type { Baseline, Problem } from "../../bench/baselines/problem.ts";
+import { versionOf } from "../../bench/versions.ts";
 import { plainTile } from "../../bench/baselines/wgsl.ts";
 import { benchBars } from "../../bench/bars.ts";
 import { casesOf, caseName, picksOf, reduced } from "../../bench/case.ts";
@@ -19,6 +23,7 @@ import { ops } from "../../kernels/index.ts";
 import { sharedGpu } from "../kernels/derive.ts";
 
 const gpu = await sharedGpu();
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 const roof = { bytesPerSecond: 1e10, flopsPerSecond: 1e11, launch: 1e-5 };
 
 const named = (name: string): Op => ops.find((op) => op.name === name)!;
@@ -63,6 +68,7 @@ test("a row has every field, and the times and rates are positive", async () => 
   for (const row of rows.map((each) => JSON.parse(JSON.stringify(each)))) {
     assert.is(row.suite, "ops");
     assert.is(row.engine, "emotionclip");
+    assert.is(row.version, version);
     assert.is(row.adapter, gpu.facts.adapter);
     for (const field of ["median_ms", "min_ms", "cpu_ms", "gbps"]) assert.ok(row[field] > 0, `${field} ${row[field]}`);
     assert.type(row.gflops, "number");
@@ -193,6 +199,27 @@ test("plain-tile multiplies in all three forms", async () => {
     assert.is(difference(await contestant.output(), want, 1e-5, form), undefined);
     contestant.free();
   }
+});
+
+for (const problem of problems)
+  test(`ONNX Runtime's ${problem.op} is ours where it is installed, and else says how to get it`, async () => {
+    const made = await onnxRuntime.prepare(problem, gpu).catch((error: Error) => error);
+    if (made instanceof Error) return assert.match(made.message, /not installed: npm install --no-save .*@1\.30\.0/);
+    await made.run(1);
+    const wide = Object.fromEntries(Object.entries(problem.inputs).map(([name, v]) => [name, Float64Array.from(v)]));
+    const op = named(problem.op);
+    assert.is(difference(await made.output(), op.ref(wide, problem.dims, op.attrs).y, 1e-5, "y"), undefined);
+    made.free();
+  });
+
+test("an engine's version is its package's; of one that is not there it is null", () => {
+  const of = (name: string) => JSON.parse(readFileSync(join("node_modules", name, "package.json"), "utf8")).version;
+  assert.is(versionOf("tfjs webgpu"), of("@tensorflow/tfjs-backend-webgpu"));
+  assert.is(versionOf("jax-js webgpu"), of("@jax-js/jax"));
+  assert.is(versionOf("gpu.js cpu"), of("gpu.js"));
+  assert.is(versionOf("emotionclip"), version);
+  const runtime = existsSync("node_modules/onnxruntime-node") ? of("onnxruntime-node") : null;
+  assert.is(versionOf("onnxruntime webgpu"), runtime);
 });
 
 test("an engine that cannot run has a row that says why", async () => {

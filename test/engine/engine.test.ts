@@ -597,6 +597,31 @@ test("integers and scalars come back as they went", async () => {
   assert.is(await persistent([2.5], []).item(), 2.5);
 });
 
+test("a text is compiled once, however many scopes, shapes and tensors ask for it", async () => {
+  const asked: string[] = [];
+  const own = await openTestGpu();
+  const { device } = own;
+  const { createShaderModule } = device;
+  device.createShaderModule = (descriptor) => {
+    asked.push(descriptor.code);
+    return createShaderModule.call(device, descriptor);
+  };
+  try {
+    for (const n of [4, 4, 5, 8, 1024, 5]) {
+      using scope = new Scope();
+      const x = accumulate(tensor(new Float32Array(n).fill(1)), tensor(new Float32Array(n).fill(2)));
+      assert.equal(await accumulate(x, x).data(), new Float32Array(n).fill(6));
+      void scope;
+    }
+  } finally {
+    own.close();
+    useRunner(gpu);
+  }
+  assert.ok(asked.length > 0);
+  assert.is(new Set(asked).size, asked.length);
+  assert.is(own.counters.pipelines, asked.length);
+});
+
 test("the nearest known name is suggested, a far one is not", () => {
   assert.is(nearest("trian", ["train", "eval"]), "train");
   assert.is(nearest("xyzzy", ["train", "eval"]), undefined);

@@ -86,10 +86,14 @@ test("engine/host/node.ts alone imports webgpu, and of the engine it alone knows
 });
 
 test("a package that reads what strangers wrote stands behind one module", () => {
-  const owners = { "media-captions": "ingest/captions.ts", "onnxruntime-node": "ingest/onnx-detector.ts" };
+  // the benchmark runs files that it wrote itself
+  const owners = {
+    "media-captions": ["ingest/captions.ts"],
+    "onnxruntime-node": ["ingest/onnx-detector.ts", "bench/baselines/onnxruntime.ts"],
+  };
   for (const [name, owner] of Object.entries(owners))
     for (const { file, target } of all.filter(({ isLocal }) => !isLocal))
-      assert.ok(packageOf(target) !== name || file === owner, `${file} imports ${target}`);
+      assert.ok(packageOf(target) !== name || owner.includes(file), `${file} imports ${target}`);
 });
 
 test("the engine names no flag of the command line and reads no environment", () => {
