@@ -84,6 +84,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   "bench/results.ts": ["--short"],
   "train/loop.ts": ["--short"],
   "ingest/onnx-detector.ts": ["--no-save", "--ignore-scripts"], // of npm
+  "bench/baselines/onnxruntime.ts": ["--no-save", "--ignore-scripts"], // of npm
   "docs/guide/own-videos.md": ["--no-save", "--ignore-scripts"],
   "CONTRIBUTING.md": ["--write"],
   "README.md": ["--depth"],
