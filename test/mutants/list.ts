@@ -85,6 +85,17 @@ export const mutations: readonly Mutation[] = [
   ),
   ...of("kernels/reduce/columns.wgsl", ["mean", "dim.factor * sum", "sum", "missing scale"]),
   ...of("kernels/reduce/columns4.wgsl", ["sum", "start + a * M4", "start + a", "wrong stride"]),
+  ...of(
+    "kernels/reduce/chunks4.wgsl",
+    ["sum", "far += STRETCH * SG", "far += 2 * STRETCH * SG", "every second stretch left out"],
+    ["sum", "let sum = subgroupAdd(sum4(acc));", "let sum = subgroupAdd(acc.x);", "three of four terms dropped"],
+  ),
+  ...of("kernels/from-bytes/from-bytes-rgb.wgsl", [
+    "fromBytes",
+    "table[256 + (b >> 24)]",
+    "table[256 + ((b >> 16) & 255)]",
+    "the red of a pixel as its green",
+  ]),
   ...of("kernels/reduce/chunks.wgsl", [
     "sum",
     "min(first + size, dim.A)",
@@ -317,7 +328,11 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/attention/two-hop-split.wgsl", ["subjectAttentionTwoHop", "p * (1.0 - A)", "p", "attention copied"]),
 
   ...of("kernels/patch-embed/patches.wgsl", ["patches", "(id / R) % 3", "(id / R) % 2", "a channel missing"]),
-  ...of("kernels/patch-embed/patches4.wgsl", ["patches", "(p % wide) * R", "(p % high) * R", "sides exchanged"]),
+  ...of(
+    "kernels/patch-embed/patches4.wgsl",
+    ["patches", "(p % wide) * R", "(p % high) * R", "sides exchanged"],
+    ["patches", "frames[start + r * J4 + c]", "frames[start + c]", "the first row of a patch for all"],
+  ),
   ...of("kernels/patch-embed/tokens.wgsl", ["tokens", " + pos[q]", "", "positions dropped"]),
   ...of("kernels/patch-embed/dtokens.wgsl", ["tokens", "if (q < dim.D)", "if (q <= dim.D)", "one too many"]),
   ...of("kernels/prompt/cover.wgsl", ["cover", "f32(R * R)", "f32(R)", "sum, not mean"]),
