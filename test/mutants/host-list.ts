@@ -80,7 +80,7 @@ export const hostMutations: readonly HostMutation[] = [
     ["cli/train-ranks", "else tape.accumulate([y]", "else tape.vjp([y]", "gradients of the last part only"],
   ),
   ...of("train/mpi/sum.ts", [
-    "train/mpi/peers",
+    "train/mpi/sum",
     "own, from > 0)",
     "own, false)",
     "the last rank's piece instead of the sum",

@@ -87,7 +87,7 @@ export const mutations: readonly Mutation[] = [
   ...of("kernels/reduce/columns4.wgsl", ["sum", "start + a * M4", "start + a", "wrong stride"]),
   ...of(
     "kernels/reduce/chunks4.wgsl",
-    ["sum", "far += STRETCH * SG", "far += 2 * STRETCH * SG", "every second stretch left out"],
+    ["sum", "min(first + size, A4)", "first + size", "into the next chunk's terms"],
     ["sum", "let sum = subgroupAdd(sum4(acc));", "let sum = subgroupAdd(acc.x);", "three of four terms dropped"],
   ),
   ...of("kernels/from-bytes/from-bytes-rgb.wgsl", [
