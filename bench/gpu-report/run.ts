@@ -66,6 +66,8 @@ export interface ReportOptions {
   start: StartPart;
   /** A line of progress. */
   say(line: string): void;
+  /** Milliseconds, monotonic. */
+  readonly now?: () => number;
 }
 
 /** Seconds that a part which does not look at its clock may take beyond its time. */
@@ -76,10 +78,10 @@ const least = 1;
 /** Runs all parts. Gives the sentence instead where the adapter is no GPU. */
 export async function runReport(
   parts: readonly ReportPart[],
-  { tiny, seconds, memory, python, commit, start, say }: ReportOptions,
+  { tiny, seconds, memory, python, commit, start, say, now = () => performance.now() }: ReportOptions,
 ): Promise<GpuReport | { readonly refused: string }> {
-  const began = performance.now();
-  const spent = () => (performance.now() - began) / 1000;
+  const began = now();
+  const spent = () => (now() - began) / 1000;
   const share = seconds / parts.reduce((sum, part) => sum + part.seconds, 0);
   let known: KnownSoFar = { tiny, without: [], memory, python };
   const remarks: string[] = [];

@@ -101,6 +101,7 @@ async function reported(
   parts: readonly ReportPart[],
   acts: Record<string, (known: KnownSoFar, hear: (told: Told) => void, most: number) => ReturnType<StartPart>>,
   seconds = 60,
+  now?: () => number,
 ): Promise<{ report: GpuReport; said: string[]; asked: string[] }> {
   const said: string[] = [];
   const asked: string[] = [];
@@ -110,6 +111,7 @@ async function reported(
     python: "python3",
     commit: "abc",
     say: (line) => said.push(line),
+    ...(now && { now }),
     start(name, known, _, most, hear) {
       asked.push(name);
       return acts[name](known, hear, most);
@@ -206,14 +208,15 @@ test("a wrong result is a fault, and one that speaks against a feature takes it 
 
 test("time that is left goes on to later parts; when none is, they are left out in their order and named", async () => {
   const mosts: number[] = [];
+  let clock = 0;
   const slow = async (_: KnownSoFar, hear: (told: Told) => void, most: number) => {
     mosts.push(most);
     hear(row("some"));
-    await new Promise((done) => setTimeout(done, 300));
+    clock += 300;
     return mosts.length === 2 ? { isCut: true } : {};
   };
   const parts = ["a", "b", "c", "d"].map((name) => part(name, 1));
-  const { report, said, asked } = await reported(parts, { a: slow, b: slow, c: slow, d: slow }, 0.5);
+  const { report, said, asked } = await reported(parts, { a: slow, b: slow, c: slow, d: slow }, 0.5, () => clock);
   assert.equal(asked, ["a", "b"]);
   assert.equal(
     report.parts.map(({ state }) => state),
