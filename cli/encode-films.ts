@@ -37,7 +37,18 @@ export interface FilmEntry extends Omit<FilmRows, "features"> {
 
 const entryOf = (input: string, { times, unseen, short }: FilmRows): FilmEntry => ({ input, times, unseen, short });
 
-const framesIn = ({ takes }: VideoText, { rows }: FilmRowFlags) => (rows === "frame" ? "single" : takes.frames);
+/** The rows of film `i`, which is opened for them. */
+async function rowsOf(
+  model: VideoText,
+  work: FilmWork,
+  i: number,
+  progress: Meter,
+  stop: StopRequest,
+): Promise<FilmRows> {
+  const { paths, subjects, flags } = work;
+  const film = await openFilm(paths[i], flags, flags.rows === "frame" ? "single" : model.takes.frames);
+  return filmRows(model, film, subjects[i], flags, stop, (share) => progress.at(i + share));
+}
 
 /** What films came to. */
 export interface EncodedFilms {
@@ -53,16 +64,16 @@ export interface EncodedFilms {
 /** All rows, film after film. Errors: Stopped, and those of a film, which end the work. */
 export async function encodeFilms(
   model: VideoText,
-  { paths, subjects, flags }: FilmWork,
+  work: FilmWork,
   progress: Meter,
   stop: StopRequest,
 ): Promise<EncodedFilms> {
+  const { paths } = work;
   progress.start("encode", paths.length);
   const parts: Float32Array[] = [];
   const films: FilmEntry[] = [];
   for (const [i, path] of paths.entries()) {
-    const film = await openFilm(path, flags, framesIn(model, flags));
-    const rows = await filmRows(model, film, subjects[i], flags, stop, (share) => progress.at(i + share));
+    const rows = await rowsOf(model, work, i, progress, stop);
     parts.push(rows.features.data as Float32Array);
     films.push(entryOf(path, rows));
   }
@@ -87,7 +98,7 @@ export async function encodeFilmsApart(
   progress: Meter,
   stop: StopRequest,
 ): Promise<EncodedFilms> {
-  const { kind, paths, subjects, flags, stamp } = work;
+  const { kind, paths, stamp } = work;
   await makeFolder(folder);
   progress.start("encode", paths.length);
   const names = new Names();
@@ -96,8 +107,7 @@ export async function encodeFilmsApart(
   let kept = 0;
   const make = async (i: number, file: string, of: string): Promise<FilmEntry> => {
     await checkKind(kind, paths[i]);
-    const film = await openFilm(paths[i], flags, framesIn(model, flags));
-    const rows = await filmRows(model, film, subjects[i], flags, stop, (share) => progress.at(i + share));
+    const rows = await rowsOf(model, work, i, progress, stop);
     const entry = { file, ...entryOf(paths[i], rows) };
     const { sha256 } = await replaceFile(join(folder, file), npyBytes([rows.features]));
     await replaceFile(join(folder, `${file}.json`), `${JSON.stringify({ ...entry, of, sha256 }, undefined, 1)}\n`);

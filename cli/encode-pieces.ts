@@ -9,7 +9,7 @@ import { type EncodedFilms, encodeFilms, encodeFilmsApart, type FilmWork, stampO
 import { writeFeatures } from "./feature-file.ts";
 import { type FilmFlags, openFilm } from "./film.ts";
 import { checkRows, type RowKind } from "./film-rows.ts";
-import { NO_SUBJECT } from "./flags.ts";
+import { FEW_FRAMES, NO_SUBJECT } from "./flags.ts";
 import { checkKind, type InputFlags, subjectsOf, tellRemarks } from "./inputs.ts";
 import { Progress } from "./terminal/progress.ts";
 import { gracefulStop, printStopped } from "./terminal/stop.ts";
@@ -47,7 +47,7 @@ export async function encodePieces(
     });
     const stop = gracefulStop();
     progress.start("load the model", 1);
-    const work: FilmWork = { kind, paths, subjects, flags, stamp: await stampOf(flags) };
+    const work: FilmWork = { kind, paths, subjects, flags, stamp: await stampOf(plan.file.path, flags) };
     const made = await orStopped(
       withModel(
         plan,
@@ -68,19 +68,11 @@ export async function encodePieces(
 }
 
 /** What rows depend on beside the film. */
-async function stampOf({
-  checkpoint,
-  config,
-  boxes,
-  boxRule,
-  start,
-  end,
-  window,
-  stride,
-  fps,
-  rows,
-}: PieceFlags): Promise<string> {
-  const files = await stampOfFiles([checkpoint, ...(config === undefined ? [] : [config]), ...boxes]);
+async function stampOf(
+  weights: string,
+  { config, boxes, boxRule, start, end, window, stride, fps, rows }: PieceFlags,
+): Promise<string> {
+  const files = await stampOfFiles([weights, ...(config === undefined ? [] : [config]), ...boxes]);
   return JSON.stringify([files, boxRule, start, end, window, stride, fps, rows]);
 }
 
@@ -104,9 +96,7 @@ async function tellFilms(
   for (const { input, unseen: count, times } of unseen)
     warn([`${shownName(input)}: ${count} of ${times.length} rows: ${NO_SUBJECT}`]);
   for (const { input, short: count, times } of short)
-    warn([
-      `${shownName(input)}: ${count} of ${times.length} rows have fewer frames than the model takes; some count twice or more`,
-    ]);
+    warn([`${shownName(input)}: ${count} of ${times.length} rows ${FEW_FRAMES}`]);
   if (bad.length > 0) warn([`${bad.length} of ${bad.length + films.length} films cannot be read and are left out`]);
   const told = { ...about, out: out ?? perClip, rows, films, bad, kept, notes };
   const earlier = kept > 0 ? `, ${kept} of them from an earlier call` : "";

@@ -1,15 +1,16 @@
 // What a model says of a film's windows in classes, of everybody or of one person after another, with a few pictures of the film.
 import type { SubjectBoxes } from "../data/footage/boxes.ts";
-import { type ReelFrame, reelFrames } from "../data/footage/reel-frames.ts";
+import type { ReelFrame } from "../data/footage/reel-frames.ts";
 import type { FilmWindow } from "../data/footage/windows.ts";
 import { encodeJpeg } from "../data/pixels/jpeg.ts";
-import { footageResize } from "../data/pixels/view.ts";
-import { type Meter, type StopRequest, unlessStopped } from "../data/threads/long-work.ts";
+import type { Meter, StopRequest } from "../data/threads/long-work.ts";
 import { framesOf, frameRows, windowRows } from "../eval/features/windows.ts";
 import { type Matrix, matrix } from "../eval/matrix.ts";
 import { probabilities, zeroShotLogits } from "../eval/zero-shot/zero-shot.ts";
 import type { VideoText } from "../model/family.ts";
 import type { OpenedFilm } from "./film.ts";
+import { shortWindows } from "./film-rows.ts";
+import { watchedFrames } from "./watched-frames.ts";
 
 /** Somebody in a film. */
 export interface FilmSubject {
@@ -61,6 +62,8 @@ export interface FilmClasses {
   readonly thumbnails: readonly Thumbnail[];
   /** Frames that some window shows. */
   readonly frames: number;
+  /** Windows with fewer frames than the model takes. */
+  readonly short: number;
 }
 
 /** Small pictures over a film. */
@@ -85,32 +88,31 @@ export async function filmClasses(
   }
   const isShown = ({ windows }: SubjectWindows) => windows.length > 0;
   const hidden = found.filter((each) => !isShown(each)).map(({ subject }) => subject);
-  return { subjects: found.filter(isShown), hidden, thumbnails: pictures.taken, frames };
+  return {
+    subjects: found.filter(isShown),
+    hidden,
+    thumbnails: pictures.taken,
+    frames,
+    short: shortWindows(film.windows, model.takes),
+  };
 }
 
 async function oneSubject(
   model: VideoText,
-  { reel, windows }: OpenedFilm,
+  film: OpenedFilm,
   { name, boxes, isTrack = false }: FilmSubject,
   { classifier, batch }: FilmLook,
   pictures: Pictures,
   at: (done: number) => void,
   stop: StopRequest,
 ): Promise<SubjectWindows> {
-  const { side, whole } = model.takes;
-  const shown = reelFrames(reel, framesOf(windows), { side, resize: footageResize({ side, whole }) }, boxes);
-  const seen = new Set<number>();
-  let done = 0;
-  const watched = async function* (): AsyncGenerator<ReelFrame> {
-    for await (const frame of unlessStopped(shown, stop)) {
-      if (frame.isSeen) seen.add(frame.index);
-      await pictures.see(frame);
-      yield frame;
-      at(++done);
-    }
+  const onFrame = async (frame: ReelFrame, done: number) => {
+    await pictures.see(frame);
+    at(done);
   };
+  const { frames: watched, seen } = watchedFrames(model, film, { subject: boxes, stop, onFrame });
   const rows: SeenWindow[] = [];
-  for await (const { window, feature } of windowRows(model, windows, frameRows(model, watched(), batch), batch)) {
+  for await (const { window, feature } of windowRows(model, film.windows, frameRows(model, watched, batch), batch)) {
     const [C, E] = classifier.shape;
     const { data } = probabilities(zeroShotLogits(matrix(1, E, feature), classifier));
     const { start, end, frames } = window;

@@ -1,13 +1,13 @@
 // Rows of films for `encode`: of each window that slides over one, or of each of its frames, film after film.
 import type { SubjectBoxes } from "../data/footage/boxes.ts";
-import { type ReelFrame, reelFrames } from "../data/footage/reel-frames.ts";
-import { footageResize } from "../data/pixels/view.ts";
-import { type StopRequest, unlessStopped } from "../data/threads/long-work.ts";
+import type { FilmWindow } from "../data/footage/windows.ts";
+import type { StopRequest } from "../data/threads/long-work.ts";
 import { UsageError } from "../engine/errors.ts";
 import { framesOf, frameRows, windowRows } from "../eval/features/windows.ts";
 import { joinRows, type Matrix } from "../eval/matrix.ts";
-import type { VideoText } from "../model/family.ts";
+import type { Takes, VideoText } from "../model/family.ts";
 import type { FilmFlags, OpenedFilm } from "./film.ts";
+import { watchedFrames } from "./watched-frames.ts";
 
 /** What a row is of. */
 export const rowKinds = ["window", "frame"] as const;
@@ -41,37 +41,33 @@ export function checkRows({ rows, window, stride }: FilmRowFlags): void {
     throw new UsageError("--stride: from one window to the next, and --window was not given");
 }
 
+/** Windows with fewer frames than the model takes, some of which count twice or more. */
+export const shortWindows = (windows: readonly FilmWindow[], { frames }: Takes): number =>
+  windows.filter((window) => new Set(window.frames).size < frames).length;
+
 /** A film's rows; `at` hears which share of its frames is done. Errors: Stopped, and FormatError for a frame that cannot be decoded. */
 export async function filmRows(
   model: VideoText,
-  { reel, windows }: OpenedFilm,
+  film: OpenedFilm,
   subject: SubjectBoxes | undefined,
   { rows, batchSize }: FilmRowFlags,
   stop: StopRequest,
   at: (share: number) => void,
 ): Promise<FilmRows> {
-  const { side, whole, frames: T } = model.takes;
-  const numbers = framesOf(windows);
-  let done = 0;
-  const shown = reelFrames(reel, numbers, { side, resize: footageResize({ side, whole }) }, subject);
-  const seen = new Set<number>();
-  const watched = async function* (): AsyncGenerator<ReelFrame> {
-    for await (const frame of unlessStopped(shown, stop)) {
-      if (frame.isSeen) seen.add(frame.index);
-      yield frame;
-      at(++done / numbers.length);
-    }
-  };
+  const { windows } = film;
+  const all = framesOf(windows).length;
+  const onFrame = (_: unknown, done: number) => at(done / all);
+  const { frames, seen } = watchedFrames(model, film, { subject, stop, onFrame });
   const features: Float32Array[] = [];
   if (rows === "frame")
-    for await (const { feature } of frameRows(model, watched(), batchSize, "alone")) features.push(feature);
+    for await (const { feature } of frameRows(model, frames, batchSize, "alone")) features.push(feature);
   else
-    for await (const { feature } of windowRows(model, windows, frameRows(model, watched(), batchSize), batchSize))
+    for await (const { feature } of windowRows(model, windows, frameRows(model, frames, batchSize), batchSize))
       features.push(feature);
   return {
     times: windows.map(({ start, end }) => [start, end]),
     features: joinRows(features, features.length, model.embed),
     unseen: subject ? windows.filter(({ frames }) => !frames.some((index) => seen.has(index))).length : null,
-    short: rows === "frame" ? 0 : windows.filter(({ frames }) => new Set(frames).size < T).length,
+    short: rows === "frame" ? 0 : shortWindows(windows, model.takes),
   };
 }

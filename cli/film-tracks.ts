@@ -6,10 +6,10 @@ import { type Box, scaleBox } from "../data/pixels/boxes.ts";
 import { UsageError } from "../engine/errors.ts";
 import { findCuts } from "../ingest/cuts.ts";
 import { filmAt } from "../ingest/films.ts";
-import { shotsAt } from "../ingest/frames.ts";
+import { FilmPeople } from "../ingest/film-people.ts";
+import { usualLooks } from "../ingest/frames.ts";
 import { peopleIn } from "../ingest/people.ts";
 import { probeFilm } from "../ingest/probe.ts";
-import { tracksOf } from "../ingest/tracks.ts";
 import { filmTime, type OpenedFilm } from "./film.ts";
 import type { FilmSubject } from "./film-classes.ts";
 import { real, whole } from "./flags.ts";
@@ -34,11 +34,7 @@ export const withTracks = (command: Command): Command =>
       (text) => real("boxes-fps", text, 0.01, 1000),
     );
 
-/** Looks a second in which people are told apart, and ffmpeg's score of a cut: as `ingest` has them. */
-const LOOKS = 8;
-const SCENE = 0.3;
-/** Boxes of at most this confidence count as nobody. */
-const CONFIDENCE = 0.5;
+const LOOKS = usualLooks.fps;
 
 /** The longest tracks from the first to the last window, by their beginning, and what a person should know of the others. */
 export async function trackSubjects(
@@ -52,18 +48,10 @@ export async function trackSubjects(
   const source = await peopleIn(people, facts, async () => reel, { fps: LOOKS, boxRule, boxesFps });
   const [first, last] = [windows[0].start, windows.at(-1)!.end].map((time) => Math.floor(time * LOOKS));
   const looks = Array.from({ length: last - first + 1 }, (_, k) => first + k).filter((k) => k < facts.seconds * LOOKS);
-  const { seen, unknown } = await source.see(looks, () => {});
-  const sure = new Map(
-    Array.from(seen, ([look, all]) => [look, all.filter(({ confidence }) => confidence > CONFIDENCE)]),
-  );
-  const cuts = await findCuts(file, facts.stream, SCENE);
-  const shotOf = shotsAt(await cuts.read(), LOOKS);
-  const tracks = new Map<number, Map<number, Box>>();
-  for (const [look, boxes] of tracksOf(sure, (from, to) => shotOf(from) !== shotOf(to)))
-    for (const { track, box } of boxes) {
-      const places = tracks.get(track) ?? new Map<number, Box>();
-      tracks.set(track, places.set(look, box));
-    }
+  const cuts = await findCuts(file, facts.stream, usualLooks.scene);
+  const sight = await source.see(looks, () => {});
+  const seen = new FilmPeople(source.name, sight, await cuts.read(), LOOKS, usualLooks.minConfidence);
+  const tracks = seen.tracks();
   if (tracks.size === 0) throw new UsageError(`--people: ${shownName(people)} shows nobody in these windows`);
   const longest = [...tracks].sort(([a, x], [b, y]) => y.size - x.size || a - b).slice(0, most);
   const subjects = longest
@@ -77,7 +65,7 @@ export async function trackSubjects(
     ...(tracks.size > most
       ? [`people: ${tracks.size} tracks in ${source.name}, the ${most} longest have curves (--tracks)`]
       : []),
-    ...(unknown > 0 ? [`people: ${source.name} tells nothing of ${unknown} of ${looks.length} looks`] : []),
+    ...seen.notes(looks.length),
   ];
   return { subjects, notes };
 }

@@ -34,6 +34,8 @@ export interface OpenedFilm {
 /** Opens a film, or a folder of frames, whose windows show `frames` frames each, or are its single frames. Errors: UsageError for a place outside of it, FormatError for one that cannot be read. */
 export async function openFilm(path: string, flags: FilmFlags, frames: number | "single"): Promise<OpenedFilm> {
   const reel = await openReel([path]);
+  if (reel.seconds && flags.fps !== undefined)
+    throw new UsageError(`--fps: of a folder of frames; ${shownName(path)} says when its frames are shown`);
   const seconds = reel.seconds ?? (await secondsOf(path, reel, flags.fps));
   try {
     const options = optionsOf(flags);

@@ -29,6 +29,9 @@ export const boxRule = (): Option =>
 /** What is said of footage whose masks are all empty. */
 export const NO_SUBJECT = "no frame shows the subject: give its place with --boxes";
 
+/** Of windows that are shorter than what a model takes. */
+export const FEW_FRAMES = "have fewer frames than the model takes; some count twice or more";
+
 /** Those of some flags that were given. */
 const given = (command: Command, attributes: readonly string[]): Option[] =>
   command.options.filter((option) => {

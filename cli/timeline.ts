@@ -10,6 +10,8 @@ export interface FilmTimeline {
   readonly subjects: readonly SubjectWindows[];
   /** Frames that some window shows. */
   readonly frames: number;
+  /** Windows with fewer frames than the model takes, some of which count twice or more. */
+  readonly short: number;
   /** What is said; nothing where there are no subtitles. */
   readonly words?: { readonly source: string; readonly lines: readonly SpokenClass[] };
   /** What a person should know of the checkpoint and the subtitles. */

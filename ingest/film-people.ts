@@ -68,6 +68,27 @@ export class FilmPeople {
     };
   }
 
+  /** Where each track is, by look. */
+  tracks(): Map<number, Map<number, Box>> {
+    const tracks = new Map<number, Map<number, Box>>();
+    for (const [look, boxes] of this.tracked)
+      for (const { track, box } of boxes) tracks.set(track, (tracks.get(track) ?? new Map()).set(look, box));
+    return tracks;
+  }
+
+  /** What a person should know of who was told apart, and how. */
+  notes(looks: number): string[] {
+    const { source, unknown, renumbered } = this.report;
+    return [
+      ...(renumbered === undefined
+        ? []
+        : [
+            `${source}: ${renumbered} boxes say whose they are and others do not: all are told apart by how they overlap`,
+          ]),
+      ...(unknown > 0 ? [`${source}: tells nothing of ${unknown} of ${looks} frames: nobody is seen there`] : []),
+    ];
+  }
+
   /** The subject's boxes in a clip, look by look. */
   subject(choice: SubjectChoice, looks: Looks, size: Size): Box[][] {
     return subjectOf(choice, this.tracked, looks, size, this.isCut);

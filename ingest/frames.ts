@@ -7,6 +7,9 @@ export interface Looks {
   readonly last: number;
 }
 
+/** How a film is looked at unless somebody says otherwise: looks a second, ffmpeg's score of a cut, confidence above which a box counts. */
+export const usualLooks = { fps: 8, scene: 0.3, minConfidence: 0.5 } as const;
+
 /** The number of the shot that a look shows, where new ones begin at these seconds, ascending. */
 export function shotsAt(cuts: readonly number[], fps: number): (look: number) => number {
   return (look) => {

@@ -189,15 +189,7 @@ class Ingest {
     if (!source) return;
     const sight = await seeFilm(source, looks, records, this.stop, at);
     film.people = new FilmPeople(source.name, sight, cuts!, fps, minConfidence);
-    const { renumbered } = film.people.report;
-    if (renumbered !== undefined)
-      this.meter.say(
-        `${source.name}: ${renumbered} boxes say whose they are and others do not: all are told apart by how they overlap`,
-      );
-    if (sight.unknown > 0)
-      this.meter.say(
-        `${source.name}: tells nothing of ${sight.unknown} of ${looks.length} frames: nobody is seen there`,
-      );
+    for (const note of film.people.notes(looks.length)) this.meter.say(note);
   }
 
   private async makeShards(films: readonly Film[]): Promise<void> {

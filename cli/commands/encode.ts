@@ -14,7 +14,7 @@ import { encodePhases, encodePieces, type PieceFlags } from "../encode-pieces.ts
 import { checkOut, writeFeatures } from "../feature-file.ts";
 import { withFilm } from "../film.ts";
 import { rowKinds } from "../film-rows.ts";
-import { maxBad } from "../flags.ts";
+import { maxBad, refuseFlags } from "../flags.ts";
 import {
   type Inputs,
   type Oddities,
@@ -57,7 +57,11 @@ export function command({ gpu }: Context): Command {
     );
   return withInputs(withFilm(made))
     .addOption(maxBad())
-    .action((kind: Kind, given: string[], flags: Flags) => run(kind, given, { ...flags, gpu: gpu() }));
+    .action((kind: Kind, given: string[], flags: Flags, command: Command) => {
+      if (flags.perClip === undefined)
+        refuseFlags(command, ["maxBad"], "films with a file each (--per-clip); in one file every input has its rows");
+      return run(kind, given, { ...flags, gpu: gpu() });
+    });
 }
 
 async function run(kind: Kind, named: string[], flags: Flags): Promise<void> {

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { replaceFile } from "../../data/formats/disk.ts";
 import { orStopped } from "../../data/threads/long-work.ts";
 import { isFolder } from "../../data/footage/files.ts";
+import { usualLooks } from "../../ingest/frames.ts";
 import { type IngestOptions, ingestFilms, ingestPhases } from "../../ingest/ingest.ts";
 import { type Ingested, totalsOf } from "../../ingest/report.ts";
 import { openDetector } from "../../ingest/onnx-detector.ts";
@@ -51,7 +52,7 @@ export function command({ gpu }: Context): Command {
       "--scene <score>",
       "ffmpeg's scene score of a cut, 0 seeks none; a list of PySceneDetect goes before",
       share("scene"),
-      0.3,
+      usualLooks.scene,
     )
     .addOption(boxRule())
     .option(
@@ -66,14 +67,19 @@ export function command({ gpu }: Context): Command {
     .option("--person-class <n>", "the detector's class of people, where its shapes do not tell it", (text) =>
       whole("person-class", text, 0, 100_000),
     )
-    .option("--min-confidence <p>", "boxes of at most this confidence count as nobody", share("min-confidence"), 0.5)
+    .option(
+      "--min-confidence <p>",
+      "boxes of at most this confidence count as nobody",
+      share("min-confidence"),
+      usualLooks.minConfidence,
+    )
     .option(
       "--subject <who>",
       "whose boxes a clip has: all, as published, or of each shot the largest, central or longest, or track:N",
       subjectChoice,
       "all" as const,
     )
-    .option("--fps <n>", "frames a second", (text) => real("fps", text, 0.01, 1000), 8)
+    .option("--fps <n>", "frames a second", (text) => real("fps", text, 0.01, 1000), usualLooks.fps)
     .option(
       "--side <pixels>",
       "largest short side of a frame; larger ones are made so large",

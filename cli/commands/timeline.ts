@@ -14,7 +14,7 @@ import { type FilmFlags, filmTime, openFilm, type OpenedFilm, withFilm } from ".
 import { filmClasses, type FilmSubject } from "../film-classes.ts";
 import { type TrackFlags, trackSubjects, withTracks } from "../film-tracks.ts";
 import { filmWords, type WordFlags, withWords } from "../film-words.ts";
-import { NO_SUBJECT } from "../flags.ts";
+import { FEW_FRAMES, NO_SUBJECT, refuseFlags } from "../flags.ts";
 import type { Context, GpuOptions } from "../gpu.ts";
 import { type InputFlags, tellRemarks, withInputs } from "../inputs.ts";
 import { bestOf, linesWithClasses, type FilmTimeline, timelineCsv } from "../timeline.ts";
@@ -41,9 +41,11 @@ export function command({ gpu }: Context): Command {
       "prompts with {} for the class: a .txt file of one each line, or emotion for built-in ones",
     )
     .requiredOption("--out <folder>", "where timeline.csv, timeline.json and timeline.html go");
-  return withInputs(withTracks(withWords(withFilm(made)))).action((film: string, flags: Flags) =>
-    run(film, flags, gpu()),
-  );
+  return withInputs(withTracks(withWords(withFilm(made)))).action((film: string, flags: Flags, command: Command) => {
+    if (flags.people === undefined)
+      refuseFlags(command, ["tracks", "boxesFps"], "the tracks in a file of --people, which is not given");
+    return run(film, flags, gpu());
+  });
 }
 
 /** Length of a window and stride where none are given, in seconds: the paper's clips are 2 to 10 s long. */
@@ -87,7 +89,12 @@ async function run(path: string, given: Flags, gpu: GpuOptions): Promise<void> {
     const { thumbnails, hidden, ...found } = seen;
     if (found.subjects.length === 0)
       throw new UsageError(`--people: no window shows any of ${hidden.join(", ")}; --stride makes more windows`);
-    const told = [...people, ...hidden.map((name) => `people: no window shows ${name}`), ...(words?.notes ?? [])];
+    const told = [
+      ...shortNotes(found.short, film.windows.length),
+      ...people,
+      ...hidden.map((name) => `people: no window shows ${name}`),
+      ...(words?.notes ?? []),
+    ];
     const timeline: FilmTimeline = {
       film: shownName(path),
       checkpoint: basename(flags.checkpoint),
@@ -106,6 +113,9 @@ async function run(path: string, given: Flags, gpu: GpuOptions): Promise<void> {
     await close();
   }
 }
+
+const shortNotes = (short: number, windows: number): string[] =>
+  short === 0 ? [] : [`${short} of ${windows} windows ${FEW_FRAMES}`];
 
 async function subjectsOf(
   path: string,

@@ -180,6 +180,11 @@ const refusals: [given: string[], code: number, message: RegExp][] = [
     2,
     /long: begins at 9 s, but the footage is 3\.000 s long/,
   ],
+  [
+    [long, "--window", "1", "--max-bad", "0.5", "--out", at("a.npy")],
+    2,
+    /--max-bad says something of films with a file each \(--per-clip\)/,
+  ],
   [["--window", "1", "--out", at("a.npy")], 2, /nothing to encode: neither inputs nor --list/],
   [[at("gone"), "--window", "1", "--out", at("a.npy")], 3, /gone: no such file/],
 ];

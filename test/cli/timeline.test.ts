@@ -89,6 +89,7 @@ test("each window of a folder of frames has the shares that its piece has as a c
     for (const [c, share] of probabilities.entries()) close(Number(rest[c]), share, 1e-6);
   }
   assert.match(readFileSync(join(at("folder"), "timeline.html"), "utf8"), /The marked one/);
+  assert.is(kept.short, T > 10 ? 5 : 0);
 });
 
 test("a line has the mean of the windows whose middles lie in it, a short one the nearest window, and one beside all windows none", () => {
@@ -109,6 +110,12 @@ test("a line has the mean of the windows whose middles lie in it, a short one th
   ] as const)
     close(shareAt(start, end)[0], share, 1e-9);
   assert.equal(shareAt(4, 5), []);
+});
+
+test("windows with fewer frames than the model takes are told and counted", async () => {
+  const { kept, stderr } = await timeline(frames, "short", "--fps", "10", "--window", "0.1", "--stride", "1");
+  assert.is(kept.short, 4); // from 0, 1 and 2 s, and the one that ends with the film
+  assert.match(stderr, /4 of 4 windows have fewer frames than the model takes; some count twice or more/);
 });
 
 test("windows that do not show the subject are told and counted", async () => {
@@ -170,6 +177,10 @@ if (hasFfmpeg) {
       ...range(20, 100).map((frame) => line(frame, 9, 40)),
       ...range(90, 95).map((frame) => line(frame, 11, 5)),
     ];
+    const some = [...mot.slice(0, 40), ...mot.slice(40).map((each) => each.replace(/^(\d+),\d+/, "$1,-1"))];
+    writeFileSync(at("some.txt"), some.join("\n"));
+    const half = await timeline(film, "some", "--people", at("some.txt"), "--window", "1");
+    assert.match(half.stderr, /some\.txt: \d+ boxes say whose they are and others do not: all are told apart/);
     writeFileSync(at("people.txt"), mot.join("\n"));
     const { kept, stderr } = await timeline(
       film,
@@ -215,6 +226,9 @@ if (hasFfmpeg) {
       [["--window", "soon"], 2, /--window: "soon" is not a time such as 90/],
       [["--subtitles", at("none.srt")], 3, /none\.srt: no such file/],
       [["--subtitles", "none", "--language", "en"], 2, /--language: --subtitles names the file/],
+      [["--fps", "10"], 2, /--fps: of a folder of frames; bad\.mp4 says when its frames are shown/],
+      [["--tracks", "2"], 2, /--tracks says something of the tracks in a file of --people, which is not given/],
+      [["--boxes-fps", "2"], 2, /--boxes-fps says something of the tracks in a file of --people/],
       [["--encoding", "klingon"], 2, /--encoding: "klingon" is no encoding/],
       [["--boxes", "1,1,9,9", "--boxes", "1,1,9,9"], 2, /--boxes 2 times for one film/],
     ];

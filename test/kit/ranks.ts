@@ -1,8 +1,8 @@
 // Starts a program as several ranks, with either family of MPI, where it is installed.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import type { Test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Outcome } from "../run/program.ts";
+import { type Outcome, type Place, runWords } from "../run/program.ts";
 
 /** A family of MPI with the command that starts its ranks. */
 export interface Launcher {
@@ -45,25 +45,15 @@ const packages = { "Open MPI": "openmpi-bin", MPICH: "mpich" } as const;
 const patience = 240_000;
 
 /** Runs `node script ...args` as so many ranks. */
-export function runRanks(
+export async function runRanks(
   { command, flags }: Launcher,
   ranks: number,
   script: string,
   args: readonly string[] = [],
-  { cwd, env }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  place: Place = {},
 ): Promise<Outcome & { readonly seconds: number }> {
   const began = performance.now();
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, [...flags, "-n", String(ranks), process.execPath, script, ...args], {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: patience,
-    });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.on("data", (text) => (stdout += text));
-    child.stderr.on("data", (text) => (stderr += text));
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr, seconds: (performance.now() - began) / 1000 }));
-  });
+  const words = [...flags, "-n", String(ranks), process.execPath, script, ...args];
+  const outcome = await runWords(command, words, { patience, ...place });
+  return { ...outcome, seconds: (performance.now() - began) / 1000 };
 }

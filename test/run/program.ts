@@ -12,15 +12,25 @@ export interface Outcome {
 export interface Place {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** ms after which it is killed (code null). */
+  readonly patience?: number;
 }
 
-/** ms after which a program is killed (code null). */
-const patience = 300_000;
+/** ms after which a program is killed. */
+const usual = 300_000;
 
 /** Runs `node script ...args` in the project's folder with our environment, and so on the same adapter. */
-export function runProgram(script: string, args: readonly string[] = [], { cwd, env }: Place = {}): Promise<Outcome> {
+export const runProgram = (script: string, args: readonly string[] = [], place: Place = {}): Promise<Outcome> =>
+  runWords(process.execPath, ["--enable-source-maps", script, ...args], place);
+
+/** Runs any command so; after `patience` ms it is killed. */
+export function runWords(
+  command: string,
+  args: readonly string[],
+  { cwd, env, patience = usual }: Place,
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--enable-source-maps", script, ...args], {
+    const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
